@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * All that xalloc knows of kernel versions, and nothing else. A changed kernel
+ * interface is told by a macro of its own where it has one; the version number
+ * is the last resort.
+ *
+ * Tested from 6.1 to 7.2. Newer kernels are built for with a note, never refused.
+ */
+#ifndef _XALLOC_COMPAT_H
+#define _XALLOC_COMPAT_H
+
+#include <linux/errno.h>
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "xalloc needs Linux 6.1 or newer"
+#endif
+#ifndef CONFIG_64BIT
+#error "xalloc needs a 64-bit kernel: page numbers go up to 2^32"
+#endif
+#define XCOMPAT_TESTED_UP_TO	KERNEL_VERSION(7, 3, 0)
+#define xcompat_untested_kernel() (LINUX_VERSION_CODE >= XCOMPAT_TESTED_UP_TO)
+
+/*
+ * 6.17 replaced the migrate type by flags. A wrong type would make the page
+ * blocks change hands, so the two must not be mixed up.
+ */
+#ifdef CONFIG_CONTIG_ALLOC
+static inline int xcompat_alloc_contig_range(unsigned long from, unsigned long to,
+					     gfp_t gfp)
+{
+#ifdef ACR_FLAGS_NONE
+	return alloc_contig_range(from, to, ACR_FLAGS_NONE, gfp);
+#else
+	return alloc_contig_range(from, to, MIGRATE_MOVABLE, gfp);
+#endif
+}
+#else
+static inline int xcompat_alloc_contig_range(unsigned long from, unsigned long to,
+					     gfp_t gfp)
+{
+	return -EOPNOTSUPP;
+}
+#endif
+
+/* 6.12 brought ranges that are reserved by name with reserve_mem= at boot. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+static inline int xcompat_reserve_mem(const char *name, phys_addr_t *base,
+				      phys_addr_t *size)
+{
+	return reserve_mem_find_by_name(name, base, size) ? 0 : -ENOENT;
+}
+#else
+static inline int xcompat_reserve_mem(const char *name, phys_addr_t *base,
+				      phys_addr_t *size)
+{
+	return -EOPNOTSUPP;
+}
+#endif
+
+#endif

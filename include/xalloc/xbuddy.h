@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * xbuddy: a buddy system over page numbers.
+ *
+ * It manages numbers and not memory: nothing here knows an address, so the
+ * numbers may stand for pages, slots of a device or anything else that comes
+ * in blocks of powers of two. The theory is at the top of xbuddy.c.
+ *
+ * None of these functions locks: the caller serialises all calls that change
+ * or validate one instance. All but init, destroy and validate run in constant
+ * time and in any context.
+ */
+#ifndef _XALLOC_XBUDDY_H
+#define _XALLOC_XBUDDY_H
+
+#include <linux/types.h>
+
+/* A constant of our own: the kernel's MAX_ORDER changed its meaning and name. */
+#define XBUDDY_MAX_ORDER	10
+#define XBUDDY_NR_ORDERS	(XBUDDY_MAX_ORDER + 1)
+#define XBUDDY_MAX_NR		(1UL << 32)
+
+/* 64-way summaries: 64^6 > 2^32, so six levels reach any range. */
+#define XBUDDY_MAX_LEVELS	6
+
+/**
+ * struct xbuddy_area - the blocks of one order
+ * @nr_free: free blocks in @free
+ * @nr_levels: levels of @free that are in use; the highest is a single word
+ * @used: a bit a block: this block is allocated, and with just this order
+ * @free: @free[0] has a bit a block: free, and not part of a larger free block;
+ *	@free[l + 1] has a bit a word of @free[l]: that word is not zero
+ */
+struct xbuddy_area {
+	unsigned long	nr_free;
+	unsigned int	nr_levels;
+	unsigned long	*used;
+	unsigned long	*free[XBUDDY_MAX_LEVELS];
+};
+
+/**
+ * struct xbuddy - one buddy system; read its fields, never write them
+ * @nr: page numbers managed: 0 to @nr - 1
+ * @nr_free: pages free in blocks of all orders
+ * @orders: bit o is set when free_area[o] holds a free block
+ * @free_area: the blocks, by order
+ * @splits: blocks halved so far
+ * @merges: pairs of buddies joined so far
+ * @bytes: memory that the bitmaps take
+ */
+struct xbuddy {
+	unsigned long		nr;
+	unsigned long		nr_free;
+	unsigned int		orders;
+	struct xbuddy_area	free_area[XBUDDY_NR_ORDERS];
+	unsigned long		splits;
+	unsigned long		merges;
+	size_t			bytes;
+};
+
+enum xbuddy_state {
+	XBUDDY_FREE,
+	XBUDDY_USED,
+};
+
+/**
+ * struct xbuddy_block - what xbuddy_lookup() found
+ * @index: first page number of the block
+ * @order: the block has 2^@order pages
+ * @state: free or used
+ */
+struct xbuddy_block {
+	unsigned long		index;
+	unsigned int		order;
+	enum xbuddy_state	state;
+};
+
+int xbuddy_init(struct xbuddy *buddy, unsigned long nr);
+void xbuddy_destroy(struct xbuddy *buddy);
+
+long xbuddy_alloc(struct xbuddy *buddy, unsigned int order);
+long xbuddy_alloc_range(struct xbuddy *buddy, unsigned int order,
+			unsigned long from, unsigned long to);
+int xbuddy_free(struct xbuddy *buddy, unsigned long index, unsigned int order);
+
+long xbuddy_alloc_run(struct xbuddy *buddy, unsigned long nr,
+		      unsigned long from, unsigned long to);
+int xbuddy_free_run(struct xbuddy *buddy, unsigned long index,
+		    unsigned long nr);
+
+int xbuddy_lookup(const struct xbuddy *buddy, unsigned long index,
+		  struct xbuddy_block *block);
+int xbuddy_validate(const struct xbuddy *buddy);
+
+#endif

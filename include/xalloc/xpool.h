@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * xpool: private pools of pages.
+ *
+ * A pool owns a range of memory that nobody else can take from, and never
+ * takes from anybody else. Caches (xslab.h) live in pools; pages can be had
+ * from them directly with the functions below.
+ */
+#ifndef _XALLOC_XPOOL_H
+#define _XALLOC_XPOOL_H
+
+#include <linux/gfp.h>
+#include <linux/types.h>
+
+struct page;
+struct xpool;
+
+#define XPOOL_NAME_MAX	32	/* with the closing zero */
+
+/**
+ * struct xpool_args - where the memory of a pool comes from
+ * @name: names the pool in debugfs; unique, 1 to 31 characters, no slash
+ * @size: bytes, a multiple of PAGE_SIZE
+ * @base: physical address of a range reserved at boot with memmap=
+ * @reserve_mem: name of a range reserved at boot with reserve_mem= (6.12 on);
+ *	@size may be 0 then and means all of it
+ * @addr: kernel virtual address of a range that the caller owns, has mapped,
+ *	and keeps until the pool is destroyed
+ *
+ * At most one of @base, @reserve_mem and @addr is given. Without any, the
+ * memory is taken from the system when the pool is created, and goes back when
+ * it is destroyed.
+ */
+struct xpool_args {
+	const char	*name;
+	size_t		size;
+	phys_addr_t	base;
+	const char	*reserve_mem;
+	void		*addr;
+};
+
+/**
+ * struct xpool_stats - where the pages of a pool are
+ * @total: pages of the pool; @total = @free + @slabs + @pages + @magazines
+ * @free: free in the buddy system
+ * @slabs: in slabs of caches
+ * @pages: handed out by xpool_alloc_pages() and xpool_alloc_addr()
+ * @magazines: freed by clients and kept in page magazines
+ * @regions: runs of contiguous addresses that the pool is made of
+ * @largest_free: pages of the largest free block
+ * @metadata: bytes that the pool takes from the system besides its pages
+ * @splits: blocks halved so far
+ * @merges: pairs of blocks joined so far
+ * @allocs: blocks taken by clients so far, by way of magazines or not
+ * @failures: requests for a block that were not met
+ * @errors: frees that were refused
+ * @free_blocks: free blocks, by order
+ */
+struct xpool_stats {
+	u64	total;
+	u64	free;
+	u64	slabs;
+	u64	pages;
+	u64	magazines;
+	u64	regions;
+	u64	largest_free;
+	u64	metadata;
+	u64	splits;
+	u64	merges;
+	u64	allocs;
+	u64	failures;
+	u64	errors;
+	u64	free_blocks[11];
+};
+
+struct xpool *xpool_create(const struct xpool_args *args);
+int xpool_destroy(struct xpool *pool);
+struct xpool *xpool_default(void);
+
+struct page *xpool_alloc_pages(struct xpool *pool, unsigned int order, gfp_t gfp);
+int xpool_free_pages(struct xpool *pool, struct page *page, unsigned int order);
+void *xpool_alloc_addr(struct xpool *pool, unsigned int order, gfp_t gfp);
+int xpool_free_addr(struct xpool *pool, void *addr, unsigned int order);
+
+void xpool_shrink(struct xpool *pool);
+void xpool_stats(struct xpool *pool, struct xpool_stats *stats);
+unsigned int xpool_unusable_index(const struct xpool_stats *stats, unsigned int order);
+int xpool_validate(struct xpool *pool);
+
+#endif

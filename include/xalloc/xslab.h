@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * xslab: caches of objects of one size, in a private pool.
+ *
+ * The interface is that of kmem_cache with another prefix and the same order
+ * of arguments.
+ */
+#ifndef _XALLOC_XSLAB_H
+#define _XALLOC_XSLAB_H
+
+#include <linux/gfp.h>
+#include <linux/types.h>
+
+struct xpool;
+struct xslab_cache;
+
+#define XSLAB_NAME_MAX		32		/* with the closing zero */
+#define XSLAB_MIN_STRIDE	16		/* bytes; smaller objects are padded */
+#define XSLAB_MAX_SIZE		(256 << 10)	/* bytes */
+
+typedef unsigned int __bitwise xslab_flags_t;
+
+/* Objects start at cache lines, or at halves and quarters of one if small. */
+#define XSLAB_HWCACHE_ALIGN	((__force xslab_flags_t)0x1U)
+/*
+ * A free does not look whether its object is live. All other checks stay; a
+ * double free is found when a magazine is flushed.
+ */
+#define XSLAB_NO_CHECKS		((__force xslab_flags_t)0x2U)
+
+/**
+ * struct xslab_args - a cache to be
+ * @name: names the cache in debugfs; 1 to 31 characters, no slash
+ * @size: bytes of an object, 1 to 256 KiB
+ * @align: alignment of objects in bytes, a power of two up to PAGE_SIZE; 0 is 8
+ * @flags: XSLAB_HWCACHE_ALIGN, XSLAB_NO_CHECKS
+ * @ctor: called once for each object when its slab is made; must not sleep
+ * @depot: magazines that the depot holds at most; 0 is a default
+ */
+struct xslab_args {
+	const char	*name;
+	size_t		size;
+	size_t		align;
+	xslab_flags_t	flags;
+	void		(*ctor)(void *obj);
+	unsigned int	depot;
+};
+
+/**
+ * struct xslab_stats - what a cache holds and did
+ * @object_size: bytes asked for
+ * @stride: bytes from one object to the next
+ * @slab_order: a slab is a block of 2^@slab_order pages
+ * @objects_per_slab: objects in a slab
+ * @slab_waste: bytes of a slab that no object covers
+ * @magazine_size: objects that a magazine holds
+ * @slabs: all slabs; @slabs = @slabs_full + @slabs_partial + @slabs_free
+ * @slabs_full: slabs without a free object
+ * @slabs_partial: slabs with free objects and others
+ * @slabs_free: slabs with free objects only
+ * @capacity: objects in all slabs; @capacity = @live + @magazines + @depot +
+ *	@slab_free
+ * @live: held by clients
+ * @magazines: in the magazines of the CPUs
+ * @depot: in full magazines in the depot
+ * @slab_free: free in slabs
+ * @allocs: objects handed out so far
+ * @frees: objects taken back so far; @allocs = @frees + @live
+ * @refills: magazines loaded, from the depot or from slabs
+ * @flushes: magazines unloaded, to the depot or to slabs
+ * @depot_hits: those of @refills and @flushes that the depot served
+ * @busy: operations that found their CPU's magazines in use, and went past them
+ * @failures: allocations that returned NULL
+ * @errors: frees and destroys that were refused
+ * @metadata: bytes taken from the system for this cache
+ */
+struct xslab_stats {
+	u64	object_size;
+	u64	stride;
+	u64	slab_order;
+	u64	objects_per_slab;
+	u64	slab_waste;
+	u64	magazine_size;
+	u64	slabs;
+	u64	slabs_full;
+	u64	slabs_partial;
+	u64	slabs_free;
+	u64	capacity;
+	u64	live;
+	u64	magazines;
+	u64	depot;
+	u64	slab_free;
+	u64	allocs;
+	u64	frees;
+	u64	refills;
+	u64	flushes;
+	u64	depot_hits;
+	u64	busy;
+	u64	failures;
+	u64	errors;
+	u64	metadata;
+};
+
+struct xslab_cache *xslab_cache_create(const char *name, size_t size, size_t align,
+				       xslab_flags_t flags, void (*ctor)(void *obj));
+struct xslab_cache *xslab_cache_create_in(struct xpool *pool,
+					  const struct xslab_args *args);
+int xslab_cache_destroy(struct xslab_cache *cache);
+
+void *xslab_cache_alloc(struct xslab_cache *cache, gfp_t gfp);
+int xslab_cache_free(struct xslab_cache *cache, void *obj);
+int xslab_free(void *obj);
+
+int xslab_cache_alloc_bulk(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs);
+void xslab_cache_free_bulk(struct xslab_cache *cache, size_t nr, void **objs);
+
+int xslab_cache_shrink(struct xslab_cache *cache);
+int xslab_cache_prefill(struct xslab_cache *cache, unsigned int nr);
+
+unsigned int xslab_cache_size(const struct xslab_cache *cache);
+const char *xslab_cache_name(const struct xslab_cache *cache);
+void xslab_cache_stats(struct xslab_cache *cache, struct xslab_stats *stats);
+int xslab_validate(struct xslab_cache *cache);
+
+#endif

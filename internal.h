@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the layers show one another, in their order. Nothing here is for
+ * clients: their headers are in include/xalloc/.
+ *
+ * Lock order, outermost first:
+ *
+ *	1. xpool_registry	mutex	pools and caches come and go, and are listed
+ *	2. xmag.closing		mutex	the magazines of one owner are closed
+ *	3. xpool.client_lock	raw	who can give pages back to a pool
+ *	4. xdepot.lock		raw	whole magazines
+ *	5. xslab_cache.lock	raw	lists of slabs
+ *	6. xpool.lock		raw	the buddy system and the state of pages
+ *
+ * Raw spin locks are taken with interrupts off, and only tried from NMI.
+ */
+#ifndef _XALLOC_INTERNAL_H
+#define _XALLOC_INTERNAL_H
+
+#include <linux/atomic.h>
+#include <linux/bitops.h>
+#include <linux/hardirq.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/notifier.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/vmalloc.h>
+
+#include <xalloc/xbuddy.h>
+#include <xalloc/xpool.h>
+#include <xalloc/xslab.h>
+#include "include/compat.h"
+
+/*
+ * Metadata. It is taken when a pool or a cache is made and never later. It
+ * would rather fail than have the system kill somebody for it.
+ */
+#define XMETA_GFP (GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+
+static inline void *xmeta_alloc(size_t bytes)
+{
+	return bytes <= PAGE_SIZE ? kmalloc(bytes, XMETA_GFP) :
+				    __vmalloc(bytes, XMETA_GFP);
+}
+
+static inline void xmeta_free(const void *mem)
+{
+	kvfree(mem);
+}
+
+/* A lock from any context: in NMI its holder may be the context below. */
+static inline bool xlock(raw_spinlock_t *lock, unsigned long *flags)
+{
+	if (unlikely(in_nmi()))
+		return raw_spin_trylock_irqsave(lock, *flags);
+	raw_spin_lock_irqsave(lock, *flags);
+	return true;
+}
+
+/*
+ * Pools (xpool.c)
+ */
+
+/* What a block of pages is used for; kept at its first page, 0 elsewhere. */
+enum xpage_kind {
+	XPAGE_NONE,
+	XPAGE_SLAB,		/* a slab of a cache */
+	XPAGE_LIVE,		/* held by a client of xpool_alloc_pages() */
+	XPAGE_CACHED,		/* freed by that client, in a page magazine */
+	XPAGE_DEFERRED,		/* freed from NMI, waits for the pool's lock */
+};
+
+#define XPAGE_MAP_WORDS	4	/* 256 objects of 16 bytes are a page */
+
+/**
+ * struct xpage - the state of a page, out of band; the size of struct page
+ * @kind: enum xpage_kind, at the first page of a block
+ * @order: of the block
+ * @nr_free: slabs: free objects when the slab was last put on a list
+ * @deferred: link of a stack of pages that NMIs left work for (struct xdefer)
+ * @cache: slabs: the owner
+ * @list: slabs: one of the owner's lists
+ * @map: slabs: a bit an object, set when the object is free in the slab
+ *
+ * There is one for each page. A block of several pages uses the first one. The
+ * first two fields belong to the pool's lock, or to who owns the block; the
+ * others to the owner of the block.
+ */
+struct xpage {
+	u8			kind;
+	u8			order;
+	u16			nr_free;
+	u32			deferred;
+	struct xslab_cache	*cache;
+	struct list_head	list;
+	atomic_long_t		map[XPAGE_MAP_WORDS];
+};
+
+/*
+ * A stack of pages that any context can push to without a lock, for the case
+ * that an NMI finds a lock taken. The owner of the lock empties it. Links are
+ * page numbers plus one, so that zero is "not on a stack".
+ */
+struct xdefer {
+	atomic_t head;
+};
+
+#define XDEFER_END	U32_MAX		/* the last page on the stack */
+#define XDEFER_CLAIMED	(U32_MAX - 1)	/* about to be pushed */
+
+/**
+ * struct xregion - a run of contiguous addresses
+ * @addr: kernel virtual address
+ * @nr: pages
+ * @index: page number of its first page
+ */
+struct xregion {
+	unsigned long	addr;
+	unsigned long	nr;
+	unsigned long	index;
+};
+
+/**
+ * struct xclient - somebody who keeps free pages of a pool
+ * @node: in the pool's list
+ * @reclaim: give some pages back; any context but NMI, no locks of the pool
+ *	held but client_lock
+ */
+struct xclient {
+	struct list_head node;
+	unsigned long (*reclaim)(struct xclient *client);
+};
+
+enum xpool_source {
+	XPOOL_SYSTEM,
+	XPOOL_BASE,
+	XPOOL_RESERVE_MEM,
+	XPOOL_ADDR,
+};
+
+#define XPOOL_MAG_ORDERS	4	/* orders 0 to 3 go through magazines */
+#define XPOOL_CHUNK_PAGES	(1UL << XBUDDY_MAX_ORDER)
+#define XPOOL_CHUNK_SHIFT	(XBUDDY_MAX_ORDER + PAGE_SHIFT)
+#define XPOOL_LIVE_SHIFTS	(PAGE_SHIFT + 1)
+#define XPOOL_FOREIGN		ULONG_MAX
+
+struct xmag;
+struct xlive;
+
+/*
+ * An offset is where an address lies in its pool, counted in bytes from page
+ * number 0. Page number 0 is the last multiple of the largest block at or
+ * before the start of the range, so that a block is aligned in memory as it is
+ * in page numbers; the numbers before the start are never free.
+ */
+struct xpool {
+	/* Read by every operation */
+	unsigned long		base;	/* address of page number 0, and ... */
+	unsigned long		start;	/* ... offset of the range's start, ... */
+	unsigned long		bytes;	/* ... its length; 0: several regions */
+	struct xpage		*pages;
+	struct xmag		*mags;	/* XPOOL_MAG_ORDERS of them */
+
+	/* Several regions: address to chunk of page numbers */
+	u32			*chunks;
+	unsigned long		first_chunk;
+	unsigned long		nr_chunks;
+
+	struct xregion		*regions;
+	unsigned long		nr_regions;
+	unsigned long		nr_pages;
+	bool			has_struct_page;
+	enum xpool_source	source;
+	phys_addr_t		phys;
+	struct xpage		*pages_mem;
+	size_t			metadata;
+	struct list_head	node;
+	char			name[XPOOL_NAME_MAX];
+	unsigned int		nr_caches;	/* under xpool_registry */
+	struct xlive		*live[XPOOL_LIVE_SHIFTS]; /* likewise */
+	void			*observed;	/* of the observer */
+
+	raw_spinlock_t		client_lock;
+	struct list_head	clients;
+
+	raw_spinlock_t		lock ____cacheline_aligned;
+	struct xbuddy		buddy;
+	unsigned long		nr_slab_pages;
+	unsigned long		nr_client_pages;	/* live, cached, deferred */
+	struct xdefer		deferred;
+	atomic_long_t		failures;
+	atomic_long_t		errors;
+};
+
+extern struct mutex xpool_registry;
+extern struct list_head xpool_list;
+
+struct xpool *xpool_setup(const struct xpool_args *args);
+void xpool_teardown(struct xpool *pool);
+void xpool_publish(struct xpool *pool);
+void xpool_unpublish(struct xpool *pool);
+
+long xpool_get(struct xpool *pool, unsigned int order, enum xpage_kind kind);
+void xpool_put(struct xpool *pool, unsigned long index);
+
+void xpool_add_client(struct xpool *pool, struct xclient *client);
+void xpool_del_client(struct xpool *pool, struct xclient *client);
+
+unsigned long xpool_offset_far(const struct xpool *pool, unsigned long addr);
+struct xpool *xpool_of(const void *addr);
+struct xpage *xpool_head(const struct xpool *pool, unsigned long index);
+
+bool xdefer_claim(struct xpage *page);
+void xdefer_push(struct xpool *pool, struct xdefer *defer, struct xpage *page);
+struct xpage *xdefer_take_all(struct xpool *pool, struct xdefer *defer);
+struct xpage *xdefer_next(struct xpool *pool, struct xpage *page);
+
+/* Where @addr lies in the pool, or XPOOL_FOREIGN. */
+static inline unsigned long xpool_offset(const struct xpool *pool, const void *addr)
+{
+	unsigned long offset = (unsigned long)addr - pool->base;
+
+	if (likely(offset - pool->start < pool->bytes))
+		return offset;
+	return xpool_offset_far(pool, (unsigned long)addr);
+}
+
+static inline unsigned long xpool_addr(const struct xpool *pool, unsigned long index)
+{
+	if (likely(pool->bytes))
+		return pool->base + (index << PAGE_SHIFT);
+	return pool->regions[index / XPOOL_CHUNK_PAGES].addr +
+	       (index % XPOOL_CHUNK_PAGES << PAGE_SHIFT);
+}
+
+static inline unsigned long xpage_index(const struct xpool *pool,
+					const struct xpage *page)
+{
+	return page - pool->pages;
+}
+
+/*
+ * Observers: told when pools and caches come and go. The layers know that
+ * somebody may listen, and not who.
+ */
+enum xobserve_event {
+	XOBSERVE_POOL_ADD,
+	XOBSERVE_POOL_DEL,
+	XOBSERVE_CACHE_ADD,
+	XOBSERVE_CACHE_DEL,
+};
+
+extern struct blocking_notifier_head xobservers;
+
+/*
+ * Magazines (xmag.c)
+ */
+
+/**
+ * struct xmag_ops - what lies below the magazines of an owner
+ * @fill: take up to @nr objects without waiting; returns how many
+ * @drain: give @nr objects back
+ */
+struct xmag_ops {
+	unsigned int (*fill)(struct xmag *mag, void **objs, unsigned int nr);
+	void (*drain)(struct xmag *mag, void **objs, unsigned int nr);
+};
+
+/**
+ * struct xmag_cpu - the magazines of one CPU; all that a hit touches
+ * @busy: an operation of this CPU is under way
+ * @closed: somebody else has the magazines; see xmag_close()
+ * @state: both in one word
+ * @nr: objects in @loaded
+ * @nr_previous: objects in @previous: none or all that fit
+ * @size: objects that a magazine holds
+ * @loaded: the magazine in use
+ * @previous: the one before
+ * @allocs: objects handed out by way of this CPU's magazines
+ * @refills: magazines loaded
+ * @flushes: magazines unloaded
+ * @depot_hits: those that the depot served
+ */
+struct xmag_cpu {
+	union {
+		struct {
+			u8	busy;
+			u8	closed;
+		};
+		u16		state;
+	};
+	u16			nr;
+	u16			nr_previous;
+	u16			size;
+	void			**loaded;
+	void			**previous;
+	unsigned long		allocs;
+	unsigned long		refills;
+	unsigned long		flushes;
+	unsigned long		depot_hits;
+} ____cacheline_aligned;
+
+/* Counters of operations that do not own their CPU's magazines. */
+struct xmag_direct {
+	unsigned long		allocs;
+	unsigned long		busy;
+};
+
+/**
+ * struct xdepot - whole magazines
+ * @lock: protects the others
+ * @nr: magazines, full and empty; constant
+ * @nr_full: the first @nr_full of @mags are full, the others empty
+ * @mags: the magazines
+ */
+struct xdepot {
+	raw_spinlock_t		lock;
+	unsigned int		nr;
+	unsigned int		nr_full;
+	void			***mags;
+};
+
+struct xmag {
+	struct xmag_cpu __percpu *cpus;
+	const struct xmag_ops	*ops;
+	unsigned int		size;
+	struct xmag_direct __percpu *direct;
+	void			**slots;	/* the memory of all magazines */
+	size_t			metadata;
+	struct mutex		closing;
+	struct hlist_node	hotplug;
+	struct xdepot		depot ____cacheline_aligned;
+};
+
+#define XMAG_MAX_SIZE	64U	/* a word of a slab's map fills a magazine */
+
+struct xmag_count {
+	unsigned long	cpus;
+	unsigned long	depot;
+	unsigned long	allocs;
+	unsigned long	refills;
+	unsigned long	flushes;
+	unsigned long	depot_hits;
+	unsigned long	busy;
+};
+
+int xmag_init(struct xmag *mag, const struct xmag_ops *ops, unsigned int size,
+	      unsigned int depot);
+void xmag_destroy(struct xmag *mag);
+void *xmag_alloc_slow(struct xmag *mag);
+void xmag_free_slow(struct xmag *mag, void *obj);
+void xmag_close(struct xmag *mag);
+void xmag_open(struct xmag *mag);
+void xmag_drain_closed(struct xmag *mag);
+unsigned long xmag_drain_depot(struct xmag *mag);
+void xmag_count(struct xmag *mag, struct xmag_count *count);
+int xmag_subsys_init(void);
+void xmag_subsys_exit(void);
+
+/*
+ * Enter this CPU's magazines: with preemption off and the busy byte set they
+ * are ours. An interrupt can come at any moment, but finds them busy and goes
+ * past them, so between enter and leave there is no need for a lock, an atomic
+ * instruction or for interrupts to be off. NULL: busy or closed already, and
+ * preemption is on again.
+ */
+static __always_inline struct xmag_cpu *xmag_enter(struct xmag *mag)
+{
+	struct xmag_cpu *cpu;
+
+	preempt_disable();
+	cpu = this_cpu_ptr(mag->cpus);
+	if (unlikely(READ_ONCE(cpu->state))) {
+		preempt_enable();
+		return NULL;
+	}
+	WRITE_ONCE(cpu->busy, 1);
+	barrier();
+	return cpu;
+}
+
+static __always_inline void xmag_leave(struct xmag_cpu *cpu)
+{
+	barrier();
+	WRITE_ONCE(cpu->busy, 0);
+	preempt_enable();
+}
+
+static __always_inline void *xmag_pop(struct xmag_cpu *cpu)
+{
+	cpu->allocs++;
+	return cpu->loaded[--cpu->nr];
+}
+
+static __always_inline void xmag_push(struct xmag_cpu *cpu, void *obj)
+{
+	cpu->loaded[cpu->nr++] = obj;
+}
+
+/* An object; NULL where the magazines and what is below them are empty. */
+static __always_inline void *xmag_alloc(struct xmag *mag)
+{
+	struct xmag_cpu *cpu = xmag_enter(mag);
+
+	if (likely(cpu)) {
+		if (likely(cpu->nr)) {
+			void *obj = xmag_pop(cpu);
+
+			xmag_leave(cpu);
+			return obj;
+		}
+		xmag_leave(cpu);
+	}
+	return xmag_alloc_slow(mag);
+}
+
+static __always_inline void xmag_free(struct xmag *mag, void *obj)
+{
+	struct xmag_cpu *cpu = xmag_enter(mag);
+
+	if (likely(cpu)) {
+		if (likely(cpu->nr < cpu->size)) {
+			xmag_push(cpu, obj);
+			xmag_leave(cpu);
+			return;
+		}
+		xmag_leave(cpu);
+	}
+	xmag_free_slow(mag, obj);
+}
+
+/*
+ * Pages for clients (xpage.c)
+ */
+int xpage_module_init(const struct xpool_args *args);
+void xpage_module_exit(void);
+
+/*
+ * Caches (xslab.c)
+ */
+extern struct list_head xslab_list;	/* under xpool_registry */
+void xslab_set_checks(bool on);
+struct xpool *xslab_cache_pool(const struct xslab_cache *cache);
+void **xslab_cache_observed(struct xslab_cache *cache);
+struct xslab_cache *xslab_cache_next(struct xslab_cache *cache);
+
+/*
+ * Statistics (xstats.c)
+ */
+int xstats_init(void);
+void xstats_exit(void);
+
+#endif

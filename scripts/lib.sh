@@ -1,0 +1,115 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the scripts share: messages, progress of long steps, locks, the tools
+# they need, and the cache. Sourced after `set -euo pipefail`, not run.
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+scripts=$top/scripts
+build=$top/build
+cache=${XALLOC_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xalloc}
+
+# The two ends of the range of kernels that xalloc supports
+KVER_OLD=${KVER_OLD:-6.1}
+KVER_NEW=${KVER_NEW:-7.2}
+
+export LC_ALL=C
+mkdir -p "$build" "$cache/lock"
+
+# Standard output carries results (a path); everything for people goes to 2
+say() { printf '%s\n' "$*" >&2; }
+die() { say "error: $*"; exit 1; }
+
+# Run a command with its output in a file, and say every ten seconds that it
+# is still going and where it is. If it fails, show where and pass that on.
+with_progress() { # label logfile command...
+	local label=$1 log=$2 pid start=$SECONDS rc=0 last
+	shift 2
+	mkdir -p "$(dirname "$log")"
+	say "$label ..."
+	"$@" >"$log" 2>&1 </dev/null &
+	pid=$!
+	while sleep 1 && kill -0 $pid 2>/dev/null; do
+		if (((SECONDS - start) % 10 == 0)); then
+			last=$(tail -c 400 "$log" | tr '\r' '\n' | grep -v '^ *$' | tail -n 1 || true)
+			say "  $label: $((SECONDS - start)) s  $(tr -s ' \t' ' ' <<<"${last:0:90}")"
+		fi
+	done
+	wait $pid || rc=$?
+	if ((rc)); then
+		say "$label failed after $((SECONDS - start)) s; the end of $log:"
+		tail -n 25 "$log" >&2
+		return "$rc"
+	fi
+	say "$label: done in $((SECONDS - start)) s"
+}
+
+# Hold a lock in the cache while a command runs. The number of the file is
+# closed for what the command starts, so that a stray child cannot keep it.
+with_lock() { # name command...
+	local name=$1
+	shift
+	(
+		if ! flock -n 9; then
+			say "waiting for another run that holds the lock '$name'"
+			flock 9
+		fi
+		"$@"
+	) 9>"$cache/lock/$name"
+}
+
+# Tools are named with the Debian package that has them. A name with a slash
+# is a file that must exist.
+have() {
+	case $1 in
+	/*) [[ -e $1 ]] ;;
+	*) command -v "$1" >/dev/null 2>&1 || [[ -x /usr/sbin/$1 || -x /sbin/$1 ]] ;;
+	esac
+}
+
+can_apt_install() {
+	[[ $(id -u) -eq 0 && -e /etc/debian_version ]] && command -v apt-get >/dev/null
+}
+
+apt_install() { # package...
+	local log=$build/apt-install.log
+	local install=(apt-get -o DPkg::Lock::Timeout=300 -y --no-install-recommends install)
+
+	export DEBIAN_FRONTEND=noninteractive
+	with_progress "installing $*" "$log" "${install[@]}" "$@" && return
+	say "trying again with fresh package lists"
+	with_progress "apt-get update" "$build/apt-update.log" apt-get update ||
+		say "apt-get update had errors; going on with what it got"
+	with_progress "installing $*" "$log" "${install[@]}" "$@"
+}
+
+need_tools() { # tool:package...
+	local pair missing=() packages=()
+
+	for pair in "$@"; do
+		have "${pair%%:*}" && continue
+		missing+=("${pair%%:*} (Debian package ${pair#*:})")
+		packages+=("${pair#*:}")
+	done
+	((${#missing[@]})) || return 0
+	if can_apt_install; then
+		with_lock apt apt_install "${packages[@]}" ||
+			die "apt-get could not install: ${packages[*]}"
+		for pair in "$@"; do
+			have "${pair%%:*}" || die "still missing after the installation: ${pair%%:*}"
+		done
+		return
+	fi
+	say "missing tools:"
+	printf '  %s\n' "${missing[@]}" >&2
+	die "install them and run this again (root on Debian installs them by itself)"
+}
+
+# The tools that building any kernel or module takes
+build_tools=(
+	gcc:gcc make:make ld:binutils /usr/include/stdio.h:libc6-dev
+	flex:flex bison:bison bc:bc perl:perl python3:python3 xz:xz-utils
+	rsync:rsync cpio:cpio gzip:gzip find:findutils kmod:kmod
+	/usr/include/libelf.h:libelf-dev
+)
+vm_tools=(busybox:busybox-static cpio:cpio gzip:gzip timeout:coreutils)
