@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the test suites share: parameters, random numbers that can be repeated,
+ * and failures of the system's allocator on demand.
+ */
+#ifndef _XALLOC_XTEST_H
+#define _XALLOC_XTEST_H
+
+#include <kunit/test.h>
+#include <linux/gfp.h>
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/prandom.h>
+#include <linux/random.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+/*
+ * Parameters
+ *
+ * Old kernels run the suites of a module before they look at its parameters.
+ * The text is there by then, and still whole: it is cut into words when it is
+ * looked at. So what stands in the text comes first, then the variable.
+ *
+ * Use: static unsigned long ops; module_param(...); n = xtest_param(ops).
+ */
+#define xtest_param(name) xtest_arg(#name, name)
+
+static inline unsigned long xtest_arg(const char *name, unsigned long value)
+{
+	size_t len = strlen(name);
+	const char *at = THIS_MODULE->args;
+
+	for (; at && *at; at = strpbrk(at, " "), at = at ? at + 1 : NULL)
+		if (!strncmp(at, name, len) && at[len] == '=')
+			return memparse(at + len + 1, NULL);
+	return value;
+}
+
+/*
+ * Random numbers: the seed is printed, and can be given to repeat a run
+ */
+static unsigned long seed;
+module_param(seed, ulong, 0444);
+MODULE_PARM_DESC(seed, "seed of the random numbers; 0: a new one each time");
+
+static inline void xtest_seed(struct kunit *test, struct rnd_state *rnd)
+{
+	unsigned long value = xtest_param(seed);
+
+	while (!value)
+		value = get_random_u32();
+	prandom_seed_state(rnd, value);
+	kunit_info(test, "seed=%lu repeats this run\n", value);
+}
+
+/* A number from 0 to @n - 1. */
+static inline unsigned int xtest_below(struct rnd_state *rnd, unsigned int n)
+{
+	return (u64)prandom_u32_state(rnd) * n >> 32;
+}
+
+/*
+ * Failures on demand: the n-th time from now on that this task asks the system
+ * for memory, it gets none. What is left of n is what tells whether it asked.
+ */
+#define XTEST_NEVER	1000000U	/* more requests than any test makes */
+
+#ifdef CONFIG_FAULT_INJECTION
+static inline void xtest_fail_nth(unsigned int n)
+{
+	WRITE_ONCE(current->fail_nth, n);
+}
+
+/* Back to normal; returns what was left of n: 0 if the request failed. */
+static inline unsigned int xtest_fail_end(void)
+{
+	unsigned int left = READ_ONCE(current->fail_nth);
+
+	WRITE_ONCE(current->fail_nth, 0);
+	return left;
+}
+#else
+static inline void xtest_fail_nth(unsigned int n)
+{
+}
+
+static inline unsigned int xtest_fail_end(void)
+{
+	return XTEST_NEVER;
+}
+#endif
+
+static inline bool xtest_counts_pages(gfp_t gfp)
+{
+	struct page *page;
+	unsigned int left;
+
+	xtest_fail_nth(XTEST_NEVER);
+	page = alloc_page(gfp);
+	left = xtest_fail_end();
+	if (page)
+		__free_page(page);
+	return left < XTEST_NEVER;
+}
+
+static inline bool xtest_counts_kmalloc(gfp_t gfp)
+{
+	unsigned int left;
+	void *mem;
+
+	xtest_fail_nth(XTEST_NEVER);
+	mem = kmalloc(64, gfp);
+	left = xtest_fail_end();
+	kfree(mem);
+	return left < XTEST_NEVER;
+}
+
+/* Skip a test of failures where this kernel would not make them. */
+static inline void xtest_need_failures(struct kunit *test)
+{
+	if (!IS_ENABLED(CONFIG_FAULT_INJECTION))
+		kunit_skip(test, "needs CONFIG_FAULT_INJECTION");
+	if (!xtest_counts_kmalloc(GFP_KERNEL))
+		kunit_skip(test, "needs failslab/ignore-gfp-wait = N");
+	if (!xtest_counts_pages(GFP_KERNEL))
+		kunit_skip(test, "needs fail_page_alloc/ignore-gfp-wait = N, min-order = 0");
+	if (!xtest_counts_pages(GFP_KERNEL | __GFP_HIGHMEM))
+		kunit_skip(test, "needs fail_page_alloc/ignore-gfp-highmem = N");
+}
+
+#endif
