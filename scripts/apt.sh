@@ -4,6 +4,7 @@
 # Packages of Debian suites other than the machine's own, without touching
 # its set-up: the mirror that apt is set up with is asked for another suite
 # through private lists in the cache. Sourced after lib.sh.
+# shellcheck disable=SC2154 # variables of lib.sh
 
 debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
@@ -11,7 +12,8 @@ debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 # only where package lists have been fetched; a site that is not Debian's
 # fails the check of the signature later on.
 debian_sites() {
-	local format='$(ORIGIN)|$(RELEASE)|$(COMPONENT)|$(SITE)' # for apt, not for us
+	# shellcheck disable=SC2016 # apt expands this, not the shell
+	local format='$(ORIGIN)|$(RELEASE)|$(COMPONENT)|$(SITE)'
 	local codename
 	# shellcheck disable=SC1091
 	codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-stable}")

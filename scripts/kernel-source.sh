@@ -9,7 +9,9 @@
 # used as it is. Else it is Debian's linux-source package, from whatever suite
 # has it, unpacked once in the cache.
 set -euo pipefail
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=apt.sh
 . "$(dirname "$0")/apt.sh"
 
 version=${1:?a kernel version such as 7.2}
@@ -68,7 +70,7 @@ fetch() {
 shopt -s extglob
 own_tree && exit
 cached_tree && exit
-[[ -e /etc/debian_version ]] && command -v apt-get >/dev/null ||
+[[ -e /etc/debian_version && -x /usr/bin/apt-get ]] ||
 	die "not a Debian machine: unpack the source of Linux $version and name it in KSRC="
 need_tools xz:xz-utils tar:tar make:make
 with_lock "source-$version" fetch

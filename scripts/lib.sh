@@ -3,6 +3,7 @@
 #
 # What the scripts share: messages, progress of long steps, locks, the tools
 # they need, and the cache. Sourced after `set -euo pipefail`, not run.
+# shellcheck disable=SC2034 # variables here are for those who source this
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 scripts=$top/scripts
@@ -23,14 +24,15 @@ die() { say "error: $*"; exit 1; }
 # Run a command with its output in a file, and say every ten seconds that it
 # is still going and where it is. If it fails, show where and pass that on.
 with_progress() { # label logfile command...
-	local label=$1 log=$2 pid start=$SECONDS rc=0 last
+	local label=$1 log=$2 pid start=$SECONDS next=10 rc=0 last
 	shift 2
 	mkdir -p "$(dirname "$log")"
 	say "$label ..."
 	"$@" >"$log" 2>&1 </dev/null &
 	pid=$!
-	while sleep 1 && kill -0 $pid 2>/dev/null; do
-		if (((SECONDS - start) % 10 == 0)); then
+	while sleep 0.2 && kill -0 $pid 2>/dev/null; do
+		if ((SECONDS - start >= next)); then
+			next=$((next + 10))
 			last=$(tail -c 400 "$log" | tr '\r' '\n' | grep -v '^ *$' | tail -n 1 || true)
 			say "  $label: $((SECONDS - start)) s  $(tr -s ' \t' ' ' <<<"${last:0:90}")"
 		fi
@@ -113,3 +115,33 @@ build_tools=(
 	/usr/include/libelf.h:libelf-dev
 )
 vm_tools=(busybox:busybox-static cpio:cpio gzip:gzip timeout:coreutils)
+
+# The kernels that the tests run on: what each is built from and booted with
+rigs=(um-smp "x86_64-$KVER_NEW" "x86_64-$KVER_OLD" um-debug x86_64-debug)
+
+use_rig() { # name; sets rig_*
+	local debug=
+	case $1 in *-debug) debug=debug ;; esac
+	rig_name=$1 rig_version=$KVER_NEW
+	case $1 in
+	um-*) rig_arch=um rig_targets=(linux modules) ;;
+	x86_64-*) rig_arch=x86_64 rig_targets=(bzImage vmlinux modules) ;;
+	*) die "no kernel named $1; there are: ${rigs[*]}" ;;
+	esac
+	[[ $1 == "x86_64-$KVER_OLD" ]] && rig_version=$KVER_OLD
+	rig_fragments=(common "$rig_arch" ${debug:+"$debug"})
+}
+
+# What in a kernel's log is a failure whatever the tests say
+splat='WARNING:|BUG:|Oops|[Cc]all [Tt]race|KASAN|KCSAN|UBSAN'
+splat+='|possible (recursive|circular) locking|suspicious RCU usage'
+splat+='|INFO: task|rcu.*(stall|self-detected)|Kernel panic|unreferenced object'
+splat+='|sleeping function called|[Bb]ad page|list_(add|del) corruption'
+splat+='|general protection|[Uu]nable to handle|Objects remaining|inconsistent lock state'
+
+# These lines are announcements of the kernel that the words above fit by accident
+not_splat='KernelAddressSanitizer initialized|kmemleak: Kernel memory leak detector'
+
+splats() { # log; prints the lines, numbered
+	grep -nE "$splat" "$1" | grep -vE "$not_splat"
+}

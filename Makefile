@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0
+# The commands that people type; kbuild itself reads Kbuild.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+
+.PHONY: all headers clean demo vm test test-fast check help
+.DEFAULT_GOAL := all
+
+all: headers
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+headers:
+	@test -e $(KDIR)/Makefile || { \
+	  echo "There is no kernel to build against in $(KDIR)."; \
+	  echo "Install its headers (Debian: linux-headers-$$(uname -r)), name a"; \
+	  echo "kernel's build directory in KDIR=, or try 'make demo', which needs none."; \
+	  exit 1; } >&2
+
+# Works without headers too
+clean:
+	@! test -e $(KDIR)/Makefile || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
+	rm -rf build
+
+demo:
+	@scripts/demo.sh
+
+vm:
+	@scripts/demo.sh --shell
+
+test:
+	@scripts/test.sh $(KERNEL)
+
+test-fast:
+	@scripts/test.sh um-smp
+
+check:
+	@scripts/check.sh
+
+help:
+	@echo 'make            build xalloc.ko for the running kernel (KDIR= for another)'
+	@echo 'make demo       a VM with a stock kernel, xalloc and a client at work'
+	@echo 'make vm         the same VM with a shell'
+	@echo 'make test       every suite on every kernel; a cold run builds the kernels'
+	@echo '                KERNEL="um-smp um-debug" SUITE="xslab params" select some'
+	@echo 'make test-fast  the suites on UML alone'
+	@echo 'make check      checkpatch, sparse, W=1, clang, shellcheck'
+	@echo 'make clean      remove what was built here; the cache of kernels stays in'
+	@echo '                $${XALLOC_CACHE:-~/.cache/xalloc}'
+	@echo
+	@echo 'KSRC="dir..."   kernel sources to use instead of the linux-source packages'
+	@echo 'KVER_NEW=7.2 KVER_OLD=6.1  the versions that the tests run on'

@@ -1,0 +1,67 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the guest's scripts share. Everything is written to the kernel's log,
+# so that it keeps its order with what the kernel says.
+#
+# A shell suite calls pass, fail or skip for each of its checks and `finish` at
+# the end, which writes the results as KTAP, with the plan that only then is
+# known. A suite that dies before that has written no KTAP, which is a failure.
+
+# shellcheck disable=SC2034 # for those who source this
+debugfs=/sys/kernel/debug/xalloc
+results=/tmp/results
+
+kmsg() { echo "$*" >/dev/kmsg; }
+
+# Copy a stream into the log
+kmsg_stream() { while IFS= read -r line; do kmsg "${1:-# }$line"; done; }
+
+result() {
+	echo "$*" >>$results
+	kmsg "# $*"
+}
+pass() { result "ok $1"; }
+fail() { result "not ok $1 ${2:+($2)}"; }
+skip() { result "ok $1 # SKIP $2"; }
+
+# check "name" command...: passes when the command succeeds
+check() {
+	name=$1
+	shift
+	if "$@"; then pass "$name"; else fail "$name" "failed: $*"; fi
+}
+
+finish() { # suite
+	kmsg "KTAP version 1"
+	kmsg "1..1"
+	kmsg "    KTAP version 1"
+	kmsg "    # Subtest: $1"
+	kmsg "    1..$(wc -l <$results)"
+	awk '{ sub(/ok /, "ok " NR " - "); print "    " $0 }' $results | kmsg_stream ""
+	if grep -q '^not ok' $results; then kmsg "not ok 1 - $1"; else kmsg "ok 1 - $1"; fi
+}
+
+loaded() { grep -q "^$1 " /proc/modules; }
+
+# rmmod can meet a reference that is just being dropped
+unload() {
+	for _ in 1 2 3 4 5; do
+		rmmod "$1" 2>/tmp/rmmod.err && return
+		usleep 100000
+	done
+	kmsg_stream "# rmmod $1: " </tmp/rmmod.err
+	return 1
+}
+
+# Lines that xalloc has written to the kernel's log since mark_log
+mark_log() { kmsg "=== log mark"; }
+log_since() { dmesg | awk '/=== log mark/ { n = 0; next } { line[n++] = $0 } END { for (i = 0; i < n; i++) print line[i] }'; }
+xalloc_lines() { log_since | grep '^xalloc: '; }
+
+# Free memory in KiB, after what is cached or waiting to be freed has gone
+free_memory() {
+	echo 3 >/proc/sys/vm/drop_caches
+	usleep 50000
+	awk '/^MemFree/ { print $2 }' /proc/meminfo
+}

@@ -1,0 +1,42 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The guest's job under `make test`: runs the suites that /files/suites lists,
+# one `kind name` a line, each between markers that the host splits the log at.
+# A marker is printed for the end whether or not the suite passed; a suite
+# without one took the kernel down.
+# shellcheck source=lib.sh
+. /guest/lib.sh
+
+# What xalloc is loaded with for a KUnit suite
+parameters_for() {
+	case $1 in
+	*) echo size=64M ;;
+	esac
+}
+
+run_kunit() {
+	# shellcheck disable=SC2046 # several parameters are several words
+	insmod /files/xalloc.ko $(parameters_for "$1") || return
+	insmod "/files/$1.ko"
+	status=$?
+	[ $status -eq 0 ] && { unload "$1" || status=1; }
+	unload xalloc || status=1
+	return $status
+}
+
+run_shell() {
+	rm -f /tmp/results
+	sh "/guest/$1.sh"
+	status=$?
+	for module in xalloc_client xalloc; do
+		loaded $module && { kmsg "# $1 left $module loaded"; unload $module; status=1; }
+	done
+	return $status
+}
+
+while read -r kind name; do
+	kmsg "=== suite $name"
+	"run_$kind" "$name"
+	kmsg "=== end $name $?"
+done </files/suites

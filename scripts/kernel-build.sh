@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Build one of the kernels that the tests run on and print its build
+# directory, which serves as KDIR= for modules too.
+#
+#   kernel-build.sh um-smp | um-debug | x86_64-7.2 | x86_64-6.1 | x86_64-debug
+#
+# The configuration is allnoconfig plus the fragments in kernels/. Builds are
+# kept in the cache, one directory for each exact version, configuration and
+# compiler; a stamp written last tells a whole build from half of one.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+use_rig "${1:?the name of a kernel, one of: ${rigs[*]}}"
+
+# Options that exist in some versions only are in fragments of their own. For
+# a version without one, all of these are offered and none is insisted on.
+fragment_files() {
+	local own=$scripts/kernels/version-$rig_version.config
+	printf "$scripts/kernels/%s.config\n" "${rig_fragments[@]}"
+	[[ -e $own ]] && echo "$own"
+	return 0
+}
+
+offered_options() {
+	fragment_files | xargs cat
+	[[ -e $scripts/kernels/version-$rig_version.config ]] || cat "$scripts"/kernels/version-*.config
+}
+
+dropped_options() { # .config
+	local line
+	[[ -e $scripts/kernels/version-$rig_version.config ]] || return 0
+	while read -r line; do
+		case $line in CONFIG_*) grep -qxF -- "$line" "$1" || echo "$line" ;; esac
+	done < <(fragment_files | xargs cat)
+}
+
+build_key() { # source tree
+	{
+		basename "$1"
+		make -s -C "$1" kernelversion
+		gcc --version | head -n 1
+		offered_options
+	} | sha256sum | cut -c1-12
+}
+
+kmake() {
+	make -C "$source" O="$dir" ARCH="$rig_arch" -j"$(nproc)" "$@"
+}
+
+configure() {
+	offered_options >"$dir/fragments.config"
+	KCONFIG_ALLCONFIG=$dir/fragments.config kmake allnoconfig
+}
+
+check_config() {
+	local dropped
+	dropped=$(dropped_options "$dir/.config")
+	[[ -z $dropped ]] || die "Linux $rig_version refused these lines of scripts/kernels for $rig_name:"$'\n'"$dropped"
+}
+
+build_kernel() {
+	[[ -e $dir/.complete ]] && return
+	mkdir -p "$dir"
+	with_progress "configuring $rig_name" "$dir.log" configure || exit 1
+	check_config
+	with_progress "building kernel $rig_name" "$dir.log" kmake "${rig_targets[@]}" || exit 1
+	touch "$dir/.complete"
+}
+
+need_tools "${build_tools[@]}"
+source=$("$scripts/kernel-source.sh" "$rig_version")
+dir=$cache/kernels/$rig_name-$(build_key "$source")
+with_lock "build-$(basename "$dir")" build_kernel
+echo "$dir"

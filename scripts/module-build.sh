@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Build the modules of this tree for a kernel, in a copy of the sources, so
+# that several kernels have their objects side by side (Linux 6.1 cannot put
+# them elsewhere). A second run compiles what has changed.
+#
+#   module-build.sh DIRECTORY KDIR [make variables, such as XALLOC_KUNIT=m W=1]
+#
+# A warning is a failure. The sample is built last, from outside, against the
+# symbols that xalloc exports.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+dir=${1:?the directory to build in}
+kdir=${2:?the build directory of the kernel}
+shift 2
+log=$dir.log
+
+# A dead file must not live on in the copy, what the build made must
+copy_sources() {
+	mkdir -p "$dir"
+	rsync -a --delete --prune-empty-dirs --exclude=/build --exclude=/scripts --exclude='.*' \
+		--exclude='*.mod.c' --include='*/' --include='*.[chS]' --include=Kbuild \
+		--include='Makefile' --exclude='*' "$top/" "$dir/"
+}
+
+kbuild() { # directory make-arguments...
+	local where=$1
+	shift
+	make -C "$kdir" M="$where" "$@"
+}
+
+build_all() {
+	kbuild "$dir" "$@" modules
+	[[ -d $dir/samples ]] || return 0
+	kbuild "$dir/samples" KBUILD_EXTRA_SYMBOLS="$dir/Module.symvers" "$@" modules
+}
+
+clean_all() {
+	kbuild "$dir" clean
+	[[ ! -d $dir/samples ]] || kbuild "$dir/samples" clean
+}
+
+# Forget what was built, or the next run would not see the warning
+reject() {
+	say "$1, see $log:"
+	grep -nE -A4 'warning:|error:|WARNING:' "$log" | head -n 40 >&2 || true
+	clean_all >/dev/null 2>&1 || true
+	exit 1
+}
+
+need_tools "${build_tools[@]}"
+copy_sources
+with_progress "building modules in ${dir#"$top"/}" "$log" build_all "$@" ||
+	reject "the modules do not build"
+! grep -qE 'warning:|WARNING:' "$log" || reject "the build gives warnings"

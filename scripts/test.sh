@@ -1,0 +1,253 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Run the tests: every suite on every kernel, in VMs.
+#
+#   test.sh [KERNEL...]          default: all of them
+#   SUITE="xslab params" test.sh   only these suites
+#
+# For each kernel: build it (once), build the modules, boot them on it, split
+# the log into suites and let the kernel's kunit.py count. VMs run while the
+# next kernel builds. Ends with a table and the line
+# `N passed, N failed, N skipped`.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# Suites written in shell, which run after those of KUnit; hotplug needs CPUs
+# that can go, kmemleak sees what all the others left behind
+shell_suites=(stats params unload faultload hotplug kmemleak)
+
+max_vms=2
+
+# Where the x86 kernels set memory aside for `base=` and `reserve_mem=`
+# shellcheck disable=SC2016 # the $ is memmap's
+x86_reservations='memmap=32M$0x18000000 reserve_mem=16M:4096:xalloc_test'
+
+selected() { # name
+	[[ -z ${SUITE:-} ]] && return
+	local wanted
+	for wanted in $SUITE; do
+		[[ $1 == "$wanted" || $1 == "${wanted}_test" ]] && return
+	done
+	return 1
+}
+
+applies() { # shell suite; to the rig in use
+	[[ -e $scripts/guest/$1.sh ]] || return
+	case $1 in
+	hotplug) [[ $rig_arch == x86_64 ]] ;;
+	kmemleak) [[ $rig_name == *-debug ]] ;;
+	faultload) [[ $rig_name != x86_64-debug ]] ;; # takes minutes there
+	esac
+}
+
+# `kind name` for each suite that this rig runs
+list_suites() { # module directory
+	local module name
+	for module in "$1"/kunit/*_test.ko; do
+		name=$(basename "$module" .ko)
+		[[ -e $module ]] && selected "$name" && echo "kunit $name"
+	done
+	for name in "${shell_suites[@]}"; do
+		selected "$name" && applies "$name" && echo "shell $name"
+	done
+	return 0
+}
+
+# The modules as they go into the guest: without debug information
+gather() { # module directory, destination
+	rm -rf "$2"
+	mkdir -p "$2"
+	find "$1" -name '*.ko' -exec cp -t "$2" {} +
+	strip --strip-debug "$2"/*.ko
+	list_suites "$1" >"$2/suites"
+	gcc -O2 -static -o "$2/insmod-nth" "$scripts/guest/insmod-nth.c"
+}
+
+boot_once() { # files directory, log
+	local image append='' limit=240
+	image=$rig_dir/linux
+	if [[ $rig_arch == x86_64 ]]; then
+		image=$rig_dir/arch/x86/boot/bzImage
+		append=$x86_reservations
+	fi
+	[[ $rig_name == *-debug ]] && limit=480
+	"$scripts/initramfs.sh" "$1.cpio" suites "$1"/*
+	"$scripts/vm.sh" -t "$limit" -a "$append" -l "$2" "$image" "$1.cpio"
+}
+
+# A suite that takes its VM down must not hide those after it: boot again with
+# the rest, a few times.
+boot_all() { # files directory, log
+	local all=$1 log=$2 boot rest started
+	: >"$log"
+	for boot in 1 2 3 4; do
+		boot_once "$all" "$log.$boot" || say "$rig_name: the VM failed, see $log.$boot"
+		cat "$log.$boot" >>"$log"
+		started=$(grep -c '^=== suite ' "$log" || true)
+		rest=$(tail -n +"$((started + 1))" "$all/suites.all")
+		[[ $rest ]] || return 0
+		echo "$rest" >"$all/suites"
+	done
+}
+
+# One file a suite; what belongs to none goes to `kernel`
+split_log() { # log, directory
+	rm -rf "$2"
+	mkdir -p "$2"
+	awk -v dir="$2" '
+		BEGIN          { part = "kernel" }
+		/^=== suite /  { part = $3 }
+		               { print >(dir "/" part ".log") }
+		/^=== end /    { part = "kernel" }
+		/^Linux version|^Core dump limits/ { part = "kernel" }' "$1"
+}
+
+# Before 6.6 a module's suites come without the head of a KTAP document
+with_ktap_head() { # log of a suite, number of KUnit suites in the module
+	[[ $(grep -m1 -F 'KTAP version' "$1") == KTAP* ]] || printf 'KTAP version 1\n1..%d\n' "$2"
+	cat "$1"
+}
+
+# A KUnit module has a table of pointers to its suites
+count_suites() { # module
+	[[ -e $1 ]] || { echo 1; return; }
+	local size
+	size=$(readelf -SW "$1" | awk '{ sub(/^ *\[ *[0-9]+\] */, "") } $1 == ".kunit_test_suites" { print $5 }')
+	echo $((16#${size:-0} / 8))
+}
+
+count_results() { # JSON of kunit.py; prints passed, failed, skipped
+	python3 -c '
+import json, sys
+n = json.load(open(sys.argv[1]))["misc"]
+print(n["passed"], n["failed"] + n["crashed"] + n["errors"], n["skipped"])' "$1"
+}
+
+# Show what failed, from the suite's own output
+show_failures() { # part, reason
+	say "FAILED: $rig_name $(basename "$1" .log); see $1"
+	[[ -z $2 ]] || say "${2%$'\n'}"
+	[[ -e $1 ]] || return 0
+	grep -E -A3 '^ *#? ?not ok|(EXPECTATION|ASSERTION) FAILED' "$1" | head -n 24 | sed 's/^/    /' >&2 || true
+}
+
+# Count a suite and print `kernel suite passed failed skipped`. Besides its own
+# failures, a splat in its part of the log, no results and not having come to
+# an end are one failure each.
+judge_suite() { # suite, parts directory, files directory
+	local suite=$1 part=$2/$1.log passed=0 failed=0 skipped=0 own why=''
+
+	if [[ ! -e $part ]]; then
+		why='  it never ran'
+		failed=1
+	else
+		with_ktap_head "$part" "$(count_suites "$3/$suite.ko")" >"$part.ktap"
+		"$kunit" parse --json="$part.json" "$part.ktap" >"$part.txt" 2>&1 || true
+		read -r passed own skipped < <(count_results "$part.json")
+		failed=$own
+		if ((passed + own + skipped == 0)); then
+			failed=$((failed + 1))
+			why+='  it gave no results'$'\n'
+		fi
+		if ! grep -qx "=== end $suite 0" "$part"; then
+			failed=$((failed + 1))
+			why+="  $(grep -m1 '^=== killed' "$part" || echo 'it did not end well: load, unload or crash')"$'\n'
+		fi
+		if splats "$part" >"$part.splats"; then
+			failed=$((failed + 1))
+			why+="$(head -n 5 "$part.splats" | sed 's/^/  line /')"
+		fi
+	fi
+	((failed == 0)) || show_failures "$part" "$why"
+	echo "$rig_name $suite $passed $failed $skipped"
+}
+
+# Splats outside any suite are a failure of the kernel's own row
+judge_kernel() { # parts directory
+	[[ -e $1/kernel.log ]] && splats "$1/kernel.log" >"$1/kernel.splats" || return 0
+	say "FAILED: $rig_name outside the suites:"
+	head -n 5 "$1/kernel.splats" >&2
+	echo "$rig_name (kernel) 0 1 0"
+}
+
+run_rig() { # with rig_dir set and the modules built
+	local where=$build/$rig_name files=$build/vm/$rig_name
+	local start=$SECONDS suite
+	gather "$where" "$files"
+	cp "$files/suites" "$files/suites.all"
+	boot_all "$files" "$files.log"
+	split_log "$files.log" "$files.parts"
+	: >"$files.counts"
+	while read -r _ suite; do
+		judge_suite "$suite" "$files.parts" "$files" >>"$files.counts"
+	done <"$files/suites.all"
+	judge_kernel "$files.parts" >>"$files.counts"
+	say "$rig_name: $(awk '{ p += $3; f += $4; s += $5 } END { printf "%d passed, %d failed, %d skipped", p, f, s }' \
+		"$files.counts") in $((SECONDS - start)) s"
+	mv "$files.counts" "$files.results" # the sign of having come this far
+}
+
+# A rig that cannot be built is a failure too, and the others still run
+prepare_rig() {
+	rig_dir=$("$scripts/kernel-build.sh" "$rig_name") &&
+		"$scripts/module-build.sh" "$build/$rig_name" "$rig_dir" \
+			ARCH="$rig_arch" XALLOC_KUNIT=m W=1 -j"$(nproc)"
+}
+
+wait_for_slot() {
+	while (($(jobs -rp | wc -l) >= max_vms)); do wait -n || true; done
+}
+
+table() { # results
+	awk '
+		!($1 in kernels) { kernels[$1]; k[nk++] = $1 }
+		!($2 in suites)  { suites[$2]; s[ns++] = $2 }
+		{
+			cell[$1, $2] = $3 "/" $4 "/" $5
+			passed += $3; failed += $4; skipped += $5
+		}
+		END {
+			printf "\n%-16s", "passed/failed/skipped"
+			for (i = 0; i < nk; i++) printf " %14s", k[i]
+			print ""
+			for (j = 0; j < ns; j++) {
+				printf "%-21s", s[j]
+				for (i = 0; i < nk; i++)
+					printf " %14s", (k[i], s[j]) in cell ? cell[k[i], s[j]] : "-"
+				print ""
+			}
+			printf "\n%d passed, %d failed, %d skipped\n", passed, failed, skipped
+			exit !(passed && !failed)
+		}' "$1"
+}
+
+main() {
+	local rig
+	need_tools "${build_tools[@]}" "${vm_tools[@]}" strip:binutils python3:python3
+	kunit=$("$scripts/kernel-source.sh" "$KVER_NEW")/tools/testing/kunit/kunit.py
+	rm -rf "$build/vm"
+	mkdir -p "$build/vm"
+	for rig in "$@"; do
+		use_rig "$rig"
+		if prepare_rig; then
+			wait_for_slot
+			run_rig &
+		else
+			echo "$rig (build) 0 1 0" >"$build/vm/$rig.results"
+		fi
+	done
+	wait
+	for rig in "$@"; do
+		[[ -s $build/vm/$rig.results ]] || echo "$rig (run) 0 1 0" >"$build/vm/$rig.results"
+	done
+	for rig in "$@"; do cat "$build/vm/$rig.results"; done >"$build/results"
+	table "$build/results"
+}
+
+# Two runs in one tree would overwrite each other's objects
+(($#)) || set -- "${rigs[@]}"
+exec 8>"$build/.lock"
+flock -n 8 || die "another test run is under way in this tree"
+main "$@"

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Boot a kernel on an initramfs, UML or QEMU according to the image.
+#
+#   vm.sh [-i] [-t SECONDS] [-a "BOOT PARAMETERS"] -l LOG IMAGE INITRAMFS
+#
+#   -i  interactive: the console is this terminal, and there is no time limit
+#   -t  time limit; the VM is killed when it is over
+#   -l  where the console's output goes
+#
+# Success is only what the guest says it is: the line `=== exit 0`, which its
+# init writes last. A VM that panics, hangs or dies says no such thing.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+interactive='' limit=300 append='' log=''
+while getopts it:a:l: option; do
+	case $option in
+	i) interactive=y ;;
+	t) limit=$OPTARG ;;
+	a) append=$OPTARG ;;
+	l) log=$OPTARG ;;
+	*) exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+image=${1:?the kernel image}
+initramfs=${2:?the initramfs}
+
+# printk.devkmsg: the guest writes to the kernel's log so that its lines and
+# the kernel's keep their order, and writes much
+append="printk.time=0 printk.devkmsg=on panic=-1 $append"
+
+uml_command() {
+	local console='con=null con0=null,fd:1'
+	[[ $interactive ]] && console='con=null con0=fd:0,fd:1'
+	# SMP needs seccomp; the word splitting of the parameters is meant
+	# shellcheck disable=SC2206
+	command=("$image" mem="${VM_MEM:-1024}M" ncpus=4 seccomp=on initrd="$initramfs"
+		$console $append)
+}
+
+# Two nodes of two CPUs each, one socket a node: the kernel warns of a socket
+# that spans nodes
+qemu_command() { # accelerator options
+	local half=$((${VM_MEM:-1024} / 2))M
+	# shellcheck disable=SC2054 # QEMU's own commas
+	command=(qemu-system-x86_64 "$@" -nographic -no-reboot
+		-m "${VM_MEM:-1024}M" -smp 4,sockets=2,cores=2
+		-object memory-backend-ram,id=m0,size="$half"
+		-object memory-backend-ram,id=m1,size="$half"
+		-numa node,nodeid=0,memdev=m0,cpus=0-1 -numa node,nodeid=1,memdev=m1,cpus=2-3
+		-kernel "$image" -initrd "$initramfs" -append "console=ttyS0 $append")
+}
+
+# /dev/kvm may exist and not work, so a kernel must be seen to start on it
+kvm_works() {
+	grep -qwE 'vmx|svm' /proc/cpuinfo && [[ -w /dev/kvm ]] || return
+	qemu_command -accel kvm -cpu host
+	timeout -k 2 15 "${command[@]}" </dev/null 2>/dev/null | grep -q 'Linux version' || return
+}
+
+choose_command() {
+	if [[ $(basename "$image") == linux ]]; then
+		uml_command
+		return
+	fi
+	need_tools qemu-system-x86_64:qemu-system-x86
+	if [[ ${VM_KVM:-y} == y ]] && kvm_works; then
+		qemu_command -accel kvm -cpu host
+	else
+		qemu_command -accel tcg,thread=multi -cpu max
+	fi
+}
+
+choose_command
+if [[ $interactive ]]; then
+	exec "${command[@]}"
+fi
+
+[[ $log ]] || die "vm.sh needs -l LOG"
+mkdir -p "$(dirname "$log")"
+rc=0
+{ timeout -k 5 "$limit" "${command[@]}" </dev/null 2>&1 | tr -d '\r' >"$log"; } 2>/dev/null || rc=$?
+if ((rc == 124 || rc == 137)); then
+	echo "=== killed by the host: the VM did not end within $limit s" >>"$log"
+	say "the VM did not end within $limit s and was killed; the end of $log:"
+	tail -n 12 "$log" >&2
+	exit 124
+fi
+grep -qx '=== exit 0' "$log"
