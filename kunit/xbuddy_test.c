@@ -1,0 +1,1048 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tests of the buddy system.
+ *
+ * Drawings show pages from left to right: '.' free, a letter for each block
+ * that is used, '|' between free blocks.
+ */
+#include <kunit/test.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include <xalloc/xbuddy.h>
+
+#include "xtest.h"
+
+static unsigned long ops = 1000000;
+module_param(ops, ulong, 0444);
+MODULE_PARM_DESC(ops, "random operations against the model, all lengths together");
+
+#define TOP_PAGES	BIT(XBUDDY_MAX_ORDER)
+
+static void expect_valid(struct kunit *test, const struct xbuddy *buddy)
+{
+	KUNIT_EXPECT_EQ(test, xbuddy_validate(buddy), 0);
+}
+
+/* A new instance for a test; it is freed by buddy_exit(), passed or not. */
+static struct xbuddy *new_buddy(struct kunit *test, unsigned long nr)
+{
+	struct xbuddy *buddy = test->priv;
+
+	xbuddy_destroy(buddy);
+	KUNIT_ASSERT_EQ(test, xbuddy_init(buddy, nr), 0);
+	return buddy;
+}
+
+static int buddy_init(struct kunit *test)
+{
+	test->priv = kunit_kzalloc(test, sizeof(struct xbuddy), GFP_KERNEL);
+	return test->priv ? 0 : -ENOMEM;
+}
+
+static void buddy_exit(struct kunit *test)
+{
+	if (test->priv)
+		xbuddy_destroy(test->priv);
+}
+
+/* An untouched range has as many top blocks as fit, and the bits of the rest. */
+static void expect_untouched(struct kunit *test, const struct xbuddy *buddy)
+{
+	unsigned int order;
+
+	KUNIT_EXPECT_EQ(test, buddy->nr_free, buddy->nr);
+	KUNIT_EXPECT_EQ(test, buddy->free_area[XBUDDY_MAX_ORDER].nr_free,
+			buddy->nr >> XBUDDY_MAX_ORDER);
+	for (order = 0; order < XBUDDY_MAX_ORDER; order++)
+		KUNIT_EXPECT_EQ(test, buddy->free_area[order].nr_free,
+				(buddy->nr >> order) & 1);
+}
+
+static unsigned long free_blocks_pages(const struct xbuddy *buddy)
+{
+	unsigned long sum = 0;
+	unsigned int order;
+
+	for (order = 0; order < XBUDDY_NR_ORDERS; order++)
+		sum += buddy->free_area[order].nr_free << order;
+	return sum;
+}
+
+static void expect_block(struct kunit *test, const struct xbuddy *buddy,
+			 unsigned long at, unsigned long index,
+			 unsigned int order, enum xbuddy_state state)
+{
+	struct xbuddy_block block = { };
+
+	KUNIT_EXPECT_EQ(test, xbuddy_lookup(buddy, at, &block), 0);
+	KUNIT_EXPECT_EQ(test, block.index, index);
+	KUNIT_EXPECT_EQ(test, block.order, order);
+	KUNIT_EXPECT_EQ(test, block.state, state);
+}
+
+/*
+ * Split and merge
+ */
+
+static void take_all_single(struct kunit *test, struct xbuddy *buddy)
+{
+	unsigned long i;
+
+	for (i = 0; i < buddy->nr; i++)
+		KUNIT_ASSERT_EQ(test, xbuddy_alloc(buddy, 0), (long)i);
+	expect_valid(test, buddy);
+}
+
+static void free_every_second(struct kunit *test, struct xbuddy *buddy,
+			      unsigned long i)
+{
+	for (; i < buddy->nr; i += 2)
+		KUNIT_ASSERT_EQ(test, xbuddy_free(buddy, i, 0), 0);
+	expect_valid(test, buddy);
+}
+
+/*
+ * |......|  ->  abcdef  ->  a.c.e.  ->  |......|
+ *
+ * Expect 1,023 splits for 1,024 single pages out of one block, no merge while
+ * each freed page has a used buddy, and 1,023 merges for the other half.
+ */
+static void test_split_and_merge(struct kunit *test)
+{
+	struct xbuddy *buddy = new_buddy(test, TOP_PAGES);
+
+	take_all_single(test, buddy);
+	KUNIT_EXPECT_EQ(test, buddy->splits, 1023UL);
+	KUNIT_EXPECT_EQ(test, buddy->nr_free, 0UL);
+
+	free_every_second(test, buddy, 1);
+	KUNIT_EXPECT_EQ(test, buddy->free_area[0].nr_free, 512UL);
+	KUNIT_EXPECT_EQ(test, buddy->nr_free, 512UL);
+	KUNIT_EXPECT_EQ(test, buddy->merges, 0UL);
+	kunit_info(test, "row 1: %lu splits, %lu free order-0 blocks\n",
+		   buddy->splits, buddy->free_area[0].nr_free);
+
+	free_every_second(test, buddy, 0);
+	KUNIT_EXPECT_EQ(test, buddy->merges, 1023UL);
+	KUNIT_EXPECT_EQ(test, buddy->free_area[XBUDDY_MAX_ORDER].nr_free, 1UL);
+	expect_untouched(test, buddy);
+	kunit_info(test, "row 1: %lu merges, %lu free order-10 block\n",
+		   buddy->merges, buddy->free_area[XBUDDY_MAX_ORDER].nr_free);
+}
+
+/* Expect the lower half each time: an order-0 block leaves one of each order. */
+static void test_split_keeps_low_half(struct kunit *test)
+{
+	struct xbuddy *buddy = new_buddy(test, TOP_PAGES);
+	unsigned int order;
+
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, 0), 0L);
+	expect_valid(test, buddy);
+	for (order = 0; order < XBUDDY_MAX_ORDER; order++) {
+		KUNIT_EXPECT_EQ(test, buddy->free_area[order].nr_free, 1UL);
+		expect_block(test, buddy, 1UL << order, 1UL << order, order,
+			     XBUDDY_FREE);
+	}
+}
+
+/*
+ * aabb....  free a  ->  |..|bb....  Expect order 0 from the left |..| though
+ * a larger block is free, and order 2 from the right half.
+ */
+static void test_smallest_block_first(struct kunit *test)
+{
+	struct xbuddy *buddy = new_buddy(test, 8);
+
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, 1), 0L);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, 1), 2L);
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, 0, 1), 0);
+	expect_valid(test, buddy);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, 2), 4L);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, 0), 0L);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, 0), 1L);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, 0), -(long)ENOSPC);
+	expect_valid(test, buddy);
+}
+
+/* abcdefgh, free g, c, e in this order. Expect c, e, g back: lowest first. */
+static void test_lowest_address_first(struct kunit *test)
+{
+	struct xbuddy *buddy = new_buddy(test, 8);
+
+	take_all_single(test, buddy);
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, 6, 0), 0);
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, 2, 0), 0);
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, 4, 0), 0);
+	expect_valid(test, buddy);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, 0), 2L);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, 0), 4L);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, 0), 6L);
+	expect_valid(test, buddy);
+}
+
+/* .bc.: pages 1 and 2 are neighbours but not buddies. Expect no merge of them. */
+static void test_neighbours_are_not_buddies(struct kunit *test)
+{
+	struct xbuddy *buddy = new_buddy(test, 4);
+
+	take_all_single(test, buddy);
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, 2, 0), 0);
+	expect_valid(test, buddy);
+	KUNIT_EXPECT_EQ(test, buddy->merges, 0UL);
+	KUNIT_EXPECT_EQ(test, buddy->free_area[0].nr_free, 2UL);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, 1), -(long)ENOSPC);
+}
+
+/* Two top blocks side by side. Expect that they stay two. */
+static void test_top_blocks_do_not_merge(struct kunit *test)
+{
+	struct xbuddy *buddy = new_buddy(test, 2 * TOP_PAGES);
+
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, XBUDDY_MAX_ORDER), 0L);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, XBUDDY_MAX_ORDER), (long)TOP_PAGES);
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, 0, XBUDDY_MAX_ORDER), 0);
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, TOP_PAGES, XBUDDY_MAX_ORDER), 0);
+	expect_valid(test, buddy);
+	KUNIT_EXPECT_EQ(test, buddy->merges, 0UL);
+	expect_untouched(test, buddy);
+}
+
+/*
+ * Lengths
+ */
+
+static const unsigned long lengths[] = {
+	1, 2, 3, 63, 64, 65, 1023, 1024, 1025, 4097, (1UL << 18) + 7,
+};
+
+static void length_desc(const unsigned long *length, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%lu pages", *length);
+}
+
+KUNIT_ARRAY_PARAM(length, lengths, length_desc);
+
+/* Take blocks of @order until none is left; each page at most once. */
+static unsigned long exhaust(struct kunit *test, struct xbuddy *buddy,
+			     unsigned int order, unsigned long *seen)
+{
+	unsigned long nr;
+	long index;
+
+	for (nr = 0; (index = xbuddy_alloc(buddy, order)) >= 0; nr++) {
+		KUNIT_ASSERT_LE(test, index + (1UL << order), buddy->nr);
+		KUNIT_ASSERT_EQ(test, index & ((1UL << order) - 1), 0UL);
+		KUNIT_ASSERT_FALSE(test, __test_and_set_bit(index, seen));
+	}
+	KUNIT_EXPECT_EQ(test, index, -(long)ENOSPC);
+	return nr;
+}
+
+static void give_back(struct kunit *test, struct xbuddy *buddy,
+		      unsigned int order, const unsigned long *seen)
+{
+	unsigned long index;
+
+	for_each_set_bit(index, seen, buddy->nr)
+		KUNIT_ASSERT_EQ(test, xbuddy_free(buddy, index, order), 0);
+}
+
+/* Expect all that fits of each order, and the range untouched after each. */
+static void test_length(struct kunit *test)
+{
+	unsigned long nr = *(const unsigned long *)test->param_value;
+	struct xbuddy *buddy = new_buddy(test, nr);
+	size_t bytes = BITS_TO_LONGS(nr) * sizeof(long);
+	unsigned long *seen = kvmalloc(bytes, GFP_KERNEL);
+	unsigned int order;
+
+	KUNIT_ASSERT_NOT_NULL(test, seen);
+	expect_valid(test, buddy);
+	expect_untouched(test, buddy);
+	for (order = 0; order < XBUDDY_NR_ORDERS; order++) {
+		memset(seen, 0, bytes);
+		KUNIT_EXPECT_EQ(test, exhaust(test, buddy, order, seen), nr >> order);
+		KUNIT_EXPECT_EQ(test, buddy->nr_free, nr & ((1UL << order) - 1));
+		expect_valid(test, buddy);
+		give_back(test, buddy, order, seen);
+		expect_valid(test, buddy);
+		expect_untouched(test, buddy);
+	}
+	kvfree(seen);
+}
+
+/* Take one page at @index out of a free top block and put it back. */
+static void cascade_at(struct kunit *test, struct xbuddy *buddy, unsigned long index)
+{
+	unsigned long splits = buddy->splits, merges = buddy->merges;
+
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 0, index, index + 1), (long)index);
+	KUNIT_EXPECT_EQ(test, buddy->nr_free, XBUDDY_MAX_NR - 1);
+	expect_block(test, buddy, index, index, 0, XBUDDY_USED);
+	expect_block(test, buddy, index ^ 1, index ^ 1, 0, XBUDDY_FREE);
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, index, 0), 0);
+	KUNIT_EXPECT_EQ(test, buddy->splits - splits, 10UL);
+	KUNIT_EXPECT_EQ(test, buddy->merges - merges, 10UL);
+	expect_block(test, buddy, index, round_down(index, TOP_PAGES),
+		     XBUDDY_MAX_ORDER, XBUDDY_FREE);
+}
+
+#define LARGEST_NEEDS	(3UL << (30 - PAGE_SHIFT))	/* pages */
+
+/* Expect the largest range to work at both of its ends, and to fill up. */
+static void test_largest(struct kunit *test)
+{
+	unsigned long nr = XBUDDY_MAX_NR, blocks = nr >> XBUDDY_MAX_ORDER;
+	struct xbuddy *buddy;
+	unsigned long i;
+
+	if (totalram_pages() < LARGEST_NEEDS)
+		kunit_skip(test, "its bitmaps take 2 GiB and this machine has less than 3 GiB");
+
+	buddy = new_buddy(test, nr);
+	expect_untouched(test, buddy);
+	cascade_at(test, buddy, 0);
+	cascade_at(test, buddy, nr / 2 - 1);
+	cascade_at(test, buddy, nr / 2);
+	cascade_at(test, buddy, nr - 1);
+	expect_untouched(test, buddy);
+
+	for (i = 0; i < blocks; i++)
+		KUNIT_ASSERT_EQ(test, xbuddy_alloc(buddy, XBUDDY_MAX_ORDER),
+				(long)(i << XBUDDY_MAX_ORDER));
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, 0), -(long)ENOSPC);
+	KUNIT_EXPECT_EQ(test, buddy->nr_free, 0UL);
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, nr, 0), -ERANGE);
+	for (i = 0; i < blocks; i++)
+		KUNIT_ASSERT_EQ(test, xbuddy_free(buddy, i << XBUDDY_MAX_ORDER,
+						  XBUDDY_MAX_ORDER), 0);
+	expect_untouched(test, buddy);
+	expect_valid(test, buddy);
+	kunit_info(test, "2^32 pages: %zu MiB of bitmaps\n", buddy->bytes >> 20);
+}
+
+/* Expect at most 4 bits a page and a 64th of the half of that for summaries. */
+static void test_metadata_size(struct kunit *test)
+{
+	struct xbuddy *buddy = new_buddy(test, 1UL << 20);
+
+	kunit_info(test, "2^20 pages: %zu bytes of bitmaps\n", buddy->bytes);
+	KUNIT_EXPECT_LE(test, buddy->bytes, ((1UL << 19) / 64 * 65) + PAGE_SIZE);
+}
+
+/*
+ * Errors. Each must change nothing.
+ */
+
+/* .bccdddd........ with b at 1, c at 2, d at 4, and a page of range missing. */
+static struct xbuddy *error_buddy(struct kunit *test)
+{
+	struct xbuddy *buddy = new_buddy(test, 15);
+
+	KUNIT_ASSERT_EQ(test, xbuddy_alloc(buddy, 2), 8L);
+	KUNIT_ASSERT_EQ(test, xbuddy_alloc(buddy, 0), 14L);
+	KUNIT_ASSERT_EQ(test, xbuddy_alloc_range(buddy, 0, 1, 2), 1L);
+	KUNIT_ASSERT_EQ(test, xbuddy_alloc_range(buddy, 1, 2, 4), 2L);
+	KUNIT_ASSERT_EQ(test, xbuddy_alloc_range(buddy, 2, 4, 8), 4L);
+	KUNIT_ASSERT_EQ(test, xbuddy_free(buddy, 8, 2), 0);
+	KUNIT_ASSERT_EQ(test, xbuddy_free(buddy, 14, 0), 0);
+	expect_valid(test, buddy);
+	return buddy;
+}
+
+/* All that a caller can see of an instance. */
+static void expect_unchanged(struct kunit *test, const struct xbuddy *buddy,
+			     const struct xbuddy *before)
+{
+	KUNIT_EXPECT_EQ(test, memcmp(buddy, before, sizeof(*buddy)), 0);
+	expect_valid(test, buddy);
+	expect_block(test, buddy, 0, 0, 0, XBUDDY_FREE);
+	expect_block(test, buddy, 1, 1, 0, XBUDDY_USED);
+	expect_block(test, buddy, 3, 2, 1, XBUDDY_USED);
+	expect_block(test, buddy, 7, 4, 2, XBUDDY_USED);
+	expect_block(test, buddy, 11, 8, 2, XBUDDY_FREE);
+	expect_block(test, buddy, 13, 12, 1, XBUDDY_FREE);
+	expect_block(test, buddy, 14, 14, 0, XBUDDY_FREE);
+}
+
+struct free_error {
+	const char	*what;
+	unsigned long	index;
+	unsigned int	order;
+	int		err;
+};
+
+static const struct free_error free_errors[] = {
+	{ "a free page", 0, 0, -EALREADY },
+	{ "a free block", 8, 2, -EALREADY },
+	{ "a part of a free block", 8, 0, -EALREADY },
+	{ "the last page, free", 14, 0, -EALREADY },
+	{ "a free page with an order too large", 0, 2, -EALREADY },
+	{ "order too small", 2, 0, -EINVAL },
+	{ "order too large", 4, 3, -EINVAL },
+	{ "order too large, misaligned", 1, 1, -EINVAL },
+	{ "inside a block", 3, 0, -EINVAL },
+	{ "inside a block, aligned", 6, 1, -EINVAL },
+	{ "inside a block, misaligned", 5, 2, -EINVAL },
+	{ "order 11", 0, 11, -EINVAL },
+	{ "order 63", 0, 63, -EINVAL },
+	{ "order 64", 0, 64, -EINVAL },
+	{ "the largest order", 0, UINT_MAX, -EINVAL },
+	{ "first page after the range", 15, 0, -ERANGE },
+	{ "far after the range", 1UL << 40, 0, -ERANGE },
+	{ "a negative index", -1UL, 0, -ERANGE },
+	{ "a negative index of order 10", -1024UL, 10, -ERANGE },
+	{ "a block across the end", 14, 1, -ERANGE },
+	{ "a block larger than the range", 0, 10, -ERANGE },
+};
+
+static void free_error_desc(const struct free_error *e, char *desc)
+{
+	strscpy(desc, e->what, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(free_error, free_errors, free_error_desc);
+
+static void test_free_error(struct kunit *test)
+{
+	const struct free_error *e = test->param_value;
+	struct xbuddy *buddy = error_buddy(test), before = *buddy;
+
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, e->index, e->order), e->err);
+	expect_unchanged(test, buddy, &before);
+}
+
+/* Expect the second free of a block to be refused, merged away or not. */
+static void test_double_free(struct kunit *test)
+{
+	struct xbuddy *buddy = new_buddy(test, 16);
+
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, 0), 0L);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, 0), 1L);
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, 0, 0), 0);
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, 0, 0), -EALREADY);
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, 1, 0), -EALREADY);
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, 0, 0), -EALREADY);
+	expect_valid(test, buddy);
+	expect_untouched(test, buddy);
+}
+
+struct run_error {
+	const char	*what;
+	unsigned long	index;
+	unsigned long	nr;
+	int		err;
+};
+
+static const struct run_error free_run_errors[] = {
+	{ "no pages", 1, 0, -EINVAL },
+	{ "starts with a free page", 0, 1, -EALREADY },
+	{ "starts with a free page, then used ones", 0, 2, -EALREADY },
+	{ "ends with a free block", 1, 11, -EALREADY },
+	{ "cuts a block at its end", 1, 2, -EINVAL },
+	{ "cuts a block at its start", 3, 5, -EINVAL },
+	{ "after the range", 15, 1, -ERANGE },
+	{ "across the end", 4, 12, -ERANGE },
+	{ "wraps round", 2, -1UL, -ERANGE },
+	{ "a negative index", -1UL, 2, -ERANGE },
+};
+
+static void run_error_desc(const struct run_error *e, char *desc)
+{
+	strscpy(desc, e->what, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(free_run_error, free_run_errors, run_error_desc);
+
+static void test_free_run_error(struct kunit *test)
+{
+	const struct run_error *e = test->param_value;
+	struct xbuddy *buddy = error_buddy(test), before = *buddy;
+
+	KUNIT_EXPECT_EQ(test, xbuddy_free_run(buddy, e->index, e->nr), e->err);
+	expect_unchanged(test, buddy, &before);
+}
+
+static void test_init_errors(struct kunit *test)
+{
+	struct xbuddy *buddy = test->priv;
+
+	KUNIT_EXPECT_EQ(test, xbuddy_init(buddy, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_init(buddy, XBUDDY_MAX_NR + 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_init(buddy, ULONG_MAX), -EINVAL);
+}
+
+/* Expect -ENOMEM, and nothing to free, wherever the system has no memory. */
+static void test_init_without_memory(struct kunit *test)
+{
+	struct xbuddy *buddy = test->priv;
+	unsigned int n, left = 0, failures = 0;
+
+	xtest_need_failures(test);
+	for (n = 1; !left; n++) {
+		int err;
+
+		xtest_fail_nth(n);
+		err = xbuddy_init(buddy, 1UL << 16);
+		left = xtest_fail_end();
+		if (!err) {
+			expect_valid(test, buddy);
+			xbuddy_destroy(buddy);
+			continue;
+		}
+		failures++;
+		KUNIT_EXPECT_EQ(test, err, -ENOMEM);
+	}
+	KUNIT_EXPECT_GT(test, failures, 0U);
+	kunit_info(test, "%u requests to the system, %u without which there is no instance\n",
+		   n - 2, failures);
+}
+
+static void test_alloc_errors(struct kunit *test)
+{
+	struct xbuddy *buddy = error_buddy(test), before = *buddy;
+
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, 11), -(long)EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, 64), -(long)EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, UINT_MAX), -(long)EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, 3), -(long)ENOSPC);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, 10), -(long)ENOSPC);
+	expect_unchanged(test, buddy, &before);
+}
+
+static void test_alloc_range_errors(struct kunit *test)
+{
+	struct xbuddy *buddy = error_buddy(test), before = *buddy;
+
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 11, 0, 15), -(long)EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, UINT_MAX, 0, 15), -(long)EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 0, 8, 8), -(long)EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 0, 9, 8), -(long)EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 0, 0, 16), -(long)EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 0, 15, 16), -(long)EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 0, 0, -1UL), -(long)EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 0, 1, 8), -(long)ENOSPC);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 1, 9, 11), -(long)ENOSPC);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 2, 9, 15), -(long)ENOSPC);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 2, 8, 11), -(long)ENOSPC);
+	expect_unchanged(test, buddy, &before);
+}
+
+static void test_alloc_run_errors(struct kunit *test)
+{
+	struct xbuddy *buddy = error_buddy(test), before = *buddy;
+
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_run(buddy, 0, 0, 15), -(long)EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_run(buddy, 1, 8, 8), -(long)EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_run(buddy, 1, 9, 8), -(long)EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_run(buddy, 1, 0, 16), -(long)EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_run(buddy, 1, 0, -1UL), -(long)EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_run(buddy, 1, 1, 8), -(long)ENOSPC);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_run(buddy, 8, 0, 15), -(long)ENOSPC);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_run(buddy, 7, 9, 15), -(long)ENOSPC);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_run(buddy, -1UL, 0, 15), -(long)ENOSPC);
+	expect_unchanged(test, buddy, &before);
+}
+
+/*
+ * Ranges, runs, lookup
+ */
+
+/* Expect the lowest aligned place from @from on, whatever block it is cut from. */
+static void test_range_places(struct kunit *test)
+{
+	struct xbuddy *buddy = new_buddy(test, 2 * TOP_PAGES);
+
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 0, 1500, 1501), 1500L);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 3, 1499, 1520), 1504L);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 3, 1497, 1520), 1512L);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 3, 1497, 1520), -(long)ENOSPC);
+	/* The small rest beside page 1500 is free, but 5 is lower. */
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 0, 5, 2048), 5L);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 10, 0, 2048), -(long)ENOSPC);
+	expect_valid(test, buddy);
+}
+
+/*
+ * |....|....|..  a run of 7 from page 1: .aaaaaaa|..
+ * Expect it cut as 1 + 2 + 4 pages from the left, and the rest still free.
+ */
+static void test_run_is_exact(struct kunit *test)
+{
+	struct xbuddy *buddy = new_buddy(test, 10);
+
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_run(buddy, 7, 1, 10), 1L);
+	expect_valid(test, buddy);
+	KUNIT_EXPECT_EQ(test, buddy->nr_free, 3UL);
+	expect_block(test, buddy, 1, 1, 0, XBUDDY_USED);
+	expect_block(test, buddy, 2, 2, 1, XBUDDY_USED);
+	expect_block(test, buddy, 4, 4, 2, XBUDDY_USED);
+	expect_block(test, buddy, 0, 0, 0, XBUDDY_FREE);
+	expect_block(test, buddy, 8, 8, 1, XBUDDY_FREE);
+	KUNIT_EXPECT_EQ(test, xbuddy_free_run(buddy, 1, 7), 0);
+	expect_valid(test, buddy);
+	expect_untouched(test, buddy);
+}
+
+/* Expect a run to cross top blocks, and to be the whole range where asked. */
+static void test_run_is_long(struct kunit *test)
+{
+	struct xbuddy *buddy = new_buddy(test, 5 * TOP_PAGES + 3);
+
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_run(buddy, buddy->nr, 0, buddy->nr), 0L);
+	KUNIT_EXPECT_EQ(test, buddy->nr_free, 0UL);
+	expect_valid(test, buddy);
+	KUNIT_EXPECT_EQ(test, xbuddy_free_run(buddy, 0, buddy->nr), 0);
+	expect_untouched(test, buddy);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_run(buddy, 3000, 1000, buddy->nr), 1000L);
+	expect_valid(test, buddy);
+	KUNIT_EXPECT_EQ(test, xbuddy_free_run(buddy, 1000, 3000), 0);
+	expect_valid(test, buddy);
+	expect_untouched(test, buddy);
+}
+
+/* ..c....h: expect the first hole that is long enough, 3 to 6, not 0 to 1. */
+static void test_run_first_fit(struct kunit *test)
+{
+	struct xbuddy *buddy = new_buddy(test, 16);
+
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 0, 2, 3), 2L);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 0, 7, 8), 7L);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_run(buddy, 3, 0, 16), 3L);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_run(buddy, 2, 0, 16), 0L);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_run(buddy, 2, 0, 16), 8L);
+	expect_valid(test, buddy);
+}
+
+/* Expect the blocks of a run to be blocks like others. */
+static void test_run_freed_by_blocks(struct kunit *test)
+{
+	struct xbuddy *buddy = new_buddy(test, 8);
+
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_run(buddy, 7, 0, 8), 0L);
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, 4, 1), 0);
+	expect_valid(test, buddy);
+	KUNIT_EXPECT_EQ(test, xbuddy_free_run(buddy, 0, 7), -EALREADY);
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, 0, 2), 0);
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, 6, 0), 0);
+	expect_valid(test, buddy);
+	expect_untouched(test, buddy);
+}
+
+static void test_lookup(struct kunit *test)
+{
+	struct xbuddy *buddy = new_buddy(test, 2 * TOP_PAGES);
+	struct xbuddy_block block;
+
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, 4), 0L);
+	expect_block(test, buddy, 0, 0, 4, XBUDDY_USED);
+	expect_block(test, buddy, 15, 0, 4, XBUDDY_USED);
+	expect_block(test, buddy, 16, 16, 4, XBUDDY_FREE);
+	expect_block(test, buddy, 1023, 512, 9, XBUDDY_FREE);
+	expect_block(test, buddy, 2047, 1024, 10, XBUDDY_FREE);
+	KUNIT_EXPECT_EQ(test, xbuddy_lookup(buddy, 2048, &block), -ERANGE);
+	KUNIT_EXPECT_EQ(test, xbuddy_lookup(buddy, ULONG_MAX, &block), -ERANGE);
+	expect_valid(test, buddy);
+}
+
+/*
+ * The validator: a test that it sees what it is there to see. Bits are turned
+ * behind the back of the instance.
+ */
+static void test_validator_sees(struct kunit *test)
+{
+	struct xbuddy *buddy = error_buddy(test);
+	unsigned int order;
+
+	for (order = 0; order < 4; order++) {
+		struct xbuddy_area *area = &buddy->free_area[order];
+		unsigned long i;
+
+		for (i = 0; i < buddy->nr >> order; i++) {
+			change_bit(i, area->used);
+			KUNIT_EXPECT_EQ(test, xbuddy_validate(buddy), -EUCLEAN);
+			change_bit(i, area->used);
+			change_bit(i, area->free[0]);
+			KUNIT_EXPECT_EQ(test, xbuddy_validate(buddy), -EUCLEAN);
+			change_bit(i, area->free[0]);
+		}
+		area->nr_free++;
+		KUNIT_EXPECT_EQ(test, xbuddy_validate(buddy), -EUCLEAN);
+		area->nr_free--;
+		buddy->orders ^= BIT(order);
+		KUNIT_EXPECT_EQ(test, xbuddy_validate(buddy), -EUCLEAN);
+		buddy->orders ^= BIT(order);
+	}
+	buddy->nr_free++;
+	KUNIT_EXPECT_EQ(test, xbuddy_validate(buddy), -EUCLEAN);
+	buddy->nr_free--;
+	expect_valid(test, buddy);
+}
+
+/*
+ * Random operations against a model
+ *
+ * The model knows no split, no merge and no list. It has a byte a page: zero
+ * where the page is free, else 1 + the order of the block that it belongs to.
+ * What is a free block follows from that by definition: an aligned stretch of
+ * free pages that is not part of a larger one. Everything is found by looking
+ * at all places from the left.
+ */
+struct model {
+	unsigned long	nr;
+	unsigned long	nr_used;
+	u8		*page;
+	struct rnd_state rnd;
+	unsigned long	done[5];	/* successes, by kind of operation */
+};
+
+/* Runs that were taken; blocks of some may have been freed since. */
+#define MODEL_RUNS	16
+struct model_run {
+	unsigned long	index;
+	unsigned long	nr;
+};
+
+static bool all_free(const struct model *m, unsigned long index, unsigned long nr)
+{
+	return index + nr <= m->nr && !memchr_inv(m->page + index, 0, nr);
+}
+
+static bool is_free_block(const struct model *m, unsigned long index,
+			  unsigned int order)
+{
+	if (!all_free(m, index, 1UL << order))
+		return false;
+	return order == XBUDDY_MAX_ORDER ||
+	       !all_free(m, round_down(index, 2UL << order), 2UL << order);
+}
+
+static unsigned long count_free_blocks(const struct model *m, unsigned int order)
+{
+	unsigned long index, count = 0;
+
+	for (index = 0; index < m->nr; index += 1UL << order)
+		count += is_free_block(m, index, order);
+	return count;
+}
+
+static long model_find(const struct model *m, unsigned int order)
+{
+	unsigned int from;
+
+	for (from = order; from < XBUDDY_NR_ORDERS; from++) {
+		unsigned long index;
+
+		for (index = 0; index < m->nr; index += 1UL << from)
+			if (!m->page[index] && is_free_block(m, index, from))
+				return index;
+	}
+	return -ENOSPC;
+}
+
+/* The lowest place for @nr free pages, at a multiple of @align. */
+static long model_find_in(const struct model *m, unsigned long nr,
+			  unsigned long align, unsigned long from, unsigned long to)
+{
+	unsigned long index;
+
+	for (index = round_up(from, align); index + nr <= to; index += align)
+		if (!m->page[index] && all_free(m, index, nr))
+			return index;
+	return -ENOSPC;
+}
+
+static void model_take(struct model *m, unsigned long index, unsigned int order)
+{
+	memset(m->page + index, 1 + order, 1UL << order);
+	m->nr_used += 1UL << order;
+}
+
+static void model_give(struct model *m, unsigned long index, unsigned int order)
+{
+	memset(m->page + index, 0, 1UL << order);
+	m->nr_used -= 1UL << order;
+}
+
+/* The order of the first block of a run: aligned, at most 10, and it fits. */
+static unsigned int run_step(unsigned long index, unsigned long nr)
+{
+	unsigned int order = 0;
+
+	while (order < XBUDDY_MAX_ORDER && !(index & (1UL << order)) &&
+	       2UL << order <= nr)
+		order++;
+	return order;
+}
+
+static int model_free_error(const struct model *m, unsigned long index,
+			    unsigned int order)
+{
+	if (index >= m->nr)
+		return -ERANGE;
+	if (order > XBUDDY_MAX_ORDER || index % (1UL << order))
+		return -EINVAL;
+	if (index + (1UL << order) > m->nr)
+		return -ERANGE;
+	if (!m->page[index])
+		return -EALREADY;
+	return m->page[index] == 1 + order ? 0 : -EINVAL;
+}
+
+static int model_free_run_error(const struct model *m, const struct model_run *run)
+{
+	unsigned long at, end = run->index + run->nr;
+	unsigned int order;
+
+	for (at = run->index; at < end; at += 1UL << order) {
+		int err;
+
+		order = run_step(at, end - at);
+		err = model_free_error(m, at, order);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Small orders more often than large ones, and some that cannot be. */
+static unsigned int random_order(struct model *m)
+{
+	unsigned int n = min(ilog2(m->nr) + 2, XBUDDY_NR_ORDERS + 1);
+
+	return min(xtest_below(&m->rnd, n), xtest_below(&m->rnd, n));
+}
+
+static void random_range(struct model *m, unsigned long *from, unsigned long *to)
+{
+	*from = xtest_below(&m->rnd, m->nr);
+	*to = *from + 1 + xtest_below(&m->rnd, m->nr - *from);
+}
+
+/* The operations return whether the instance did what the model did. */
+
+static bool op_alloc(struct model *m, struct xbuddy *buddy)
+{
+	unsigned int order = random_order(m);
+	long want = order > XBUDDY_MAX_ORDER ? -EINVAL : model_find(m, order);
+
+	if (want >= 0) {
+		model_take(m, want, order);
+		m->done[0]++;
+	}
+	return xbuddy_alloc(buddy, order) == want;
+}
+
+static bool op_alloc_range(struct model *m, struct xbuddy *buddy)
+{
+	unsigned int order = min(random_order(m), 10U);
+	unsigned long from, to;
+	long want;
+
+	random_range(m, &from, &to);
+	want = model_find_in(m, 1UL << order, 1UL << order, from, to);
+	if (want >= 0) {
+		model_take(m, want, order);
+		m->done[1]++;
+	}
+	return xbuddy_alloc_range(buddy, order, from, to) == want;
+}
+
+static bool op_alloc_run(struct model *m, struct xbuddy *buddy, struct model_run *run)
+{
+	unsigned long from, to, at, nr = 1 + xtest_below(&m->rnd, m->nr / 8 + 1);
+	unsigned int order;
+	long want;
+
+	random_range(m, &from, &to);
+	want = model_find_in(m, nr, 1, from, to);
+	if (want >= 0) {
+		*run = (struct model_run){ want, nr };
+		for (at = want; at < want + nr; at += 1UL << order) {
+			order = run_step(at, want + nr - at);
+			model_take(m, at, order);
+		}
+		m->done[2]++;
+	}
+	return xbuddy_alloc_run(buddy, nr, from, to) == want;
+}
+
+/* Free the block of a random page; now and then with something wrong. */
+static bool op_free(struct model *m, struct xbuddy *buddy)
+{
+	unsigned long index = xtest_below(&m->rnd, m->nr);
+	unsigned int order = m->page[index] ? m->page[index] - 1 : random_order(m);
+	int want;
+
+	index = round_down(index, 1UL << order);
+	if (!xtest_below(&m->rnd, 16))
+		index += xtest_below(&m->rnd, 3);
+	if (!xtest_below(&m->rnd, 16))
+		order = random_order(m);
+
+	want = model_free_error(m, index, order);
+	if (!want) {
+		model_give(m, index, order);
+		m->done[3]++;
+	}
+	return xbuddy_free(buddy, index, order) == want;
+}
+
+static bool op_free_run(struct model *m, struct xbuddy *buddy, struct model_run *run)
+{
+	unsigned long at, end = run->index + run->nr;
+	unsigned int order;
+	int want;
+
+	if (!run->nr)
+		return true;
+	want = model_free_run_error(m, run);
+	if (!want) {
+		for (at = run->index; at < end; at += 1UL << order) {
+			order = run_step(at, end - at);
+			model_give(m, at, order);
+		}
+		m->done[4]++;
+	}
+	return xbuddy_free_run(buddy, run->index, run->nr) == want;
+}
+
+/* One random operation: more often one that takes while @filling. */
+static bool random_op(struct model *m, struct xbuddy *buddy,
+		      struct model_run *runs, bool filling)
+{
+	struct model_run *run = &runs[xtest_below(&m->rnd, MODEL_RUNS)];
+	bool take = xtest_below(&m->rnd, 8) < (filling ? 6 : 2);
+	unsigned int kind = xtest_below(&m->rnd, 8);
+
+	if (!take)
+		return kind ? op_free(m, buddy) : op_free_run(m, buddy, run);
+	if (kind < 5)
+		return op_alloc(m, buddy);
+	return kind < 7 ? op_alloc_range(m, buddy) : op_alloc_run(m, buddy, run);
+}
+
+static bool balanced(const struct model *m, const struct xbuddy *buddy)
+{
+	return free_blocks_pages(buddy) + m->nr_used == m->nr &&
+	       buddy->nr_free + m->nr_used == m->nr;
+}
+
+/* Every block and every count, looked up one by one. */
+static void expect_same(struct kunit *test, const struct model *m,
+			const struct xbuddy *buddy)
+{
+	unsigned int order;
+	unsigned long i;
+
+	for (order = 0; order < XBUDDY_NR_ORDERS; order++)
+		KUNIT_EXPECT_EQ(test, buddy->free_area[order].nr_free,
+				count_free_blocks(m, order));
+	for (i = 0; i < m->nr; i++) {
+		struct xbuddy_block block = { };
+
+		KUNIT_EXPECT_EQ(test, xbuddy_lookup(buddy, i, &block), 0);
+		KUNIT_EXPECT_EQ(test, block.index, round_down(i, 1UL << block.order));
+		KUNIT_EXPECT_EQ(test, block.state == XBUDDY_USED, !!m->page[i]);
+		if (m->page[i])
+			KUNIT_EXPECT_EQ(test, block.order, m->page[i] - 1U);
+	}
+	expect_valid(test, buddy);
+}
+
+static const unsigned long model_lengths[] = {
+	1, 2, 7, 64, 65, 333, 1023, 1024, 1025, 2600,
+};
+
+KUNIT_ARRAY_PARAM(model_length, model_lengths, length_desc);
+
+#define MODEL_PHASE	2048	/* operations around one level of filling */
+
+static void run_model(struct kunit *test, struct model *m, struct xbuddy *buddy,
+		      unsigned long nr_ops)
+{
+	struct model_run runs[MODEL_RUNS] = { };
+	unsigned long i, level = m->nr;
+
+	for (i = 0; i < nr_ops; i++) {
+		bool filling = m->nr_used < level;
+
+		KUNIT_ASSERT_TRUE_MSG(test, random_op(m, buddy, runs, filling),
+				      "operation %lu differs from the model", i);
+		KUNIT_ASSERT_TRUE_MSG(test, balanced(m, buddy),
+				      "sum of free blocks after operation %lu", i);
+		if (i % MODEL_PHASE)
+			continue;
+		expect_same(test, m, buddy);
+		level = xtest_below(&m->rnd, m->nr + 1);
+	}
+	expect_same(test, m, buddy);
+}
+
+/*
+ * Expect after each random operation the result that the model has, and the
+ * sum of nr_free * 2^order plus the pages in use to be all pages.
+ */
+static void test_model(struct kunit *test)
+{
+	struct model m = { .nr = *(const unsigned long *)test->param_value };
+	struct xbuddy *buddy = new_buddy(test, m.nr);
+	unsigned long nr_ops = xtest_param(ops) / ARRAY_SIZE(model_lengths);
+	unsigned int i;
+
+	m.page = kunit_kzalloc(test, m.nr, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, m.page);
+	xtest_seed(test, &m.rnd);
+	run_model(test, &m, buddy, nr_ops);
+	kunit_info(test, "%lu operations; done: %lu alloc, %lu range, %lu run, %lu free, %lu free run\n",
+		   nr_ops, m.done[0], m.done[1], m.done[2], m.done[3], m.done[4]);
+	/* A test that never succeeds at anything would show nothing. */
+	for (i = 0; i < ARRAY_SIZE(m.done); i++)
+		KUNIT_EXPECT_GE(test, m.done[i], nr_ops / 500);
+}
+
+static struct kunit_case buddy_cases[] = {
+	KUNIT_CASE(test_split_and_merge),
+	KUNIT_CASE(test_split_keeps_low_half),
+	KUNIT_CASE(test_smallest_block_first),
+	KUNIT_CASE(test_lowest_address_first),
+	KUNIT_CASE(test_neighbours_are_not_buddies),
+	KUNIT_CASE(test_top_blocks_do_not_merge),
+	KUNIT_CASE_PARAM(test_length, length_gen_params),
+	KUNIT_CASE(test_largest),
+	KUNIT_CASE(test_metadata_size),
+	KUNIT_CASE_PARAM(test_free_error, free_error_gen_params),
+	KUNIT_CASE(test_double_free),
+	KUNIT_CASE_PARAM(test_free_run_error, free_run_error_gen_params),
+	KUNIT_CASE(test_init_errors),
+	KUNIT_CASE(test_init_without_memory),
+	KUNIT_CASE(test_alloc_errors),
+	KUNIT_CASE(test_alloc_range_errors),
+	KUNIT_CASE(test_alloc_run_errors),
+	KUNIT_CASE(test_range_places),
+	KUNIT_CASE(test_run_is_exact),
+	KUNIT_CASE(test_run_is_long),
+	KUNIT_CASE(test_run_first_fit),
+	KUNIT_CASE(test_run_freed_by_blocks),
+	KUNIT_CASE(test_lookup),
+	KUNIT_CASE(test_validator_sees),
+	KUNIT_CASE_PARAM(test_model, model_length_gen_params),
+	{ }
+};
+
+static struct kunit_suite buddy_suite = {
+	.name = "xbuddy",
+	.init = buddy_init,
+	.exit = buddy_exit,
+	.test_cases = buddy_cases,
+};
+
+kunit_test_suite(buddy_suite);
+
+MODULE_DESCRIPTION("Tests of xalloc's buddy system");
+MODULE_LICENSE("GPL");
