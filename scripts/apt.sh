@@ -8,18 +8,21 @@
 
 debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
+# The suite that this machine runs
+debian_codename() {
+	# shellcheck disable=SC1091
+	(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-sid}")
+}
+
 # The sites that may be Debian's main archive, likeliest first. ORIGIN is known
 # only where package lists have been fetched; a site that is not Debian's
 # fails the check of the signature later on.
 debian_sites() {
 	# shellcheck disable=SC2016 # apt expands this, not the shell
 	local format='$(ORIGIN)|$(RELEASE)|$(COMPONENT)|$(SITE)'
-	local codename
-	# shellcheck disable=SC1091
-	codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-stable}")
 
 	apt-get indextargets --format "$format" |
-		awk -F'|' -v codename="$codename" '
+		awk -F'|' -v codename="$(debian_codename)" '
 			$3 != "main" || $2 ~ /-(security|updates)$/ { next }
 			$1 != "" && $1 != "Debian"                  { next }
 			$2 == codename                              { print 0, $4; next }
@@ -31,7 +34,7 @@ debian_sites() {
 in_suite() { # suite command arguments...
 	local dir=$cache/apt/$1 command=$2
 	shift 2
-	"$command" -o Dir::Etc::sourcelist="$dir/sources.list" -o Dir::Etc::sourceparts=- \
+	"$command" -o Dir::Etc::sourcelist="$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null \
 		-o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=- \
 		-o Dir::State::lists="$dir/lists" -o Dir::Cache="$dir/cache" \
 		-o APT::Sandbox::User="$(id -un)" -o Acquire::Languages=none \

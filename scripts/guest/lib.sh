@@ -65,3 +65,27 @@ free_memory() {
 	usleep 50000
 	awk '/^MemFree/ { print $2 }' /proc/meminfo
 }
+
+# Load xalloc with one string of parameters; print the errno
+load_errno() { /files/insmod-nth 0 /files/xalloc.ko "$1" | cut -d' ' -f1; }
+
+# Values of the `key value` files
+stat_of() { awk -v key="$2" '$1 == key { print $2 }' "$1"; } # file key
+sum_of() { # key file...
+	key=$1
+	shift
+	cat "$@" | awk -v key="$key" '$1 == key { n += $2 } END { print n + 0 }'
+}
+
+# pages: total = free + slabs + heap + page magazines + reserved
+# objects: capacity = live + magazines + depot + free in slabs
+books_balance() {
+	for stats in "$debugfs"/pools/*/stats; do
+		awk '{ v[$1] = $2 } END { exit v["total"] != v["free"] + v["slabs"] + v["heap"] + v["magazines"] + v["reserved"] }' \
+			"$stats" || { kmsg_stream "# $stats: " <"$stats"; return 1; }
+	done
+	for stats in "$debugfs"/caches/*/stats; do
+		awk '{ v[$1] = $2 } END { exit v["capacity"] != v["live"] + v["magazines"] + v["depot"] + v["free"] }' \
+			"$stats" || { kmsg_stream "# $stats: " <"$stats"; return 1; }
+	done
+}

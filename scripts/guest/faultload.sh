@@ -1,0 +1,58 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Every allocation that loading xalloc makes fails once, the first, the second
+# and so on until a load has fewer than that. Each load either fails cleanly
+# or does without; the kernel's log judges the rest.
+# shellcheck source=lib.sh
+. /guest/lib.sh
+
+attributes=/sys/kernel/debug
+tolerance=2048 # KiB over all loads
+limit=3000
+
+prepare() {
+	for attribute in failslab fail_page_alloc; do
+		[ -d $attributes/$attribute ] || return
+		echo 0 >$attributes/$attribute/verbose # a backtrace each would look like a splat
+		echo N >$attributes/$attribute/ignore-gfp-wait
+	done
+	echo 0 >$attributes/fail_page_alloc/min-order
+	[ -e $attributes/fail_page_alloc/ignore-gfp-highmem ] &&
+		echo N >$attributes/fail_page_alloc/ignore-gfp-highmem
+	return 0
+}
+
+if ! prepare; then
+	skip "allocations that fail at load" "no fault injection in this kernel"
+	finish faultload
+	exit
+fi
+
+insmod /files/xalloc.ko size=4M && unload xalloc
+before=$(free_memory)
+failed=0 survived=0 odd='' n=0
+while n=$((n + 1)) && [ $n -le $limit ]; do
+	# shellcheck disable=SC2046 # two words
+	set -- $(/files/insmod-nth $n /files/xalloc.ko size=4M)
+	errno=$1 state=$2
+	if [ "$errno" = 0 ]; then
+		survived=$((survived + 1))
+		unload xalloc || odd="$odd $n:unload"
+	else
+		failed=$((failed + 1))
+		[ "$errno" = 12 ] || odd="$odd $n:errno=$errno"
+		loaded xalloc && odd="$odd $n:loaded"
+	fi
+	[ "$state" = exhausted ] && break
+done
+lost=$((before - $(free_memory)))
+
+kmsg "# $n loads: $failed failed, $survived did without, $lost KiB less free"
+check "each load that fails gives ENOMEM and leaves nothing ($odd)" [ -z "$odd" ]
+check "faults make loads fail" [ $failed -gt 10 ]
+check "the last allocation is reached" [ "$state" = exhausted ]
+check "a load succeeds after all that" [ "$errno" = 0 ]
+check "no memory is lost ($lost KiB)" [ $lost -le $tolerance ]
+
+finish faultload

@@ -1,0 +1,94 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Module parameters: each bad one is refused with the errno that says it best
+# and one line in the log that names it, and leaves nothing behind; each good
+# one gives a pool of that size. The boot parameters of the x86 kernels set
+# aside 32 MiB at $reserved and, where the kernel can, 16 MiB by name.
+# shellcheck source=lib.sh
+. /guest/lib.sh
+
+EINVAL=22 ENOMEM=12 EBUSY=16 ENOENT=2 EOPNOTSUPP=95
+reserved=0x18000000
+tolerance=1024 # KiB of free memory that other parts of the kernel may take
+
+tainted_by_us() { grep -vE 'taint|signature'; }
+
+leftovers() { # free memory before
+	loaded xalloc && echo "the module is loaded"
+	[ -e "$debugfs" ] && echo "debugfs is left"
+	grep -q xalloc /proc/iomem && echo "a range is left in iomem"
+	lost=$(($1 - $(free_memory)))
+	[ $lost -gt $tolerance ] && echo "$lost KiB are lost"
+}
+
+refused() { # errno, parameter that the log must name, module parameters
+	want=$1 culprit=$2 parameters=$3
+	before=$(free_memory)
+	mark_log
+	errno=$(load_errno "$parameters")
+	lines=$(xalloc_lines | tainted_by_us)
+	loaded xalloc && unload xalloc
+	problem=
+	[ "$errno" = "$want" ] || problem="errno $errno, not $want;"
+	[ "$(echo "$lines" | grep -c .)" -eq 1 ] || problem="$problem not one line in the log;"
+	echo "$lines" | grep -q "$culprit" || problem="$problem the log does not name $culprit;"
+	problem="$problem $(leftovers "$before")"
+	if [ "$problem" = " " ]; then pass "refused $parameters"; else fail "refused $parameters" "$problem"; fi
+}
+
+accepted() { # pages, module parameters
+	pages=$1 parameters=$2
+	before=$(free_memory)
+	errno=$(load_errno "$parameters")
+	if [ "$errno" != 0 ]; then
+		fail "accepted $parameters" "errno $errno"
+		return
+	fi
+	got=$(stat_of "$debugfs"/pools/default/stats total)
+	unload xalloc
+	problem=$(leftovers "$before")
+	[ "$got" = "$pages" ] || problem="$problem $got pages, not $pages"
+	if [ -z "$problem" ]; then pass "accepted $parameters"; else fail "accepted $parameters" "$problem"; fi
+}
+
+x86() { grep -q GenuineIntel\\\|AuthenticAMD\\\|vendor_id /proc/cpuinfo && grep -q 'Reserved' /proc/iomem; }
+can_reserve_by_name() { grep -q reserve_mem_find_by_name /proc/kallsyms; }
+
+load_errno size=4M >/dev/null && unload xalloc # what the first load alone allocates
+
+refused $EINVAL size size=0
+refused $EINVAL size size=4097
+refused $EINVAL size size=garbage
+refused $EINVAL size size=
+refused $EINVAL size size=-4096
+refused $EINVAL size size=12Q
+refused $EINVAL size size=4Mx
+refused $ENOMEM size size=1T
+refused $EINVAL size base=$reserved
+refused $EINVAL base "base=0x18000800 size=4M"
+refused $EINVAL base "base=garbage size=4M"
+refused $EINVAL base "base=0x10000000 size=4M"
+refused $EINVAL reserve_mem "base=$reserved reserve_mem=xalloc_test"
+if can_reserve_by_name; then
+	refused $ENOENT reserve_mem reserve_mem=no_such_name
+else
+	refused $EOPNOTSUPP reserve_mem reserve_mem=xalloc_test
+fi
+
+accepted 16384 size=64M
+accepted 1 size=4K
+accepted 1024 size=4M
+accepted 16896 size=66M
+accepted 1024 size=0x400000
+accepted 1024 "size=4M checks=0"
+
+if x86; then
+	refused $EBUSY base "base=0xfec00000 size=4K"
+	refused $EINVAL base "base=$reserved size=33M"
+	accepted 8192 "base=$reserved size=32M"
+	accepted 1 "base=$reserved size=4K"
+	if can_reserve_by_name; then accepted 4096 reserve_mem=xalloc_test; fi
+fi
+
+finish params

@@ -1,0 +1,39 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Loading and unloading again and again costs no memory and breaks up no large
+# blocks; xalloc cannot be unloaded while a client holds it.
+# shellcheck source=lib.sh
+. /guest/lib.sh
+
+rounds=50
+tolerance=2048 # KiB, over all rounds: 64 MiB are taken in each
+
+# Blocks of the largest order, in all zones
+large_blocks() { awk '{ n += $NF } END { print n }' /proc/buddyinfo; }
+
+load_and_unload() { insmod /files/xalloc.ko size=64M && unload xalloc; }
+
+many_rounds() {
+	for _ in $(seq $rounds); do
+		load_and_unload || return
+	done
+}
+
+load_and_unload
+before=$(free_memory) large=$(large_blocks)
+check "$rounds loads and unloads" many_rounds
+lost=$((before - $(free_memory)))
+check "no memory is lost ($lost KiB)" [ $lost -le $tolerance ]
+check "large blocks stay whole ($large, then $(large_blocks))" [ $((large - $(large_blocks))) -le 2 ]
+
+insmod /files/xalloc.ko size=64M
+insmod /files/xalloc_client.ko
+rmmod xalloc 2>/dev/null
+check "xalloc stays while a client is loaded" loaded xalloc
+check "the client unloads" unload xalloc_client
+check "xalloc unloads after it" unload xalloc
+lost=$((before - $(free_memory)))
+check "no memory is lost with a client ($lost KiB)" [ $lost -le $tolerance ]
+
+finish unload
