@@ -143,12 +143,12 @@ enum xpool_source {
 };
 
 #define XPOOL_MAG_ORDERS	4	/* orders 0 to 3 go through magazines */
-#define XPOOL_CHUNK_PAGES	(1UL << XBUDDY_MAX_ORDER)
+#define XPOOL_CHUNK_PAGES	BIT(XBUDDY_MAX_ORDER)
 #define XPOOL_CHUNK_SHIFT	(XBUDDY_MAX_ORDER + PAGE_SHIFT)
 #define XPOOL_LIVE_SHIFTS	(PAGE_SHIFT + 1)
 #define XPOOL_FOREIGN		ULONG_MAX
 
-struct xmag;
+struct xpage_mags;
 struct xlive;
 
 /*
@@ -163,7 +163,7 @@ struct xpool {
 	unsigned long		start;	/* ... offset of the range's start, ... */
 	unsigned long		bytes;	/* ... its length; 0: several regions */
 	struct xpage		*pages;
-	struct xmag		*mags;	/* XPOOL_MAG_ORDERS of them */
+	struct xpage_mags	*mags;	/* of small blocks, or NULL; see xpage.c */
 
 	/* Several regions: address to chunk of page numbers */
 	u32			*chunks;
@@ -178,6 +178,7 @@ struct xpool {
 	phys_addr_t		phys;
 	struct xpage		*pages_mem;
 	size_t			metadata;
+	size_t			live_bytes;	/* under xpool_registry */
 	struct list_head	node;
 	char			name[XPOOL_NAME_MAX];
 	unsigned int		nr_caches;	/* under xpool_registry */
@@ -191,6 +192,9 @@ struct xpool {
 	struct xbuddy		buddy;
 	unsigned long		nr_slab_pages;
 	unsigned long		nr_client_pages;	/* live, cached, deferred */
+	unsigned long		allocs;		/* by clients, past the magazines */
+	unsigned long		gets;
+	unsigned long		puts;
 	struct xdefer		deferred;
 	atomic_long_t		failures;
 	atomic_long_t		errors;
@@ -205,7 +209,10 @@ void xpool_publish(struct xpool *pool);
 void xpool_unpublish(struct xpool *pool);
 
 long xpool_get(struct xpool *pool, unsigned int order, enum xpage_kind kind);
-void xpool_put(struct xpool *pool, unsigned long index);
+unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
+			    enum xpage_kind kind, struct xpage **pages, unsigned int nr);
+void xpool_put(struct xpool *pool, struct xpage *page);
+void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr);
 
 void xpool_add_client(struct xpool *pool, struct xclient *client);
 void xpool_del_client(struct xpool *pool, struct xclient *client);
@@ -259,6 +266,8 @@ extern struct blocking_notifier_head xobservers;
 /*
  * Magazines (xmag.c)
  */
+
+struct xmag;
 
 /**
  * struct xmag_ops - what lies below the magazines of an owner
@@ -331,7 +340,7 @@ struct xmag {
 	struct xmag_direct __percpu *direct;
 	void			**slots;	/* the memory of all magazines */
 	size_t			metadata;
-	struct mutex		closing;
+	struct mutex		closing;	/* held from xmag_close() to xmag_open() */
 	struct hlist_node	hotplug;
 	struct xdepot		depot ____cacheline_aligned;
 };
@@ -401,43 +410,53 @@ static __always_inline void xmag_push(struct xmag_cpu *cpu, void *obj)
 	cpu->loaded[cpu->nr++] = obj;
 }
 
-/* An object; NULL where the magazines and what is below them are empty. */
-static __always_inline void *xmag_alloc(struct xmag *mag)
+/* An object of the loaded magazine, or NULL: then xmag_alloc_slow() knows more. */
+static __always_inline void *xmag_try_alloc(struct xmag *mag)
 {
 	struct xmag_cpu *cpu = xmag_enter(mag);
+	void *obj = NULL;
 
-	if (likely(cpu)) {
-		if (likely(cpu->nr)) {
-			void *obj = xmag_pop(cpu);
+	if (unlikely(!cpu))
+		return NULL;
+	if (likely(cpu->nr))
+		obj = xmag_pop(cpu);
+	xmag_leave(cpu);
+	return obj;
+}
 
-			xmag_leave(cpu);
-			return obj;
-		}
-		xmag_leave(cpu);
-	}
-	return xmag_alloc_slow(mag);
+/* False: the loaded magazine is full or not ours; see xmag_free_slow(). */
+static __always_inline bool xmag_try_free(struct xmag *mag, void *obj)
+{
+	struct xmag_cpu *cpu = xmag_enter(mag);
+	bool room;
+
+	if (unlikely(!cpu))
+		return false;
+	room = cpu->nr < cpu->size;
+	if (likely(room))
+		xmag_push(cpu, obj);
+	xmag_leave(cpu);
+	return room;
+}
+
+static __always_inline void *xmag_alloc(struct xmag *mag)
+{
+	void *obj = xmag_try_alloc(mag);
+
+	return likely(obj) ? obj : xmag_alloc_slow(mag);
 }
 
 static __always_inline void xmag_free(struct xmag *mag, void *obj)
 {
-	struct xmag_cpu *cpu = xmag_enter(mag);
-
-	if (likely(cpu)) {
-		if (likely(cpu->nr < cpu->size)) {
-			xmag_push(cpu, obj);
-			xmag_leave(cpu);
-			return;
-		}
-		xmag_leave(cpu);
-	}
-	xmag_free_slow(mag, obj);
+	if (unlikely(!xmag_try_free(mag, obj)))
+		xmag_free_slow(mag, obj);
 }
 
 /*
  * Pages for clients (xpage.c)
  */
-int xpage_module_init(const struct xpool_args *args);
-void xpage_module_exit(void);
+int xpage_init_default(const struct xpool_args *args);
+void xpage_exit_default(void);
 
 /*
  * Caches (xslab.c)

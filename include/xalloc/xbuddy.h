@@ -13,12 +13,13 @@
 #ifndef _XALLOC_XBUDDY_H
 #define _XALLOC_XBUDDY_H
 
+#include <linux/bits.h>
 #include <linux/types.h>
 
 /* A constant of our own: the kernel's MAX_ORDER changed its meaning and name. */
 #define XBUDDY_MAX_ORDER	10
 #define XBUDDY_NR_ORDERS	(XBUDDY_MAX_ORDER + 1)
-#define XBUDDY_MAX_NR		(1UL << 32)
+#define XBUDDY_MAX_NR		BIT(32)
 
 /* 64-way summaries: 64^6 > 2^32, so six levels reach any range. */
 #define XBUDDY_MAX_LEVELS	6

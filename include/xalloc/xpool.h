@@ -11,6 +11,7 @@
 
 #include <linux/gfp.h>
 #include <linux/types.h>
+#include <xalloc/xbuddy.h>
 
 struct page;
 struct xpool;
@@ -49,6 +50,9 @@ struct xpool_args {
  * @regions: runs of contiguous addresses that the pool is made of
  * @largest_free: pages of the largest free block
  * @metadata: bytes that the pool takes from the system besides its pages
+ * @live_bytes: bytes that live checks of its caches take besides
+ * @gets: blocks taken from the buddy system so far
+ * @puts: blocks given back to it so far
  * @splits: blocks halved so far
  * @merges: pairs of blocks joined so far
  * @allocs: blocks taken by clients so far, by way of magazines or not
@@ -65,12 +69,15 @@ struct xpool_stats {
 	u64	regions;
 	u64	largest_free;
 	u64	metadata;
+	u64	live_bytes;
+	u64	gets;
+	u64	puts;
 	u64	splits;
 	u64	merges;
 	u64	allocs;
 	u64	failures;
 	u64	errors;
-	u64	free_blocks[11];
+	u64	free_blocks[XBUDDY_NR_ORDERS];
 };
 
 struct xpool *xpool_create(const struct xpool_args *args);

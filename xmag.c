@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * xmag: per-CPU magazines and a depot of whole magazines
+ *
+ * Concepts
+ *
+ * A magazine is an array of free objects; here an object is any pointer. Each
+ * CPU has two, the loaded one and the previous one. An allocation pops from the
+ * loaded one, a free pushes onto it. When it is empty (or full) it changes
+ * places with the previous one, which is full (or empty) or else has been used
+ * up too. Two of them are what makes a client that allocates and frees across
+ * the end of a magazine stay in its two magazines.
+ *
+ * Behind the CPUs stands the depot: full and empty magazines, shared by all. A
+ * CPU that needs a full magazine gives an empty one for it and the other way
+ * round, so the number of magazines never changes, and objects that are
+ * allocated on one CPU and freed on another cross over a magazine at a time, as
+ * one pointer. Behind the depot stands the owner (struct xmag_ops): the slabs of
+ * a cache, or the buddy system.
+ *
+ *	  CPU 0               CPU 1
+ *	[loaded]            [loaded]              a pop or a push
+ *	[previous]          [previous]            changes places
+ *	     \                 /
+ *	  depot: 3 full ones, 2 empty ones        a magazine for a magazine
+ *	              |
+ *	       fill       drain                   the owner, 64 objects at a time
+ *
+ * The idea is from Bonwick and Adams, "Magazines and Vmem" (USENIX 2001); the
+ * sheaves and barns of SLUB are the same. All magazines are allocated when the
+ * owner is made: two for each possible CPU and those of the depot.
+ *
+ * An allocation is satisfied in the following order:
+ *
+ *	1. the loaded magazine
+ *	2. the previous magazine
+ *	3. a full magazine from the depot
+ *	4. a magazine filled by the owner
+ *
+ * Why no lock
+ *
+ * The magazines of a CPU are touched by that CPU with preemption off, so only an
+ * interrupt can come in between. xmag_enter() sets the busy byte and
+ * xmag_leave() clears it; both are plain stores, because nobody but this CPU
+ * looks. An interrupt that finds the byte set goes past the magazines, directly
+ * to the owner. That costs it a lock, about 150 instructions, and happens as
+ * rarely as an interrupt hits a stretch of ten instructions. In return there is
+ * no atomic instruction, and interrupts stay on. The same byte serves NMIs.
+ *
+ * Others' magazines
+ *
+ * To collect what the CPUs hold, somebody must take magazines away from CPUs
+ * that are running, idle or offline. xmag_close() sets each CPU's closed byte
+ * and waits for an RCU grace period: after it, whoever was between enter and
+ * leave has left, and whoever comes sees the byte. From then on, until
+ * xmag_open(), all magazines belong to the closer, and everybody else goes past
+ * them. No interprocessor call is needed, and none can find a CPU busy.
+ *
+ * Locks: depot->lock protects the depot, and is held to exchange two pointers,
+ * or to spill one magazine. The mutex closing serialises those who close.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/cpuhotplug.h>
+#include <linux/export.h>
+#include <linux/rcupdate.h>
+
+#include "internal.h"
+
+static int xmag_hotplug_state;
+
+/*
+ * The depot
+ */
+
+/* The depot's lock protects nothing that an NMI cannot do without. */
+static bool depot_swap_for_full(struct xdepot *depot, void ***magazine)
+{
+	unsigned long flags;
+	bool hit;
+
+	if (!READ_ONCE(depot->nr_full) || !xlock(&depot->lock, &flags))
+		return false;
+	hit = depot->nr_full;
+	if (hit) {
+		depot->nr_full--;
+		swap(depot->mags[depot->nr_full], *magazine);
+	}
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return hit;
+}
+
+static bool depot_swap_for_empty(struct xdepot *depot, void ***magazine)
+{
+	unsigned long flags;
+	bool hit;
+
+	if (READ_ONCE(depot->nr_full) == depot->nr || !xlock(&depot->lock, &flags))
+		return false;
+	hit = depot->nr_full < depot->nr;
+	if (hit) {
+		swap(depot->mags[depot->nr_full], *magazine);
+		depot->nr_full++;
+	}
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return hit;
+}
+
+/* Empty one full magazine into the owner. */
+static bool depot_spill(struct xmag *mag)
+{
+	struct xdepot *depot = &mag->depot;
+	unsigned long flags;
+	bool spilled;
+
+	if (!READ_ONCE(depot->nr_full) || !xlock(&depot->lock, &flags))
+		return false;
+	spilled = depot->nr_full;
+	if (spilled) {
+		depot->nr_full--;
+		mag->ops->drain(mag, depot->mags[depot->nr_full], mag->size);
+	}
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return spilled;
+}
+
+/* Empty the depot into the owner. Any context; returns the objects. */
+unsigned long xmag_drain_depot(struct xmag *mag)
+{
+	unsigned int most = mag->depot.nr;
+	unsigned long objs = 0;
+
+	while (most-- && depot_spill(mag))
+		objs += mag->size;
+	return objs;
+}
+
+/*
+ * The magazines of a CPU that was entered
+ */
+
+static void swap_magazines(struct xmag_cpu *cpu)
+{
+	swap(cpu->loaded, cpu->previous);
+	swap(cpu->nr, cpu->nr_previous);
+}
+
+/* The loaded magazine is empty: have one that is not, if there is one. */
+static void load(struct xmag *mag, struct xmag_cpu *cpu)
+{
+	if (cpu->nr_previous) {
+		swap_magazines(cpu);
+		return;
+	}
+	cpu->refills++;
+	if (depot_swap_for_full(&mag->depot, &cpu->loaded)) {
+		cpu->depot_hits++;
+		cpu->nr = cpu->size;
+		return;
+	}
+	cpu->nr = mag->ops->fill(mag, cpu->loaded, cpu->size);
+}
+
+/*
+ * The loaded magazine is full: have an empty one. The previous one is given
+ * away, because what was freed last is what the caches still hold.
+ */
+static void unload(struct xmag *mag, struct xmag_cpu *cpu)
+{
+	if (cpu->nr_previous) {
+		cpu->flushes++;
+		if (depot_swap_for_empty(&mag->depot, &cpu->previous))
+			cpu->depot_hits++;
+		else
+			mag->ops->drain(mag, cpu->previous, cpu->size);
+		cpu->nr_previous = 0;
+	}
+	swap_magazines(cpu);
+}
+
+/*
+ * The magazines are in use by the context below, or closed.
+ */
+
+static void *alloc_past(struct xmag *mag)
+{
+	void *obj;
+
+	this_cpu_inc(mag->direct->busy);
+	do {
+		if (mag->ops->fill(mag, &obj, 1)) {
+			this_cpu_inc(mag->direct->allocs);
+			return obj;
+		}
+	} while (depot_spill(mag));
+	return NULL;
+}
+
+static void free_past(struct xmag *mag, void *obj)
+{
+	this_cpu_inc(mag->direct->busy);
+	mag->ops->drain(mag, &obj, 1);
+}
+
+/* The rest of xmag_alloc(), where the loaded magazine could not serve. */
+noinline void *xmag_alloc_slow(struct xmag *mag)
+{
+	struct xmag_cpu *cpu = xmag_enter(mag);
+	void *obj = NULL;
+
+	if (!cpu)
+		return alloc_past(mag);
+	if (!cpu->nr)
+		load(mag, cpu);
+	if (cpu->nr)
+		obj = xmag_pop(cpu);
+	xmag_leave(cpu);
+	return obj;
+}
+EXPORT_SYMBOL_GPL(xmag_alloc_slow);
+
+/* The rest of xmag_free(), where the loaded magazine could not serve. */
+noinline void xmag_free_slow(struct xmag *mag, void *obj)
+{
+	struct xmag_cpu *cpu = xmag_enter(mag);
+
+	if (!cpu) {
+		free_past(mag, obj);
+		return;
+	}
+	if (cpu->nr == cpu->size)
+		unload(mag, cpu);
+	xmag_push(cpu, obj);
+	xmag_leave(cpu);
+}
+EXPORT_SYMBOL_GPL(xmag_free_slow);
+
+/*
+ * The magazines of all CPUs
+ */
+
+/* Take the magazines away from all CPUs. May sleep; ends with xmag_open(). */
+void xmag_close(struct xmag *mag)
+{
+	int cpu;
+
+	mutex_lock(&mag->closing);
+	for_each_possible_cpu(cpu)
+		WRITE_ONCE(per_cpu_ptr(mag->cpus, cpu)->closed, 1);
+	synchronize_rcu_expedited();
+}
+EXPORT_SYMBOL_GPL(xmag_close);
+
+void xmag_open(struct xmag *mag)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		u8 *closed = &per_cpu_ptr(mag->cpus, cpu)->closed;
+
+		/* Pairs with xmag_enter(): what we did to the magazines comes first. */
+		smp_store_release(closed, 0);
+	}
+	mutex_unlock(&mag->closing);
+}
+EXPORT_SYMBOL_GPL(xmag_open);
+
+static void drain_cpu(struct xmag *mag, struct xmag_cpu *cpu)
+{
+	mag->ops->drain(mag, cpu->loaded, cpu->nr);
+	mag->ops->drain(mag, cpu->previous, cpu->nr_previous);
+	cpu->nr = 0;
+	cpu->nr_previous = 0;
+}
+
+/* Empty all magazines and the depot into the owner, while closed. */
+void xmag_drain_closed(struct xmag *mag)
+{
+	int cpu;
+
+	lockdep_assert_held(&mag->closing);
+	for_each_possible_cpu(cpu)
+		drain_cpu(mag, per_cpu_ptr(mag->cpus, cpu));
+	xmag_drain_depot(mag);
+}
+EXPORT_SYMBOL_GPL(xmag_drain_closed);
+
+/*
+ * A CPU is gone: its full magazines go to the depot as they are. What is left,
+ * a magazine that is not full at most when the depot has room, goes to the
+ * owner, because the depot deals in whole magazines.
+ */
+static int xmag_cpu_dead(unsigned int nr, struct hlist_node *node)
+{
+	struct xmag *mag = hlist_entry(node, struct xmag, hotplug);
+	struct xmag_cpu *cpu = per_cpu_ptr(mag->cpus, nr);
+
+	mutex_lock(&mag->closing);
+	if (cpu->nr == cpu->size && depot_swap_for_empty(&mag->depot, &cpu->loaded))
+		cpu->nr = 0;
+	if (cpu->nr_previous && depot_swap_for_empty(&mag->depot, &cpu->previous))
+		cpu->nr_previous = 0;
+	drain_cpu(mag, cpu);
+	mutex_unlock(&mag->closing);
+	return 0;
+}
+
+/* The CPU does not wait for us; a number may be old by an operation. */
+static void add_cpu_counts(struct xmag_count *count, const struct xmag_cpu *cpu)
+{
+	count->cpus += READ_ONCE(cpu->nr) + READ_ONCE(cpu->nr_previous);
+	count->allocs += READ_ONCE(cpu->allocs);
+	count->refills += READ_ONCE(cpu->refills);
+	count->flushes += READ_ONCE(cpu->flushes);
+	count->depot_hits += READ_ONCE(cpu->depot_hits);
+}
+
+/* What the magazines hold and did: exact when idle, near when not. */
+void xmag_count(struct xmag *mag, struct xmag_count *count)
+{
+	int i;
+
+	*count = (struct xmag_count){
+		.depot = (unsigned long)READ_ONCE(mag->depot.nr_full) * mag->size,
+	};
+	for_each_possible_cpu(i) {
+		struct xmag_direct *direct = per_cpu_ptr(mag->direct, i);
+
+		add_cpu_counts(count, per_cpu_ptr(mag->cpus, i));
+		count->allocs += READ_ONCE(direct->allocs);
+		count->busy += READ_ONCE(direct->busy);
+	}
+}
+EXPORT_SYMBOL_GPL(xmag_count);
+
+/*
+ * Bring-up and tear-down
+ */
+
+static void deal_magazines(struct xmag *mag)
+{
+	void **slot = mag->slots;
+	unsigned int i;
+	int cpu;
+
+	for (i = 0; i < mag->depot.nr; i++, slot += mag->size)
+		mag->depot.mags[i] = slot;
+	for_each_possible_cpu(cpu) {
+		struct xmag_cpu *own = per_cpu_ptr(mag->cpus, cpu);
+
+		own->size = mag->size;
+		own->loaded = slot;
+		own->previous = slot + mag->size;
+		slot += 2 * mag->size;
+	}
+}
+
+static void free_magazines(struct xmag *mag)
+{
+	free_percpu(mag->cpus);
+	free_percpu(mag->direct);
+	xmeta_free(mag->slots);
+	xmeta_free(mag->depot.mags);
+}
+
+/*
+ * Magazines of @size objects, none in them, and a depot of @depot magazines.
+ * May sleep. Returns 0 or -ENOMEM.
+ */
+int xmag_init(struct xmag *mag, const struct xmag_ops *ops, unsigned int size,
+	      unsigned int depot)
+{
+	size_t magazine = size * sizeof(void *);
+	size_t slots = (2 * num_possible_cpus() + depot) * magazine;
+	int err = -ENOMEM;
+
+	*mag = (struct xmag){ .ops = ops, .size = size };
+	mutex_init(&mag->closing);
+	raw_spin_lock_init(&mag->depot.lock);
+	mag->depot.nr = depot;
+	mag->cpus = alloc_percpu_gfp(struct xmag_cpu, XMETA_GFP);
+	mag->direct = alloc_percpu_gfp(struct xmag_direct, XMETA_GFP);
+	mag->slots = xmeta_alloc(slots);
+	mag->depot.mags = xmeta_alloc(depot * sizeof(*mag->depot.mags));
+	if (!mag->cpus || !mag->direct || !mag->slots || !mag->depot.mags)
+		goto undo;
+	mag->metadata = slots + depot * sizeof(*mag->depot.mags) + num_possible_cpus() *
+			(sizeof(struct xmag_cpu) + sizeof(struct xmag_direct));
+	deal_magazines(mag);
+	err = cpuhp_state_add_instance_nocalls(xmag_hotplug_state, &mag->hotplug);
+	if (!err)
+		return 0;
+undo:
+	free_magazines(mag);
+	return err;
+}
+EXPORT_SYMBOL_GPL(xmag_init);
+
+/* The owner takes what is in the magazines first, or knows that it is nothing. */
+void xmag_destroy(struct xmag *mag)
+{
+	cpuhp_state_remove_instance_nocalls(xmag_hotplug_state, &mag->hotplug);
+	free_magazines(mag);
+}
+EXPORT_SYMBOL_GPL(xmag_destroy);
+
+int xmag_subsys_init(void)
+{
+	int state = cpuhp_setup_state_multi(CPUHP_BP_PREPARE_DYN, "xalloc:dead",
+					    NULL, xmag_cpu_dead);
+
+	if (state < 0)
+		return state;
+	xmag_hotplug_state = state;
+	return 0;
+}
+
+void xmag_subsys_exit(void)
+{
+	cpuhp_remove_multi_state(xmag_hotplug_state);
+}

@@ -1,0 +1,602 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * xpage: pages for clients, the public face of a pool
+ *
+ * Concepts
+ *
+ * xpool.c knows how to take a block of pages from a pool and to put it back,
+ * under the pool's lock. This file puts magazines (xmag.c) before it for blocks
+ * of orders 0 to 3, checks what clients give back, and makes and destroys pools.
+ *
+ * What a magazine of pages holds are the addresses of struct xpage, not of the
+ * pages. So neither the free nor the next allocation needs to translate, and the
+ * check that makes a double free harmless is on the line that is needed anyway:
+ *
+ *	kind	LIVE	a client has the block
+ *		CACHED	the block is in a magazine, or on the way
+ *
+ * A free is accepted when the struct xpage says LIVE and the same order; then it
+ * says CACHED. An address inside of a block, a wrong order, a page of a slab and
+ * a page that is free already all say something else. This is one byte, so two
+ * frees of one block at the very same instant can both be accepted; the second
+ * is then found when its magazine is flushed, because the buddy system keeps a
+ * bit a block.
+ *
+ * A magazine never holds more than 1/64 of the pool's blocks of that order,
+ * divided by the CPUs, so the four orders together keep at most an eighth of the
+ * pool from other CPUs. In a pool that is too small for that there are none.
+ *
+ * A request is satisfied in the following order:
+ *
+ *	1. the magazines and the depot of that order
+ *	2. the buddy system
+ *	3. the magazines' depots and the empty slabs of this pool's caches, which
+ *	   xpool_get() asks for pages
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/export.h>
+#include <linux/module.h>
+#include <linux/ratelimit.h>
+#include <linux/string.h>
+
+#include "internal.h"
+
+#define XPAGE_DEPOT	4U	/* magazines: a CPU's two can go, and two wait */
+
+/* The magazines of one order. */
+struct xpage_mag {
+	struct xmag	mag;
+	struct xpool	*pool;
+	unsigned int	order;
+};
+
+/**
+ * struct xpage_mags - the magazines of a pool
+ * @client: gives the depots' blocks back when the pool runs dry
+ * @nr: orders that have magazines: 0 to @nr - 1
+ * @of: by order
+ */
+struct xpage_mags {
+	struct xclient		client;
+	unsigned int		nr;
+	struct xpage_mag	of[XPOOL_MAG_ORDERS];
+};
+
+static struct xpool *default_pool;
+
+/*
+ * What lies below the magazines
+ */
+
+static unsigned int page_fill(struct xmag *mag, void **objs, unsigned int nr)
+{
+	struct xpage_mag *of = container_of(mag, struct xpage_mag, mag);
+
+	return xpool_get_many(of->pool, of->order, XPAGE_CACHED,
+			      (struct xpage **)objs, nr);
+}
+
+static void page_drain(struct xmag *mag, void **objs, unsigned int nr)
+{
+	struct xpage_mag *of = container_of(mag, struct xpage_mag, mag);
+
+	xpool_put_many(of->pool, (struct xpage **)objs, nr);
+}
+
+static const struct xmag_ops page_ops = {
+	.fill	= page_fill,
+	.drain	= page_drain,
+};
+
+static unsigned long page_reclaim(struct xclient *client)
+{
+	struct xpage_mags *mags = container_of(client, struct xpage_mags, client);
+	unsigned long pages = 0;
+	unsigned int i;
+
+	for (i = 0; i < mags->nr; i++)
+		pages += xmag_drain_depot(&mags->of[i].mag) << i;
+	return pages;
+}
+
+/*
+ * Allocation
+ */
+
+static struct xpage *take_cached(struct xpool *pool, unsigned int order)
+{
+	if (likely(order < pool->mags->nr))
+		return xmag_alloc(&pool->mags->of[order].mag);
+	return NULL;
+}
+
+static noinline struct xpage *take_slow(struct xpool *pool, unsigned int order)
+{
+	long index = xpool_get(pool, order, XPAGE_LIVE);
+
+	if (index >= 0)
+		return &pool->pages[index];
+	atomic_long_inc(&pool->failures);
+	return NULL;
+}
+
+static struct xpage *take(struct xpool *pool, unsigned int order)
+{
+	struct xpage *page = take_cached(pool, order);
+
+	if (unlikely(!page))
+		return take_slow(pool, order);
+	WRITE_ONCE(page->kind, XPAGE_LIVE);
+	return page;
+}
+
+static void *page_addr(struct xpool *pool, struct xpage *page)
+{
+	return (void *)xpool_addr(pool, xpage_index(pool, page));
+}
+
+/**
+ * xpool_alloc_addr() - take pages of a pool, by address
+ * @pool: the pool
+ * @order: 2^@order pages in a row, aligned to their size; at most 10
+ * @gfp: __GFP_ZERO clears the pages; otherwise they are not touched. Nothing
+ *	else matters: this never sleeps and never asks the system for memory
+ *
+ * Works for all pools, also for ranges without struct page.
+ *
+ * Context: Any, NMI too.
+ * Return: the kernel virtual address, or NULL where the pool has no such block.
+ */
+void *xpool_alloc_addr(struct xpool *pool, unsigned int order, gfp_t gfp)
+{
+	struct xpage *page = take(pool, order);
+	void *addr;
+
+	if (unlikely(!page))
+		return NULL;
+	addr = page_addr(pool, page);
+	if (unlikely(gfp & __GFP_ZERO))
+		memset(addr, 0, PAGE_SIZE << order);
+	return addr;
+}
+EXPORT_SYMBOL_GPL(xpool_alloc_addr);
+
+/**
+ * xpool_alloc_pages() - take pages of a pool
+ * @pool: the pool; its range must have struct page
+ * @order: 2^@order pages in a row, aligned to their size; at most 10
+ * @gfp: as for xpool_alloc_addr()
+ *
+ * The pages are not compound. A client that takes references to them drops
+ * these before it gives the pages back.
+ *
+ * Context: Any, NMI too.
+ * Return: the first page, or NULL where the pool has no such block or no struct
+ * page.
+ */
+struct page *xpool_alloc_pages(struct xpool *pool, unsigned int order, gfp_t gfp)
+{
+	void *addr;
+
+	if (unlikely(!pool->has_struct_page)) {
+		pr_warn_once("pool %s: its range has no struct page; use xpool_alloc_addr()\n",
+			     pool->name);
+		return NULL;
+	}
+	addr = xpool_alloc_addr(pool, order, gfp);
+	return likely(addr) ? virt_to_page(addr) : NULL;
+}
+EXPORT_SYMBOL_GPL(xpool_alloc_pages);
+
+/*
+ * Free
+ */
+
+/* A client's error: say what is known about the address, change nothing. */
+static noinline int refuse_free(struct xpool *pool, void *addr, unsigned int order)
+{
+	unsigned long offset = xpool_offset(pool, addr);
+	struct xpage *head;
+
+	atomic_long_inc(&pool->errors);
+	if (offset == XPOOL_FOREIGN) {
+		pr_err_ratelimited("pool %s: free of %p: not of this pool\n",
+				   pool->name, addr);
+		return -ERANGE;
+	}
+	head = xpool_head(pool, offset >> PAGE_SHIFT);
+	if (!head || head->kind == XPAGE_CACHED || head->kind == XPAGE_DEFERRED) {
+		pr_err_ratelimited("pool %s: free of %p, order %u: free already\n",
+				   pool->name, addr, order);
+		return -EALREADY;
+	}
+	pr_err_ratelimited("pool %s: free of %p, order %u: is page %lu of a block of order %u of %s\n",
+			   pool->name, addr, order,
+			   (offset >> PAGE_SHIFT) - xpage_index(pool, head), head->order,
+			   head->kind == XPAGE_SLAB ? "a cache" : "pages");
+	return -EINVAL;
+}
+
+/**
+ * xpool_free_addr() - give back what xpool_alloc_addr() took
+ * @pool: the pool
+ * @addr: the address that it returned; NULL does nothing
+ * @order: the order that was asked for
+ *
+ * Context: Any, NMI too: where a lock is taken there, the block is put back by
+ * the next who takes it.
+ * Return: 0; or, with nothing changed and a line in the log: -ERANGE where the
+ * address is not of this pool, -EALREADY where the block is free, -EINVAL where
+ * the address is not the start of a block of this order, or belongs to a cache.
+ */
+int xpool_free_addr(struct xpool *pool, void *addr, unsigned int order)
+{
+	unsigned long offset = xpool_offset(pool, addr);
+	struct xpage *page;
+
+	if (unlikely(!addr))
+		return 0;
+	if (unlikely(offset == XPOOL_FOREIGN))
+		return refuse_free(pool, addr, order);
+	page = &pool->pages[offset >> PAGE_SHIFT];
+	if (unlikely(READ_ONCE(page->kind) != XPAGE_LIVE || page->order != order ||
+		     offset & ~PAGE_MASK))
+		return refuse_free(pool, addr, order);
+
+	WRITE_ONCE(page->kind, XPAGE_CACHED);
+	if (likely(order < pool->mags->nr))
+		xmag_free(&pool->mags->of[order].mag, page);
+	else
+		xpool_put(pool, page);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(xpool_free_addr);
+
+/**
+ * xpool_free_pages() - give back what xpool_alloc_pages() took
+ * @pool: the pool
+ * @page: the page that it returned; NULL does nothing
+ * @order: the order that was asked for
+ *
+ * Context: Any, as for xpool_free_addr().
+ * Return: as for xpool_free_addr().
+ */
+int xpool_free_pages(struct xpool *pool, struct page *page, unsigned int order)
+{
+	if (unlikely(!page))
+		return 0;
+	return xpool_free_addr(pool, page_address(page), order);
+}
+EXPORT_SYMBOL_GPL(xpool_free_pages);
+
+/*
+ * All of a pool
+ */
+
+static void drain_magazines(struct xpool *pool)
+{
+	unsigned int i;
+
+	for (i = 0; i < pool->mags->nr; i++) {
+		xmag_close(&pool->mags->of[i].mag);
+		xmag_drain_closed(&pool->mags->of[i].mag);
+		xmag_open(&pool->mags->of[i].mag);
+	}
+}
+
+/**
+ * xpool_shrink() - put all pages that no client holds back into whole blocks
+ * @pool: the pool
+ *
+ * Empties the page magazines of all CPUs and the depots, and returns empty slabs
+ * of the pool's caches. Objects in the caches' own magazines stay: see
+ * xslab_cache_shrink().
+ *
+ * Context: Process context, may sleep. Others may allocate and free meanwhile.
+ */
+void xpool_shrink(struct xpool *pool)
+{
+	struct xclient *client;
+	unsigned long flags;
+
+	drain_magazines(pool);
+	raw_spin_lock_irqsave(&pool->client_lock, flags);
+	list_for_each_entry(client, &pool->clients, node)
+		client->reclaim(client);
+	raw_spin_unlock_irqrestore(&pool->client_lock, flags);
+}
+EXPORT_SYMBOL_GPL(xpool_shrink);
+
+static unsigned int largest_order(const struct xbuddy *buddy)
+{
+	return fls(buddy->orders) - 1;
+}
+
+/**
+ * xpool_stats() - where the pages of a pool are
+ * @pool: the pool
+ * @stats: filled in
+ *
+ * Exact when nobody allocates or frees; otherwise what is in the magazines and
+ * what clients hold may differ by what is under way.
+ *
+ * Context: Any but NMI.
+ */
+void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
+{
+	struct xbuddy *buddy = &pool->buddy;
+	unsigned long cached = 0, flags;
+	struct xmag_count count;
+	unsigned int o;
+
+	*stats = (struct xpool_stats){
+		.total = pool->nr_pages,
+		.regions = pool->nr_regions,
+		.metadata = pool->metadata,
+		.live_bytes = READ_ONCE(pool->live_bytes),
+		.failures = atomic_long_read(&pool->failures),
+		.errors = atomic_long_read(&pool->errors),
+	};
+	for (o = 0; o < pool->mags->nr; o++) {
+		xmag_count(&pool->mags->of[o].mag, &count);
+		cached += (count.cpus + count.depot) << o;
+		stats->allocs += count.allocs;
+	}
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	stats->free = buddy->nr_free;
+	stats->slabs = pool->nr_slab_pages;
+	stats->magazines = min(cached, pool->nr_client_pages);
+	stats->pages = pool->nr_client_pages - stats->magazines;
+	stats->largest_free = buddy->orders ? 1UL << largest_order(buddy) : 0;
+	stats->gets = pool->gets;
+	stats->puts = pool->puts;
+	stats->splits = buddy->splits;
+	stats->merges = buddy->merges;
+	stats->allocs += pool->allocs;
+	for (o = 0; o < XBUDDY_NR_ORDERS; o++)
+		stats->free_blocks[o] = buddy->free_area[o].nr_free;
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+}
+EXPORT_SYMBOL_GPL(xpool_stats);
+
+/**
+ * xpool_unusable_index() - how much of the free memory an order cannot use
+ * @stats: from xpool_stats()
+ * @order: the order
+ *
+ * As extfrag/unusable_index of the page allocator: the share of free pages that
+ * lie in blocks too small for @order.
+ *
+ * Context: Any.
+ * Return: 0 (all can be used) to 1,000 (none, or nothing is free).
+ */
+unsigned int xpool_unusable_index(const struct xpool_stats *stats, unsigned int order)
+{
+	u64 usable = 0;
+	unsigned int o;
+
+	if (!stats->free)
+		return 1000;
+	for (o = order; o < XBUDDY_NR_ORDERS; o++)
+		usable += stats->free_blocks[o] << o;
+	return div64_u64((stats->free - usable) * 1000, stats->free);
+}
+EXPORT_SYMBOL_GPL(xpool_unusable_index);
+
+/* Blocks that are handed out, as the struct xpages tell it. */
+static void recount(struct xpool *pool, unsigned long *slabs, unsigned long *clients)
+{
+	unsigned long first = pool->regions[0].index, i;
+
+	for (i = first; i < pool->buddy.nr; i++) {
+		struct xpage *page = &pool->pages[i];
+
+		if (page->kind == XPAGE_SLAB)
+			*slabs += 1UL << page->order;
+		else if (page->kind != XPAGE_NONE)
+			*clients += 1UL << page->order;
+	}
+}
+
+/**
+ * xpool_validate() - recount the pages of a pool from scratch
+ * @pool: the pool
+ *
+ * Linear in the pool and with interrupts off: for tests.
+ *
+ * Context: Any but NMI.
+ * Return: 0, or -EUCLEAN where something does not agree.
+ */
+int xpool_validate(struct xpool *pool)
+{
+	unsigned long slabs = 0, clients = 0, gaps, flags;
+	struct xbuddy *buddy = &pool->buddy;
+	int err;
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	recount(pool, &slabs, &clients);
+	gaps = buddy->nr - pool->nr_pages;
+	err = xbuddy_validate(buddy);
+	if (slabs != pool->nr_slab_pages || clients != pool->nr_client_pages ||
+	    slabs + clients + buddy->nr_free + gaps != buddy->nr)
+		err = -EUCLEAN;
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	return err;
+}
+EXPORT_SYMBOL_GPL(xpool_validate);
+
+/*
+ * Pools come and go
+ */
+
+static unsigned int magazine_size(struct xpool *pool, unsigned int order)
+{
+	unsigned long blocks = pool->nr_pages >> order;
+
+	return min_t(unsigned long, blocks / (64 * num_possible_cpus()), XMAG_MAX_SIZE);
+}
+
+static void detach_magazines(struct xpool *pool)
+{
+	struct xpage_mags *mags = pool->mags;
+
+	xpool_del_client(pool, &mags->client);
+	while (mags->nr)
+		xmag_destroy(&mags->of[--mags->nr].mag);
+	xmeta_free(mags);
+}
+
+static int attach_magazines(struct xpool *pool)
+{
+	struct xpage_mags *mags = xmeta_alloc(sizeof(*mags));
+	unsigned int size;
+	int err = 0;
+
+	if (!mags)
+		return -ENOMEM;
+	pool->mags = mags;
+	mags->client.reclaim = page_reclaim;
+	xpool_add_client(pool, &mags->client);
+	while (mags->nr < XPOOL_MAG_ORDERS && (size = magazine_size(pool, mags->nr))) {
+		struct xpage_mag *of = &mags->of[mags->nr];
+
+		of->pool = pool;
+		of->order = mags->nr;
+		err = xmag_init(&of->mag, &page_ops, size, XPAGE_DEPOT);
+		if (err)
+			break;
+		pool->metadata += of->mag.metadata;
+		mags->nr++;
+	}
+	if (err)
+		detach_magazines(pool);
+	return err;
+}
+
+static struct xpool *create(const struct xpool_args *args)
+{
+	struct xpool *pool = xpool_setup(args);
+	int err;
+
+	if (IS_ERR(pool))
+		return pool;
+	err = attach_magazines(pool);
+	if (err) {
+		xpool_teardown(pool);
+		return ERR_PTR(err);
+	}
+	xpool_publish(pool);
+	return pool;
+}
+
+/* Fails, with nothing changed, while somebody has something of the pool. */
+static int destroy(struct xpool *pool)
+{
+	struct xpool_stats stats;
+
+	drain_magazines(pool);
+	xpool_stats(pool, &stats);
+	if (pool->nr_caches || stats.pages || stats.slabs) {
+		atomic_long_inc(&pool->errors);
+		pr_err("pool %s: not destroyed: %u caches and %llu pages are in use\n",
+		       pool->name, pool->nr_caches, stats.pages);
+		return -EBUSY;
+	}
+	xpool_unpublish(pool);
+	detach_magazines(pool);
+	xpool_teardown(pool);
+	return 0;
+}
+
+/**
+ * xpool_create() - make a pool
+ * @args: where its memory comes from
+ *
+ * Takes the memory, and all metadata for it: 1.6 % of it at most. Using the pool
+ * takes nothing from the system any more. The module cannot be unloaded until
+ * the pool is destroyed.
+ *
+ * Context: Process context, may sleep.
+ * Return: the pool; or, with nothing changed and a line in the log that names
+ * the argument, an error pointer: -EINVAL (a bad name, size or address, a range
+ * that is not reserved, two sources), -EEXIST (a taken name), -EBUSY (a range
+ * that is in use), -ENOENT (an unknown reserve_mem name), -EOPNOTSUPP (a kernel
+ * without reserve_mem), -ENOMEM.
+ */
+struct xpool *xpool_create(const struct xpool_args *args)
+{
+	struct xpool *pool;
+
+	if (!args)
+		return ERR_PTR(-EINVAL);
+	if (!try_module_get(THIS_MODULE))
+		return ERR_PTR(-ENODEV);
+	mutex_lock(&xpool_registry);
+	pool = create(args);
+	mutex_unlock(&xpool_registry);
+	if (IS_ERR(pool))
+		module_put(THIS_MODULE);
+	return pool;
+}
+EXPORT_SYMBOL_GPL(xpool_create);
+
+/**
+ * xpool_destroy() - give a pool's memory back to where it came from
+ * @pool: the pool, or NULL or an error pointer, which does nothing
+ *
+ * Context: Process context, may sleep. Nobody uses the pool any more.
+ * Return: 0; or, with nothing changed and a line in the log, -EBUSY where caches
+ * live in the pool or pages of it are held, -EPERM for the default pool.
+ */
+int xpool_destroy(struct xpool *pool)
+{
+	int err;
+
+	if (IS_ERR_OR_NULL(pool))
+		return 0;
+	if (pool == default_pool) {
+		pr_err("pool %s: not destroyed: it goes with the module\n", pool->name);
+		return -EPERM;
+	}
+	mutex_lock(&xpool_registry);
+	err = destroy(pool);
+	mutex_unlock(&xpool_registry);
+	if (!err)
+		module_put(THIS_MODULE);
+	return err;
+}
+EXPORT_SYMBOL_GPL(xpool_destroy);
+
+/**
+ * xpool_default() - the pool that the module parameters describe
+ *
+ * Context: Any.
+ * Return: the pool; it lives as long as the module.
+ */
+struct xpool *xpool_default(void)
+{
+	return default_pool;
+}
+EXPORT_SYMBOL_GPL(xpool_default);
+
+int xpage_init_default(const struct xpool_args *args)
+{
+	struct xpool *pool;
+
+	mutex_lock(&xpool_registry);
+	pool = create(args);
+	mutex_unlock(&xpool_registry);
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+	default_pool = pool;
+	return 0;
+}
+
+void xpage_exit_default(void)
+{
+	mutex_lock(&xpool_registry);
+	WARN_ON_ONCE(destroy(default_pool));
+	mutex_unlock(&xpool_registry);
+}

@@ -1,0 +1,914 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * xpool: pools and regions, or where pages come from
+ *
+ * Concepts
+ *
+ * A pool owns a range of memory and hands out blocks of it. The range is one of
+ *
+ *	system		taken from the system when the pool is made
+ *	base		reserved at boot with memmap=, given by its address
+ *	reserve_mem	reserved at boot with reserve_mem=, given by its name
+ *	addr		the caller's own
+ *
+ * The blocks are those of a buddy system over page numbers (xbuddy.c). This file
+ * adds what a number stands for: an address, an owner, a use.
+ *
+ * Addresses
+ *
+ * Page number 0 is the last multiple of the largest block, 4 MiB, at or before
+ * the start of the range. So a block that is aligned in page numbers is aligned
+ * in memory too. The numbers before the start are taken out of the buddy system
+ * for good; they cost half a byte each, because the array of struct xpage
+ * starts at the start.
+ *
+ *	        base              base + start
+ *	        |- never free ----|- the range -------------------|
+ *	offset  0                 start                start + bytes
+ *
+ * An address is in the pool when (address - base) - start < bytes: one
+ * subtraction more than the offset that is needed anyway.
+ *
+ * Where the system has no such run free, the range is made of blocks of 4 MiB,
+ * each a region of its own, sorted by address and given consecutive page
+ * numbers. Then a table from address to page number, with an entry for each
+ * 4 MiB between the lowest region and the highest, keeps the way in O(1). Such
+ * a pool has bytes == 0, so that it fails the first test and takes the long way
+ * by itself.
+ *
+ * The state of pages
+ *
+ * For each page there is a struct xpage of 64 bytes, in one flat array. A block
+ * uses that of its first page. kind != 0 says "a block that is handed out starts
+ * here", so an address inside of a block finds its start by looking at the
+ * (at most eleven) numbers at which a block that holds it could start.
+ *
+ * Metadata is 64 bytes and 4 bits a page, 1.58 % of the range. It is allocated
+ * before the first page is handed out, and nothing is allocated after.
+ *
+ * Order of satisfaction
+ *
+ *	1. pages that NMIs freed while the lock was taken are put back
+ *	2. the buddy system
+ *	3. clients of the pool that keep empty slabs or magazines of pages are
+ *	   asked to give back, one after the other, until there is a block
+ *
+ * Locks: pool->lock protects the buddy system, the counts and the change of a
+ * block's owner. It is held for one operation of the buddy system, and only
+ * tried in NMI, where the holder may be the context below: then an allocation
+ * fails, and a free is put on a stack without a lock (struct xdefer) that the
+ * next holder empties. The registry is a mutex and is never taken for an
+ * allocation.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/ioport.h>
+#include <linux/io.h>
+#include <linux/maple_tree.h>
+#include <linux/sched.h>
+#include <linux/sort.h>
+
+#include "internal.h"
+
+/* Protects the lists of pools and of caches, and all that comes and goes. */
+DEFINE_MUTEX(xpool_registry);
+LIST_HEAD(xpool_list);
+BLOCKING_NOTIFIER_HEAD(xobservers);
+
+/* Address to pool, for a pointer of which nothing else is known. */
+static struct maple_tree xpool_map =
+	MTREE_INIT(xpool_map, MT_FLAGS_USE_RCU);
+
+/*
+ * The stack that NMIs leave work on
+ */
+
+/* The caller gets the right to push @page; false: it is on its way already. */
+bool xdefer_claim(struct xpage *page)
+{
+	return cmpxchg(&page->deferred, 0, XDEFER_CLAIMED) == 0;
+}
+
+void xdefer_push(struct xpool *pool, struct xdefer *defer, struct xpage *page)
+{
+	int head = atomic_read(&defer->head);
+
+	do {
+		WRITE_ONCE(page->deferred, head ? (u32)head : XDEFER_END);
+	} while (!atomic_try_cmpxchg(&defer->head, &head,
+				     (int)(xpage_index(pool, page) + 1)));
+}
+
+struct xpage *xdefer_take_all(struct xpool *pool, struct xdefer *defer)
+{
+	u32 head;
+
+	if (likely(!atomic_read(&defer->head)))
+		return NULL;
+	head = atomic_xchg(&defer->head, 0);
+	return head ? &pool->pages[head - 1UL] : NULL;
+}
+
+/* Unlinks @page, so that it can be claimed again, and returns the one below. */
+struct xpage *xdefer_next(struct xpool *pool, struct xpage *page)
+{
+	u32 link = xchg(&page->deferred, 0);
+
+	return link == XDEFER_END ? NULL : &pool->pages[link - 1UL];
+}
+
+/*
+ * Blocks
+ */
+
+static void count_pages(struct xpool *pool, enum xpage_kind kind, long nr)
+{
+	if (kind == XPAGE_SLAB)
+		pool->nr_slab_pages += nr;
+	else
+		pool->nr_client_pages += nr;
+}
+
+static void put_locked(struct xpool *pool, struct xpage *page)
+{
+	unsigned int order = page->order;
+
+	lockdep_assert_held(&pool->lock);
+	count_pages(pool, page->kind, -(1L << order));
+	pool->puts++;
+	WRITE_ONCE(page->kind, XPAGE_NONE);
+	WARN_ON_ONCE(xbuddy_free(&pool->buddy, xpage_index(pool, page), order));
+}
+
+static void put_deferred(struct xpool *pool)
+{
+	struct xpage *page = xdefer_take_all(pool, &pool->deferred);
+
+	while (page) {
+		struct xpage *next = xdefer_next(pool, page);
+
+		put_locked(pool, page);
+		page = next;
+	}
+}
+
+static long get_locked(struct xpool *pool, unsigned int order,
+		       enum xpage_kind kind)
+{
+	long index;
+
+	lockdep_assert_held(&pool->lock);
+	index = xbuddy_alloc(&pool->buddy, order);
+	if (index < 0)
+		return index;
+	pool->pages[index].order = order;
+	WRITE_ONCE(pool->pages[index].kind, kind);
+	count_pages(pool, kind, 1L << order);
+	pool->gets++;
+	pool->allocs += kind == XPAGE_LIVE;
+	return index;
+}
+
+static long get_once(struct xpool *pool, unsigned int order, enum xpage_kind kind)
+{
+	unsigned long flags;
+	long index;
+
+	if (!xlock(&pool->lock, &flags))
+		return -EBUSY;
+	put_deferred(pool);
+	index = get_locked(pool, order, kind);
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	return index;
+}
+
+/*
+ * Take up to @nr blocks of 2^@order pages for @kind, without asking anybody to
+ * give back. Any context. Returns how many.
+ */
+unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
+			    enum xpage_kind kind, struct xpage **pages, unsigned int nr)
+{
+	unsigned long flags;
+	unsigned int got;
+
+	if (!xlock(&pool->lock, &flags))
+		return 0;
+	put_deferred(pool);
+	for (got = 0; got < nr; got++) {
+		long index = get_locked(pool, order, kind);
+
+		if (index < 0)
+			break;
+		pages[got] = &pool->pages[index];
+	}
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	return got;
+}
+
+/* Ask the clients for pages until there is a block; false: they gave none. */
+static bool reclaim(struct xpool *pool, unsigned int order)
+{
+	struct xclient *client;
+	unsigned long flags, got = 0;
+
+	if (in_nmi())
+		return false;
+	raw_spin_lock_irqsave(&pool->client_lock, flags);
+	list_for_each_entry(client, &pool->clients, node) {
+		got += client->reclaim(client);
+		if (READ_ONCE(pool->buddy.orders) >> order)
+			break;
+	}
+	raw_spin_unlock_irqrestore(&pool->client_lock, flags);
+	return got;
+}
+
+/*
+ * Take a block of 2^@order pages for @kind. Any context. Returns its page
+ * number, -ENOSPC, -EINVAL where @order is too large, or -EBUSY from an NMI
+ * that found the lock taken.
+ */
+long xpool_get(struct xpool *pool, unsigned int order, enum xpage_kind kind)
+{
+	long index;
+
+	do {
+		index = get_once(pool, order, kind);
+	} while (unlikely(index == -ENOSPC) && reclaim(pool, order));
+	return index;
+}
+
+static void defer_put(struct xpool *pool, struct xpage *page)
+{
+	if (page->kind != XPAGE_SLAB)
+		WRITE_ONCE(page->kind, XPAGE_DEFERRED);
+	if (xdefer_claim(page))
+		xdefer_push(pool, &pool->deferred, page);
+}
+
+/* Put @nr blocks back. Any context; they are the caller's. */
+void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr)
+{
+	unsigned long flags;
+	unsigned int i;
+
+	if (unlikely(!xlock(&pool->lock, &flags))) {
+		for (i = 0; i < nr; i++)
+			defer_put(pool, pages[i]);
+		return;
+	}
+	put_deferred(pool);
+	for (i = 0; i < nr; i++)
+		put_locked(pool, pages[i]);
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+}
+
+void xpool_put(struct xpool *pool, struct xpage *page)
+{
+	xpool_put_many(pool, &page, 1);
+}
+
+void xpool_add_client(struct xpool *pool, struct xclient *client)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pool->client_lock, flags);
+	list_add_tail(&client->node, &pool->clients);
+	raw_spin_unlock_irqrestore(&pool->client_lock, flags);
+}
+
+void xpool_del_client(struct xpool *pool, struct xclient *client)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pool->client_lock, flags);
+	list_del(&client->node);
+	raw_spin_unlock_irqrestore(&pool->client_lock, flags);
+}
+
+/*
+ * Addresses
+ */
+
+/* The long way of xpool_offset(): several regions, or not ours. */
+unsigned long xpool_offset_far(const struct xpool *pool, unsigned long addr)
+{
+	unsigned long slot = (addr >> XPOOL_CHUNK_SHIFT) - pool->first_chunk;
+	unsigned long in = addr & ((1UL << XPOOL_CHUNK_SHIFT) - 1);
+	u32 chunk;
+
+	if (slot >= pool->nr_chunks)
+		return XPOOL_FOREIGN;
+	chunk = pool->chunks[slot];
+	if (chunk == U32_MAX || in >= pool->regions[chunk].nr << PAGE_SHIFT)
+		return XPOOL_FOREIGN;
+	return ((unsigned long)chunk << XPOOL_CHUNK_SHIFT) + in;
+}
+
+/*
+ * The pool that @addr is in, or NULL. It stays for as long as somebody holds
+ * memory of it; for an address that is not held, call with RCU read-locked.
+ */
+struct xpool *xpool_of(const void *addr)
+{
+	return mtree_load(&xpool_map, (unsigned long)addr);
+}
+
+/* The first page of the handed out block that holds @index, or NULL. */
+struct xpage *xpool_head(const struct xpool *pool, unsigned long index)
+{
+	unsigned long first = pool->start >> PAGE_SHIFT;
+	unsigned int order;
+
+	for (order = 0; order < XBUDDY_NR_ORDERS; order++) {
+		unsigned long head = index >> order << order;
+		struct xpage *page = &pool->pages[head];
+
+		if (head < first)
+			break;
+		if (READ_ONCE(page->kind))
+			return index - head < 1UL << page->order ? page : NULL;
+	}
+	return NULL;
+}
+
+/*
+ * Where the range comes from. Each source has a function that acquires, which
+ * leaves the regions in the pool, and one that releases.
+ */
+
+#define refuse(pool, err, fmt, ...) \
+	({ pr_err("pool %s: " fmt "\n", (pool)->name, ##__VA_ARGS__); (err); })
+
+static int one_region(struct xpool *pool, unsigned long addr, unsigned long first)
+{
+	struct xregion *region = xmeta_alloc(sizeof(*region));
+
+	if (!region)
+		return -ENOMEM;
+	*region = (struct xregion){ addr, pool->nr_pages, first };
+	pool->regions = region;
+	pool->nr_regions = 1;
+	return 0;
+}
+
+/* Page numbers follow physical addresses where there are any. */
+static unsigned long first_number(phys_addr_t phys)
+{
+	return PHYS_PFN(phys) % XPOOL_CHUNK_PAGES;
+}
+
+static void release_run(unsigned long pfn, unsigned long nr)
+{
+	for (; nr; nr--, pfn++) {
+		__free_page(pfn_to_page(pfn));
+		if (!(nr % XPOOL_CHUNK_PAGES))
+			cond_resched();
+	}
+}
+
+/* The first page of [@pfn, @end) that @zone could not give away, or @end. */
+static unsigned long obstacle(struct zone *zone, unsigned long pfn, unsigned long end)
+{
+	for (; pfn < end; pfn++) {
+		struct page *page = pfn_to_online_page(pfn);
+
+		if (!page || page_zone(page) != zone || PageReserved(page))
+			break;
+	}
+	return pfn;
+}
+
+/*
+ * alloc_contig_pages() does this, but is exported only by newer kernels; what
+ * it is made of is exported by all. Returns a page frame number or 0.
+ */
+static unsigned long run_in_zone(struct zone *zone, unsigned long nr)
+{
+	unsigned long pfn = ALIGN(zone->zone_start_pfn, XPOOL_CHUNK_PAGES);
+
+	while (pfn + nr <= zone_end_pfn(zone)) {
+		unsigned long stop = obstacle(zone, pfn, pfn + nr);
+
+		if (stop == pfn + nr) {
+			if (!xcompat_alloc_contig_range(pfn, pfn + nr, GFP_KERNEL |
+							__GFP_NOWARN))
+				return pfn;
+			stop--;		/* in use: try behind it */
+		}
+		pfn = ALIGN(stop + 1, XPOOL_CHUNK_PAGES);
+		cond_resched();
+	}
+	return 0;
+}
+
+/* From the zones of a GFP_KERNEL allocation, the highest first. */
+static unsigned long run_in_node(int nid, unsigned long nr)
+{
+	int z;
+
+	for (z = ZONE_NORMAL; z >= 0; z--) {
+		struct zone *zone = &NODE_DATA(nid)->node_zones[z];
+		unsigned long pfn = 0;
+
+		if (IS_ENABLED(CONFIG_CONTIG_ALLOC) && populated_zone(zone))
+			pfn = run_in_zone(zone, nr);
+		if (pfn)
+			return pfn;
+	}
+	return 0;
+}
+
+static unsigned long run_in_system(unsigned long nr)
+{
+	unsigned long pfn;
+	int nid;
+
+	for_each_online_node(nid) {
+		pfn = run_in_node(nid, nr);
+		if (pfn)
+			return pfn;
+	}
+	return 0;
+}
+
+#define XPOOL_BLOCK_GFP (GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
+
+/*
+ * @nr pages in a row, at most a largest block: take the block that holds them
+ * and give its rest back. Each page is made one of its own, with a count of
+ * one, as alloc_contig_range() leaves them.
+ */
+static unsigned long run_in_block(unsigned long nr)
+{
+	unsigned int order = get_order(nr << PAGE_SHIFT);
+	struct page *page = alloc_pages(XPOOL_BLOCK_GFP, order);
+
+	if (!page)
+		return 0;
+	split_page(page, order);
+	release_run(page_to_pfn(page) + nr, (1UL << order) - nr);
+	return page_to_pfn(page);
+}
+
+static unsigned long region_pfn(const struct xregion *region)
+{
+	return PHYS_PFN(virt_to_phys((void *)region->addr));
+}
+
+static void release_system(struct xpool *pool)
+{
+	unsigned long r;
+
+	for (r = 0; r < pool->nr_regions; r++)
+		release_run(region_pfn(&pool->regions[r]), pool->regions[r].nr);
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct xregion *left = a, *right = b;
+
+	return left->addr < right->addr ? -1 : left->addr > right->addr;
+}
+
+/* The address of each region leads to its number; see xpool_offset_far(). */
+static int map_chunks(struct xpool *pool)
+{
+	struct xregion *last = &pool->regions[pool->nr_regions - 1];
+	unsigned long r;
+
+	pool->first_chunk = pool->regions[0].addr >> XPOOL_CHUNK_SHIFT;
+	pool->nr_chunks = (last->addr >> XPOOL_CHUNK_SHIFT) - pool->first_chunk + 1;
+	pool->chunks = xmeta_alloc(pool->nr_chunks * sizeof(*pool->chunks));
+	if (!pool->chunks)
+		return -ENOMEM;
+	memset(pool->chunks, 0xff, pool->nr_chunks * sizeof(*pool->chunks));
+	pool->metadata += pool->nr_chunks * sizeof(*pool->chunks);
+
+	for (r = 0; r < pool->nr_regions; r++) {
+		struct xregion *region = &pool->regions[r];
+
+		region->index = r * XPOOL_CHUNK_PAGES;
+		pool->chunks[(region->addr >> XPOOL_CHUNK_SHIFT) -
+			     pool->first_chunk] = r;
+	}
+	return 0;
+}
+
+/*
+ * No run of that length is free: blocks, wherever they lie. Page numbers of a
+ * region are a whole chunk, so only the last one may be shorter; it is sorted
+ * to where its address belongs and leaves a gap there.
+ */
+static int acquire_blocks(struct xpool *pool)
+{
+	unsigned long left = pool->nr_pages;
+	size_t bytes = DIV_ROUND_UP(left, XPOOL_CHUNK_PAGES) * sizeof(struct xregion);
+	int err = -ENOMEM;
+
+	pool->regions = xmeta_alloc(bytes);
+	if (!pool->regions)
+		return -ENOMEM;
+	pool->metadata += bytes;
+	while (left) {
+		unsigned long nr = min(left, XPOOL_CHUNK_PAGES);
+		unsigned long pfn = run_in_block(nr);
+
+		if (!pfn)
+			goto undo;
+		pool->regions[pool->nr_regions++] = (struct xregion){
+			.addr = (unsigned long)page_address(pfn_to_page(pfn)), .nr = nr,
+		};
+		left -= nr;
+		cond_resched();
+	}
+	sort(pool->regions, pool->nr_regions, sizeof(struct xregion), by_address, NULL);
+	err = map_chunks(pool);
+	if (!err)
+		return 0;
+undo:
+	release_system(pool);
+	xmeta_free(pool->regions);
+	pool->regions = NULL;
+	pool->nr_regions = 0;
+	return err;
+}
+
+static int acquire_system(struct xpool *pool)
+{
+	unsigned long nr = pool->nr_pages, pfn;
+	int err;
+
+	if (nr > totalram_pages())
+		return refuse(pool, -ENOMEM,
+			      "size=%lu: more than the %lu bytes that the system has; ask for less",
+			      nr << PAGE_SHIFT, totalram_pages() << PAGE_SHIFT);
+
+	pool->has_struct_page = true;
+	pfn = nr <= XPOOL_CHUNK_PAGES ? run_in_block(nr) : run_in_system(nr);
+	if (!pfn) {
+		err = nr <= XPOOL_CHUNK_PAGES ? -ENOMEM : acquire_blocks(pool);
+		return err ? refuse(pool, err,
+				    "size=%lu: the system has not that much free; ask for less, or reserve it at boot with memmap= or reserve_mem=",
+				    nr << PAGE_SHIFT) : 0;
+	}
+
+	err = one_region(pool, (unsigned long)page_address(pfn_to_page(pfn)),
+			 first_number(PFN_PHYS(pfn)));
+	if (err)
+		release_run(pfn, nr);
+	return err;
+}
+
+/* All of the range is of a kind that firmware or memmap= set aside. */
+static bool is_reserved(phys_addr_t base, size_t size, unsigned long desc)
+{
+	return region_intersects(base, size, IORESOURCE_MEM, desc) == REGION_INTERSECTS &&
+	       region_intersects(base, 1, IORESOURCE_MEM, desc) == REGION_INTERSECTS &&
+	       region_intersects(base + size - 1, 1, IORESOURCE_MEM, desc) ==
+	       REGION_INTERSECTS;
+}
+
+static bool is_set_aside(phys_addr_t base, size_t size)
+{
+	return is_reserved(base, size, IORES_DESC_RESERVED) ||
+	       is_reserved(base, size, IORES_DESC_PERSISTENT_MEMORY_LEGACY);
+}
+
+static bool is_ram(phys_addr_t base, size_t size)
+{
+	return region_intersects(base, size, IORESOURCE_SYSTEM_RAM,
+				 IORES_DESC_NONE) != REGION_DISJOINT;
+}
+
+static int not_reserved(struct xpool *pool, const struct xpool_args *args)
+{
+	return refuse(pool, -EINVAL, "base=%pa size=%zu: not reserved; boot with memmap=%zu$%pa",
+		      &args->base, args->size, args->size, &args->base);
+}
+
+static int acquire_base(struct xpool *pool, const struct xpool_args *args)
+{
+	phys_addr_t base = args->base;
+	void *addr;
+	int err;
+
+	if (!PAGE_ALIGNED(base))
+		return refuse(pool, -EINVAL,
+			      "base=%pa: not a multiple of the page size %lu; align it",
+			      &base, PAGE_SIZE);
+	if (base + args->size < base)
+		return refuse(pool, -EINVAL,
+			      "base=%pa size=%zu: runs over the end of memory; ask for less",
+			      &base, args->size);
+	if (!request_mem_region(base, args->size, "xalloc"))
+		return is_ram(base, args->size) ? not_reserved(pool, args) :
+		       refuse(pool, -EBUSY,
+			      "base=%pa size=%zu: overlaps a range that is in use; choose another one",
+			      &base, args->size);
+	if (!is_set_aside(base, args->size)) {
+		err = not_reserved(pool, args);
+		goto undo_request;
+	}
+
+	addr = memremap(base, args->size, MEMREMAP_WB);
+	if (!addr) {
+		err = refuse(pool, -ENOMEM,
+			     "base=%pa size=%zu: cannot be mapped; choose another range",
+			     &base, args->size);
+		goto undo_request;
+	}
+	err = one_region(pool, (unsigned long)addr, first_number(base));
+	if (err)
+		goto undo_map;
+	pool->phys = base;
+	return 0;
+
+undo_map:
+	memunmap(addr);
+undo_request:
+	release_mem_region(base, args->size);
+	return err;
+}
+
+static void release_base(struct xpool *pool)
+{
+	memunmap((void *)pool->regions[0].addr);
+	release_mem_region(pool->phys, pool->nr_pages << PAGE_SHIFT);
+}
+
+static int acquire_reserve_mem(struct xpool *pool, const struct xpool_args *args)
+{
+	phys_addr_t base, size;
+	int err = xcompat_reserve_mem(args->reserve_mem, &base, &size);
+
+	if (err == -EOPNOTSUPP)
+		return refuse(pool, err,
+			      "reserve_mem=%s: needs Linux 6.12 or newer; use base= with memmap=",
+			      args->reserve_mem);
+	if (err)
+		return refuse(pool, err,
+			      "reserve_mem=%s: no range of that name; boot with reserve_mem=<size>:<align>:%s",
+			      args->reserve_mem, args->reserve_mem);
+	if (args->size > size)
+		return refuse(pool, -EINVAL, "size=%zu: reserve_mem=%s has %pa bytes; ask for less",
+			      args->size, args->reserve_mem, &size);
+	if (!PAGE_ALIGNED(base) || size < PAGE_SIZE)
+		return refuse(pool, -EINVAL,
+			      "reserve_mem=%s: not made of whole pages; boot with an alignment of %lu",
+			      args->reserve_mem, PAGE_SIZE);
+
+	pool->nr_pages = (args->size ?: size) >> PAGE_SHIFT;
+	pool->has_struct_page = true;
+	return one_region(pool, (unsigned long)phys_to_virt(base), first_number(base));
+}
+
+static int acquire_addr(struct xpool *pool, const struct xpool_args *args)
+{
+	unsigned long addr = (unsigned long)args->addr;
+
+	if (!PAGE_ALIGNED(addr))
+		return refuse(pool, -EINVAL,
+			      "addr=%p: not a multiple of the page size %lu; align it",
+			      args->addr, PAGE_SIZE);
+	if (addr + args->size < addr)
+		return refuse(pool, -EINVAL,
+			      "addr=%p size=%zu: runs over the end of memory; ask for less",
+			      args->addr, args->size);
+	pool->has_struct_page = virt_addr_valid(args->addr);
+	return one_region(pool, addr, pool->has_struct_page ?
+			  first_number(virt_to_phys(args->addr)) : first_number(addr));
+}
+
+static int acquire(struct xpool *pool, const struct xpool_args *args)
+{
+	switch (pool->source) {
+	case XPOOL_BASE:
+		return acquire_base(pool, args);
+	case XPOOL_RESERVE_MEM:
+		return acquire_reserve_mem(pool, args);
+	case XPOOL_ADDR:
+		return acquire_addr(pool, args);
+	default:
+		return acquire_system(pool);
+	}
+}
+
+static void release(struct xpool *pool)
+{
+	if (pool->source == XPOOL_SYSTEM)
+		release_system(pool);
+	else if (pool->source == XPOOL_BASE)
+		release_base(pool);
+	xmeta_free(pool->chunks);
+	xmeta_free(pool->regions);
+}
+
+/*
+ * Bring-up and tear-down
+ */
+
+static int check_name(const char *name)
+{
+	if (!name || !*name || strnlen(name, XPOOL_NAME_MAX) == XPOOL_NAME_MAX ||
+	    strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, "..")) {
+		pr_err("pool: name: need 1 to %d characters, no slash\n",
+		       XPOOL_NAME_MAX - 1);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_size(struct xpool *pool, const struct xpool_args *args)
+{
+	if (!args->size && pool->source != XPOOL_RESERVE_MEM)
+		return refuse(pool, -EINVAL,
+			      "size=0: nothing to manage; give a multiple of the page size %lu",
+			      PAGE_SIZE);
+	if (!PAGE_ALIGNED(args->size))
+		return refuse(pool, -EINVAL,
+			      "size=%zu: not a multiple of the page size %lu; round it",
+			      args->size, PAGE_SIZE);
+	if (args->size >> PAGE_SHIFT >= XBUDDY_MAX_NR - XPOOL_CHUNK_PAGES)
+		return refuse(pool, pool->source == XPOOL_SYSTEM ? -ENOMEM : -EINVAL,
+			      "size=%zu: more than 2^32 pages; ask for less", args->size);
+	return 0;
+}
+
+static int check_args(struct xpool *pool, const struct xpool_args *args)
+{
+	if (!!args->base + !!args->reserve_mem + !!args->addr > 1)
+		return refuse(pool, -EINVAL,
+			      "base=, reserve_mem= and addr exclude one another; give one");
+
+	pool->source = args->base ? XPOOL_BASE :
+		       args->reserve_mem ? XPOOL_RESERVE_MEM :
+		       args->addr ? XPOOL_ADDR : XPOOL_SYSTEM;
+	return check_size(pool, args);
+}
+
+/* Page numbers that no region stands for are taken out of the buddy for good. */
+static void take_gaps(struct xpool *pool)
+{
+	unsigned long r, at = 0;
+
+	for (r = 0; r <= pool->nr_regions; r++) {
+		bool last = r == pool->nr_regions;
+		unsigned long to = last ? pool->buddy.nr : pool->regions[r].index;
+
+		if (at < to)
+			xbuddy_alloc_run(&pool->buddy, to - at, at, to);
+		if (!last)
+			at = pool->regions[r].index + pool->regions[r].nr;
+	}
+}
+
+static int init_metadata(struct xpool *pool)
+{
+	struct xregion *last = &pool->regions[pool->nr_regions - 1];
+	unsigned long first = pool->regions[0].index;
+	unsigned long end = last->index + last->nr;
+	int err;
+
+	pool->pages_mem = xmeta_alloc((end - first) * sizeof(struct xpage));
+	if (!pool->pages_mem)
+		return -ENOMEM;
+	err = xbuddy_init(&pool->buddy, end);
+	if (err) {
+		xmeta_free(pool->pages_mem);
+		return err;
+	}
+	take_gaps(pool);
+	pool->pages = pool->pages_mem - first;
+	if (pool->nr_regions == 1) {
+		pool->base = pool->regions[0].addr - (first << PAGE_SHIFT);
+		pool->start = first << PAGE_SHIFT;
+		pool->bytes = pool->nr_pages << PAGE_SHIFT;
+	}
+	pool->metadata += (end - first) * sizeof(struct xpage) + pool->buddy.bytes;
+	return 0;
+}
+
+static void unmap_regions(struct xpool *pool, unsigned long nr)
+{
+	while (nr--)
+		mtree_erase(&xpool_map, pool->regions[nr].addr);
+}
+
+static int map_regions(struct xpool *pool)
+{
+	unsigned long r;
+
+	for (r = 0; r < pool->nr_regions; r++) {
+		struct xregion *region = &pool->regions[r];
+		unsigned long bytes = region->nr << PAGE_SHIFT;
+		int err = mtree_insert_range(&xpool_map, region->addr,
+					     region->addr + bytes - 1, pool, GFP_KERNEL);
+
+		if (!err)
+			continue;
+		unmap_regions(pool, r);
+		return err == -EEXIST ?
+		       refuse(pool, -EBUSY,
+			      "%s: overlaps the range of another pool; choose another one",
+			      pool->source == XPOOL_RESERVE_MEM ? "reserve_mem=" : "addr") : err;
+	}
+	return 0;
+}
+
+static bool name_taken(const char *name)
+{
+	struct xpool *pool;
+
+	list_for_each_entry(pool, &xpool_list, node)
+		if (!strcmp(pool->name, name))
+			return true;
+	return false;
+}
+
+static int setup(struct xpool *pool, const struct xpool_args *args)
+{
+	int err;
+
+	if (name_taken(args->name))
+		return refuse(pool, -EEXIST, "name: taken by another pool; choose another one");
+	err = check_args(pool, args);
+	if (err)
+		return err;
+	pool->nr_pages = args->size >> PAGE_SHIFT;
+	err = acquire(pool, args);
+	if (err)
+		return err;
+	err = init_metadata(pool);
+	if (err) {
+		refuse(pool, err, "size=%lu: no memory for its metadata; ask for less",
+		       pool->nr_pages << PAGE_SHIFT);
+		goto undo_acquire;
+	}
+	err = map_regions(pool);
+	if (err)
+		goto undo_metadata;
+	return 0;
+
+undo_metadata:
+	xbuddy_destroy(&pool->buddy);
+	xmeta_free(pool->pages_mem);
+undo_acquire:
+	release(pool);
+	return err;
+}
+
+/*
+ * A pool with its range, its metadata and no clients, not listed yet. Returns an
+ * error pointer after one line in the log. Called with xpool_registry held.
+ */
+struct xpool *xpool_setup(const struct xpool_args *args)
+{
+	struct xpool *pool;
+	int err = check_name(args->name);
+
+	lockdep_assert_held(&xpool_registry);
+	if (err)
+		return ERR_PTR(err);
+	pool = xmeta_alloc(sizeof(*pool));
+	if (!pool)
+		return ERR_PTR(-ENOMEM);
+
+	strscpy(pool->name, args->name, sizeof(pool->name));
+	raw_spin_lock_init(&pool->lock);
+	raw_spin_lock_init(&pool->client_lock);
+	INIT_LIST_HEAD(&pool->clients);
+	pool->metadata = sizeof(*pool);
+	err = setup(pool, args);
+	if (err) {
+		xmeta_free(pool);
+		return ERR_PTR(err);
+	}
+	return pool;
+}
+
+/* Undo xpool_setup(). Nobody has anything of the pool any more. */
+void xpool_teardown(struct xpool *pool)
+{
+	unmap_regions(pool, pool->nr_regions);
+	synchronize_rcu_expedited();	/* xpool_of() may still be looking */
+	xbuddy_destroy(&pool->buddy);
+	xmeta_free(pool->pages_mem);
+	release(pool);
+	xmeta_free(pool);
+}
+
+void xpool_publish(struct xpool *pool)
+{
+	lockdep_assert_held(&xpool_registry);
+	list_add_tail(&pool->node, &xpool_list);
+	blocking_notifier_call_chain(&xobservers, XOBSERVE_POOL_ADD, pool);
+}
+
+void xpool_unpublish(struct xpool *pool)
+{
+	lockdep_assert_held(&xpool_registry);
+	blocking_notifier_call_chain(&xobservers, XOBSERVE_POOL_DEL, pool);
+	list_del(&pool->node);
+}

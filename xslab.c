@@ -1,0 +1,1496 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * xslab: caches of objects
+ *
+ * Concepts
+ *
+ * A cache hands out objects of one size. It cuts them from slabs: blocks of
+ * 2^order pages of its pool, each holding as many objects as fit. A slab is
+ *
+ *	full		no object of it is free
+ *	partial		some are
+ *	free		all are
+ *
+ * and the cache has a list for each, the partial ones sorted into eighths by how
+ * full they are. Before the slabs stand magazines (xmag.c), which serve nearly
+ * all operations; they load from slabs and unload into them up to 64 objects at
+ * a time.
+ *
+ * Objects come from, in this order:
+ *
+ *	1. the CPU's magazines, then the depot
+ *	2. the fullest partial slabs: the others get a chance to become free
+ *	3. a free slab
+ *	4. a new slab from the pool, and with it what other caches can spare
+ *
+ * A free slab stays with its cache until xslab_cache_shrink(), or until the pool
+ * runs dry and asks for it: an allocation and a free at the edge of a slab cost
+ * nothing but a bit.
+ *
+ * Representation
+ *
+ * The state of a slab is the struct xpage of its first page, out of band: which
+ * objects are free is a bitmap, and nothing is ever stored in a free object.
+ *
+ *	address -> offset in the pool -> page number of the slab's first page
+ *	        (subtract)           (mask and shift: slabs are aligned)
+ *	        -> struct xpage, which names the cache
+ *	offset in the slab -> number of the object (multiply by a reciprocal)
+ *
+ * The order is chosen so that as many objects as possible, but at most 64, make
+ * a slab of at most 8 pages: then one word is the map, a refill takes it whole,
+ * and the fullness of the slab is the weight of that word. At most 1/8 of a slab
+ * may be left over. Objects below 64 bytes need up to four words.
+ *
+ * With reciprocal M = ceil(2^64 / stride), the low half of offset * M is below M
+ * just when stride divides offset, and the high half is offset / stride (Lemire,
+ * Kaser, Kurz, "Faster remainder by direct computation", 2019). So "is this the
+ * start of an object" is a multiplication and a comparison.
+ *
+ * Checks
+ *
+ * A free looks, before anything is changed, whether the pointer is in the pool,
+ * whether its slab is of this cache, whether an object starts there, and whether
+ * that object is live. The first three read two lines that are needed anyway.
+ * The last needs a state for each object that can be changed without a lock and
+ * without an atomic instruction: a byte, because a neighbour may change at the
+ * same time. There is a table of such bytes for all caches of a pool whose
+ * stride has the same power of two, made with the first of them; the bytes are
+ * found by a shift of the offset.
+ *
+ *	stride 192 (2^7 ..)  offset  0        192       384       576
+ *	                     byte    0   1    2 (1)  .  3 (3)     4 ...
+ *
+ * Objects lie at least 2^7 apart, so no two share a byte. The byte is looked at
+ * by allocations too: should two CPUs free an object at the same instant and
+ * both be believed, then the second time that it comes out of a magazine it is
+ * live, and is dropped. Without the table a double free is found when the object
+ * reaches its slab, where its bit is set already.
+ *
+ * NMI
+ *
+ * An NMI may have interrupted the holder of the lock. It does not wait: it
+ * allocates nothing, and for a free it sets the object's bit (maps are only
+ * changed by atomic instructions) and pushes the slab onto a stack without a
+ * lock. Whoever takes the lock next puts these slabs on the right lists. Between
+ * the two, nmi_frees keeps the slab from being given back.
+ *
+ * Locks: cache->lock protects the lists, the counts, and the taking of bits. It
+ * is held for one magazine, or 64 objects of a bulk operation.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/cache.h>
+#include <linux/export.h>
+#include <linux/log2.h>
+#include <linux/math64.h>
+#include <linux/module.h>
+#include <linux/ratelimit.h>
+#include <linux/rcupdate.h>
+#include <linux/string.h>
+
+#include "internal.h"
+
+#define XSLAB_BUCKETS		8	/* partial slabs are sorted into eighths */
+#define XSLAB_FULL		XSLAB_BUCKETS
+#define XSLAB_FREE		(XSLAB_BUCKETS + 1)
+#define XSLAB_LISTS		(XSLAB_BUCKETS + 2)
+#define XSLAB_PARTIAL_MASK	(BIT(XSLAB_BUCKETS) - 1)
+
+#define XSLAB_GOOD_ORDER	3U	/* as SLUB's: more is hard to get */
+#define XSLAB_MAX_WASTE		8	/* at most 1/8 of a slab */
+#define XSLAB_DEPOT		32U	/* magazines, unless asked for otherwise */
+#define XSLAB_CHUNK		64U	/* objects of a bulk operation under one lock */
+#define XSLAB_FLAGS		(XSLAB_HWCACHE_ALIGN | XSLAB_NO_CHECKS)
+
+/**
+ * struct xlive - the bytes that say whether an object is live
+ * @users: caches
+ * @bytes: of the table
+ * @mem: the table
+ */
+struct xlive {
+	unsigned int	users;
+	size_t		bytes;
+	u8		*mem;
+};
+
+struct xslab_cache {
+	struct xmag		mag;
+
+	/* Read by every operation; the first four are the pool's */
+	unsigned long		base;
+	unsigned long		start;
+	unsigned long		bytes;
+	struct xpage		*pages;
+	u64			recip;
+	u8			*live;		/* NULL: no live checks */
+	u32			slab_mask;	/* bytes of a slab - 1 */
+	u32			span;		/* bytes of a slab that objects cover */
+	u8			live_shift;
+	u8			order;
+	u16			per_slab;
+	u32			object_size;
+	u32			stride;
+	unsigned int		words;		/* of a slab's map */
+	u32			bucket_recip;
+	struct xpool		*pool;
+	void			(*ctor)(void *obj);
+
+	/* Slabs */
+	raw_spinlock_t		lock ____cacheline_aligned;
+	unsigned long		occupied;	/* bit l: lists[l] is not empty */
+	struct list_head	lists[XSLAB_LISTS];
+	unsigned long		nr[XSLAB_LISTS];
+	unsigned long		capacity;	/* objects in all slabs */
+	unsigned long		nr_free;	/* of these, free in slabs */
+	unsigned long		keep;		/* free objects that stay; see prefill */
+	struct xdefer		deferred;
+	atomic_t		nmi_frees;
+
+	atomic_long_t		failures;
+	atomic_long_t		errors;
+	struct xclient		client;
+	struct list_head	node;
+	size_t			align;
+	char			name[XSLAB_NAME_MAX];
+	void			*observed;
+};
+
+LIST_HEAD(xslab_list);
+static bool checks = true;
+
+/*
+ * Where an object is
+ */
+
+static struct xpage *slab_at(const struct xslab_cache *cache, unsigned long offset)
+{
+	return &cache->pages[(offset & ~(unsigned long)cache->slab_mask) >> PAGE_SHIFT];
+}
+
+static unsigned int object_nr(const struct xslab_cache *cache, unsigned long offset)
+{
+	return mul_u64_u64_shr(offset & cache->slab_mask, cache->recip, 64);
+}
+
+static void *slab_addr(const struct xslab_cache *cache, const struct xpage *slab)
+{
+	return (void *)xpool_addr(cache->pool, slab - cache->pages);
+}
+
+/* Does an object of the cache start at @offset, which is in the pool? */
+static __always_inline bool is_object(const struct xslab_cache *cache,
+				      unsigned long offset)
+{
+	u64 in = offset & cache->slab_mask;
+
+	return READ_ONCE(slab_at(cache, offset)->cache) == cache &&
+	       in < cache->span && in * cache->recip < cache->recip;
+}
+
+static __always_inline u8 *live_byte(const struct xslab_cache *cache,
+				     unsigned long offset)
+{
+	return &cache->live[offset >> cache->live_shift];
+}
+
+/*
+ * The lists of slabs. Which one a slab belongs to follows from the number of its
+ * free objects, and relist() is all that moves it.
+ */
+
+static unsigned int list_of(const struct xslab_cache *cache, unsigned int nr_free)
+{
+	if (!nr_free)
+		return XSLAB_FULL;
+	if (nr_free == cache->per_slab)
+		return XSLAB_FREE;
+	return nr_free * cache->bucket_recip >> 16;
+}
+
+static unsigned int count_free(const struct xslab_cache *cache, struct xpage *slab)
+{
+	unsigned int w, nr = 0;
+
+	for (w = 0; w < cache->words; w++)
+		nr += hweight_long(atomic_long_read(&slab->map[w]));
+	return nr;
+}
+
+static void list_slab(struct xslab_cache *cache, struct xpage *slab, unsigned int to)
+{
+	list_add(&slab->list, &cache->lists[to]);
+	cache->nr[to]++;
+	cache->occupied |= BIT(to);
+}
+
+static void unlist_slab(struct xslab_cache *cache, struct xpage *slab, unsigned int from)
+{
+	list_del(&slab->list);
+	if (!--cache->nr[from])
+		cache->occupied &= ~BIT(from);
+}
+
+static void relist(struct xslab_cache *cache, struct xpage *slab)
+{
+	unsigned int was = slab->nr_free, is = count_free(cache, slab);
+	unsigned int from = list_of(cache, was), to = list_of(cache, is);
+
+	lockdep_assert_held(&cache->lock);
+	slab->nr_free = is;
+	cache->nr_free += (long)is - (long)was;
+	if (from != to) {
+		unlist_slab(cache, slab, from);
+		list_slab(cache, slab, to);
+	}
+}
+
+/* The slab to take objects from: the fullest that has some, or NULL. */
+static struct xpage *best_slab(struct xslab_cache *cache)
+{
+	unsigned long partial = cache->occupied & XSLAB_PARTIAL_MASK;
+	unsigned int from = partial ? __ffs(partial) : XSLAB_FREE;
+
+	return list_first_entry_or_null(&cache->lists[from], struct xpage, list);
+}
+
+/* Slabs that NMIs freed objects of. */
+static void relist_deferred(struct xslab_cache *cache)
+{
+	struct xpage *slab = xdefer_take_all(cache->pool, &cache->deferred);
+
+	while (slab) {
+		struct xpage *next = xdefer_next(cache->pool, slab);
+
+		relist(cache, slab);
+		slab = next;
+	}
+}
+
+static bool cache_lock(struct xslab_cache *cache, unsigned long *flags)
+{
+	if (!xlock(&cache->lock, flags))
+		return false;
+	relist_deferred(cache);
+	return true;
+}
+
+static void cache_unlock(struct xslab_cache *cache, unsigned long flags)
+{
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
+}
+
+/*
+ * From slabs to magazines
+ */
+
+/* Up to @nr objects of one word of a slab's map; the lowest comes last. */
+static unsigned int take_word(struct xslab_cache *cache, atomic_long_t *word,
+			      void *first, void **objs, unsigned int nr)
+{
+	unsigned long bits = atomic_long_read(word), left = bits;
+	unsigned int n = min_t(unsigned int, hweight_long(bits), nr), i = n;
+
+	while (i--) {
+		objs[i] = first + __ffs(left) * cache->stride;
+		left &= left - 1;
+	}
+	atomic_long_andnot(bits & ~left, word);
+	return n;
+}
+
+static unsigned int take_slab(struct xslab_cache *cache, struct xpage *slab,
+			      void **objs, unsigned int nr)
+{
+	void *first = slab_addr(cache, slab);
+	unsigned int w, got = 0;
+
+	for (w = 0; w < cache->words && got < nr; w++) {
+		got += take_word(cache, &slab->map[w], first, objs + got, nr - got);
+		first += BITS_PER_LONG * cache->stride;
+	}
+	relist(cache, slab);
+	return got;
+}
+
+static unsigned int slab_fill(struct xmag *mag, void **objs, unsigned int nr)
+{
+	struct xslab_cache *cache = container_of(mag, struct xslab_cache, mag);
+	unsigned int got = 0;
+	struct xpage *slab;
+	unsigned long flags;
+
+	if (!cache_lock(cache, &flags))
+		return 0;
+	while (got < nr && (slab = best_slab(cache)))
+		got += take_slab(cache, slab, objs + got, nr - got);
+	cache_unlock(cache, flags);
+	return got;
+}
+
+/*
+ * From magazines to slabs
+ */
+
+static noinline void report_lost(struct xslab_cache *cache, void *obj)
+{
+	atomic_long_inc(&cache->errors);
+	pr_err_ratelimited("cache %s: object %p was freed twice, found late\n",
+			   cache->name, obj);
+}
+
+/*
+ * The objects from @objs on that share a word of a slab's map, as a mask; *@nr
+ * is how many. Objects that were allocated together are mostly freed together.
+ */
+static unsigned long gather(struct xslab_cache *cache, void **objs, unsigned int *nr,
+			    struct xpage **slab, unsigned int *word)
+{
+	unsigned long offset = xpool_offset(cache->pool, objs[0]);
+	unsigned int n = object_nr(cache, offset), most = *nr, i;
+	unsigned long mask = BIT_MASK(n);
+
+	*slab = slab_at(cache, offset);
+	*word = BIT_WORD(n);
+	for (i = 1; i < most; i++) {
+		offset = xpool_offset(cache->pool, objs[i]);
+		n = object_nr(cache, offset);
+		if (slab_at(cache, offset) != *slab || BIT_WORD(n) != *word ||
+		    mask & BIT_MASK(n))
+			break;
+		mask |= BIT_MASK(n);
+	}
+	*nr = i;
+	return mask;
+}
+
+/* Set bits; returns whether one was set before, which is a double free. */
+static bool put_word(struct xpage *slab, unsigned int word, unsigned long mask)
+{
+	return atomic_long_fetch_or(mask, &slab->map[word]) & mask;
+}
+
+/* In an NMI that found the lock taken. */
+static void drain_nmi(struct xslab_cache *cache, void **objs, unsigned int nr)
+{
+	unsigned int i, n, word;
+	struct xpage *slab;
+
+	atomic_inc(&cache->nmi_frees);
+	smp_mb__after_atomic();		/* pairs with spare_slab() */
+	for (i = 0; i < nr; i += n) {
+		unsigned long mask;
+
+		n = nr - i;
+		mask = gather(cache, objs + i, &n, &slab, &word);
+		if (put_word(slab, word, mask))
+			report_lost(cache, objs[i]);
+		if (xdefer_claim(slab))
+			xdefer_push(cache->pool, &cache->deferred, slab);
+	}
+	smp_mb__before_atomic();	/* pairs with spare_slab() */
+	atomic_dec(&cache->nmi_frees);
+}
+
+static void slab_drain(struct xmag *mag, void **objs, unsigned int nr)
+{
+	struct xslab_cache *cache = container_of(mag, struct xslab_cache, mag);
+	unsigned int i, n, word;
+	struct xpage *slab;
+	void *lost = NULL;
+	unsigned long flags;
+
+	if (!nr)
+		return;
+	if (unlikely(!cache_lock(cache, &flags))) {
+		drain_nmi(cache, objs, nr);
+		return;
+	}
+	for (i = 0; i < nr; i += n) {
+		unsigned long mask;
+
+		n = nr - i;
+		mask = gather(cache, objs + i, &n, &slab, &word);
+		if (unlikely(put_word(slab, word, mask)))
+			lost = objs[i];
+		relist(cache, slab);
+	}
+	cache_unlock(cache, flags);
+	if (unlikely(lost))
+		report_lost(cache, lost);
+}
+
+static const struct xmag_ops slab_ops = {
+	.fill	= slab_fill,
+	.drain	= slab_drain,
+};
+
+/*
+ * Between slabs and the pool
+ */
+
+static void mark_all_free(struct xslab_cache *cache, struct xpage *slab)
+{
+	unsigned int w, left = cache->per_slab;
+
+	for (w = 0; w < cache->words; w++) {
+		unsigned int bits = min_t(unsigned int, left, BITS_PER_LONG);
+
+		atomic_long_set(&slab->map[w], GENMASK(bits - 1, 0));
+		left -= bits;
+	}
+}
+
+static void construct(struct xslab_cache *cache, struct xpage *slab)
+{
+	void *obj = slab_addr(cache, slab);
+	unsigned int i;
+
+	if (!cache->ctor)
+		return;
+	for (i = 0; i < cache->per_slab; i++, obj += cache->stride)
+		cache->ctor(obj);
+}
+
+static bool grow(struct xslab_cache *cache)
+{
+	long index = xpool_get(cache->pool, cache->order, XPAGE_SLAB);
+	unsigned long flags;
+	struct xpage *slab;
+
+	if (index < 0)
+		return false;
+	slab = &cache->pages[index];
+	mark_all_free(cache, slab);
+	construct(cache, slab);
+	if (!cache_lock(cache, &flags)) {
+		xpool_put(cache->pool, slab);
+		return false;
+	}
+	slab->nr_free = cache->per_slab;
+	WRITE_ONCE(slab->cache, cache);
+	list_slab(cache, slab, XSLAB_FREE);
+	cache->capacity += cache->per_slab;
+	cache->nr_free += cache->per_slab;
+	cache_unlock(cache, flags);
+	return true;
+}
+
+/* A free slab that the cache can spare, out of its books; or NULL. */
+static struct xpage *spare_slab(struct xslab_cache *cache)
+{
+	struct xpage *slab = list_first_entry_or_null(&cache->lists[XSLAB_FREE],
+						      struct xpage, list);
+
+	if (!slab || cache->nr_free < cache->keep + cache->per_slab)
+		return NULL;
+	/* An NMI that has set a bit of the slab may not be through with it. */
+	smp_mb();
+	if (atomic_read(&cache->nmi_frees) || READ_ONCE(slab->deferred))
+		return NULL;
+	unlist_slab(cache, slab, XSLAB_FREE);
+	WRITE_ONCE(slab->cache, NULL);
+	cache->capacity -= cache->per_slab;
+	cache->nr_free -= cache->per_slab;
+	return slab;
+}
+
+/* Give back free slabs, a few at a time; returns how many. */
+static unsigned int release_some(struct xslab_cache *cache)
+{
+	struct xpage *slabs[16];
+	unsigned long flags;
+	unsigned int nr = 0;
+
+	if (!cache_lock(cache, &flags))
+		return 0;
+	while (nr < ARRAY_SIZE(slabs) && (slabs[nr] = spare_slab(cache)))
+		nr++;
+	cache_unlock(cache, flags);
+	if (nr)
+		xpool_put_many(cache->pool, slabs, nr);
+	return nr;
+}
+
+static void release_all(struct xslab_cache *cache)
+{
+	while (release_some(cache))
+		cond_resched();
+}
+
+/* The pool runs dry: the depot first, because it may hold the last of a slab. */
+static unsigned long slab_reclaim(struct xclient *client)
+{
+	struct xslab_cache *cache = container_of(client, struct xslab_cache, client);
+	unsigned int nr = release_some(cache);
+
+	if (!nr && xmag_drain_depot(&cache->mag))
+		nr = release_some(cache);
+	return (unsigned long)nr << cache->order;
+}
+
+/*
+ * Errors of clients
+ */
+
+/* Says what is known about a pointer that cannot be freed, changes nothing. */
+static int diagnose(struct xslab_cache *cache, void *obj)
+{
+	unsigned long offset = xpool_offset(cache->pool, obj);
+	struct xslab_cache *owner = NULL;
+	struct xpage *head;
+	u32 in;
+
+	if (offset == XPOOL_FOREIGN) {
+		pr_err_ratelimited("cache %s: free of %p: not in pool %s\n",
+				   cache->name, obj, cache->pool->name);
+		return -ERANGE;
+	}
+	head = xpool_head(cache->pool, offset >> PAGE_SHIFT);
+	if (head && head->kind == XPAGE_SLAB)
+		owner = READ_ONCE(head->cache);
+	if (!owner) {
+		pr_err_ratelimited("cache %s: free of %p: its page %lu is not in a slab\n",
+				   cache->name, obj, offset >> PAGE_SHIFT);
+		return -EINVAL;
+	}
+	if (owner != cache) {
+		pr_err_ratelimited("cache %s: free of %p: is of cache %s\n",
+				   cache->name, obj, owner->name);
+		return -EINVAL;
+	}
+	in = offset & cache->slab_mask;
+	if (in >= cache->span) {
+		pr_err_ratelimited("cache %s: free of %p: is in the unused end of the slab at page %lu\n",
+				   cache->name, obj, xpage_index(cache->pool, head));
+		return -EINVAL;
+	}
+	if (in % cache->stride) {
+		pr_err_ratelimited("cache %s: free of %p: is %u bytes into object %u of the slab at page %lu\n",
+				   cache->name, obj, in % cache->stride, in / cache->stride,
+				   xpage_index(cache->pool, head));
+		return -EINVAL;
+	}
+	pr_err_ratelimited("cache %s: free of %p: object %u of the slab at page %lu is free already\n",
+			   cache->name, obj, in / cache->stride,
+			   xpage_index(cache->pool, head));
+	return -EALREADY;
+}
+
+static noinline int refuse_free(struct xslab_cache *cache, void *obj)
+{
+	if (!obj)
+		return 0;
+	atomic_long_inc(&cache->errors);
+	return diagnose(cache, obj);
+}
+
+/*
+ * Allocation
+ */
+
+/* Mark an object live; false: it is already, and must not be handed out twice. */
+static __always_inline bool mark_live(struct xslab_cache *cache, void *obj)
+{
+	u8 *live;
+
+	if (!cache->live)
+		return true;
+	live = live_byte(cache, xpool_offset(cache->pool, obj));
+	if (unlikely(READ_ONCE(*live)))
+		return false;
+	WRITE_ONCE(*live, 1);
+	return true;
+}
+
+/* An object that is not marked live yet, whatever it takes; or NULL. */
+static void *alloc_raw(struct xslab_cache *cache)
+{
+	void *obj;
+
+	do {
+		obj = xmag_alloc_slow(&cache->mag);
+	} while (!obj && grow(cache));
+	return obj;
+}
+
+static void *zeroed(struct xslab_cache *cache, void *obj)
+{
+	if (likely(!cache->ctor))
+		return memset(obj, 0, cache->object_size);
+	atomic_long_inc(&cache->errors);
+	pr_err_ratelimited("cache %s: __GFP_ZERO would undo the constructor\n", cache->name);
+	xslab_cache_free(cache, obj);
+	return NULL;
+}
+
+static noinline void *alloc_slow(struct xslab_cache *cache, gfp_t gfp)
+{
+	void *obj = alloc_raw(cache);
+
+	while (obj && unlikely(!mark_live(cache, obj))) {
+		report_lost(cache, obj);
+		obj = alloc_raw(cache);
+	}
+	if (unlikely(!obj))
+		atomic_long_inc(&cache->failures);
+	else if (unlikely(gfp & __GFP_ZERO))
+		obj = zeroed(cache, obj);
+	return obj;
+}
+
+/* The object came twice: the other time it was handed out, this time it is not. */
+static noinline void *alloc_again(struct xslab_cache *cache, void *obj, gfp_t gfp)
+{
+	report_lost(cache, obj);
+	return alloc_slow(cache, gfp);
+}
+
+/**
+ * xslab_cache_alloc() - take an object
+ * @cache: the cache
+ * @gfp: __GFP_ZERO clears the object; without it the object is not touched.
+ *	Nothing else matters: this never sleeps and never asks the system for
+ *	memory
+ *
+ * Context: Any, NMI too, where it may fail for a lock that is taken.
+ * Return: the object, or NULL where the pool has no room for another slab, or
+ * __GFP_ZERO is given for a cache with a constructor.
+ */
+void *xslab_cache_alloc(struct xslab_cache *cache, gfp_t gfp)
+{
+	void *obj = xmag_try_alloc(&cache->mag);
+
+	if (unlikely(!obj))
+		return alloc_slow(cache, gfp);
+	if (unlikely(!mark_live(cache, obj)))
+		return alloc_again(cache, obj, gfp);
+	if (unlikely(gfp & __GFP_ZERO))
+		return zeroed(cache, obj);
+	return obj;
+}
+EXPORT_SYMBOL_GPL(xslab_cache_alloc);
+
+/*
+ * Free
+ */
+
+/* Is the object at @offset, which is in the pool, one to free? Marks it dead. */
+static __always_inline bool accept_at(struct xslab_cache *cache, unsigned long offset)
+{
+	u8 *live;
+
+	if (unlikely(!is_object(cache, offset)))
+		return false;
+	if (!cache->live)
+		return true;
+	live = live_byte(cache, offset);
+	if (unlikely(!READ_ONCE(*live)))
+		return false;
+	WRITE_ONCE(*live, 0);
+	return true;
+}
+
+/*
+ * Is the slab that @offset would be in inside the range? This is asked of the
+ * slab and not of the object, because it is the slab that is_object() looks at.
+ */
+static __always_inline bool slab_in_range(const struct xslab_cache *cache, unsigned long offset)
+{
+	return (offset & ~(unsigned long)cache->slab_mask) - cache->start < cache->bytes;
+}
+
+/* As accept_at(), for any pointer. */
+static bool accept(struct xslab_cache *cache, void *obj)
+{
+	unsigned long offset = xpool_offset(cache->pool, obj);
+	unsigned long slab = offset & ~(unsigned long)cache->slab_mask;
+
+	return offset != XPOOL_FOREIGN && slab >= cache->pool->start &&
+	       accept_at(cache, offset);
+}
+
+static noinline int free_slow(struct xslab_cache *cache, void *obj)
+{
+	xmag_free_slow(&cache->mag, obj);
+	return 0;
+}
+
+/* Not in the pool's one region: in one of several, or an error. */
+static noinline int free_far(struct xslab_cache *cache, void *obj)
+{
+	if (!accept(cache, obj))
+		return refuse_free(cache, obj);
+	return free_slow(cache, obj);
+}
+
+/**
+ * xslab_cache_free() - give an object back
+ * @cache: the cache that it was taken from
+ * @obj: the object; NULL does nothing
+ *
+ * Context: Any, NMI too.
+ * Return: 0; or, with nothing changed and a line in the log: -ERANGE where @obj
+ * is not in the cache's pool, -EINVAL where it is not an object of the cache,
+ * -EALREADY where it is free.
+ */
+int xslab_cache_free(struct xslab_cache *cache, void *obj)
+{
+	unsigned long offset = (unsigned long)obj - cache->base;
+
+	if (unlikely(!slab_in_range(cache, offset)))
+		return free_far(cache, obj);
+	if (unlikely(!accept_at(cache, offset)))
+		return refuse_free(cache, obj);
+	if (unlikely(!xmag_try_free(&cache->mag, obj)))
+		return free_slow(cache, obj);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(xslab_cache_free);
+
+static struct xslab_cache *cache_of(const void *obj)
+{
+	struct xslab_cache *cache = NULL;
+	struct xpage *head = NULL;
+	struct xpool *pool;
+
+	rcu_read_lock();
+	pool = xpool_of(obj);
+	if (pool)
+		head = xpool_head(pool, xpool_offset(pool, obj) >> PAGE_SHIFT);
+	if (head && READ_ONCE(head->kind) == XPAGE_SLAB)
+		cache = READ_ONCE(head->cache);
+	rcu_read_unlock();
+	return cache;
+}
+
+/**
+ * xslab_free() - give an object back to whatever cache it is of
+ * @obj: an object of any cache of any pool; NULL does nothing
+ *
+ * Finds the cache first, which costs more than xslab_cache_free().
+ *
+ * Context: Any, NMI too.
+ * Return: as xslab_cache_free(), and -ERANGE where @obj is in no slab at all.
+ */
+int xslab_free(void *obj)
+{
+	struct xslab_cache *cache;
+
+	if (unlikely(!obj))
+		return 0;
+	cache = cache_of(obj);
+	if (unlikely(!cache)) {
+		pr_err_ratelimited("free of %p: is of no cache\n", obj);
+		return -ERANGE;
+	}
+	return xslab_cache_free(cache, obj);
+}
+EXPORT_SYMBOL_GPL(xslab_free);
+
+/*
+ * Bulk: past the magazines, because the slabs' maps are faster for many
+ */
+
+/* Take @nr objects that are not marked live yet; returns how many it got. */
+static size_t take_bulk(struct xslab_cache *cache, size_t nr, void **objs)
+{
+	size_t got = 0;
+
+	while (got < nr) {
+		unsigned int want = min_t(size_t, nr - got, XSLAB_CHUNK);
+		unsigned int n = slab_fill(&cache->mag, objs + got, want);
+
+		got += n;
+		if (n || grow(cache))
+			continue;
+		objs[got] = alloc_raw(cache);	/* what magazines still hold */
+		if (!objs[got])
+			break;
+		this_cpu_dec(cache->mag.direct->allocs);	/* counted at the end */
+		got++;
+	}
+	this_cpu_add(cache->mag.direct->allocs, got);
+	return got;
+}
+
+/**
+ * xslab_cache_alloc_bulk() - take many objects
+ * @cache: the cache
+ * @gfp: as for xslab_cache_alloc()
+ * @nr: how many
+ * @objs: filled with them
+ *
+ * Context: Any, as xslab_cache_alloc(). The lock is taken for 64 objects at a
+ * time.
+ * Return: @nr, or 0 where the cache cannot have that many; then it took none.
+ */
+int xslab_cache_alloc_bulk(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
+{
+	size_t got = take_bulk(cache, nr, objs), i;
+
+	for (i = 0; i < got; i++) {
+		if (unlikely(!mark_live(cache, objs[i])))
+			objs[i] = alloc_again(cache, objs[i], gfp);
+		else if (unlikely(gfp & __GFP_ZERO))
+			objs[i] = zeroed(cache, objs[i]);
+		if (unlikely(!objs[i]))
+			break;
+	}
+	if (likely(i == nr))
+		return nr;
+	xslab_cache_free_bulk(cache, got, objs);
+	atomic_long_inc(&cache->failures);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(xslab_cache_alloc_bulk);
+
+/**
+ * xslab_cache_free_bulk() - give many objects back
+ * @cache: the cache that they were taken from
+ * @nr: how many
+ * @objs: the objects; an entry may be NULL
+ *
+ * Each is checked as by xslab_cache_free(); those that cannot be freed are
+ * reported and counted, and the others are freed.
+ *
+ * Context: Any, NMI too. The lock is taken for 64 objects at a time.
+ */
+void xslab_cache_free_bulk(struct xslab_cache *cache, size_t nr, void **objs)
+{
+	void *chunk[XSLAB_CHUNK];
+	unsigned int n = 0;
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		if (likely(accept(cache, objs[i])))
+			chunk[n++] = objs[i];
+		else
+			refuse_free(cache, objs[i]);
+		if (n == XSLAB_CHUNK) {
+			slab_drain(&cache->mag, chunk, n);
+			n = 0;
+		}
+	}
+	slab_drain(&cache->mag, chunk, n);
+}
+EXPORT_SYMBOL_GPL(xslab_cache_free_bulk);
+
+/*
+ * All of a cache
+ */
+
+/**
+ * xslab_cache_shrink() - give back to the pool what no client holds
+ * @cache: the cache
+ *
+ * Empties the magazines of all CPUs and the depot, then returns the free slabs,
+ * but for what xslab_cache_prefill() asked to keep.
+ *
+ * Context: Process context, may sleep. Others may allocate and free meanwhile.
+ * Return: 0 where no slab is left, 1 otherwise.
+ */
+int xslab_cache_shrink(struct xslab_cache *cache)
+{
+	xmag_close(&cache->mag);
+	xmag_drain_closed(&cache->mag);
+	xmag_open(&cache->mag);
+	release_all(cache);
+	return READ_ONCE(cache->capacity) != 0;
+}
+EXPORT_SYMBOL_GPL(xslab_cache_shrink);
+
+/* Grow until @nr objects are free in slabs. */
+static bool grow_to(struct xslab_cache *cache, unsigned long nr)
+{
+	while (READ_ONCE(cache->nr_free) < nr) {
+		if (!grow(cache))
+			return false;
+		cond_resched();
+	}
+	return true;
+}
+
+/**
+ * xslab_cache_prefill() - have objects ready
+ * @cache: the cache
+ * @nr: how many; 0 ends the reserve
+ *
+ * After it, the next @nr allocations, on whatever CPU and in whatever context
+ * but NMI, are served from slabs that the cache has: they cannot fail and do
+ * not ask the pool. The slabs stay with the cache as a reserve until prefill is
+ * called with another number. The reserve is larger than @nr by what the
+ * magazines of all CPUs can hold back from one another.
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, or -ENOMEM with nothing changed.
+ */
+int xslab_cache_prefill(struct xslab_cache *cache, unsigned int nr)
+{
+	unsigned long held = 2UL * num_possible_cpus() * cache->mag.size;
+	unsigned long old = cache->keep;
+
+	WRITE_ONCE(cache->keep, nr ? nr + held : 0);
+	if (grow_to(cache, cache->keep))
+		return 0;
+	WRITE_ONCE(cache->keep, old);
+	release_all(cache);
+	return -ENOMEM;
+}
+EXPORT_SYMBOL_GPL(xslab_cache_prefill);
+
+/**
+ * xslab_cache_size() - bytes of an object, as asked for
+ * @cache: the cache
+ *
+ * Context: Any.
+ * Return: bytes.
+ */
+unsigned int xslab_cache_size(const struct xslab_cache *cache)
+{
+	return cache->object_size;
+}
+EXPORT_SYMBOL_GPL(xslab_cache_size);
+
+/**
+ * xslab_cache_name() - the name a cache was created with
+ * @cache: the cache
+ *
+ * Context: Any.
+ * Return: the name; it lives as long as the cache.
+ */
+const char *xslab_cache_name(const struct xslab_cache *cache)
+{
+	return cache->name;
+}
+EXPORT_SYMBOL_GPL(xslab_cache_name);
+
+static unsigned long nr_partial(const struct xslab_cache *cache)
+{
+	unsigned long nr = 0;
+	unsigned int l;
+
+	for (l = 0; l < XSLAB_BUCKETS; l++)
+		nr += cache->nr[l];
+	return nr;
+}
+
+static void slab_stats(struct xslab_cache *cache, struct xslab_stats *stats)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	stats->slabs_full = cache->nr[XSLAB_FULL];
+	stats->slabs_partial = nr_partial(cache);
+	stats->slabs_free = cache->nr[XSLAB_FREE];
+	stats->capacity = cache->capacity;
+	stats->slab_free = cache->nr_free;
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
+	stats->slabs = stats->slabs_full + stats->slabs_partial + stats->slabs_free;
+}
+
+/**
+ * xslab_cache_stats() - what a cache holds and did
+ * @cache: the cache
+ * @stats: filled in
+ *
+ * Exact when nobody allocates or frees; otherwise the numbers of objects may
+ * differ by what is under way. Stalls nobody for longer than a refill does.
+ *
+ * Context: Any but NMI.
+ */
+void xslab_cache_stats(struct xslab_cache *cache, struct xslab_stats *stats)
+{
+	struct xmag_count count;
+	unsigned long held;
+
+	*stats = (struct xslab_stats){
+		.object_size = cache->object_size,
+		.stride = cache->stride,
+		.slab_order = cache->order,
+		.objects_per_slab = cache->per_slab,
+		.slab_waste = (PAGE_SIZE << cache->order) - cache->span,
+		.magazine_size = cache->mag.size,
+		.failures = atomic_long_read(&cache->failures),
+		.errors = atomic_long_read(&cache->errors),
+		.metadata = sizeof(*cache) + cache->mag.metadata,
+	};
+	xmag_count(&cache->mag, &count);
+	slab_stats(cache, stats);
+	stats->magazines = count.cpus;
+	stats->depot = count.depot;
+	stats->allocs = count.allocs;
+	stats->refills = count.refills;
+	stats->flushes = count.flushes;
+	stats->depot_hits = count.depot_hits;
+	stats->busy = count.busy;
+
+	/* Nobody counts frees: what was handed out and is not live was freed. */
+	held = stats->slab_free + stats->magazines + stats->depot;
+	stats->live = stats->capacity > held ? stats->capacity - held : 0;
+	stats->frees = stats->allocs - min(stats->live, stats->allocs);
+}
+EXPORT_SYMBOL_GPL(xslab_cache_stats);
+
+/* Each slab on the list where the weight of its map says, and counted there. */
+static bool list_valid(struct xslab_cache *cache, unsigned int l, unsigned long *nr_free)
+{
+	unsigned long nr = 0;
+	struct xpage *slab;
+
+	list_for_each_entry(slab, &cache->lists[l], list) {
+		unsigned int is = count_free(cache, slab);
+
+		if (slab->cache != cache || slab->kind != XPAGE_SLAB ||
+		    slab->order != cache->order || slab->nr_free != is ||
+		    list_of(cache, is) != l)
+			return false;
+		*nr_free += is;
+		nr++;
+	}
+	return nr == cache->nr[l] && !nr == !(cache->occupied & BIT(l));
+}
+
+/**
+ * xslab_validate() - recount the slabs of a cache from scratch
+ * @cache: the cache
+ *
+ * Linear in the slabs and with interrupts off: for tests.
+ *
+ * Context: Any but NMI.
+ * Return: 0, or -EUCLEAN where something does not agree.
+ */
+int xslab_validate(struct xslab_cache *cache)
+{
+	unsigned long nr_free = 0, slabs = 0, flags;
+	bool valid = true;
+	unsigned int l;
+
+	if (!cache_lock(cache, &flags))
+		return -EBUSY;
+	for (l = 0; l < XSLAB_LISTS; l++) {
+		valid &= list_valid(cache, l, &nr_free);
+		slabs += cache->nr[l];
+	}
+	valid &= nr_free == cache->nr_free && slabs * cache->per_slab == cache->capacity;
+	cache_unlock(cache, flags);
+	return valid ? 0 : -EUCLEAN;
+}
+EXPORT_SYMBOL_GPL(xslab_validate);
+
+/*
+ * The table of live bytes
+ */
+
+static unsigned int live_shift(unsigned int stride)
+{
+	return min_t(unsigned int, ilog2(stride), PAGE_SHIFT);
+}
+
+/* Under xpool_registry. The table lives as long as a cache uses it. */
+static int get_live(struct xslab_cache *cache)
+{
+	struct xpool *pool = cache->pool;
+	struct xlive **slot = &pool->live[live_shift(cache->stride)];
+	unsigned long pages = pool->buddy.nr - (pool->start >> PAGE_SHIFT);
+	struct xlive *live = *slot;
+
+	cache->live_shift = live_shift(cache->stride);
+	if (!live) {
+		live = xmeta_alloc(sizeof(*live));
+		if (!live)
+			return -ENOMEM;
+		live->bytes = (pages << PAGE_SHIFT) >> cache->live_shift;
+		live->mem = xmeta_alloc(live->bytes);
+		if (!live->mem) {
+			xmeta_free(live);
+			return -ENOMEM;
+		}
+		pool->live_bytes += live->bytes;
+		*slot = live;
+	}
+	live->users++;
+	cache->live = live->mem - (pool->start >> cache->live_shift);
+	return 0;
+}
+
+static void put_live(struct xslab_cache *cache)
+{
+	struct xlive **slot = &cache->pool->live[cache->live_shift];
+	struct xlive *live = *slot;
+
+	if (!cache->live || --live->users)
+		return;
+	cache->pool->live_bytes -= live->bytes;
+	*slot = NULL;
+	xmeta_free(live->mem);
+	xmeta_free(live);
+}
+
+/*
+ * Caches come and go
+ */
+
+#define refuse(name, err, fmt, ...) \
+	({ pr_err("cache %s: " fmt "\n", (name), ##__VA_ARGS__); (err); })
+
+static int check_name(const char *name)
+{
+	if (name && *name && strnlen(name, XSLAB_NAME_MAX) < XSLAB_NAME_MAX &&
+	    !strchr(name, '/') && strcmp(name, ".") && strcmp(name, ".."))
+		return 0;
+	pr_err("cache: name: need 1 to %d characters, no slash\n", XSLAB_NAME_MAX - 1);
+	return -EINVAL;
+}
+
+static int check_args(const struct xslab_args *args)
+{
+	int err = check_name(args->name);
+
+	if (err)
+		return err;
+	if (!args->size || args->size > XSLAB_MAX_SIZE)
+		return refuse(args->name, -EINVAL, "size %zu: need 1 to %d bytes",
+			      args->size, XSLAB_MAX_SIZE);
+	if (args->align && (!is_power_of_2(args->align) || args->align > PAGE_SIZE))
+		return refuse(args->name, -EINVAL, "align %zu: need a power of two up to %lu",
+			      args->align, PAGE_SIZE);
+	if (args->flags & ~XSLAB_FLAGS)
+		return refuse(args->name, -EINVAL, "flags %x: not known",
+			      (__force unsigned int)(args->flags & ~XSLAB_FLAGS));
+	if (args->depot > U16_MAX)
+		return refuse(args->name, -EINVAL, "depot %u: need at most %u magazines",
+			      args->depot, U16_MAX);
+	return 0;
+}
+
+/* A small object need not have a line of its own, only not straddle two. */
+static size_t line_align(size_t size)
+{
+	size_t align = cache_line_size();
+
+	while (size <= align / 2)
+		align /= 2;
+	return align;
+}
+
+static size_t object_align(const struct xslab_args *args)
+{
+	size_t align = max_t(size_t, args->align, sizeof(void *));
+
+	return args->flags & XSLAB_HWCACHE_ALIGN ?
+	       max(align, line_align(args->size)) : align;
+}
+
+static bool wastes_little(size_t stride, unsigned int order)
+{
+	size_t bytes = PAGE_SIZE << order;
+
+	return stride <= bytes && bytes % stride <= bytes / XSLAB_MAX_WASTE;
+}
+
+/*
+ * Small pools get small slabs: an order of which the pool has at least 64
+ * blocks, where the object allows.
+ */
+static unsigned int good_order(const struct xpool *pool)
+{
+	unsigned long blocks = pool->nr_pages / 64;
+
+	return blocks ? min_t(unsigned int, ilog2(blocks), XSLAB_GOOD_ORDER) : 0;
+}
+
+/*
+ * The largest good order whose slab needs one word for a map; where there is
+ * none, the smallest that wastes little.
+ */
+static int choose_order(const struct xpool *pool, size_t stride)
+{
+	int order;
+
+	for (order = good_order(pool); order >= 0; order--)
+		if (wastes_little(stride, order) &&
+		    (PAGE_SIZE << order) / stride <= BITS_PER_LONG)
+			return order;
+	for (order = 0; order <= XBUDDY_MAX_ORDER; order++)
+		if (wastes_little(stride, order))
+			return order;
+	return -EINVAL;
+}
+
+/* As many as a slab has, but so that all CPUs' keep at most an eighth of the pool. */
+static unsigned int magazine_size(const struct xslab_cache *cache)
+{
+	unsigned long objs = (cache->pool->nr_pages << PAGE_SHIFT) / cache->stride;
+	unsigned long fair = objs / (16 * num_possible_cpus());
+
+	return clamp_t(unsigned long, fair, 1,
+		       min_t(unsigned int, cache->per_slab, XMAG_MAX_SIZE));
+}
+
+static int set_geometry(struct xslab_cache *cache, const struct xslab_args *args)
+{
+	size_t align = object_align(args);
+	size_t stride = max_t(size_t, ALIGN(args->size, align), XSLAB_MIN_STRIDE);
+	int order = choose_order(cache->pool, stride);
+
+	if (order < 0 || 1UL << order > cache->pool->nr_pages)
+		return refuse(args->name, -EINVAL,
+			      "size %zu: a slab of it does not fit into pool %s",
+			      args->size, cache->pool->name);
+	cache->object_size = args->size;
+	cache->align = align;
+	cache->stride = stride;
+	cache->order = order;
+	cache->slab_mask = (PAGE_SIZE << order) - 1;
+	cache->per_slab = (PAGE_SIZE << order) / stride;
+	cache->span = cache->per_slab * stride;
+	cache->words = BITS_TO_LONGS(cache->per_slab);
+	cache->recip = div64_u64(U64_MAX, stride) + 1;
+	cache->bucket_recip = (XSLAB_BUCKETS << 16) / cache->per_slab;
+	return 0;
+}
+
+static void init_cache(struct xslab_cache *cache, struct xpool *pool,
+		       const struct xslab_args *args)
+{
+	unsigned int l;
+
+	strscpy(cache->name, args->name, sizeof(cache->name));
+	cache->pool = pool;
+	cache->base = pool->base;
+	cache->start = pool->start;
+	cache->bytes = pool->bytes;
+	cache->pages = pool->pages;
+	cache->ctor = args->ctor;
+	cache->client.reclaim = slab_reclaim;
+	raw_spin_lock_init(&cache->lock);
+	for (l = 0; l < XSLAB_LISTS; l++)
+		INIT_LIST_HEAD(&cache->lists[l]);
+}
+
+static void publish(struct xslab_cache *cache)
+{
+	xpool_add_client(cache->pool, &cache->client);
+	cache->pool->nr_caches++;
+	list_add_tail(&cache->node, &xslab_list);
+	blocking_notifier_call_chain(&xobservers, XOBSERVE_CACHE_ADD, cache);
+}
+
+static void unpublish(struct xslab_cache *cache)
+{
+	blocking_notifier_call_chain(&xobservers, XOBSERVE_CACHE_DEL, cache);
+	list_del(&cache->node);
+	cache->pool->nr_caches--;
+	xpool_del_client(cache->pool, &cache->client);
+}
+
+static struct xslab_cache *create(struct xpool *pool, const struct xslab_args *args)
+{
+	struct xslab_cache *cache = xmeta_alloc(sizeof(*cache));
+	int err = -ENOMEM;
+
+	if (!cache)
+		return ERR_PTR(-ENOMEM);
+	init_cache(cache, pool, args);
+	err = set_geometry(cache, args);
+	if (err)
+		goto undo_cache;
+	err = xmag_init(&cache->mag, &slab_ops, magazine_size(cache),
+			args->depot ?: XSLAB_DEPOT);
+	if (err)
+		goto undo_cache;
+	if (READ_ONCE(checks) && !(args->flags & XSLAB_NO_CHECKS)) {
+		err = get_live(cache);
+		if (err)
+			goto undo_mag;
+	}
+	publish(cache);
+	return cache;
+
+undo_mag:
+	xmag_destroy(&cache->mag);
+undo_cache:
+	xmeta_free(cache);
+	return ERR_PTR(err);
+}
+
+/**
+ * xslab_cache_create_in() - make a cache in a pool
+ * @pool: the pool
+ * @args: the cache; names need not be unique
+ *
+ * Takes all metadata from the system; using the cache takes nothing any more.
+ * The module cannot be unloaded, nor the pool destroyed, until the cache is.
+ *
+ * Context: Process context, may sleep.
+ * Return: the cache; or an error pointer: -EINVAL with a line in the log where an
+ * argument is out of bounds, or a slab does not fit into the pool; -ENOMEM.
+ */
+struct xslab_cache *xslab_cache_create_in(struct xpool *pool,
+					  const struct xslab_args *args)
+{
+	struct xslab_cache *cache;
+	int err;
+
+	if (IS_ERR_OR_NULL(pool) || !args)
+		return ERR_PTR(-EINVAL);
+	err = check_args(args);
+	if (err)
+		return ERR_PTR(err);
+	if (!try_module_get(THIS_MODULE))
+		return ERR_PTR(-ENODEV);
+	mutex_lock(&xpool_registry);
+	cache = create(pool, args);
+	mutex_unlock(&xpool_registry);
+	if (IS_ERR(cache))
+		module_put(THIS_MODULE);
+	return cache;
+}
+EXPORT_SYMBOL_GPL(xslab_cache_create_in);
+
+/**
+ * xslab_cache_create() - make a cache in the default pool
+ * @name: names it in debugfs; 1 to 31 characters, no slash
+ * @size: bytes of an object, 1 to 256 KiB
+ * @align: of objects, a power of two up to PAGE_SIZE; 0 is 8
+ * @flags: XSLAB_HWCACHE_ALIGN, XSLAB_NO_CHECKS
+ * @ctor: called once for each object when its slab is made, or NULL; must not
+ *	sleep
+ *
+ * Context: Process context, may sleep.
+ * Return: the cache, or NULL, as kmem_cache_create(). xslab_cache_create_in()
+ * says why.
+ */
+struct xslab_cache *xslab_cache_create(const char *name, size_t size, size_t align,
+				       xslab_flags_t flags, void (*ctor)(void *obj))
+{
+	struct xslab_args args = {
+		.name = name, .size = size, .align = align, .flags = flags, .ctor = ctor,
+	};
+	struct xslab_cache *cache = xslab_cache_create_in(xpool_default(), &args);
+
+	return IS_ERR(cache) ? NULL : cache;
+}
+EXPORT_SYMBOL_GPL(xslab_cache_create);
+
+/* Addresses of up to @nr objects that are live, while the magazines are closed. */
+static unsigned int find_live(struct xslab_cache *cache, void **objs, unsigned int nr)
+{
+	unsigned int l, i, got = 0;
+	struct xpage *slab;
+
+	for (l = 0; l < XSLAB_LISTS; l++)
+		list_for_each_entry(slab, &cache->lists[l], list)
+			for (i = 0; i < cache->per_slab && got < nr; i++)
+				if (!(atomic_long_read(&slab->map[BIT_WORD(i)]) & BIT_MASK(i)))
+					objs[got++] = slab_addr(cache, slab) + i * cache->stride;
+	return got;
+}
+
+static void report_object(struct xslab_cache *cache, void *obj)
+{
+	unsigned long offset = xpool_offset(cache->pool, obj);
+
+	pr_err("cache %s: live: %p, object %u of the slab at page %lu\n",
+	       cache->name, obj, object_nr(cache, offset),
+	       xpage_index(cache->pool, slab_at(cache, offset)));
+}
+
+/* How many objects are live, while the magazines are closed; says which. */
+static unsigned long report_live(struct xslab_cache *cache)
+{
+	void *objs[8];
+	unsigned long live, flags;
+	unsigned int i, nr;
+
+	if (!cache_lock(cache, &flags))
+		return ULONG_MAX;
+	live = cache->capacity - cache->nr_free;
+	nr = live ? find_live(cache, objs, ARRAY_SIZE(objs)) : 0;
+	cache_unlock(cache, flags);
+	if (!live)
+		return 0;
+
+	pr_err("cache %s: not destroyed: %lu objects of %u bytes are live\n",
+	       cache->name, live, cache->object_size);
+	for (i = 0; i < nr; i++)
+		report_object(cache, objs[i]);
+	if (live > nr)
+		pr_err("cache %s: and %lu more\n", cache->name, live - nr);
+	return live;
+}
+
+static int destroy(struct xslab_cache *cache)
+{
+	xmag_close(&cache->mag);
+	xmag_drain_closed(&cache->mag);
+	if (report_live(cache)) {
+		atomic_long_inc(&cache->errors);
+		xmag_open(&cache->mag);
+		return -EBUSY;
+	}
+	unpublish(cache);
+	cache->keep = 0;
+	release_all(cache);
+	xmag_open(&cache->mag);
+	put_live(cache);
+	xmag_destroy(&cache->mag);
+	xmeta_free(cache);
+	return 0;
+}
+
+/**
+ * xslab_cache_destroy() - give all of a cache back to its pool
+ * @cache: the cache, or NULL or an error pointer, which does nothing
+ *
+ * Context: Process context, may sleep. Nobody uses the cache any more.
+ * Return: 0; or, with nothing changed, -EBUSY where objects are live. Then the
+ * log says how many and lists the first of them, and the cache can be used, and
+ * destroyed later.
+ */
+int xslab_cache_destroy(struct xslab_cache *cache)
+{
+	int err;
+
+	if (IS_ERR_OR_NULL(cache))
+		return 0;
+	mutex_lock(&xpool_registry);
+	err = destroy(cache);
+	mutex_unlock(&xpool_registry);
+	if (!err)
+		module_put(THIS_MODULE);
+	return err;
+}
+EXPORT_SYMBOL_GPL(xslab_cache_destroy);
+
+/*
+ * For the layers above
+ */
+
+/* Whether caches made from now on check for double frees at once. */
+void xslab_set_checks(bool on)
+{
+	WRITE_ONCE(checks, on);
+}
+
+struct xpool *xslab_cache_pool(const struct xslab_cache *cache)
+{
+	return cache->pool;
+}
+
+/* A pointer for the observer's use. */
+void **xslab_cache_observed(struct xslab_cache *cache)
+{
+	return &cache->observed;
+}
+
+/* The cache after @cache, or the first one; NULL at the end. Under xpool_registry. */
+struct xslab_cache *xslab_cache_next(struct xslab_cache *cache)
+{
+	struct list_head *next = cache ? cache->node.next : xslab_list.next;
+
+	lockdep_assert_held(&xpool_registry);
+	return next == &xslab_list ? NULL : list_entry(next, struct xslab_cache, node);
+}
