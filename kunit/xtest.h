@@ -7,6 +7,7 @@
 #define _XALLOC_XTEST_H
 
 #include <kunit/test.h>
+#include <linux/cpumask.h>
 #include <linux/gfp.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
@@ -14,6 +15,7 @@
 #include <linux/random.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 #include <linux/string.h>
 
 /*
@@ -59,6 +61,15 @@ static inline void xtest_seed(struct kunit *test, struct rnd_state *rnd)
 static inline unsigned int xtest_below(struct rnd_state *rnd, unsigned int n)
 {
 	return (u64)prandom_u32_state(rnd) * n >> 32;
+}
+
+/*
+ * Stay on this CPU, for exact numbers: what the magazines of other CPUs keep is
+ * not there for this one. The thread of a test ends with it.
+ */
+static inline void xtest_pin(void)
+{
+	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
 }
 
 /*
