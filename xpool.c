@@ -436,13 +436,12 @@ static unsigned long run_in_system(unsigned long nr)
 #define XPOOL_BLOCK_GFP (GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
 
 /*
- * @nr pages in a row, at most a largest block: take the block that holds them
- * and give its rest back. Each page is made one of its own, with a count of
- * one, as alloc_contig_range() leaves them.
+ * @nr pages in a row: take a block of @order, which holds them, and give its
+ * rest back. Each page is made one of its own, with a count of one, as
+ * alloc_contig_range() leaves them.
  */
-static unsigned long run_in_block(unsigned long nr)
+static unsigned long run_in_block(unsigned long nr, unsigned int order)
 {
-	unsigned int order = get_order(nr << PAGE_SHIFT);
 	struct page *page = alloc_pages(XPOOL_BLOCK_GFP, order);
 
 	if (!page)
@@ -499,7 +498,8 @@ static int map_chunks(struct xpool *pool)
 /*
  * No run of that length is free: blocks, wherever they lie. Page numbers of a
  * region are a whole chunk, so only the last one may be shorter; it is sorted
- * to where its address belongs and leaves a gap there.
+ * to where its address belongs and leaves a gap there. It starts where a chunk
+ * starts too, so it is cut from a largest block.
  */
 static int acquire_blocks(struct xpool *pool)
 {
@@ -513,7 +513,7 @@ static int acquire_blocks(struct xpool *pool)
 	pool->metadata += bytes;
 	while (left) {
 		unsigned long nr = min(left, XPOOL_CHUNK_PAGES);
-		unsigned long pfn = run_in_block(nr);
+		unsigned long pfn = run_in_block(nr, XBUDDY_MAX_ORDER);
 
 		if (!pfn)
 			goto undo;
@@ -546,7 +546,8 @@ static int acquire_system(struct xpool *pool)
 			      nr << PAGE_SHIFT, totalram_pages() << PAGE_SHIFT);
 
 	pool->has_struct_page = true;
-	pfn = nr <= XPOOL_CHUNK_PAGES ? run_in_block(nr) : run_in_system(nr);
+	pfn = nr <= XPOOL_CHUNK_PAGES ?
+	      run_in_block(nr, get_order(nr << PAGE_SHIFT)) : run_in_system(nr);
 	if (!pfn) {
 		err = nr <= XPOOL_CHUNK_PAGES ? -ENOMEM : acquire_blocks(pool);
 		return err ? refuse(pool, err,
