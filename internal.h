@@ -284,8 +284,8 @@ struct xmag_ops {
  * @busy: an operation of this CPU is under way
  * @closed: somebody else has the magazines; see xmag_close()
  * @state: both in one word
- * @nr: objects in @loaded
  * @nr_previous: objects in @previous: none or all that fit
+ * @nr: objects in @loaded
  * @size: objects that a magazine holds
  * @loaded: the magazine in use
  * @previous: the one before
@@ -302,9 +302,9 @@ struct xmag_cpu {
 		};
 		u16		state;
 	};
-	u16			nr;
 	u16			nr_previous;
-	u16			size;
+	u32			nr;
+	u32			size;
 	void			**loaded;
 	void			**previous;
 	unsigned long		allocs;
@@ -374,22 +374,20 @@ void xmag_subsys_exit(void);
  * Enter this CPU's magazines: with preemption off and the busy byte set they
  * are ours. An interrupt can come at any moment, but finds them busy and goes
  * past them, so between enter and leave there is no need for a lock, an atomic
- * instruction or for interrupts to be off. NULL: busy or closed already, and
- * preemption is on again.
+ * instruction or for interrupts to be off. False: busy or closed already.
  */
-static __always_inline struct xmag_cpu *xmag_enter(struct xmag *mag)
+static __always_inline bool xmag_enter(struct xmag *mag, struct xmag_cpu **cpu)
 {
-	struct xmag_cpu *cpu;
-
 	preempt_disable();
-	cpu = this_cpu_ptr(mag->cpus);
-	if (unlikely(READ_ONCE(cpu->state))) {
+	*cpu = this_cpu_ptr(mag->cpus);
+	/* Who closes waits for us to be preemptible, so an old value is fine. */
+	if (unlikely(data_race((*cpu)->state))) {
 		preempt_enable();
-		return NULL;
+		return false;
 	}
-	WRITE_ONCE(cpu->busy, 1);
+	WRITE_ONCE((*cpu)->busy, 1);
 	barrier();
-	return cpu;
+	return true;
 }
 
 static __always_inline void xmag_leave(struct xmag_cpu *cpu)
@@ -410,40 +408,43 @@ static __always_inline void xmag_push(struct xmag_cpu *cpu, void *obj)
 	cpu->loaded[cpu->nr++] = obj;
 }
 
-/* An object of the loaded magazine, or NULL: then xmag_alloc_slow() knows more. */
-static __always_inline void *xmag_try_alloc(struct xmag *mag)
+/* Take an object of the loaded magazine; false: xmag_alloc_slow() knows more. */
+static __always_inline bool xmag_try_alloc(struct xmag *mag, void **obj)
 {
-	struct xmag_cpu *cpu = xmag_enter(mag);
-	void *obj = NULL;
+	struct xmag_cpu *cpu;
 
-	if (unlikely(!cpu))
-		return NULL;
-	if (likely(cpu->nr))
-		obj = xmag_pop(cpu);
+	if (unlikely(!xmag_enter(mag, &cpu)))
+		return false;
+	if (unlikely(!cpu->nr)) {
+		xmag_leave(cpu);
+		return false;
+	}
+	*obj = xmag_pop(cpu);
 	xmag_leave(cpu);
-	return obj;
+	return true;
 }
 
 /* False: the loaded magazine is full or not ours; see xmag_free_slow(). */
 static __always_inline bool xmag_try_free(struct xmag *mag, void *obj)
 {
-	struct xmag_cpu *cpu = xmag_enter(mag);
-	bool room;
+	struct xmag_cpu *cpu;
 
-	if (unlikely(!cpu))
+	if (unlikely(!xmag_enter(mag, &cpu)))
 		return false;
-	room = cpu->nr < cpu->size;
-	if (likely(room))
-		xmag_push(cpu, obj);
+	if (unlikely(cpu->nr == cpu->size)) {
+		xmag_leave(cpu);
+		return false;
+	}
+	xmag_push(cpu, obj);
 	xmag_leave(cpu);
-	return room;
+	return true;
 }
 
 static __always_inline void *xmag_alloc(struct xmag *mag)
 {
-	void *obj = xmag_try_alloc(mag);
+	void *obj;
 
-	return likely(obj) ? obj : xmag_alloc_slow(mag);
+	return likely(xmag_try_alloc(mag, &obj)) ? obj : xmag_alloc_slow(mag);
 }
 
 static __always_inline void xmag_free(struct xmag *mag, void *obj)

@@ -141,8 +141,11 @@ unsigned long xmag_drain_depot(struct xmag *mag)
 
 static void swap_magazines(struct xmag_cpu *cpu)
 {
+	unsigned int nr = cpu->nr;
+
 	swap(cpu->loaded, cpu->previous);
-	swap(cpu->nr, cpu->nr_previous);
+	cpu->nr = cpu->nr_previous;
+	cpu->nr_previous = nr;
 }
 
 /* The loaded magazine is empty: have one that is not, if there is one. */
@@ -205,10 +208,10 @@ static void free_past(struct xmag *mag, void *obj)
 /* The rest of xmag_alloc(), where the loaded magazine could not serve. */
 noinline void *xmag_alloc_slow(struct xmag *mag)
 {
-	struct xmag_cpu *cpu = xmag_enter(mag);
+	struct xmag_cpu *cpu;
 	void *obj = NULL;
 
-	if (!cpu)
+	if (!xmag_enter(mag, &cpu))
 		return alloc_past(mag);
 	if (!cpu->nr)
 		load(mag, cpu);
@@ -222,9 +225,9 @@ EXPORT_SYMBOL_GPL(xmag_alloc_slow);
 /* The rest of xmag_free(), where the loaded magazine could not serve. */
 noinline void xmag_free_slow(struct xmag *mag, void *obj)
 {
-	struct xmag_cpu *cpu = xmag_enter(mag);
+	struct xmag_cpu *cpu;
 
-	if (!cpu) {
+	if (!xmag_enter(mag, &cpu)) {
 		free_past(mag, obj);
 		return;
 	}

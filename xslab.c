@@ -118,16 +118,20 @@ struct xlive {
 struct xslab_cache {
 	struct xmag		mag;
 
-	/* Read by every operation; the first four are the pool's */
-	unsigned long		base;
-	unsigned long		start;
-	unsigned long		bytes;
-	struct xpage		*pages;
+	/*
+	 * Read by every operation. The near fields are for pools of one region:
+	 * they count from the first address where a slab can start, so that one
+	 * comparison tells whether a slab is in the pool.
+	 */
+	unsigned long		near_base;
+	unsigned long		near_bytes;	/* 0: several regions */
+	struct xpage		*near_pages;
+	u8			*near_live;
+	unsigned long		slab_mask;	/* bytes of a slab - 1 */
 	u64			recip;
-	u8			*live;		/* NULL: no live checks */
-	u32			slab_mask;	/* bytes of a slab - 1 */
 	u32			span;		/* bytes of a slab that objects cover */
 	u8			live_shift;
+	bool			far_live;	/* live checks, but not near_live */
 	u8			order;
 	u16			per_slab;
 	u32			object_size;
@@ -135,6 +139,8 @@ struct xslab_cache {
 	unsigned int		words;		/* of a slab's map */
 	u32			bucket_recip;
 	struct xpool		*pool;
+	struct xpage		*pages;		/* the pool's, by page number */
+	u8			*live;		/* by offset; NULL: no live checks */
 	void			(*ctor)(void *obj);
 
 	/* Slabs */
@@ -161,12 +167,21 @@ LIST_HEAD(xslab_list);
 static bool checks = true;
 
 /*
- * Where an object is
+ * Where an object is: in all pools from its offset in the pool, and in pools of
+ * one region from how far it is from near_base, with the same functions.
  */
+
+static __always_inline struct xpage *slab_in(const struct xslab_cache *cache,
+					     struct xpage *pages, unsigned long offset)
+{
+	/* Slabs are aligned, so this is the first page's; one shift, not two. */
+	BUILD_BUG_ON(sizeof(struct xpage) != 64);
+	return (void *)pages + ((offset & ~cache->slab_mask) >> (PAGE_SHIFT - 6));
+}
 
 static struct xpage *slab_at(const struct xslab_cache *cache, unsigned long offset)
 {
-	return &cache->pages[(offset & ~(unsigned long)cache->slab_mask) >> PAGE_SHIFT];
+	return slab_in(cache, cache->pages, offset);
 }
 
 static unsigned int object_nr(const struct xslab_cache *cache, unsigned long offset)
@@ -179,20 +194,24 @@ static void *slab_addr(const struct xslab_cache *cache, const struct xpage *slab
 	return (void *)xpool_addr(cache->pool, slab - cache->pages);
 }
 
-/* Does an object of the cache start at @offset, which is in the pool? */
+/* Is @slab of the cache, and does an object start at @offset? */
 static __always_inline bool is_object(const struct xslab_cache *cache,
-				      unsigned long offset)
+				      const struct xpage *slab, unsigned long offset)
 {
 	u64 in = offset & cache->slab_mask;
 
-	return READ_ONCE(slab_at(cache, offset)->cache) == cache &&
-	       in < cache->span && in * cache->recip < cache->recip;
+	/* Changes only for slabs that have no live object. */
+	return data_race(slab->cache) == cache && in < cache->span &&
+	       in * cache->recip < cache->recip;
 }
 
-static __always_inline u8 *live_byte(const struct xslab_cache *cache,
-				     unsigned long offset)
+/* Change the live byte; false: it says @on already. */
+static __always_inline bool set_live(u8 *live, u8 on)
 {
-	return &cache->live[offset >> cache->live_shift];
+	if (unlikely(data_race(*live) == on))
+		return false;
+	WRITE_ONCE(*live, on);
+	return true;
 }
 
 /*
@@ -591,17 +610,14 @@ static noinline int refuse_free(struct xslab_cache *cache, void *obj)
  */
 
 /* Mark an object live; false: it is already, and must not be handed out twice. */
-static __always_inline bool mark_live(struct xslab_cache *cache, void *obj)
+static bool mark_live(struct xslab_cache *cache, void *obj)
 {
-	u8 *live;
+	unsigned long offset;
 
 	if (!cache->live)
 		return true;
-	live = live_byte(cache, xpool_offset(cache->pool, obj));
-	if (unlikely(READ_ONCE(*live)))
-		return false;
-	WRITE_ONCE(*live, 1);
-	return true;
+	offset = xpool_offset(cache->pool, obj);
+	return set_live(&cache->live[offset >> cache->live_shift], 1);
 }
 
 /* An object that is not marked live yet, whatever it takes; or NULL. */
@@ -647,6 +663,14 @@ static noinline void *alloc_again(struct xslab_cache *cache, void *obj, gfp_t gf
 	return alloc_slow(cache, gfp);
 }
 
+/* The rest of an allocation, where the live byte takes the long way. */
+static noinline void *alloc_far(struct xslab_cache *cache, void *obj, gfp_t gfp)
+{
+	if (unlikely(!mark_live(cache, obj)))
+		return alloc_again(cache, obj, gfp);
+	return unlikely(gfp & __GFP_ZERO) ? zeroed(cache, obj) : obj;
+}
+
 /**
  * xslab_cache_alloc() - take an object
  * @cache: the cache
@@ -660,12 +684,18 @@ static noinline void *alloc_again(struct xslab_cache *cache, void *obj, gfp_t gf
  */
 void *xslab_cache_alloc(struct xslab_cache *cache, gfp_t gfp)
 {
-	void *obj = xmag_try_alloc(&cache->mag);
+	unsigned long offset;
+	void *obj;
 
-	if (unlikely(!obj))
+	if (unlikely(!xmag_try_alloc(&cache->mag, &obj)))
 		return alloc_slow(cache, gfp);
-	if (unlikely(!mark_live(cache, obj)))
-		return alloc_again(cache, obj, gfp);
+	if (likely(cache->near_live)) {
+		offset = (unsigned long)obj - cache->near_base;
+		if (!set_live(&cache->near_live[offset >> cache->live_shift], 1))
+			return alloc_again(cache, obj, gfp);
+	} else if (unlikely(cache->far_live)) {
+		return alloc_far(cache, obj, gfp);
+	}
 	if (unlikely(gfp & __GFP_ZERO))
 		return zeroed(cache, obj);
 	return obj;
@@ -676,39 +706,24 @@ EXPORT_SYMBOL_GPL(xslab_cache_alloc);
  * Free
  */
 
-/* Is the object at @offset, which is in the pool, one to free? Marks it dead. */
-static __always_inline bool accept_at(struct xslab_cache *cache, unsigned long offset)
-{
-	u8 *live;
-
-	if (unlikely(!is_object(cache, offset)))
-		return false;
-	if (!cache->live)
-		return true;
-	live = live_byte(cache, offset);
-	if (unlikely(!READ_ONCE(*live)))
-		return false;
-	WRITE_ONCE(*live, 0);
-	return true;
-}
-
-/*
- * Is the slab that @offset would be in inside the range? This is asked of the
- * slab and not of the object, because it is the slab that is_object() looks at.
- */
-static __always_inline bool slab_in_range(const struct xslab_cache *cache, unsigned long offset)
-{
-	return (offset & ~(unsigned long)cache->slab_mask) - cache->start < cache->bytes;
-}
-
-/* As accept_at(), for any pointer. */
+/* Is this an object to free? Marks it dead. For any pointer and any pool. */
 static bool accept(struct xslab_cache *cache, void *obj)
 {
 	unsigned long offset = xpool_offset(cache->pool, obj);
-	unsigned long slab = offset & ~(unsigned long)cache->slab_mask;
 
-	return offset != XPOOL_FOREIGN && slab >= cache->pool->start &&
-	       accept_at(cache, offset);
+	if (offset == XPOOL_FOREIGN || (offset & ~cache->slab_mask) < cache->pool->start ||
+	    !is_object(cache, slab_at(cache, offset), offset))
+		return false;
+	return !cache->live || set_live(&cache->live[offset >> cache->live_shift], 0);
+}
+
+/* The same for what is near; the caller has seen that its slab is in the pool. */
+static __always_inline bool accept_near(struct xslab_cache *cache, unsigned long offset)
+{
+	if (unlikely(!is_object(cache, slab_in(cache, cache->near_pages, offset), offset)))
+		return false;
+	return !cache->near_live ||
+	       set_live(&cache->near_live[offset >> cache->live_shift], 0);
 }
 
 static noinline int free_slow(struct xslab_cache *cache, void *obj)
@@ -717,7 +732,7 @@ static noinline int free_slow(struct xslab_cache *cache, void *obj)
 	return 0;
 }
 
-/* Not in the pool's one region: in one of several, or an error. */
+/* Not near: in one of several regions, or an error. */
 static noinline int free_far(struct xslab_cache *cache, void *obj)
 {
 	if (!accept(cache, obj))
@@ -737,11 +752,12 @@ static noinline int free_far(struct xslab_cache *cache, void *obj)
  */
 int xslab_cache_free(struct xslab_cache *cache, void *obj)
 {
-	unsigned long offset = (unsigned long)obj - cache->base;
+	unsigned long offset = (unsigned long)obj - cache->near_base;
 
-	if (unlikely(!slab_in_range(cache, offset)))
+	/* Asked of the slab, not of the object: it is the slab that is looked at. */
+	if (unlikely((offset & ~cache->slab_mask) >= cache->near_bytes))
 		return free_far(cache, obj);
-	if (unlikely(!accept_at(cache, offset)))
+	if (unlikely(!accept_near(cache, offset)))
 		return refuse_free(cache, obj);
 	if (unlikely(!xmag_try_free(&cache->mag, obj)))
 		return free_slow(cache, obj);
@@ -1259,15 +1275,29 @@ static void init_cache(struct xslab_cache *cache, struct xpool *pool,
 
 	strscpy(cache->name, args->name, sizeof(cache->name));
 	cache->pool = pool;
-	cache->base = pool->base;
-	cache->start = pool->start;
-	cache->bytes = pool->bytes;
 	cache->pages = pool->pages;
 	cache->ctor = args->ctor;
 	cache->client.reclaim = slab_reclaim;
 	raw_spin_lock_init(&cache->lock);
 	for (l = 0; l < XSLAB_LISTS; l++)
 		INIT_LIST_HEAD(&cache->lists[l]);
+}
+
+/* What the fast paths use, once geometry and live bytes are known. */
+static void set_near(struct xslab_cache *cache)
+{
+	struct xpool *pool = cache->pool;
+	unsigned long first = round_up(pool->start, cache->slab_mask + 1);
+	unsigned long end = pool->start + pool->bytes;
+
+	cache->far_live = cache->live && !pool->bytes;
+	if (!pool->bytes || first >= end)
+		return;
+	cache->near_base = pool->base + first;
+	cache->near_bytes = end - first;
+	cache->near_pages = pool->pages + (first >> PAGE_SHIFT);
+	if (cache->live)
+		cache->near_live = cache->live + (first >> cache->live_shift);
 }
 
 static void publish(struct xslab_cache *cache)
@@ -1306,6 +1336,7 @@ static struct xslab_cache *create(struct xpool *pool, const struct xslab_args *a
 		if (err)
 			goto undo_mag;
 	}
+	set_near(cache);
 	publish(cache);
 	return cache;
 
