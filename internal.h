@@ -213,6 +213,7 @@ unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 			    enum xpage_kind kind, struct xpage **pages, unsigned int nr);
 void xpool_put(struct xpool *pool, struct xpage *page);
 void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr);
+void xpool_settle(struct xpool *pool);
 
 void xpool_add_client(struct xpool *pool, struct xclient *client);
 void xpool_del_client(struct xpool *pool, struct xclient *client);

@@ -17,10 +17,10 @@
  *
  * A free is accepted when the struct xpage says LIVE and the same order; then it
  * says CACHED. An address inside of a block, a wrong order, a page of a slab and
- * a page that is free already all say something else. This is one byte, so two
- * frees of one block at the very same instant can both be accepted; the second
- * is then found when its magazine is flushed, because the buddy system keeps a
- * bit a block.
+ * a page that is free already all say something else. This is a byte and not a
+ * lock, so two frees of one block at the very same instant can both be accepted;
+ * the second is then found when it comes out of its magazine: an allocation
+ * finds the block live, the buddy system finds it free.
  *
  * A magazine never holds more than 1/64 of the pool's blocks of that order,
  * divided by the CPUs, so the four orders together keep at most an eighth of the
@@ -104,13 +104,6 @@ static unsigned long page_reclaim(struct xclient *client)
  * Allocation
  */
 
-static struct xpage *take_cached(struct xpool *pool, unsigned int order)
-{
-	if (likely(order < pool->mags->nr))
-		return xmag_alloc(&pool->mags->of[order].mag);
-	return NULL;
-}
-
 static noinline struct xpage *take_slow(struct xpool *pool, unsigned int order)
 {
 	long index = xpool_get(pool, order, XPAGE_LIVE);
@@ -123,10 +116,16 @@ static noinline struct xpage *take_slow(struct xpool *pool, unsigned int order)
 
 static struct xpage *take(struct xpool *pool, unsigned int order)
 {
-	struct xpage *page = take_cached(pool, order);
+	struct xpage *page;
 
-	if (unlikely(!page))
+	if (unlikely(order >= pool->mags->nr))
 		return take_slow(pool, order);
+	do {
+		page = xmag_alloc(&pool->mags->of[order].mag);
+		if (unlikely(!page))
+			return take_slow(pool, order);
+		/* Live already: it was freed twice, and comes the second time. */
+	} while (unlikely(page->kind != XPAGE_CACHED));
 	WRITE_ONCE(page->kind, XPAGE_LIVE);
 	return page;
 }
@@ -283,6 +282,7 @@ static void drain_magazines(struct xpool *pool)
 		xmag_drain_closed(&pool->mags->of[i].mag);
 		xmag_open(&pool->mags->of[i].mag);
 	}
+	xpool_settle(pool);
 }
 
 /**

@@ -65,6 +65,7 @@
 #include <linux/ioport.h>
 #include <linux/io.h>
 #include <linux/maple_tree.h>
+#include <linux/ratelimit.h>
 #include <linux/sched.h>
 #include <linux/sort.h>
 
@@ -129,15 +130,24 @@ static void count_pages(struct xpool *pool, enum xpage_kind kind, long nr)
 		pool->nr_client_pages += nr;
 }
 
+/*
+ * The buddy system has the last word on double frees: two CPUs may have freed a
+ * block at the same instant, and both been believed.
+ */
 static void put_locked(struct xpool *pool, struct xpage *page)
 {
 	unsigned int order = page->order;
 
 	lockdep_assert_held(&pool->lock);
+	if (unlikely(xbuddy_free(&pool->buddy, xpage_index(pool, page), order))) {
+		atomic_long_inc(&pool->errors);
+		pr_err_ratelimited("pool %s: page %lu was freed twice, found late\n",
+				   pool->name, xpage_index(pool, page));
+		return;
+	}
 	count_pages(pool, page->kind, -(1L << order));
 	pool->puts++;
 	WRITE_ONCE(page->kind, XPAGE_NONE);
-	WARN_ON_ONCE(xbuddy_free(&pool->buddy, xpage_index(pool, page), order));
 }
 
 static void put_deferred(struct xpool *pool)
@@ -267,6 +277,12 @@ void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr)
 void xpool_put(struct xpool *pool, struct xpage *page)
 {
 	xpool_put_many(pool, &page, 1);
+}
+
+/* Put back what NMIs left. */
+void xpool_settle(struct xpool *pool)
+{
+	xpool_put_many(pool, NULL, 0);
 }
 
 void xpool_add_client(struct xpool *pool, struct xclient *client)

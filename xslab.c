@@ -208,6 +208,7 @@ static __always_inline bool is_object(const struct xslab_cache *cache,
 /* Change the live byte; false: it says @on already. */
 static __always_inline bool set_live(u8 *live, u8 on)
 {
+	/* Two CPUs come here for one object only by a client's error; see above. */
 	if (unlikely(data_race(*live) == on))
 		return false;
 	WRITE_ONCE(*live, on);
