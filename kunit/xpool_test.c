@@ -617,7 +617,7 @@ static void test_neighbours(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(two));
 
 	addr = xpool_alloc_addr(two, 0, GFP_KERNEL);
-	KUNIT_EXPECT_PTR_EQ(test, addr, args.addr);
+	KUNIT_EXPECT_TRUE(test, addr >= args.addr && addr < args.addr + args.size);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(one, addr, 0), -ERANGE);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(two, addr, 0), 0);
 	expect_all_free(test, one);
@@ -693,22 +693,26 @@ static unsigned long free_system_pages(void)
 	return info.freeram;
 }
 
-#define CYCLES		16
-#define CYCLE_DRIFT	512L	/* pages; of 270,336 that go to and fro */
+#define CYCLES		32
+#define CYCLE_DRIFT	256L	/* pages; of 540,672 that go to and fro */
 
-/* Expect all pages back in the system, each time. */
+/*
+ * Expect all pages back in the system, each time. Free memory is measured while
+ * there is a pool: to make one of a single region, the system empties the lists
+ * of free pages that its CPUs keep, which it does not count as free.
+ */
 static void test_destroy_gives_back(struct kunit *test)
 {
 	struct fixture *f = test->priv;
-	long before = 0, drift;
+	long before, drift;
 	int i;
 
-	for (i = 0; i <= CYCLES; i++) {
-		system_pool(test, 66 << 20);
-		KUNIT_EXPECT_EQ(test, xpool_destroy(f->pool), 0);
+	system_pool(test, 66 << 20);
+	before = free_system_pages();
+	for (i = 0; i < CYCLES; i++) {
+		KUNIT_ASSERT_EQ(test, xpool_destroy(f->pool), 0);
 		f->pool = NULL;
-		if (!i)
-			before = free_system_pages();
+		system_pool(test, 66 << 20);
 	}
 	drift = before - (long)free_system_pages();
 	KUNIT_EXPECT_LT(test, drift, CYCLE_DRIFT);
