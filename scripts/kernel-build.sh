@@ -41,13 +41,13 @@ build_key() { # source tree
 	{
 		basename "$1"
 		make -s -C "$1" kernelversion
-		gcc --version | head -n 1
+		"$rig_cc" --version | head -n 1
 		offered_options
 	} | sha256sum | cut -c1-12
 }
 
 kmake() {
-	make -C "$source" O="$dir" ARCH="$rig_arch" -j"$(nproc)" "$@"
+	make -C "$source" O="$dir" ARCH="$rig_arch" CC="$rig_cc" -j"$(nproc)" "$@"
 }
 
 configure() {
@@ -61,12 +61,20 @@ check_config() {
 	[[ -z $dropped ]] || die "Linux $rig_version refused these lines of scripts/kernels for $rig_name:"$'\n'"$dropped"
 }
 
+# What is only prepared has no symbols for modules to be linked against; those
+# of the kernel that gcc built from the same configuration are the same.
+borrow_symbols() {
+	[[ $rig_name == x86_64-clang ]] || return 0
+	cp "$("$scripts/kernel-build.sh" "x86_64-$KVER_NEW")/Module.symvers" "$dir/"
+}
+
 build_kernel() {
 	[[ -e $dir/.complete ]] && return
 	mkdir -p "$dir"
 	with_progress "configuring $rig_name" "$dir.log" configure || exit 1
 	check_config
 	with_progress "building kernel $rig_name" "$dir.log" kmake "${rig_targets[@]}" || exit 1
+	borrow_symbols
 	touch "$dir/.complete"
 }
 

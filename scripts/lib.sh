@@ -119,17 +119,32 @@ vm_tools=(busybox:busybox-static cpio:cpio gzip:gzip timeout:coreutils)
 # The kernels that the tests run on: what each is built from and booted with
 rigs=(um-smp "x86_64-$KVER_NEW" "x86_64-$KVER_OLD" um-debug x86_64-debug)
 
+# x86_64-clang is none of those: a tree to compile modules in, not to boot.
 use_rig() { # name; sets rig_*
-	local debug=
-	case $1 in *-debug) debug=debug ;; esac
-	rig_name=$1 rig_version=$KVER_NEW
+	rig_name=$1 rig_version=$KVER_NEW rig_cc=gcc
 	case $1 in
 	um-*) rig_arch=um rig_targets=(linux modules) ;;
+	x86_64-clang) rig_arch=x86_64 rig_targets=(modules_prepare) rig_cc=$(find_clang) ;;
 	x86_64-*) rig_arch=x86_64 rig_targets=(bzImage vmlinux modules) ;;
 	*) die "no kernel named $1; there are: ${rigs[*]}" ;;
 	esac
 	[[ $1 == "x86_64-$KVER_OLD" ]] && rig_version=$KVER_OLD
-	rig_fragments=(common "$rig_arch" ${debug:+"$debug"})
+	rig_fragments=(common "$rig_arch")
+	[[ $1 == *-debug ]] && rig_fragments+=(debug)
+	[[ $1 == x86_64-debug ]] && rig_fragments+=(x86_64-debug)
+	return 0
+}
+
+# The newest clang there is; older than 17 is too old for Linux 7.2
+clangs=(clang-{22..17})
+
+find_clang() {
+	local name
+	for name in "${clangs[@]}" clang; do
+		have "$name" || continue
+		(($("$name" -dumpversion | cut -d. -f1) < 17)) || { echo "$name"; return; }
+	done
+	return 1
 }
 
 # What in a kernel's log is a failure whatever the tests say

@@ -32,15 +32,16 @@ kbuild() { # directory make-arguments...
 	make -C "$kdir" M="$where" "$@"
 }
 
+# Runs where set -e does not hold
 build_all() {
-	kbuild "$dir" "$@" modules
-	[[ -d $dir/samples ]] || return 0
+	kbuild "$dir" "$@" modules || return
+	[[ -e $dir/samples/Kbuild ]] || return 0
 	kbuild "$dir/samples" KBUILD_EXTRA_SYMBOLS="$dir/Module.symvers" "$@" modules
 }
 
 clean_all() {
 	kbuild "$dir" clean
-	[[ ! -d $dir/samples ]] || kbuild "$dir/samples" clean
+	[[ ! -e $dir/samples/Kbuild ]] || kbuild "$dir/samples" clean
 }
 
 # Forget what was built, or the next run would not see the warning

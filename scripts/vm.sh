@@ -59,7 +59,7 @@ qemu_command() { # accelerator options
 kvm_works() {
 	grep -qwE 'vmx|svm' /proc/cpuinfo && [[ -w /dev/kvm ]] || return
 	qemu_command -accel kvm -cpu host
-	timeout -k 2 15 "${command[@]}" </dev/null 2>/dev/null | grep -q 'Linux version' || return
+	timeout -s KILL 15 "${command[@]}" </dev/null 2>/dev/null | grep -q 'Linux version' || return
 }
 
 choose_command() {
@@ -83,7 +83,8 @@ fi
 [[ $log ]] || die "vm.sh needs -l LOG"
 mkdir -p "$(dirname "$log")"
 rc=0
-{ timeout -k 5 "$limit" "${command[@]}" </dev/null 2>&1 | tr -d '\r' >"$log"; } 2>/dev/null || rc=$?
+# KILL at once: UML can spin for ever in answering a TERM
+{ timeout -s KILL "$limit" "${command[@]}" </dev/null 2>&1 | tr -d '\r' >"$log"; } 2>/dev/null || rc=$?
 if ((rc == 124 || rc == 137)); then
 	echo "=== killed by the host: the VM did not end within $limit s" >>"$log"
 	say "the VM did not end within $limit s and was killed; the end of $log:"

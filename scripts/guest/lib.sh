@@ -15,7 +15,7 @@ results=/tmp/results
 kmsg() { echo "$*" >/dev/kmsg; }
 
 # Copy a stream into the log
-kmsg_stream() { while IFS= read -r line; do kmsg "${1:-# }$line"; done; }
+kmsg_stream() { while IFS= read -r line; do kmsg "${1-# }$line"; done; }
 
 result() {
 	echo "$*" >>$results
@@ -59,11 +59,14 @@ mark_log() { kmsg "=== log mark"; }
 log_since() { dmesg | awk '/=== log mark/ { n = 0; next } { line[n++] = $0 } END { for (i = 0; i < n; i++) print line[i] }'; }
 xalloc_lines() { log_since | grep '^xalloc: '; }
 
-# Free memory in KiB, after what is cached or waiting to be freed has gone
+# Free memory in KiB, after what is cached or waiting to be freed has gone.
+# Free pages that lie ready for one CPU are not in MemFree.
 free_memory() {
+	echo 4 >/proc/sys/vm/drop_caches # do not say so in the log
 	echo 3 >/proc/sys/vm/drop_caches
 	usleep 50000
-	awk '/^MemFree/ { print $2 }' /proc/meminfo
+	awk '/^MemFree/ { n += $2 } $1 == "count:" { n += $2 * 4 } END { print n }' \
+		/proc/meminfo /proc/zoneinfo
 }
 
 # Load xalloc with one string of parameters; print the errno

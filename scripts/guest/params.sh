@@ -69,7 +69,7 @@ refused $EINVAL size base=$reserved
 refused $EINVAL base "base=0x18000800 size=4M"
 refused $EINVAL base "base=garbage size=4M"
 refused $EINVAL base "base=0x10000000 size=4M"
-refused $EINVAL reserve_mem "base=$reserved reserve_mem=xalloc_test"
+refused $EINVAL base "base=$reserved reserve_mem=xalloc_test"
 if can_reserve_by_name; then
 	refused $ENOENT reserve_mem reserve_mem=no_such_name
 else
