@@ -1,0 +1,654 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tests of what people see in debugfs.
+ *
+ * The files are opened and read from inside the kernel, through a mount of
+ * debugfs that the suite makes for itself: the thread of a test may not see the
+ * one that people have.
+ */
+#include <kunit/test.h>
+#include <linux/debugfs.h>
+#include <linux/delay.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/kthread.h>
+#include <linux/mount.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uio.h>
+
+#include <xalloc/xpool.h>
+#include <xalloc/xslab.h>
+
+#include "xtest.h"
+
+static unsigned long rounds = 100;
+module_param(rounds, ulong, 0444);
+MODULE_PARM_DESC(rounds, "times that all files are read while pools and caches come and go");
+
+#define TEXT_MAX	16384
+#define POOL_SIZE	(8 << 20)
+
+/**
+ * struct fixture - what most tests look at
+ * @mnt: debugfs
+ * @pool: a pool ...
+ * @cache: ... with a cache ...
+ * @objs: ... of which these are live
+ * @page: and a block of 4 pages
+ * @text: what was read last
+ */
+struct fixture {
+	struct vfsmount		*mnt;
+	struct xpool		*pool;
+	struct xslab_cache	*cache;
+	void			*objs[100];
+	void			*page;
+	char			*text;
+};
+
+static struct vfsmount *mount_debugfs(void)
+{
+	struct file_system_type *type = get_fs_type("debugfs");
+
+	return type ? kern_mount(type) : ERR_PTR(-ENODEV);
+}
+
+static struct file *open_file(struct fixture *f, const char *path)
+{
+	return file_open_root_mnt(f->mnt, path, O_RDONLY, 0);
+}
+
+/* Files that a kernel thread closes are closed later; this waits for it. */
+static void close_file(struct file *file)
+{
+	fput(file);
+	flush_delayed_fput();
+}
+
+/* As read(2) does it for a file that is a seq_file, into kernel memory. */
+static ssize_t read_seq(struct file *file, char *text, size_t size)
+{
+	struct kvec kvec = { .iov_base = text, .iov_len = size };
+	struct dentry *dentry = file->f_path.dentry;
+	struct iov_iter iter;
+	struct kiocb kiocb;
+	ssize_t got;
+
+	got = debugfs_file_get(dentry);
+	if (got)
+		return got;
+	init_sync_kiocb(&kiocb, file);
+	kiocb.ki_pos = file->f_pos;
+	iov_iter_kvec(&iter, ITER_DEST, &kvec, 1, size);
+	got = seq_read_iter(&kiocb, &iter);
+	file->f_pos = kiocb.ki_pos;
+	debugfs_file_put(dentry);
+	return got;
+}
+
+/* The whole file @path under xalloc/, into f->text; or an error. */
+static int try_read(struct fixture *f, const char *dir, const char *name,
+		    const char *leaf)
+{
+	char path[128];
+	ssize_t got, len = 0;
+	struct file *file;
+
+	snprintf(path, sizeof(path), "xalloc/%s%s%s", dir, name, leaf);
+	file = open_file(f, path);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	do {
+		got = read_seq(file, f->text + len, TEXT_MAX - 1 - len);
+		len += max(got, 0);
+	} while (got > 0 && len < TEXT_MAX - 1);
+	close_file(file);
+	f->text[len] = '\0';
+	return got < 0 ? got : 0;
+}
+
+static char *read_text(struct kunit *test, const char *dir, const char *name,
+		       const char *leaf)
+{
+	struct fixture *f = test->priv;
+	int err = try_read(f, dir, name, leaf);
+
+	KUNIT_ASSERT_EQ_MSG(test, err, 0, "%s%s%s", dir, name, leaf);
+	return f->text;
+}
+
+/* The start of the line of @key, or NULL. */
+static const char *find_line(const char *text, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (; text && *text; text = strchr(text, '\n'), text = text ? text + 1 : NULL)
+		if (!strncmp(text, key, len) && text[len] == ' ')
+			return text;
+	return NULL;
+}
+
+static unsigned int count_lines(const char *text)
+{
+	unsigned int nr = 0;
+
+	for (; *text; text++)
+		nr += *text == '\n';
+	return nr;
+}
+
+/* A line "key value" with just this value. */
+static void expect_value(struct kunit *test, const char *text, const char *key, u64 want)
+{
+	const char *line = find_line(text, key);
+	char whole[64];
+
+	KUNIT_EXPECT_NOT_NULL_MSG(test, line, "no line %s", key);
+	snprintf(whole, sizeof(whole), "%s %llu\n", key, want);
+	KUNIT_EXPECT_TRUE_MSG(test, line && !strncmp(line, whole, strlen(whole)),
+			      "%.40s instead of %s", line ?: "nothing", whole);
+}
+
+/*
+ * Fixture
+ */
+
+static int use_fixture(struct fixture *f)
+{
+	struct xpool_args pool = { .name = "xstats-test", .size = POOL_SIZE };
+	struct xslab_args cache = { .name = "xstats-test", .size = 200 };
+	unsigned int i;
+
+	f->pool = xpool_create(&pool);
+	if (IS_ERR(f->pool))
+		return PTR_ERR(f->pool);
+	f->cache = xslab_cache_create_in(f->pool, &cache);
+	if (IS_ERR_OR_NULL(f->cache))
+		return -ENOMEM;
+	for (i = 0; i < ARRAY_SIZE(f->objs); i++)
+		f->objs[i] = xslab_cache_alloc(f->cache, GFP_KERNEL);
+	f->page = xpool_alloc_addr(f->pool, 2, GFP_KERNEL);
+	return f->page ? 0 : -ENOMEM;
+}
+
+static int stats_init(struct kunit *test)
+{
+	struct fixture *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+
+	if (!f)
+		return -ENOMEM;
+	test->priv = f;
+	f->text = kunit_kzalloc(test, TEXT_MAX, GFP_KERNEL);
+	if (!f->text)
+		return -ENOMEM;
+	f->mnt = mount_debugfs();
+	if (IS_ERR(f->mnt))
+		kunit_skip(test, "needs CONFIG_DEBUG_FS");
+	return use_fixture(f);
+}
+
+static void stats_exit(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	if (!IS_ERR_OR_NULL(f->cache)) {
+		xslab_cache_free_bulk(f->cache, ARRAY_SIZE(f->objs), f->objs);
+		xslab_cache_destroy(f->cache);
+	}
+	if (!IS_ERR_OR_NULL(f->pool)) {
+		xpool_free_addr(f->pool, f->page, 2);
+		KUNIT_EXPECT_EQ(test, xpool_destroy(f->pool), 0);
+	}
+	if (!IS_ERR_OR_NULL(f->mnt))
+		kern_unmount(f->mnt);
+}
+
+/*
+ * One pool, one cache
+ */
+
+#define EXPECT_FIELD(test, text, stats, field) \
+	expect_value(test, text, #field, (stats).field)
+
+/* Expect each number to be that of xpool_stats(), and the sum to be right. */
+static void test_pool_stats(struct kunit *test)
+{
+	char *text = read_text(test, "pools/", "xstats-test", "/stats");
+	struct fixture *f = test->priv;
+	struct xpool_stats s;
+
+	xpool_stats(f->pool, &s);
+	EXPECT_FIELD(test, text, s, total);
+	EXPECT_FIELD(test, text, s, free);
+	EXPECT_FIELD(test, text, s, slabs);
+	EXPECT_FIELD(test, text, s, pages);
+	EXPECT_FIELD(test, text, s, magazines);
+	EXPECT_FIELD(test, text, s, regions);
+	EXPECT_FIELD(test, text, s, largest_free);
+	EXPECT_FIELD(test, text, s, metadata);
+	EXPECT_FIELD(test, text, s, live_bytes);
+	EXPECT_FIELD(test, text, s, gets);
+	EXPECT_FIELD(test, text, s, puts);
+	EXPECT_FIELD(test, text, s, splits);
+	EXPECT_FIELD(test, text, s, merges);
+	EXPECT_FIELD(test, text, s, allocs);
+	EXPECT_FIELD(test, text, s, failures);
+	EXPECT_FIELD(test, text, s, errors);
+	KUNIT_EXPECT_EQ(test, s.total, (u64)(POOL_SIZE >> PAGE_SHIFT));
+	KUNIT_EXPECT_EQ(test, s.pages, 4ULL);
+	KUNIT_EXPECT_GT(test, s.slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, s.total, s.free + s.slabs + s.pages + s.magazines);
+}
+
+/* The share of metadata, as people compute it, to a hundredth of a percent. */
+static void test_metadata_percent(struct kunit *test)
+{
+	char *text = read_text(test, "pools/", "xstats-test", "/stats");
+	const char *line = find_line(text, "metadata_percent");
+	struct fixture *f = test->priv;
+	struct xpool_stats s;
+	char want[40];
+	u64 share;
+
+	xpool_stats(f->pool, &s);
+	share = div_u64(s.metadata * 10000, POOL_SIZE);
+	snprintf(want, sizeof(want), "metadata_percent %llu.%02llu\n", share / 100,
+		 share % 100);
+	KUNIT_ASSERT_NOT_NULL(test, line);
+	KUNIT_EXPECT_STREQ(test, line, want);
+}
+
+static void test_free_blocks(struct kunit *test)
+{
+	char *text = read_text(test, "pools/", "xstats-test", "/free_blocks");
+	struct fixture *f = test->priv;
+	struct xpool_stats s;
+	char key[4];
+	int order;
+
+	xpool_stats(f->pool, &s);
+	KUNIT_EXPECT_EQ(test, count_lines(text), 11U);
+	for (order = 0; order < 11; order++) {
+		snprintf(key, sizeof(key), "%d", order);
+		expect_value(test, text, key, s.free_blocks[order]);
+	}
+}
+
+/* As extfrag/unusable_index writes it: three decimal places. */
+static void test_unusable_index(struct kunit *test)
+{
+	char *text = read_text(test, "pools/", "xstats-test", "/unusable_index");
+	struct fixture *f = test->priv;
+	struct xpool_stats s;
+	char want[16];
+	int order;
+
+	xpool_stats(f->pool, &s);
+	for (order = 0; order < 11; order++) {
+		unsigned int index = xpool_unusable_index(&s, order);
+		int len = snprintf(want, sizeof(want), "%d %u.%03u\n", order,
+				   index / 1000, index % 1000);
+
+		KUNIT_EXPECT_EQ_MSG(test, strncmp(text, want, len), 0, "order %d", order);
+		text += len;
+	}
+	KUNIT_EXPECT_EQ(test, *text, '\0');
+}
+
+/* Expect the regions to hold all pages, and the address that a client got. */
+static void test_regions(struct kunit *test)
+{
+	char *text = read_text(test, "pools/", "xstats-test", "/regions");
+	unsigned long index, addr, nr, pages = 0, nr_regions = 0;
+	struct fixture *f = test->priv;
+	bool found = false;
+
+	while (sscanf(text, "%lu 0x%lx %lu\n", &index, &addr, &nr) == 3) {
+		found |= (unsigned long)f->page - addr < nr << PAGE_SHIFT;
+		pages += nr;
+		nr_regions++;
+		text = strchr(text, '\n') + 1;
+	}
+	KUNIT_EXPECT_EQ(test, *text, '\0');
+	KUNIT_EXPECT_EQ(test, pages, (unsigned long)POOL_SIZE >> PAGE_SHIFT);
+	KUNIT_EXPECT_GE(test, nr_regions, 1UL);
+	KUNIT_EXPECT_TRUE(test, found);
+}
+
+/* Expect each number to be that of xslab_cache_stats(), and the sums to be right. */
+static void test_cache_stats(struct kunit *test)
+{
+	char *text = read_text(test, "caches/", "xstats-test", "/stats");
+	struct fixture *f = test->priv;
+	struct xslab_stats s;
+
+	xslab_cache_stats(f->cache, &s);
+	EXPECT_FIELD(test, text, s, object_size);
+	EXPECT_FIELD(test, text, s, stride);
+	EXPECT_FIELD(test, text, s, slab_order);
+	EXPECT_FIELD(test, text, s, objects_per_slab);
+	EXPECT_FIELD(test, text, s, slab_waste);
+	EXPECT_FIELD(test, text, s, magazine_size);
+	EXPECT_FIELD(test, text, s, slabs);
+	EXPECT_FIELD(test, text, s, slabs_full);
+	EXPECT_FIELD(test, text, s, slabs_partial);
+	EXPECT_FIELD(test, text, s, slabs_free);
+	EXPECT_FIELD(test, text, s, capacity);
+	EXPECT_FIELD(test, text, s, live);
+	EXPECT_FIELD(test, text, s, magazines);
+	EXPECT_FIELD(test, text, s, depot);
+	EXPECT_FIELD(test, text, s, slab_free);
+	EXPECT_FIELD(test, text, s, allocs);
+	EXPECT_FIELD(test, text, s, frees);
+	EXPECT_FIELD(test, text, s, refills);
+	EXPECT_FIELD(test, text, s, flushes);
+	EXPECT_FIELD(test, text, s, depot_hits);
+	EXPECT_FIELD(test, text, s, busy);
+	EXPECT_FIELD(test, text, s, failures);
+	EXPECT_FIELD(test, text, s, errors);
+	EXPECT_FIELD(test, text, s, metadata);
+	KUNIT_EXPECT_EQ(test, s.live, (u64)ARRAY_SIZE(f->objs));
+	KUNIT_EXPECT_EQ(test, s.object_size, 200ULL);
+	KUNIT_EXPECT_EQ(test, s.capacity, s.live + s.magazines + s.depot + s.slab_free);
+	KUNIT_EXPECT_EQ(test, s.slabs, s.slabs_full + s.slabs_partial + s.slabs_free);
+	KUNIT_EXPECT_EQ(test, s.allocs, s.frees + s.live);
+}
+
+/* Expect an error of a client to be seen, and an allocation that failed. */
+static void test_errors_are_seen(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(f->pool, 11, GFP_KERNEL));
+	KUNIT_EXPECT_NE(test, xpool_free_addr(f->pool, f->page + PAGE_SIZE, 0), 0);
+	KUNIT_EXPECT_NE(test, xslab_cache_free(f->cache, f->objs[0] + 1), 0);
+	read_text(test, "pools/", "xstats-test", "/stats");
+	expect_value(test, f->text, "failures", 1);
+	expect_value(test, f->text, "errors", 1);
+	read_text(test, "caches/", "xstats-test", "/stats");
+	expect_value(test, f->text, "errors", 1);
+}
+
+/* Expect reading to change nothing. */
+static void test_reading_changes_nothing(struct kunit *test)
+{
+	struct xslab_stats cache_before, cache_after;
+	struct xpool_stats before, after;
+	struct fixture *f = test->priv;
+
+	xpool_stats(f->pool, &before);
+	xslab_cache_stats(f->cache, &cache_before);
+	read_text(test, "", "buddyinfo", "");
+	read_text(test, "", "slabinfo", "");
+	read_text(test, "pools/", "xstats-test", "/stats");
+	read_text(test, "pools/", "xstats-test", "/free_blocks");
+	read_text(test, "pools/", "xstats-test", "/unusable_index");
+	read_text(test, "pools/", "xstats-test", "/regions");
+	read_text(test, "caches/", "xstats-test", "/stats");
+	xpool_stats(f->pool, &after);
+	xslab_cache_stats(f->cache, &cache_after);
+	KUNIT_EXPECT_EQ(test, memcmp(&before, &after, sizeof(after)), 0);
+	KUNIT_EXPECT_EQ(test, memcmp(&cache_before, &cache_after, sizeof(cache_after)), 0);
+}
+
+/*
+ * The tables
+ */
+
+/* One space where there are several. */
+static void squeeze(char *text)
+{
+	char *to = text;
+
+	for (; *text; text++)
+		if (text[0] != ' ' || text[1] != ' ')
+			*to++ = *text;
+	*to = '\0';
+}
+
+/* Expect a line as a parser of /proc/buddyinfo wants it. */
+static void test_buddyinfo(struct kunit *test)
+{
+	char *text = read_text(test, "", "buddyinfo", "");
+	struct fixture *f = test->priv;
+	struct xpool_stats s;
+	char want[256];
+	int order, len;
+
+	xpool_stats(f->pool, &s);
+	squeeze(text);
+	len = snprintf(want, sizeof(want), "Node 0, zone xstats-test");
+	for (order = 0; order < 11; order++)
+		len += scnprintf(want + len, sizeof(want) - len, " %llu",
+				 s.free_blocks[order]);
+	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(text, want), "%s", want);
+	KUNIT_EXPECT_EQ(test, strncmp(text, "Node 0, zone default ", 21), 0);
+}
+
+/* Expect the head and a line as a parser of /proc/slabinfo wants them. */
+static void test_slabinfo(struct kunit *test)
+{
+	char *text = read_text(test, "", "slabinfo", "");
+	struct fixture *f = test->priv;
+	struct xslab_stats s;
+	char want[128];
+
+	xslab_cache_stats(f->cache, &s);
+	KUNIT_EXPECT_EQ(test, strncmp(text, "slabinfo - version: 2.1\n# name ", 31), 0);
+	squeeze(text);
+	snprintf(want, sizeof(want), "\nxstats-test %llu %llu %llu %llu %llu : tunables ",
+		 s.live, s.capacity, s.stride, s.objects_per_slab, 1ULL << s.slab_order);
+	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(text, want), "%s", want);
+	snprintf(want, sizeof(want), " : slabdata %llu %llu %llu\n",
+		 s.slabs - s.slabs_free, s.slabs, s.depot);
+	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(text, want), "%s", want);
+}
+
+/*
+ * Names
+ */
+
+static const char * const names[] = {
+	"a", "1", "-", "...", "%s%n%d", "tilde~2", "tab\there", "a b", "\\", "*?",
+	"\xc3\xbcx", "0123456789012345678901234567890",
+};
+
+static void name_desc(const char * const *name, char *desc)
+{
+	/* KTAP is text: what is not plain becomes a dot, "#" would be a comment */
+	for (strscpy(desc, *name, KUNIT_PARAM_DESC_SIZE); *desc; desc++)
+		if (*desc < '!' || *desc > '~')
+			*desc = '.';
+}
+
+KUNIT_ARRAY_PARAM(name, names, name_desc);
+
+/* Expect just this name in debugfs, for a pool and for a cache. */
+static void test_name(struct kunit *test)
+{
+	struct xpool_args pool_args = { .size = PAGE_SIZE * 64 };
+	struct xslab_args args = { .size = 64 };
+	struct fixture *f = test->priv;
+	struct xslab_cache *cache;
+	struct xpool *pool;
+
+	pool_args.name = *(const char * const *)test->param_value;
+	args.name = pool_args.name;
+	pool = xpool_create(&pool_args);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(pool));
+	cache = xslab_cache_create_in(pool, &args);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(cache));
+	KUNIT_EXPECT_STREQ(test, xslab_cache_name(cache), args.name);
+
+	KUNIT_EXPECT_EQ(test, try_read(f, "pools/", args.name, "/stats"), 0);
+	expect_value(test, f->text, "total", 64);
+	KUNIT_EXPECT_EQ(test, try_read(f, "caches/", args.name, "/stats"), 0);
+	expect_value(test, f->text, "object_size", 64);
+	read_text(test, "", "slabinfo", "");
+	KUNIT_EXPECT_NOT_NULL(test, find_line(f->text, args.name));
+
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
+	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), 0);
+	KUNIT_EXPECT_EQ(test, try_read(f, "pools/", args.name, "/stats"), -ENOENT);
+	KUNIT_EXPECT_EQ(test, try_read(f, "caches/", args.name, "/stats"), -ENOENT);
+}
+
+/* Three caches of one name, of 16, 32 and 48 bytes. Expect name, ~2 and ~3. */
+static void test_same_name(struct kunit *test)
+{
+	struct xslab_args args = { .name = "twin" };
+	static const char * const dirs[] = { "twin", "twin~2", "twin~3" };
+	struct fixture *f = test->priv;
+	struct xslab_cache *caches[3];
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		args.size = 16 * (i + 1);
+		caches[i] = xslab_cache_create_in(f->pool, &args);
+		KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(caches[i]));
+	}
+	for (i = 0; i < 3; i++) {
+		read_text(test, "caches/", dirs[i], "/stats");
+		expect_value(test, f->text, "object_size", 16 * (i + 1));
+	}
+	for (i = 0; i < 3; i++) {
+		KUNIT_EXPECT_EQ(test, xslab_cache_destroy(caches[i]), 0);
+		KUNIT_EXPECT_EQ(test, try_read(f, "caches/", dirs[i], "/stats"), -ENOENT);
+	}
+}
+
+/*
+ * What is gone is not shown
+ */
+
+/* Expect a file that was open when its cache went to be dead, and not to hold it. */
+static void test_open_file_of_dead_cache(struct kunit *test)
+{
+	struct xslab_args args = { .name = "xstats-dead", .size = 64 };
+	struct fixture *f = test->priv;
+	struct xslab_cache *cache = xslab_cache_create_in(f->pool, &args);
+	struct file *file;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(cache));
+	file = open_file(f, "xalloc/caches/xstats-dead/stats");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_EXPECT_GT(test, read_seq(file, f->text, 10), (ssize_t)0);
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
+	KUNIT_EXPECT_EQ(test, read_seq(file, f->text, 10), (ssize_t)-EIO);
+	close_file(file);
+	KUNIT_EXPECT_EQ(test, try_read(f, "caches/", "xstats-dead", "/stats"), -ENOENT);
+}
+
+/* A destroy that is refused must not take the directory away. */
+static void test_refused_destroy_stays(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	KUNIT_EXPECT_EQ(test, xpool_destroy(f->pool), -EBUSY);
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(f->cache), -EBUSY);
+	KUNIT_EXPECT_EQ(test, try_read(f, "pools/", "xstats-test", "/stats"), 0);
+	KUNIT_EXPECT_EQ(test, try_read(f, "caches/", "xstats-test", "/stats"), 0);
+	expect_value(test, f->text, "live", ARRAY_SIZE(f->objs));
+}
+
+/* Make and destroy a pool with two caches, and use them, until told to stop. */
+static int come_and_go(void *errors)
+{
+	struct xpool_args pool_args = { .name = "xstats-busy", .size = 1 << 20 };
+	struct xslab_args args = { .name = "xstats-busy", .size = 100 };
+
+	while (!kthread_should_stop()) {
+		struct xpool *pool = xpool_create(&pool_args);
+		struct xslab_cache *one, *two;
+
+		if (IS_ERR(pool)) {
+			atomic_inc(errors);
+			break;
+		}
+		one = xslab_cache_create_in(pool, &args);
+		two = xslab_cache_create_in(pool, &args);
+		if (xslab_cache_free(one, xslab_cache_alloc(one, GFP_KERNEL)) ||
+		    xslab_cache_destroy(one) || xslab_cache_destroy(two) ||
+		    xpool_destroy(pool))
+			atomic_inc(errors);
+	}
+	while (!kthread_should_stop())
+		msleep(20);
+	return 0;
+}
+
+/* Read all that there is of the busy ones; they may be gone at any moment. */
+static unsigned int read_busy(struct fixture *f)
+{
+	unsigned int seen = 0;
+
+	seen += !try_read(f, "pools/", "xstats-busy", "/stats");
+	seen += !try_read(f, "pools/", "xstats-busy", "/regions");
+	seen += !try_read(f, "caches/", "xstats-busy", "/stats");
+	seen += !try_read(f, "caches/", "xstats-busy~2", "/stats");
+	return seen;
+}
+
+/* Expect what stays to be shown whole, whatever comes and goes beside it. */
+static void test_while_others_come_and_go(struct kunit *test)
+{
+	unsigned long i, nr = xtest_param(rounds);
+	struct fixture *f = test->priv;
+	struct task_struct *task;
+	unsigned int seen = 0;
+	atomic_t errors = ATOMIC_INIT(0);
+
+	task = kthread_run(come_and_go, &errors, "xstats-busy");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	/* More rounds where the other one was slow to start */
+	for (i = 0; i < nr || (!seen && i < 100 * nr); i++) {
+		seen += read_busy(f);
+		KUNIT_EXPECT_EQ(test, try_read(f, "", "buddyinfo", ""), 0);
+		KUNIT_EXPECT_NOT_NULL(test, strstr(f->text, "zone xstats-test"));
+		KUNIT_EXPECT_EQ(test, try_read(f, "", "slabinfo", ""), 0);
+		KUNIT_EXPECT_NOT_NULL(test, find_line(f->text, "xstats-test"));
+		KUNIT_EXPECT_EQ(test, try_read(f, "caches/", "xstats-test", "/stats"), 0);
+		expect_value(test, f->text, "live", ARRAY_SIZE(f->objs));
+	}
+	kthread_stop(task);
+	KUNIT_EXPECT_EQ(test, atomic_read(&errors), 0);
+	KUNIT_EXPECT_GT(test, seen, 0U);
+	kunit_info(test, "%lu rounds, %u of %lu reads met what comes and goes\n", i,
+		   seen, 4 * i);
+	KUNIT_EXPECT_EQ(test, try_read(f, "caches/", "xstats-busy", "/stats"), -ENOENT);
+	KUNIT_EXPECT_EQ(test, try_read(f, "pools/", "xstats-busy", "/stats"), -ENOENT);
+}
+
+static struct kunit_case stats_cases[] = {
+	KUNIT_CASE(test_pool_stats),
+	KUNIT_CASE(test_metadata_percent),
+	KUNIT_CASE(test_free_blocks),
+	KUNIT_CASE(test_unusable_index),
+	KUNIT_CASE(test_regions),
+	KUNIT_CASE(test_cache_stats),
+	KUNIT_CASE(test_errors_are_seen),
+	KUNIT_CASE(test_reading_changes_nothing),
+	KUNIT_CASE(test_buddyinfo),
+	KUNIT_CASE(test_slabinfo),
+	KUNIT_CASE_PARAM(test_name, name_gen_params),
+	KUNIT_CASE(test_same_name),
+	KUNIT_CASE(test_open_file_of_dead_cache),
+	KUNIT_CASE(test_refused_destroy_stays),
+	KUNIT_CASE(test_while_others_come_and_go),
+	{ }
+};
+
+static struct kunit_suite stats_suite = {
+	.name = "xstats",
+	.init = stats_init,
+	.exit = stats_exit,
+	.test_cases = stats_cases,
+};
+
+kunit_test_suite(stats_suite);
+
+MODULE_DESCRIPTION("Tests of xalloc's statistics in debugfs");
+MODULE_LICENSE("GPL");
