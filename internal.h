@@ -154,8 +154,8 @@ struct xlive;
 /*
  * An offset is where an address lies in its pool, counted in bytes from page
  * number 0. Page number 0 is the last multiple of the largest block at or
- * before the start of the range, so that a block is aligned in memory as it is
- * in page numbers; the numbers before the start are never free.
+ * before the start of the range, so that a block is aligned in addresses as it
+ * is in page numbers; the numbers before the start are never free.
  */
 struct xpool {
 	/* Read by every operation */
@@ -280,44 +280,51 @@ struct xmag_ops {
 	void (*drain)(struct xmag *mag, void **objs, unsigned int nr);
 };
 
+#define XMAG_CLOSED	BIT(0)	/* somebody else has the magazines; see xmag_close() */
+#define XMAG_DETOUR	BIT(1)	/* the owner wants to see all operations */
+
 /**
  * struct xmag_cpu - the magazines of one CPU; all that a hit touches
  * @busy: an operation of this CPU is under way
- * @closed: somebody else has the magazines; see xmag_close()
- * @state: both in one word
- * @nr_previous: objects in @previous: none or all that fit
- * @nr: objects in @loaded
- * @size: objects that a magazine holds
- * @loaded: the magazine in use
- * @previous: the one before
+ * @hold: reasons why the fast path must not be taken: XMAG_CLOSED, XMAG_DETOUR
+ * @state: both: 0 is the only one for the fast path
+ * @previous_full: @previous is full; otherwise it is empty
+ * @top: where the next object of the loaded magazine goes
+ * @bottom: the loaded magazine; it is empty when @top is here
+ * @end: its end; it is full when @top is here
+ * @previous: the magazine that was loaded before
  * @allocs: objects handed out by way of this CPU's magazines
- * @refills: magazines loaded
- * @flushes: magazines unloaded
- * @depot_hits: those that the depot served
  */
 struct xmag_cpu {
 	union {
 		struct {
 			u8	busy;
-			u8	closed;
+			u8	hold;
 		};
 		u16		state;
 	};
-	u16			nr_previous;
-	u32			nr;
-	u32			size;
-	void			**loaded;
+	bool			previous_full;
+	void			**top;
+	void			**bottom;
+	void			**end;
 	void			**previous;
 	unsigned long		allocs;
+} ____cacheline_aligned;
+
+/**
+ * struct xmag_slow - what the slow paths count on a CPU
+ * @allocs: objects handed out past the magazines
+ * @busy: operations that found them in use, or closed
+ * @refills: magazines loaded
+ * @flushes: magazines unloaded
+ * @depot_hits: those that the depot served
+ */
+struct xmag_slow {
+	unsigned long		allocs;
+	unsigned long		busy;
 	unsigned long		refills;
 	unsigned long		flushes;
 	unsigned long		depot_hits;
-} ____cacheline_aligned;
-
-/* Counters of operations that do not own their CPU's magazines. */
-struct xmag_direct {
-	unsigned long		allocs;
-	unsigned long		busy;
 };
 
 /**
@@ -338,7 +345,7 @@ struct xmag {
 	struct xmag_cpu __percpu *cpus;
 	const struct xmag_ops	*ops;
 	unsigned int		size;
-	struct xmag_direct __percpu *direct;
+	struct xmag_slow __percpu *slow;
 	void			**slots;	/* the memory of all magazines */
 	size_t			metadata;
 	struct mutex		closing;	/* held from xmag_close() to xmag_open() */
@@ -361,6 +368,7 @@ struct xmag_count {
 int xmag_init(struct xmag *mag, const struct xmag_ops *ops, unsigned int size,
 	      unsigned int depot);
 void xmag_destroy(struct xmag *mag);
+void xmag_set_detour(struct xmag *mag);
 void *xmag_alloc_slow(struct xmag *mag);
 void xmag_free_slow(struct xmag *mag, void *obj);
 void xmag_close(struct xmag *mag);
@@ -391,6 +399,20 @@ static __always_inline bool xmag_enter(struct xmag *mag, struct xmag_cpu **cpu)
 	return true;
 }
 
+/* The same for slow paths, which are where a detour leads. */
+static inline bool xmag_enter_slow(struct xmag *mag, struct xmag_cpu **cpu)
+{
+	preempt_disable();
+	*cpu = this_cpu_ptr(mag->cpus);
+	if ((*cpu)->busy || READ_ONCE((*cpu)->hold) & XMAG_CLOSED) {
+		preempt_enable();
+		return false;
+	}
+	WRITE_ONCE((*cpu)->busy, 1);
+	barrier();
+	return true;
+}
+
 static __always_inline void xmag_leave(struct xmag_cpu *cpu)
 {
 	barrier();
@@ -398,15 +420,25 @@ static __always_inline void xmag_leave(struct xmag_cpu *cpu)
 	preempt_enable();
 }
 
+static __always_inline bool xmag_is_empty(const struct xmag_cpu *cpu)
+{
+	return cpu->top == cpu->bottom;
+}
+
+static __always_inline bool xmag_is_full(const struct xmag_cpu *cpu)
+{
+	return cpu->top == cpu->end;
+}
+
 static __always_inline void *xmag_pop(struct xmag_cpu *cpu)
 {
 	cpu->allocs++;
-	return cpu->loaded[--cpu->nr];
+	return *--cpu->top;
 }
 
 static __always_inline void xmag_push(struct xmag_cpu *cpu, void *obj)
 {
-	cpu->loaded[cpu->nr++] = obj;
+	*cpu->top++ = obj;
 }
 
 /* Take an object of the loaded magazine; false: xmag_alloc_slow() knows more. */
@@ -416,7 +448,7 @@ static __always_inline bool xmag_try_alloc(struct xmag *mag, void **obj)
 
 	if (unlikely(!xmag_enter(mag, &cpu)))
 		return false;
-	if (unlikely(!cpu->nr)) {
+	if (unlikely(xmag_is_empty(cpu))) {
 		xmag_leave(cpu);
 		return false;
 	}
@@ -432,7 +464,7 @@ static __always_inline bool xmag_try_free(struct xmag *mag, void *obj)
 
 	if (unlikely(!xmag_enter(mag, &cpu)))
 		return false;
-	if (unlikely(cpu->nr == cpu->size)) {
+	if (unlikely(xmag_is_full(cpu))) {
 		xmag_leave(cpu);
 		return false;
 	}

@@ -50,9 +50,9 @@
  * Others' magazines
  *
  * To collect what the CPUs hold, somebody must take magazines away from CPUs
- * that are running, idle or offline. xmag_close() sets each CPU's closed byte
+ * that are running, idle or offline. xmag_close() sets each CPU's closed bit
  * and waits for an RCU grace period: after it, whoever was between enter and
- * leave has left, and whoever comes sees the byte. From then on, until
+ * leave has left, and whoever comes sees the bit. From then on, until
  * xmag_open(), all magazines belong to the closer, and everybody else goes past
  * them. No interprocessor call is needed, and none can find a CPU busy.
  *
@@ -139,29 +139,43 @@ unsigned long xmag_drain_depot(struct xmag *mag)
  * The magazines of a CPU that was entered
  */
 
-static void swap_magazines(struct xmag_cpu *cpu)
+static void set_loaded(struct xmag *mag, struct xmag_cpu *cpu, void **magazine,
+		       unsigned int nr)
 {
-	unsigned int nr = cpu->nr;
+	cpu->bottom = magazine;
+	cpu->end = magazine + mag->size;
+	cpu->top = magazine + nr;
+}
 
-	swap(cpu->loaded, cpu->previous);
-	cpu->nr = cpu->nr_previous;
-	cpu->nr_previous = nr;
+/* The loaded magazine is empty or full, as the previous one always is. */
+static void swap_magazines(struct xmag *mag, struct xmag_cpu *cpu)
+{
+	bool full = xmag_is_full(cpu);
+	void **loaded = cpu->bottom;
+
+	set_loaded(mag, cpu, cpu->previous, cpu->previous_full ? mag->size : 0);
+	cpu->previous = loaded;
+	cpu->previous_full = full;
 }
 
 /* The loaded magazine is empty: have one that is not, if there is one. */
 static void load(struct xmag *mag, struct xmag_cpu *cpu)
 {
-	if (cpu->nr_previous) {
-		swap_magazines(cpu);
+	void **magazine = cpu->bottom;
+	unsigned int nr;
+
+	if (cpu->previous_full) {
+		swap_magazines(mag, cpu);
 		return;
 	}
-	cpu->refills++;
-	if (depot_swap_for_full(&mag->depot, &cpu->loaded)) {
-		cpu->depot_hits++;
-		cpu->nr = cpu->size;
-		return;
+	this_cpu_inc(mag->slow->refills);
+	if (depot_swap_for_full(&mag->depot, &magazine)) {
+		this_cpu_inc(mag->slow->depot_hits);
+		nr = mag->size;
+	} else {
+		nr = mag->ops->fill(mag, magazine, mag->size);
 	}
-	cpu->nr = mag->ops->fill(mag, cpu->loaded, cpu->size);
+	set_loaded(mag, cpu, magazine, nr);
 }
 
 /*
@@ -170,15 +184,15 @@ static void load(struct xmag *mag, struct xmag_cpu *cpu)
  */
 static void unload(struct xmag *mag, struct xmag_cpu *cpu)
 {
-	if (cpu->nr_previous) {
-		cpu->flushes++;
+	if (cpu->previous_full) {
+		this_cpu_inc(mag->slow->flushes);
 		if (depot_swap_for_empty(&mag->depot, &cpu->previous))
-			cpu->depot_hits++;
+			this_cpu_inc(mag->slow->depot_hits);
 		else
-			mag->ops->drain(mag, cpu->previous, cpu->size);
-		cpu->nr_previous = 0;
+			mag->ops->drain(mag, cpu->previous, mag->size);
+		cpu->previous_full = false;
 	}
-	swap_magazines(cpu);
+	swap_magazines(mag, cpu);
 }
 
 /*
@@ -189,10 +203,10 @@ static void *alloc_past(struct xmag *mag)
 {
 	void *obj;
 
-	this_cpu_inc(mag->direct->busy);
+	this_cpu_inc(mag->slow->busy);
 	do {
 		if (mag->ops->fill(mag, &obj, 1)) {
-			this_cpu_inc(mag->direct->allocs);
+			this_cpu_inc(mag->slow->allocs);
 			return obj;
 		}
 	} while (depot_spill(mag));
@@ -201,7 +215,7 @@ static void *alloc_past(struct xmag *mag)
 
 static void free_past(struct xmag *mag, void *obj)
 {
-	this_cpu_inc(mag->direct->busy);
+	this_cpu_inc(mag->slow->busy);
 	mag->ops->drain(mag, &obj, 1);
 }
 
@@ -211,11 +225,11 @@ noinline void *xmag_alloc_slow(struct xmag *mag)
 	struct xmag_cpu *cpu;
 	void *obj = NULL;
 
-	if (!xmag_enter(mag, &cpu))
+	if (!xmag_enter_slow(mag, &cpu))
 		return alloc_past(mag);
-	if (!cpu->nr)
+	if (xmag_is_empty(cpu))
 		load(mag, cpu);
-	if (cpu->nr)
+	if (!xmag_is_empty(cpu))
 		obj = xmag_pop(cpu);
 	xmag_leave(cpu);
 	return obj;
@@ -227,11 +241,11 @@ noinline void xmag_free_slow(struct xmag *mag, void *obj)
 {
 	struct xmag_cpu *cpu;
 
-	if (!xmag_enter(mag, &cpu)) {
+	if (!xmag_enter_slow(mag, &cpu)) {
 		free_past(mag, obj);
 		return;
 	}
-	if (cpu->nr == cpu->size)
+	if (xmag_is_full(cpu))
 		unload(mag, cpu);
 	xmag_push(cpu, obj);
 	xmag_leave(cpu);
@@ -248,8 +262,11 @@ void xmag_close(struct xmag *mag)
 	int cpu;
 
 	mutex_lock(&mag->closing);
-	for_each_possible_cpu(cpu)
-		WRITE_ONCE(per_cpu_ptr(mag->cpus, cpu)->closed, 1);
+	for_each_possible_cpu(cpu) {
+		struct xmag_cpu *of = per_cpu_ptr(mag->cpus, cpu);
+
+		WRITE_ONCE(of->hold, of->hold | XMAG_CLOSED);
+	}
 	synchronize_rcu_expedited();
 }
 EXPORT_SYMBOL_GPL(xmag_close);
@@ -259,10 +276,10 @@ void xmag_open(struct xmag *mag)
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		u8 *closed = &per_cpu_ptr(mag->cpus, cpu)->closed;
+		struct xmag_cpu *of = per_cpu_ptr(mag->cpus, cpu);
 
 		/* Pairs with xmag_enter(): what we did to the magazines comes first. */
-		smp_store_release(closed, 0);
+		smp_store_release(&of->hold, of->hold & ~XMAG_CLOSED);
 	}
 	mutex_unlock(&mag->closing);
 }
@@ -270,10 +287,11 @@ EXPORT_SYMBOL_GPL(xmag_open);
 
 static void drain_cpu(struct xmag *mag, struct xmag_cpu *cpu)
 {
-	mag->ops->drain(mag, cpu->loaded, cpu->nr);
-	mag->ops->drain(mag, cpu->previous, cpu->nr_previous);
-	cpu->nr = 0;
-	cpu->nr_previous = 0;
+	mag->ops->drain(mag, cpu->bottom, cpu->top - cpu->bottom);
+	cpu->top = cpu->bottom;
+	if (cpu->previous_full)
+		mag->ops->drain(mag, cpu->previous, mag->size);
+	cpu->previous_full = false;
 }
 
 /* Empty all magazines and the depot into the owner, while closed. */
@@ -299,23 +317,47 @@ static int xmag_cpu_dead(unsigned int nr, struct hlist_node *node)
 	struct xmag_cpu *cpu = per_cpu_ptr(mag->cpus, nr);
 
 	mutex_lock(&mag->closing);
-	if (cpu->nr == cpu->size && depot_swap_for_empty(&mag->depot, &cpu->loaded))
-		cpu->nr = 0;
-	if (cpu->nr_previous && depot_swap_for_empty(&mag->depot, &cpu->previous))
-		cpu->nr_previous = 0;
+	if (cpu->previous_full && depot_swap_for_empty(&mag->depot, &cpu->previous))
+		cpu->previous_full = false;
+	if (xmag_is_full(cpu))
+		swap_magazines(mag, cpu);
+	if (cpu->previous_full && depot_swap_for_empty(&mag->depot, &cpu->previous))
+		cpu->previous_full = false;
 	drain_cpu(mag, cpu);
 	mutex_unlock(&mag->closing);
 	return 0;
 }
 
-/* The CPU does not wait for us; a number may be old by an operation. */
-static void add_cpu_counts(struct xmag_count *count, const struct xmag_cpu *cpu)
+/*
+ * How full is the loaded magazine of a CPU that does not wait for us? Where it
+ * changes magazines just now, the two pointers may not belong together.
+ */
+static unsigned long count_loaded(struct xmag *mag, const struct xmag_cpu *cpu)
 {
-	count->cpus += READ_ONCE(cpu->nr) + READ_ONCE(cpu->nr_previous);
-	count->allocs += READ_ONCE(cpu->allocs);
-	count->refills += READ_ONCE(cpu->refills);
-	count->flushes += READ_ONCE(cpu->flushes);
-	count->depot_hits += READ_ONCE(cpu->depot_hits);
+	unsigned int tries;
+
+	for (tries = 0; tries < 8; tries++) {
+		void **bottom = READ_ONCE(cpu->bottom);
+		unsigned long nr = READ_ONCE(cpu->top) - bottom;
+
+		if (nr <= mag->size && bottom == READ_ONCE(cpu->bottom))
+			return nr;
+	}
+	return 0;
+}
+
+static void add_cpu_counts(struct xmag_count *count, struct xmag *mag, int nr)
+{
+	const struct xmag_cpu *cpu = per_cpu_ptr(mag->cpus, nr);
+	const struct xmag_slow *slow = per_cpu_ptr(mag->slow, nr);
+
+	count->cpus += count_loaded(mag, cpu);
+	count->cpus += READ_ONCE(cpu->previous_full) ? mag->size : 0;
+	count->allocs += READ_ONCE(cpu->allocs) + READ_ONCE(slow->allocs);
+	count->refills += READ_ONCE(slow->refills);
+	count->flushes += READ_ONCE(slow->flushes);
+	count->depot_hits += READ_ONCE(slow->depot_hits);
+	count->busy += READ_ONCE(slow->busy);
 }
 
 /* What the magazines hold and did: exact when idle, near when not. */
@@ -326,13 +368,8 @@ void xmag_count(struct xmag *mag, struct xmag_count *count)
 	*count = (struct xmag_count){
 		.depot = (unsigned long)READ_ONCE(mag->depot.nr_full) * mag->size,
 	};
-	for_each_possible_cpu(i) {
-		struct xmag_direct *direct = per_cpu_ptr(mag->direct, i);
-
-		add_cpu_counts(count, per_cpu_ptr(mag->cpus, i));
-		count->allocs += READ_ONCE(direct->allocs);
-		count->busy += READ_ONCE(direct->busy);
-	}
+	for_each_possible_cpu(i)
+		add_cpu_counts(count, mag, i);
 }
 EXPORT_SYMBOL_GPL(xmag_count);
 
@@ -351,8 +388,7 @@ static void deal_magazines(struct xmag *mag)
 	for_each_possible_cpu(cpu) {
 		struct xmag_cpu *own = per_cpu_ptr(mag->cpus, cpu);
 
-		own->size = mag->size;
-		own->loaded = slot;
+		set_loaded(mag, own, slot, 0);
 		own->previous = slot + mag->size;
 		slot += 2 * mag->size;
 	}
@@ -361,7 +397,7 @@ static void deal_magazines(struct xmag *mag)
 static void free_magazines(struct xmag *mag)
 {
 	free_percpu(mag->cpus);
-	free_percpu(mag->direct);
+	free_percpu(mag->slow);
 	xmeta_free(mag->slots);
 	xmeta_free(mag->depot.mags);
 }
@@ -382,13 +418,13 @@ int xmag_init(struct xmag *mag, const struct xmag_ops *ops, unsigned int size,
 	raw_spin_lock_init(&mag->depot.lock);
 	mag->depot.nr = depot;
 	mag->cpus = alloc_percpu_gfp(struct xmag_cpu, XMETA_GFP);
-	mag->direct = alloc_percpu_gfp(struct xmag_direct, XMETA_GFP);
+	mag->slow = alloc_percpu_gfp(struct xmag_slow, XMETA_GFP);
 	mag->slots = xmeta_alloc(slots);
 	mag->depot.mags = xmeta_alloc(depot * sizeof(*mag->depot.mags));
-	if (!mag->cpus || !mag->direct || !mag->slots || !mag->depot.mags)
+	if (!mag->cpus || !mag->slow || !mag->slots || !mag->depot.mags)
 		goto undo;
 	mag->metadata = slots + depot * sizeof(*mag->depot.mags) + num_possible_cpus() *
-			(sizeof(struct xmag_cpu) + sizeof(struct xmag_direct));
+			(sizeof(struct xmag_cpu) + sizeof(struct xmag_slow));
 	deal_magazines(mag);
 	err = cpuhp_state_add_instance_nocalls(xmag_hotplug_state, &mag->hotplug);
 	if (!err)
@@ -398,6 +434,18 @@ undo:
 	return err;
 }
 EXPORT_SYMBOL_GPL(xmag_init);
+
+/*
+ * Send every operation to the slow path, where the owner can do more. Before the
+ * magazines are used.
+ */
+void xmag_set_detour(struct xmag *mag)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		per_cpu_ptr(mag->cpus, cpu)->hold = XMAG_DETOUR;
+}
 
 /* The owner takes what is in the magazines first, or knows that it is nothing. */
 void xmag_destroy(struct xmag *mag)

@@ -18,7 +18,7 @@
  *
  * Page number 0 is the last multiple of the largest block, 4 MiB, at or before
  * the start of the range. So a block that is aligned in page numbers is aligned
- * in memory too. The numbers before the start are taken out of the buddy system
+ * in addresses too. The numbers before the start are taken out of the buddy system
  * for good; they cost half a byte each, because the array of struct xpage
  * starts at the start.
  *
@@ -357,22 +357,26 @@ struct xpage *xpool_head(const struct xpool *pool, unsigned long index)
 #define refuse(pool, err, fmt, ...) \
 	({ pr_err("pool %s: " fmt "\n", (pool)->name, ##__VA_ARGS__); (err); })
 
-static int one_region(struct xpool *pool, unsigned long addr, unsigned long first)
+/* A block is aligned in page numbers as it is in addresses. */
+static unsigned long first_number(unsigned long addr)
+{
+	return (addr >> PAGE_SHIFT) % XPOOL_CHUNK_PAGES;
+}
+
+static int one_region(struct xpool *pool, void *addr)
 {
 	struct xregion *region = xmeta_alloc(sizeof(*region));
 
 	if (!region)
 		return -ENOMEM;
-	*region = (struct xregion){ addr, pool->nr_pages, first };
+	*region = (struct xregion){
+		.addr = (unsigned long)addr,
+		.nr = pool->nr_pages,
+		.index = first_number((unsigned long)addr),
+	};
 	pool->regions = region;
 	pool->nr_regions = 1;
 	return 0;
-}
-
-/* Page numbers follow physical addresses where there are any. */
-static unsigned long first_number(phys_addr_t phys)
-{
-	return PHYS_PFN(phys) % XPOOL_CHUNK_PAGES;
 }
 
 static void release_run(unsigned long pfn, unsigned long nr)
@@ -571,8 +575,7 @@ static int acquire_system(struct xpool *pool)
 				    nr << PAGE_SHIFT) : 0;
 	}
 
-	err = one_region(pool, (unsigned long)page_address(pfn_to_page(pfn)),
-			 first_number(PFN_PHYS(pfn)));
+	err = one_region(pool, page_address(pfn_to_page(pfn)));
 	if (err)
 		release_run(pfn, nr);
 	return err;
@@ -636,7 +639,7 @@ static int acquire_base(struct xpool *pool, const struct xpool_args *args)
 			     &base, args->size);
 		goto undo_request;
 	}
-	err = one_region(pool, (unsigned long)addr, first_number(base));
+	err = one_region(pool, addr);
 	if (err)
 		goto undo_map;
 	pool->phys = base;
@@ -678,7 +681,7 @@ static int acquire_reserve_mem(struct xpool *pool, const struct xpool_args *args
 
 	pool->nr_pages = (args->size ?: size) >> PAGE_SHIFT;
 	pool->has_struct_page = true;
-	return one_region(pool, (unsigned long)phys_to_virt(base), first_number(base));
+	return one_region(pool, phys_to_virt(base));
 }
 
 static int acquire_addr(struct xpool *pool, const struct xpool_args *args)
@@ -694,8 +697,7 @@ static int acquire_addr(struct xpool *pool, const struct xpool_args *args)
 			      "addr=%p size=%zu: runs over the end of memory; ask for less",
 			      args->addr, args->size);
 	pool->has_struct_page = virt_addr_valid(args->addr);
-	return one_region(pool, addr, pool->has_struct_page ?
-			  first_number(virt_to_phys(args->addr)) : first_number(addr));
+	return one_region(pool, args->addr);
 }
 
 static int acquire(struct xpool *pool, const struct xpool_args *args)

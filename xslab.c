@@ -45,7 +45,10 @@
  * With reciprocal M = ceil(2^64 / stride), the low half of offset * M is below M
  * just when stride divides offset, and the high half is offset / stride (Lemire,
  * Kaser, Kurz, "Faster remainder by direct computation", 2019). So "is this the
- * start of an object" is a multiplication and a comparison.
+ * start of an object" is a multiplication and a comparison. What is left over of
+ * a slab lies before its first object: offsets there wrap around to the end of
+ * the number range, where M times them is never below M (they are multiples of
+ * 8 less than stride), so the same comparison refuses them.
  *
  * Checks
  *
@@ -120,22 +123,23 @@ struct xslab_cache {
 
 	/*
 	 * Read by every operation. The near fields are for pools of one region:
-	 * they count from the first address where a slab can start, so that one
+	 * near_base is the first address where a slab can start, so that one
 	 * comparison tells whether a slab is in the pool.
 	 */
+	unsigned long		slab_mask;	/* rounds down to a slab */
 	unsigned long		near_base;
 	unsigned long		near_bytes;	/* 0: several regions */
-	struct xpage		*near_pages;
-	u8			*near_live;
-	unsigned long		slab_mask;	/* bytes of a slab - 1 */
+	struct xpage		*near_pages;	/* from near_base on */
+	u8			*near_live;	/* by address */
 	u64			recip;
-	u32			span;		/* bytes of a slab that objects cover */
+	u64			slack_recip;	/* slack times recip */
 	u8			live_shift;
-	bool			far_live;	/* live checks, but not near_live */
+	bool			near_checks;	/* near_live is there */
 	u8			order;
 	u16			per_slab;
 	u32			object_size;
 	u32			stride;
+	unsigned int		slack;		/* bytes of a slab before its objects */
 	unsigned int		words;		/* of a slab's map */
 	u32			bucket_recip;
 	struct xpool		*pool;
@@ -167,42 +171,47 @@ LIST_HEAD(xslab_list);
 static bool checks = true;
 
 /*
- * Where an object is: in all pools from its offset in the pool, and in pools of
- * one region from how far it is from near_base, with the same functions.
+ * Where an object is: from its offset in the pool or, in pools of one region,
+ * from its address. Both are aligned alike.
  */
 
-static __always_inline struct xpage *slab_in(const struct xslab_cache *cache,
-					     struct xpage *pages, unsigned long offset)
+/* Where the slab starts that holds @offset. */
+static __always_inline unsigned long slab_start(const struct xslab_cache *cache,
+						unsigned long offset)
 {
-	/* Slabs are aligned, so this is the first page's; one shift, not two. */
+	return offset & cache->slab_mask;
+}
+
+static __always_inline struct xpage *slab_in(struct xpage *pages, unsigned long start)
+{
+	/* Slabs start at pages: one shift instead of a division and a product. */
 	BUILD_BUG_ON(sizeof(struct xpage) != 64);
-	return (void *)pages + ((offset & ~cache->slab_mask) >> (PAGE_SHIFT - 6));
+	return (void *)pages + (start >> (PAGE_SHIFT - 6));
 }
 
 static struct xpage *slab_at(const struct xslab_cache *cache, unsigned long offset)
 {
-	return slab_in(cache, cache->pages, offset);
+	return slab_in(cache->pages, slab_start(cache, offset));
 }
 
 static unsigned int object_nr(const struct xslab_cache *cache, unsigned long offset)
 {
-	return mul_u64_u64_shr(offset & cache->slab_mask, cache->recip, 64);
+	return mul_u64_u64_shr((offset & ~cache->slab_mask) - cache->slack,
+			       cache->recip, 64);
 }
 
-static void *slab_addr(const struct xslab_cache *cache, const struct xpage *slab)
+static void *first_object(const struct xslab_cache *cache, const struct xpage *slab)
 {
-	return (void *)xpool_addr(cache->pool, slab - cache->pages);
+	return (void *)xpool_addr(cache->pool, slab - cache->pages) + cache->slack;
 }
 
-/* Is @slab of the cache, and does an object start at @offset? */
+/* Is @slab of the cache, and does an object start @in bytes into it? */
 static __always_inline bool is_object(const struct xslab_cache *cache,
-				      const struct xpage *slab, unsigned long offset)
+				      const struct xpage *slab, u64 in)
 {
-	u64 in = offset & cache->slab_mask;
-
-	/* Changes only for slabs that have no live object. */
-	return data_race(slab->cache) == cache && in < cache->span &&
-	       in * cache->recip < cache->recip;
+	/* The owner changes only while the slab has no live object. */
+	return data_race(slab->cache) == cache &&
+	       in * cache->recip - cache->slack_recip < cache->recip;
 }
 
 /* Change the live byte; false: it says @on already. */
@@ -213,6 +222,12 @@ static __always_inline bool set_live(u8 *live, u8 on)
 		return false;
 	WRITE_ONCE(*live, on);
 	return true;
+}
+
+static __always_inline bool set_near_live(const struct xslab_cache *cache,
+					  const void *obj, u8 on)
+{
+	return set_live(&cache->near_live[(unsigned long)obj >> cache->live_shift], on);
 }
 
 /*
@@ -323,7 +338,7 @@ static unsigned int take_word(struct xslab_cache *cache, atomic_long_t *word,
 static unsigned int take_slab(struct xslab_cache *cache, struct xpage *slab,
 			      void **objs, unsigned int nr)
 {
-	void *first = slab_addr(cache, slab);
+	void *first = first_object(cache, slab);
 	unsigned int w, got = 0;
 
 	for (w = 0; w < cache->words && got < nr; w++) {
@@ -464,7 +479,7 @@ static void mark_all_free(struct xslab_cache *cache, struct xpage *slab)
 
 static void construct(struct xslab_cache *cache, struct xpage *slab)
 {
-	void *obj = slab_addr(cache, slab);
+	void *obj = first_object(cache, slab);
 	unsigned int i;
 
 	if (!cache->ctor)
@@ -580,12 +595,13 @@ static int diagnose(struct xslab_cache *cache, void *obj)
 				   cache->name, obj, owner->name);
 		return -EINVAL;
 	}
-	in = offset & cache->slab_mask;
-	if (in >= cache->span) {
-		pr_err_ratelimited("cache %s: free of %p: is in the unused end of the slab at page %lu\n",
+	in = offset - slab_start(cache, offset);
+	if (in < cache->slack) {
+		pr_err_ratelimited("cache %s: free of %p: is before the first object of the slab at page %lu\n",
 				   cache->name, obj, xpage_index(cache->pool, head));
 		return -EINVAL;
 	}
+	in -= cache->slack;
 	if (in % cache->stride) {
 		pr_err_ratelimited("cache %s: free of %p: is %u bytes into object %u of the slab at page %lu\n",
 				   cache->name, obj, in % cache->stride, in / cache->stride,
@@ -664,14 +680,6 @@ static noinline void *alloc_again(struct xslab_cache *cache, void *obj, gfp_t gf
 	return alloc_slow(cache, gfp);
 }
 
-/* The rest of an allocation, where the live byte takes the long way. */
-static noinline void *alloc_far(struct xslab_cache *cache, void *obj, gfp_t gfp)
-{
-	if (unlikely(!mark_live(cache, obj)))
-		return alloc_again(cache, obj, gfp);
-	return unlikely(gfp & __GFP_ZERO) ? zeroed(cache, obj) : obj;
-}
-
 /**
  * xslab_cache_alloc() - take an object
  * @cache: the cache
@@ -685,18 +693,12 @@ static noinline void *alloc_far(struct xslab_cache *cache, void *obj, gfp_t gfp)
  */
 void *xslab_cache_alloc(struct xslab_cache *cache, gfp_t gfp)
 {
-	unsigned long offset;
 	void *obj;
 
 	if (unlikely(!xmag_try_alloc(&cache->mag, &obj)))
 		return alloc_slow(cache, gfp);
-	if (likely(cache->near_live)) {
-		offset = (unsigned long)obj - cache->near_base;
-		if (!set_live(&cache->near_live[offset >> cache->live_shift], 1))
-			return alloc_again(cache, obj, gfp);
-	} else if (unlikely(cache->far_live)) {
-		return alloc_far(cache, obj, gfp);
-	}
+	if (cache->near_checks && unlikely(!set_near_live(cache, obj, 1)))
+		return alloc_again(cache, obj, gfp);
 	if (unlikely(gfp & __GFP_ZERO))
 		return zeroed(cache, obj);
 	return obj;
@@ -711,20 +713,29 @@ EXPORT_SYMBOL_GPL(xslab_cache_alloc);
 static bool accept(struct xslab_cache *cache, void *obj)
 {
 	unsigned long offset = xpool_offset(cache->pool, obj);
+	unsigned long start = slab_start(cache, offset);
 
-	if (offset == XPOOL_FOREIGN || (offset & ~cache->slab_mask) < cache->pool->start ||
-	    !is_object(cache, slab_at(cache, offset), offset))
+	if (offset == XPOOL_FOREIGN || start < cache->pool->start ||
+	    !is_object(cache, slab_in(cache->pages, start), offset - start))
 		return false;
 	return !cache->live || set_live(&cache->live[offset >> cache->live_shift], 0);
 }
 
-/* The same for what is near; the caller has seen that its slab is in the pool. */
-static __always_inline bool accept_near(struct xslab_cache *cache, unsigned long offset)
+/* Is the slab at address @start in the pool? */
+static __always_inline bool is_near(const struct xslab_cache *cache, unsigned long start)
 {
-	if (unlikely(!is_object(cache, slab_in(cache, cache->near_pages, offset), offset)))
+	return start - cache->near_base < cache->near_bytes;
+}
+
+/* As accept(), for what is near. */
+static __always_inline bool accept_near(struct xslab_cache *cache, void *obj,
+					unsigned long start)
+{
+	struct xpage *slab = slab_in(cache->near_pages, start - cache->near_base);
+
+	if (unlikely(!is_object(cache, slab, (unsigned long)obj - start)))
 		return false;
-	return !cache->near_live ||
-	       set_live(&cache->near_live[offset >> cache->live_shift], 0);
+	return !cache->near_checks || likely(set_near_live(cache, obj, 0));
 }
 
 static noinline int free_slow(struct xslab_cache *cache, void *obj)
@@ -753,12 +764,12 @@ static noinline int free_far(struct xslab_cache *cache, void *obj)
  */
 int xslab_cache_free(struct xslab_cache *cache, void *obj)
 {
-	unsigned long offset = (unsigned long)obj - cache->near_base;
+	unsigned long start = slab_start(cache, (unsigned long)obj);
 
 	/* Asked of the slab, not of the object: it is the slab that is looked at. */
-	if (unlikely((offset & ~cache->slab_mask) >= cache->near_bytes))
+	if (unlikely(!is_near(cache, start)))
 		return free_far(cache, obj);
-	if (unlikely(!accept_near(cache, offset)))
+	if (unlikely(!accept_near(cache, obj, start)))
 		return refuse_free(cache, obj);
 	if (unlikely(!xmag_try_free(&cache->mag, obj)))
 		return free_slow(cache, obj);
@@ -825,10 +836,10 @@ static size_t take_bulk(struct xslab_cache *cache, size_t nr, void **objs)
 		objs[got] = alloc_raw(cache);	/* what magazines still hold */
 		if (!objs[got])
 			break;
-		this_cpu_dec(cache->mag.direct->allocs);	/* counted at the end */
+		this_cpu_dec(cache->mag.slow->allocs);	/* counted at the end */
 		got++;
 	}
-	this_cpu_add(cache->mag.direct->allocs, got);
+	this_cpu_add(cache->mag.slow->allocs, got);
 	return got;
 }
 
@@ -1027,7 +1038,7 @@ void xslab_cache_stats(struct xslab_cache *cache, struct xslab_stats *stats)
 		.stride = cache->stride,
 		.slab_order = cache->order,
 		.objects_per_slab = cache->per_slab,
-		.slab_waste = (PAGE_SIZE << cache->order) - cache->span,
+		.slab_waste = cache->slack,
 		.magazine_size = cache->mag.size,
 		.failures = atomic_long_read(&cache->failures),
 		.errors = atomic_long_read(&cache->errors),
@@ -1260,11 +1271,12 @@ static int set_geometry(struct xslab_cache *cache, const struct xslab_args *args
 	cache->align = align;
 	cache->stride = stride;
 	cache->order = order;
-	cache->slab_mask = (PAGE_SIZE << order) - 1;
+	cache->slab_mask = ~((PAGE_SIZE << order) - 1);
 	cache->per_slab = (PAGE_SIZE << order) / stride;
-	cache->span = cache->per_slab * stride;
+	cache->slack = (PAGE_SIZE << order) % stride;
 	cache->words = BITS_TO_LONGS(cache->per_slab);
 	cache->recip = div64_u64(U64_MAX, stride) + 1;
+	cache->slack_recip = cache->slack * cache->recip;
 	cache->bucket_recip = (XSLAB_BUCKETS << 16) / cache->per_slab;
 	return 0;
 }
@@ -1288,17 +1300,19 @@ static void init_cache(struct xslab_cache *cache, struct xpool *pool,
 static void set_near(struct xslab_cache *cache)
 {
 	struct xpool *pool = cache->pool;
-	unsigned long first = round_up(pool->start, cache->slab_mask + 1);
+	unsigned long first = round_up(pool->start, PAGE_SIZE << cache->order);
 	unsigned long end = pool->start + pool->bytes;
 
-	cache->far_live = cache->live && !pool->bytes;
-	if (!pool->bytes || first >= end)
+	cache->near_checks = cache->live && pool->bytes;
+	if (cache->live && !pool->bytes)
+		xmag_set_detour(&cache->mag);
+	if (first >= end)
 		return;
 	cache->near_base = pool->base + first;
 	cache->near_bytes = end - first;
 	cache->near_pages = pool->pages + (first >> PAGE_SHIFT);
-	if (cache->live)
-		cache->near_live = cache->live + (first >> cache->live_shift);
+	if (cache->near_checks)
+		cache->near_live = cache->live - (pool->base >> cache->live_shift);
 }
 
 static void publish(struct xslab_cache *cache)
@@ -1417,7 +1431,7 @@ static unsigned int find_live(struct xslab_cache *cache, void **objs, unsigned i
 		list_for_each_entry(slab, &cache->lists[l], list)
 			for (i = 0; i < cache->per_slab && got < nr; i++)
 				if (!(atomic_long_read(&slab->map[BIT_WORD(i)]) & BIT_MASK(i)))
-					objs[got++] = slab_addr(cache, slab) + i * cache->stride;
+					objs[got++] = first_object(cache, slab) + i * cache->stride;
 	return got;
 }
 
