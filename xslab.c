@@ -868,7 +868,10 @@ int xslab_cache_alloc_bulk(struct xslab_cache *cache, gfp_t gfp, size_t nr, void
 	}
 	if (likely(i == nr))
 		return nr;
-	xslab_cache_free_bulk(cache, got, objs);
+	/* Behind the one that failed are those that nobody has marked live. */
+	xslab_cache_free_bulk(cache, i, objs);
+	if (i < got)
+		slab_drain(&cache->mag, objs + i + 1, got - i - 1);
 	atomic_long_inc(&cache->failures);
 	return 0;
 }
