@@ -1,0 +1,787 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tests of the magazines, over a backend of the test's own.
+ *
+ * An object of this backend is a byte that says where the object is: below the
+ * magazines, above the backend (in a magazine or on its way), or with the
+ * client. Each step that an object makes is checked against its byte, so an
+ * object that is lost, made up or handed out twice does not go unnoticed.
+ *
+ *	backend  BELOW --fill--> ABOVE --alloc--> CLIENT
+ *	               <-drain--       <--free---
+ *
+ * Each test builds its own magazines and keeps to one CPU unless it says
+ * otherwise, so that the calls of the backend can be counted exactly.
+ */
+#include <kunit/test.h>
+#include <linux/cpu.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/sched.h>
+#include <linux/workqueue.h>
+
+#include "internal.h"
+#include "xtest.h"
+
+#define SIZE	XMAG_MAX_SIZE	/* objects of a magazine, unless a test says else */
+#define DEPOT	4U		/* magazines in the depot */
+#define NR_OBJS	4096U		/* objects of the backend */
+#define MOST	(NR_OBJS / 2)	/* that can be had while each CPU keeps some */
+
+enum where { BELOW, ABOVE, CLIENT };
+
+struct backend {
+	struct xmag mag;
+	bool live;
+	bool closed;
+	raw_spinlock_t lock;
+	unsigned long fills;	/* calls */
+	unsigned long drains;
+	unsigned int last;	/* objects that the last call asked for or gave */
+	unsigned int nr;	/* objects on the stack */
+	u8 **stack;
+	u8 *where;
+	atomic_long_t wrong;	/* steps that an object cannot make */
+};
+
+static void move(struct backend *b, u8 *obj, enum where from, enum where to)
+{
+	if (xchg(obj, to) != from)
+		atomic_long_inc(&b->wrong);
+}
+
+static unsigned int backend_fill(struct xmag *mag, void **objs, unsigned int nr)
+{
+	struct backend *b = container_of(mag, struct backend, mag);
+	unsigned long flags;
+	unsigned int i;
+
+	raw_spin_lock_irqsave(&b->lock, flags);
+	b->fills++;
+	b->last = nr;
+	nr = min(nr, b->nr);
+	for (i = 0; i < nr; i++) {
+		objs[i] = b->stack[--b->nr];
+		move(b, objs[i], BELOW, ABOVE);
+	}
+	raw_spin_unlock_irqrestore(&b->lock, flags);
+	return nr;
+}
+
+static void backend_drain(struct xmag *mag, void **objs, unsigned int nr)
+{
+	struct backend *b = container_of(mag, struct backend, mag);
+	unsigned long flags;
+	unsigned int i;
+
+	raw_spin_lock_irqsave(&b->lock, flags);
+	b->drains++;
+	b->last = nr;
+	for (i = 0; i < nr && b->nr < NR_OBJS; i++) {
+		move(b, objs[i], ABOVE, BELOW);
+		b->stack[b->nr++] = objs[i];
+	}
+	atomic_long_add(nr - i, &b->wrong);
+	raw_spin_unlock_irqrestore(&b->lock, flags);
+}
+
+static const struct xmag_ops backend_ops = {
+	.fill = backend_fill,
+	.drain = backend_drain,
+};
+
+static u8 *take(struct backend *b)
+{
+	u8 *obj = xmag_alloc(&b->mag);
+
+	if (obj)
+		move(b, obj, ABOVE, CLIENT);
+	return obj;
+}
+
+static void give(struct backend *b, u8 *obj)
+{
+	move(b, obj, CLIENT, ABOVE);
+	xmag_free(&b->mag, obj);
+}
+
+static void close(struct backend *b)
+{
+	xmag_close(&b->mag);
+	b->closed = true;
+}
+
+static void open(struct backend *b)
+{
+	b->closed = false;
+	xmag_open(&b->mag);
+}
+
+static void pin(struct kunit *test, unsigned int cpu)
+{
+	KUNIT_ASSERT_EQ(test, 0, set_cpus_allowed_ptr(current, cpumask_of(cpu)));
+}
+
+static int xmag_test_init(struct kunit *test)
+{
+	struct backend *b = kunit_kzalloc(test, sizeof(*b), GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, b);
+	test->priv = b;
+	b->stack = kunit_kcalloc(test, NR_OBJS, sizeof(*b->stack), GFP_KERNEL);
+	b->where = kunit_kzalloc(test, NR_OBJS, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, b->stack);
+	KUNIT_ASSERT_NOT_NULL(test, b->where);
+	raw_spin_lock_init(&b->lock);
+	for (i = 0; i < NR_OBJS; i++)
+		b->stack[i] = &b->where[i];
+	b->nr = NR_OBJS;
+	pin(test, raw_smp_processor_id());
+	return 0;
+}
+
+static struct backend *start(struct kunit *test, unsigned int size, unsigned int depot)
+{
+	struct backend *b = test->priv;
+
+	KUNIT_ASSERT_EQ(test, 0, xmag_init(&b->mag, &backend_ops, size, depot));
+	b->live = true;
+	return b;
+}
+
+static void xmag_test_exit(struct kunit *test)
+{
+	struct backend *b = test->priv;
+
+	if (!b || !b->live)
+		return;
+	if (!b->closed)
+		close(b);
+	xmag_drain_closed(&b->mag);
+	open(b);
+	xmag_destroy(&b->mag);
+}
+
+/* Every object is in one place, and @held of them are with the client. */
+static void check_balance(struct kunit *test, struct backend *b, unsigned long held)
+{
+	struct xmag_count count;
+	unsigned long at[3] = {};
+	unsigned int i;
+
+	xmag_count(&b->mag, &count);
+	for (i = 0; i < NR_OBJS; i++)
+		at[b->where[i]]++;
+	KUNIT_ASSERT_EQ(test, held, at[CLIENT]);
+	KUNIT_ASSERT_EQ(test, (unsigned long)b->nr, at[BELOW]);
+	KUNIT_ASSERT_EQ(test, count.cpus + count.depot, at[ABOVE]);
+	KUNIT_ASSERT_EQ(test, 0L, atomic_long_read(&b->wrong));
+}
+
+static void expect_calls(struct kunit *test, struct backend *b, unsigned long fills,
+			 unsigned long drains)
+{
+	KUNIT_EXPECT_EQ(test, fills, b->fills);
+	KUNIT_EXPECT_EQ(test, drains, b->drains);
+}
+
+static void take_many(struct kunit *test, struct backend *b, u8 **objs, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		objs[i] = take(b);
+		KUNIT_ASSERT_NOT_NULL(test, objs[i]);
+	}
+}
+
+static void give_many(struct backend *b, u8 **objs, unsigned int nr)
+{
+	while (nr)
+		give(b, objs[--nr]);
+}
+
+static u8 **room(struct kunit *test, unsigned int nr)
+{
+	u8 **objs = kunit_kcalloc(test, nr, sizeof(*objs), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, objs);
+	return objs;
+}
+
+/* Expect the object that was freed last, which is warm, to be handed out first. */
+static void xmag_test_order(struct kunit *test)
+{
+	struct backend *b = start(test, SIZE, DEPOT);
+	u8 *objs[8];
+	int i;
+
+	take_many(test, b, objs, ARRAY_SIZE(objs));
+	for (i = 0; i < ARRAY_SIZE(objs); i++)
+		give(b, objs[i]);
+	for (i = ARRAY_SIZE(objs) - 1; i >= 0; i--)
+		KUNIT_EXPECT_PTR_EQ(test, objs[i], take(b));
+	check_balance(test, b, ARRAY_SIZE(objs));
+	give_many(b, objs, ARRAY_SIZE(objs));
+	check_balance(test, b, 0);
+}
+
+/* Expect one call of the backend for each magazine of objects. */
+static void xmag_test_fill(struct kunit *test)
+{
+	struct backend *b = start(test, SIZE, DEPOT);
+	u8 **objs = room(test, 3 * SIZE);
+	unsigned int i;
+
+	for (i = 0; i < 3 * SIZE; i++) {
+		take_many(test, b, &objs[i], 1);
+		KUNIT_EXPECT_EQ(test, b->fills, i / SIZE + 1UL);
+		KUNIT_EXPECT_EQ(test, b->last, SIZE);
+	}
+	check_balance(test, b, 3 * SIZE);
+	give_many(b, objs, 3 * SIZE);
+	expect_calls(test, b, 3, 0);
+	check_balance(test, b, 0);
+}
+
+/*
+ * With two magazines of objects, a CPU that stands anywhere between having all
+ * and having none can go up and down as it likes:
+ *
+ *	loaded	 ####  ##..  ....  ####  ##..  ....
+ *	previous ####  ####  ####  ....  ....  ....
+ *
+ * Expect no call of the backend and no use of the depot for a pair, wherever
+ * it starts.
+ */
+static void xmag_test_hysteresis(struct kunit *test)
+{
+	struct backend *b = start(test, SIZE, DEPOT);
+	u8 **objs = room(test, 2 * SIZE);
+	struct xmag_count count;
+	unsigned int at, i;
+
+	take_many(test, b, objs, 2 * SIZE);
+	give_many(b, objs, 2 * SIZE);
+	expect_calls(test, b, 2, 0);
+	for (at = 0; at < 2 * SIZE; at++) {
+		for (i = 0; i < 100; i++)
+			give(b, take(b));
+		take_many(test, b, &objs[at], 1);
+		for (i = 0; i < 100; i++) {
+			give(b, objs[at]);
+			take_many(test, b, &objs[at], 1);
+		}
+	}
+	expect_calls(test, b, 2, 0);
+	xmag_count(&b->mag, &count);
+	KUNIT_EXPECT_EQ(test, count.depot_hits, 0UL);
+	KUNIT_EXPECT_EQ(test, count.allocs, 2UL * SIZE + 2UL * SIZE * 201);
+	check_balance(test, b, 2 * SIZE);
+	give_many(b, objs, 2 * SIZE);
+}
+
+/*
+ * Free until the CPU and the depot are full. Expect two magazines to stay with
+ * the CPU, the others to go to the depot whole, and one call of the backend, for
+ * one magazine, when the depot has no empty one left to give.
+ */
+static void xmag_test_depot_full(struct kunit *test)
+{
+	const unsigned int all = (3 + DEPOT) * SIZE, keep = (2 + DEPOT) * SIZE;
+	struct backend *b = start(test, SIZE, DEPOT);
+	u8 **objs = room(test, all);
+	struct xmag_count count;
+
+	take_many(test, b, objs, all);
+	expect_calls(test, b, 3 + DEPOT, 0);
+	give_many(b, objs, keep);
+	expect_calls(test, b, 3 + DEPOT, 0);
+	xmag_count(&b->mag, &count);
+	KUNIT_EXPECT_EQ(test, count.cpus, 2UL * SIZE);
+	KUNIT_EXPECT_EQ(test, count.depot, (unsigned long)DEPOT * SIZE);
+	KUNIT_EXPECT_EQ(test, count.depot_hits, (unsigned long)DEPOT);
+	check_balance(test, b, SIZE);
+
+	give_many(b, &objs[keep], 1);
+	expect_calls(test, b, 3 + DEPOT, 1);
+	KUNIT_EXPECT_EQ(test, b->last, SIZE);
+	give_many(b, &objs[keep + 1], SIZE - 1);
+	expect_calls(test, b, 3 + DEPOT, 1);
+	check_balance(test, b, 0);
+}
+
+/*
+ * The way back. Expect all that the CPU and the depot hold to be handed out
+ * without a call of the backend, and one call for the object after that.
+ */
+static void xmag_test_depot_empty(struct kunit *test)
+{
+	const unsigned int keep = (2 + DEPOT) * SIZE;
+	struct backend *b = start(test, SIZE, DEPOT);
+	u8 **objs = room(test, keep + 1);
+	struct xmag_count count;
+
+	take_many(test, b, objs, keep);
+	give_many(b, objs, keep);
+	expect_calls(test, b, 2 + DEPOT, 0);
+	take_many(test, b, objs, keep);
+	expect_calls(test, b, 2 + DEPOT, 0);
+	xmag_count(&b->mag, &count);
+	KUNIT_EXPECT_EQ(test, count.cpus + count.depot, 0UL);
+	KUNIT_EXPECT_EQ(test, count.depot_hits, 2UL * DEPOT);
+
+	take_many(test, b, &objs[keep], 1);
+	expect_calls(test, b, 2 + DEPOT + 1, 0);
+	check_balance(test, b, keep + 1);
+	give_many(b, objs, keep + 1);
+	check_balance(test, b, 0);
+}
+
+/* Expect every object of the backend to be had, then NULL, then life to go on. */
+static void xmag_test_exhaustion(struct kunit *test)
+{
+	struct backend *b = start(test, SIZE, DEPOT);
+	u8 **objs = room(test, NR_OBJS);
+
+	take_many(test, b, objs, NR_OBJS);
+	KUNIT_EXPECT_NULL(test, take(b));
+	KUNIT_EXPECT_NULL(test, take(b));
+	check_balance(test, b, NR_OBJS);
+	give(b, objs[17]);
+	KUNIT_EXPECT_PTR_EQ(test, objs[17], take(b));
+	give_many(b, objs, NR_OBJS);
+	check_balance(test, b, 0);
+	take_many(test, b, objs, NR_OBJS);
+	check_balance(test, b, NR_OBJS);
+	give_many(b, objs, NR_OBJS);
+}
+
+/*
+ * An interrupt comes between enter and leave: for it the magazines are busy.
+ * Expect each of its operations to call the backend for one object, to be
+ * counted, and to leave the magazines as they are.
+ */
+static void xmag_test_busy(struct kunit *test)
+{
+	struct backend *b = start(test, SIZE, DEPOT);
+	struct xmag_count before, after;
+	struct xmag_cpu *cpu, *other;
+	u8 *warm[2], *objs[3];
+	unsigned long fills;
+	unsigned int last;
+	bool again;
+
+	take_many(test, b, warm, 2);
+	give_many(b, warm, 2);
+	xmag_count(&b->mag, &before);
+
+	KUNIT_ASSERT_TRUE(test, xmag_enter(&b->mag, &cpu));
+	again = xmag_enter(&b->mag, &other);
+	take_many(test, b, objs, 3);
+	fills = b->fills;
+	last = b->last;
+	give_many(b, objs, 3);
+	xmag_leave(cpu);
+
+	KUNIT_EXPECT_FALSE(test, again);
+	KUNIT_EXPECT_EQ(test, last, 1U);
+	KUNIT_EXPECT_EQ(test, fills, 1UL + 3);
+	expect_calls(test, b, 1 + 3, 3);
+	xmag_count(&b->mag, &after);
+	KUNIT_EXPECT_EQ(test, after.busy, before.busy + 6);
+	KUNIT_EXPECT_EQ(test, after.allocs, before.allocs + 3);
+	KUNIT_EXPECT_EQ(test, after.cpus, before.cpus);
+	KUNIT_EXPECT_PTR_EQ(test, take(b), warm[0]);
+	KUNIT_EXPECT_PTR_EQ(test, take(b), warm[1]);
+	give_many(b, warm, 2);
+	check_balance(test, b, 0);
+}
+
+/* Expect closed magazines to be gone past, and open ones to work as before. */
+static void xmag_test_closed(struct kunit *test)
+{
+	struct backend *b = start(test, SIZE, DEPOT);
+	struct xmag_count count;
+	u8 *objs[3];
+
+	take_many(test, b, objs, 3);
+	close(b);
+	give_many(b, objs, 3);
+	expect_calls(test, b, 1, 3);
+	take_many(test, b, objs, 3);
+	expect_calls(test, b, 1 + 3, 3);
+	xmag_drain_closed(&b->mag);
+	xmag_count(&b->mag, &count);
+	KUNIT_EXPECT_EQ(test, count.cpus, 0UL);
+	KUNIT_EXPECT_EQ(test, (unsigned int)b->nr, NR_OBJS - 3);
+	open(b);
+
+	b->fills = 0;
+	b->drains = 0;
+	give_many(b, objs, 3);
+	take_many(test, b, objs, 3);
+	expect_calls(test, b, 0, 0);
+	give_many(b, objs, 3);
+	check_balance(test, b, 0);
+}
+
+/* Run on another CPU: have a magazine full of objects there. */
+static long fill_here(void *data)
+{
+	struct backend *b = data;
+	u8 *objs[SIZE];
+	unsigned int i;
+
+	for (i = 0; i < SIZE; i++) {
+		objs[i] = take(b);
+		if (!objs[i])
+			return -ENOMEM;
+	}
+	give_many(b, objs, SIZE);
+	return 0;
+}
+
+static void fill_all_cpus(struct kunit *test, struct backend *b)
+{
+	unsigned int cpu;
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu)
+		KUNIT_EXPECT_EQ(test, 0L, work_on_cpu(cpu, fill_here, b));
+	cpus_read_unlock();
+}
+
+/* Expect a close to reach the magazines of every CPU. */
+static void xmag_test_drain_all_cpus(struct kunit *test)
+{
+	struct backend *b = start(test, SIZE, DEPOT);
+	struct xmag_count count;
+
+	fill_all_cpus(test, b);
+	xmag_count(&b->mag, &count);
+	KUNIT_EXPECT_EQ(test, count.cpus, (unsigned long)num_online_cpus() * SIZE);
+	check_balance(test, b, 0);
+
+	close(b);
+	xmag_drain_closed(&b->mag);
+	open(b);
+	xmag_count(&b->mag, &count);
+	KUNIT_EXPECT_EQ(test, count.cpus, 0UL);
+	KUNIT_EXPECT_EQ(test, b->nr, NR_OBJS);
+	check_balance(test, b, 0);
+}
+
+/*
+ * Objects that one CPU allocates and another one frees:
+ *
+ *	CPU a: alloc --> objects --> CPU b: free --> depot --> CPU a: alloc
+ *
+ * Expect whole magazines to come back by way of the depot, so that after the
+ * first round the backend is not called any more.
+ */
+static void xmag_test_across_cpus(struct kunit *test)
+{
+	const unsigned int batch = 2 * SIZE;
+	unsigned int a = cpumask_first(cpu_online_mask);
+	unsigned int other = cpumask_next(a, cpu_online_mask);
+	struct backend *b = start(test, SIZE, DEPOT);
+	u8 **objs = room(test, batch);
+	unsigned int i;
+
+	if (other >= nr_cpu_ids)
+		kunit_skip(test, "needs 2 CPUs");
+	for (i = 0; i < 100; i++) {
+		pin(test, a);
+		take_many(test, b, objs, batch);
+		pin(test, other);
+		give_many(b, objs, batch);
+		if (i == 1)
+			b->fills = 0;
+	}
+	expect_calls(test, b, 0, 0);
+	check_balance(test, b, 0);
+}
+
+/*
+ * Sizes and depots at their ends, and random operations on any CPU, against a
+ * list of the objects that the client holds.
+ */
+
+struct shape {
+	const char *name;
+	unsigned int size;
+	unsigned int depot;
+};
+
+static const struct shape shapes[] = {
+	{ "one object, no depot", 1, 0 },
+	{ "one object, one magazine in the depot", 1, 1 },
+	{ "two objects", 2, 3 },
+	{ "odd size, large depot", 7, 64 },
+	{ "largest size, no depot", XMAG_MAX_SIZE, 0 },
+	{ "largest size", XMAG_MAX_SIZE, DEPOT },
+};
+
+static void shape_name(const struct shape *shape, char *desc)
+{
+	strscpy(desc, shape->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(shape, shapes, shape_name);
+
+struct model {
+	u8 **held;
+	unsigned int nr;
+	unsigned long allocs;
+};
+
+static void random_burst(struct kunit *test, struct backend *b, struct model *m,
+			 struct rnd_state *rnd)
+{
+	unsigned int nr = xtest_below(rnd, 300), i, at;
+	bool up = xtest_below(rnd, 2);
+
+	for (i = 0; i < nr; i++) {
+		if (up && m->nr < MOST) {
+			take_many(test, b, &m->held[m->nr++], 1);
+			m->allocs++;
+		} else if (!up && m->nr) {
+			at = xtest_below(rnd, m->nr);
+			give(b, m->held[at]);
+			m->held[at] = m->held[--m->nr];
+		}
+	}
+}
+
+static void random_step(struct kunit *test, struct backend *b, struct model *m,
+			struct rnd_state *rnd)
+{
+	switch (xtest_below(rnd, 16)) {
+	case 0:
+		pin(test, cpumask_nth(xtest_below(rnd, num_online_cpus()),
+				      cpu_online_mask));
+		break;
+	case 1:
+		close(b);
+		random_burst(test, b, m, rnd);
+		xmag_drain_closed(&b->mag);
+		open(b);
+		break;
+	default:
+		random_burst(test, b, m, rnd);
+	}
+}
+
+static void xmag_test_random(struct kunit *test)
+{
+	const struct shape *shape = test->param_value;
+	struct backend *b = start(test, shape->size, shape->depot);
+	struct model m = { .held = room(test, MOST) };
+	struct xmag_count count;
+	struct rnd_state rnd;
+	unsigned int i;
+
+	xtest_seed(test, &rnd);
+	for (i = 0; i < (IS_ENABLED(CONFIG_KASAN) ? 100 : 1000); i++) {
+		random_step(test, b, &m, &rnd);
+		check_balance(test, b, m.nr);
+	}
+	xmag_count(&b->mag, &count);
+	KUNIT_EXPECT_EQ(test, count.allocs, m.allocs);
+	give_many(b, m.held, m.nr);
+	check_balance(test, b, 0);
+}
+
+/*
+ * Fail each request to the system in turn. Expect an init that fails to leave
+ * nothing behind, and one that could do without that request to be whole.
+ */
+static void xmag_test_no_memory(struct kunit *test)
+{
+	unsigned int n, left = 0, failed = 0;
+	struct backend *b = test->priv;
+	int err;
+
+	xtest_need_failures(test);
+	for (n = 1; !left; n++) {
+		xtest_fail_nth(n);
+		err = xmag_init(&b->mag, &backend_ops, SIZE, DEPOT);
+		left = xtest_fail_end();
+		if (err) {
+			KUNIT_ASSERT_EQ(test, err, -ENOMEM);
+			KUNIT_ASSERT_EQ(test, left, 0U);
+			failed++;
+			continue;
+		}
+		check_balance(test, b, 0);
+		xmag_destroy(&b->mag);
+	}
+	KUNIT_EXPECT_GT(test, failed, 0U);
+	kunit_info(test, "%u requests to the system, failed for %u of them\n", n - 2, failed);
+}
+
+/*
+ * A CPU goes away with a full magazine. Expect the magazine to be in the depot,
+ * where the other CPUs can have it, and the CPU to work when it comes back.
+ */
+static void take_cpu_away(struct kunit *test, unsigned int cpu)
+{
+	struct backend *b = test->priv;
+	struct xmag_count before, after;
+
+	xmag_count(&b->mag, &before);
+	KUNIT_ASSERT_EQ(test, 0, remove_cpu(cpu));
+	xmag_count(&b->mag, &after);
+	KUNIT_EXPECT_EQ(test, after.cpus, before.cpus - SIZE);
+	KUNIT_EXPECT_EQ(test, after.depot, before.depot + SIZE);
+	KUNIT_EXPECT_EQ(test, after.allocs, before.allocs);
+	check_balance(test, b, 0);
+}
+
+static void xmag_test_hotplug(struct kunit *test)
+{
+	struct backend *b = start(test, SIZE, DEPOT);
+	unsigned int cpu = cpumask_last(cpu_online_mask);
+
+	if (!IS_ENABLED(CONFIG_HOTPLUG_CPU))
+		kunit_skip(test, "needs CONFIG_HOTPLUG_CPU");
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs 2 CPUs");
+	pin(test, cpumask_first(cpu_online_mask));
+	fill_all_cpus(test, b);
+	take_cpu_away(test, cpu);
+	fill_all_cpus(test, b);
+	check_balance(test, b, 0);
+	KUNIT_ASSERT_EQ(test, 0, add_cpu(cpu));
+	fill_all_cpus(test, b);
+	check_balance(test, b, 0);
+}
+
+/*
+ * Threads on every CPU work while the magazines are closed, drained and opened
+ * again and again. Expect no object to be lost or handed out twice.
+ */
+
+struct worker {
+	struct backend *b;
+	struct task_struct *task;
+	struct rnd_state rnd;
+	unsigned int held;
+	u8 *objs[100];
+	unsigned long ops;
+};
+
+static void work_once(struct worker *w)
+{
+	if (w->held < ARRAY_SIZE(w->objs) && (!w->held || xtest_below(&w->rnd, 2))) {
+		u8 *obj = take(w->b);
+
+		if (obj)
+			w->objs[w->held++] = obj;
+	} else {
+		give(w->b, w->objs[--w->held]);
+	}
+}
+
+static int work(void *data)
+{
+	struct worker *w = data;
+
+	while (!kthread_should_stop()) {
+		unsigned int i;
+
+		for (i = 0; i < 500; i++)
+			work_once(w);
+		w->ops += i;
+		usleep_range(1, 10);
+	}
+	while (w->held)
+		give(w->b, w->objs[--w->held]);
+	return 0;
+}
+
+static void start_worker(struct worker *w, struct backend *b, unsigned int cpu,
+			 struct rnd_state *rnd)
+{
+	struct task_struct *task = kthread_create(work, w, "xmag_test/%u", cpu);
+
+	w->b = b;
+	prandom_seed_state(&w->rnd, prandom_u32_state(rnd));
+	if (IS_ERR(task))
+		return;
+	w->task = task;
+	kthread_bind(task, cpu);
+	wake_up_process(task);
+}
+
+static unsigned long close_for(struct backend *b, unsigned long jiffies_long)
+{
+	unsigned long end = jiffies + jiffies_long, rounds;
+
+	for (rounds = 0; time_before(jiffies, end); rounds++) {
+		close(b);
+		xmag_drain_closed(&b->mag);
+		open(b);
+		usleep_range(1, 10);
+	}
+	return rounds;
+}
+
+static void xmag_test_close_under_load(struct kunit *test)
+{
+	struct backend *b = start(test, SIZE, DEPOT);
+	struct worker *workers = kunit_kcalloc(test, 4, sizeof(*workers), GFP_KERNEL);
+	unsigned long rounds, ops = 0;
+	unsigned int cpu, nr = 0;
+	struct rnd_state rnd;
+
+	KUNIT_ASSERT_NOT_NULL(test, workers);
+	xtest_seed(test, &rnd);
+	for_each_online_cpu(cpu)
+		if (nr < 4)
+			start_worker(&workers[nr++], b, cpu, &rnd);
+	rounds = close_for(b, HZ / 2);
+	for (cpu = 0; cpu < nr; cpu++) {
+		struct worker *w = &workers[cpu];
+
+		if (w->task)
+			kthread_stop(w->task);
+		KUNIT_EXPECT_NE(test, w->ops, 0UL);
+		ops += w->ops;
+	}
+	kunit_info(test, "%lu operations on %u CPUs, closed %lu times\n", ops, nr, rounds);
+	KUNIT_EXPECT_GT(test, rounds, 1UL);
+	check_balance(test, b, 0);
+}
+
+static struct kunit_case xmag_test_cases[] = {
+	KUNIT_CASE(xmag_test_order),
+	KUNIT_CASE(xmag_test_fill),
+	KUNIT_CASE(xmag_test_hysteresis),
+	KUNIT_CASE(xmag_test_depot_full),
+	KUNIT_CASE(xmag_test_depot_empty),
+	KUNIT_CASE(xmag_test_exhaustion),
+	KUNIT_CASE(xmag_test_busy),
+	KUNIT_CASE(xmag_test_closed),
+	KUNIT_CASE(xmag_test_drain_all_cpus),
+	KUNIT_CASE(xmag_test_across_cpus),
+	KUNIT_CASE_PARAM(xmag_test_random, shape_gen_params),
+	KUNIT_CASE(xmag_test_no_memory),
+	KUNIT_CASE(xmag_test_hotplug),
+	KUNIT_CASE(xmag_test_close_under_load),
+	{}
+};
+
+static struct kunit_suite xmag_test_suite = {
+	.name = "xmag",
+	.init = xmag_test_init,
+	.exit = xmag_test_exit,
+	.test_cases = xmag_test_cases,
+};
+
+kunit_test_suite(xmag_test_suite);
+
+MODULE_DESCRIPTION("Tests of xalloc's magazines");
+MODULE_LICENSE("GPL");

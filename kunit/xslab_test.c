@@ -1,0 +1,1632 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tests of the caches of objects.
+ *
+ * Each test makes its own pool and caches. They are destroyed after the test,
+ * which must have freed all objects by then: that the destruction succeeds, and
+ * that the pool then has all its pages, is part of each.
+ *
+ * A test keeps to one CPU unless it says otherwise, so that what magazines hold
+ * is known exactly.
+ */
+#include <kunit/test.h>
+#include <linux/cpu.h>
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/sort.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+#include <linux/workqueue.h>
+
+#include <xalloc/xpool.h>
+#include <xalloc/xslab.h>
+
+#include "xtest.h"
+
+/* Debug kernels are slow: there, tests that make many operations make fewer. */
+#define MANY(n)		(IS_ENABLED(CONFIG_KASAN) ? (n) / 20 : (n))
+
+#define POOL_SIZE	(16UL << 20)
+#define MAX_CACHES	4
+
+/*
+ * What a test has, and gives back in the end: pools, the caches in them, and the
+ * arrays that it notes objects in.
+ */
+struct fixture {
+	struct xpool		*pool;
+	struct xpool		*second;
+	struct xslab_cache	*caches[MAX_CACHES];
+	unsigned int		nr_caches;
+	void			*own;
+	void			*arrays[4];
+	unsigned int		nr_arrays;
+};
+
+static int slab_init(struct kunit *test)
+{
+	test->priv = kunit_kzalloc(test, sizeof(struct fixture), GFP_KERNEL);
+	if (!test->priv)
+		return -ENOMEM;
+	return set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
+}
+
+static void destroy_pool(struct kunit *test, struct xpool *pool)
+{
+	struct xpool_stats stats;
+
+	if (!pool)
+		return;
+	xpool_shrink(pool);
+	xpool_stats(pool, &stats);
+	KUNIT_EXPECT_EQ(test, stats.free, stats.total);
+	KUNIT_EXPECT_EQ(test, stats.live_bytes, 0ULL);
+	KUNIT_EXPECT_EQ(test, xpool_validate(pool), 0);
+	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), 0);
+}
+
+static void slab_exit(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	if (!f)
+		return;
+	while (f->nr_caches)
+		KUNIT_EXPECT_EQ(test, xslab_cache_destroy(f->caches[--f->nr_caches]), 0);
+	destroy_pool(test, f->pool);
+	destroy_pool(test, f->second);
+	while (f->nr_arrays)
+		kvfree(f->arrays[--f->nr_arrays]);
+	vfree(f->own);
+}
+
+static struct xpool *new_pool(struct kunit *test, size_t size, void *addr)
+{
+	static unsigned int nr;
+	char name[XPOOL_NAME_MAX];
+	struct xpool *pool;
+
+	snprintf(name, sizeof(name), "xslab-test-%u", nr++);
+	pool = xpool_create(&(struct xpool_args){ .name = name, .size = size, .addr = addr });
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(pool), "error %ld", PTR_ERR(pool));
+	return pool;
+}
+
+static struct fixture *with_pool(struct kunit *test, size_t size)
+{
+	struct fixture *f = test->priv;
+
+	f->pool = new_pool(test, size, NULL);
+	return f;
+}
+
+static struct xslab_cache *add_cache(struct kunit *test, struct xpool *pool,
+				     const struct xslab_args *args)
+{
+	struct fixture *f = test->priv;
+	struct xslab_cache *cache = xslab_cache_create_in(pool, args);
+
+	KUNIT_ASSERT_LT(test, f->nr_caches, (unsigned int)MAX_CACHES);
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(cache), "error %ld", PTR_ERR(cache));
+	f->caches[f->nr_caches++] = cache;
+	return cache;
+}
+
+static struct xslab_cache *with_cache(struct kunit *test, size_t pool_size, size_t size)
+{
+	struct fixture *f = with_pool(test, pool_size);
+
+	return add_cache(test, f->pool, &(struct xslab_args){ .name = "test", .size = size });
+}
+
+static void *room(struct kunit *test, size_t nr, size_t size)
+{
+	struct fixture *f = test->priv;
+	void *array = kvcalloc(nr, size, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, array);
+	KUNIT_ASSERT_LT(test, f->nr_arrays, (unsigned int)ARRAY_SIZE(f->arrays));
+	f->arrays[f->nr_arrays++] = array;
+	return array;
+}
+
+static struct xslab_stats stats_of(struct xslab_cache *cache)
+{
+	struct xslab_stats stats;
+
+	xslab_cache_stats(cache, &stats);
+	return stats;
+}
+
+static struct xpool_stats pool_stats_of(struct xpool *pool)
+{
+	struct xpool_stats stats;
+
+	xpool_stats(pool, &stats);
+	return stats;
+}
+
+/* Expect the books to balance exactly, with @live objects held by the client. */
+static struct xslab_stats check_books(struct kunit *test, struct xslab_cache *cache, u64 live)
+{
+	struct fixture *f = test->priv;
+	struct xslab_stats s = stats_of(cache);
+	struct xpool_stats p = pool_stats_of(f->pool);
+
+	KUNIT_ASSERT_EQ(test, xslab_validate(cache), 0);
+	KUNIT_ASSERT_EQ(test, xpool_validate(f->pool), 0);
+	KUNIT_ASSERT_EQ(test, s.live, live);
+	KUNIT_ASSERT_EQ(test, s.capacity, s.live + s.magazines + s.depot + s.slab_free);
+	KUNIT_ASSERT_EQ(test, s.capacity, s.slabs * s.objects_per_slab);
+	KUNIT_ASSERT_EQ(test, s.slabs, s.slabs_full + s.slabs_partial + s.slabs_free);
+	KUNIT_ASSERT_EQ(test, s.allocs, s.frees + s.live);
+	KUNIT_ASSERT_EQ(test, p.total, p.free + p.slabs + p.pages + p.magazines);
+	KUNIT_ASSERT_GE(test, p.slabs, s.slabs << s.slab_order);
+	return s;
+}
+
+static void take(struct kunit *test, struct xslab_cache *cache, void **objs, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		objs[i] = xslab_cache_alloc(cache, GFP_KERNEL);
+		if (!objs[i])
+			KUNIT_ASSERT_TRUE_MSG(test, false, "no object %zu", i);
+	}
+}
+
+static void give(struct kunit *test, struct xslab_cache *cache, void **objs, size_t nr)
+{
+	int err = 0;
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		err |= xslab_cache_free(cache, objs[i]);
+	KUNIT_ASSERT_EQ(test, err, 0);
+}
+
+/* Expect a shrink to leave no slab of a cache without live objects. */
+static void check_shrinks_to_nothing(struct kunit *test, struct xslab_cache *cache)
+{
+	struct xslab_stats s;
+
+	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 0);
+	s = check_books(test, cache, 0);
+	KUNIT_EXPECT_EQ(test, s.slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, s.capacity, 0ULL);
+}
+
+/*
+ * The lists of slabs
+ */
+
+#define LIST_OBJS	100000U
+#define LIST_SIZE	3584U	/* 9 in a slab of 8 pages */
+
+/*
+ * 100,000 objects, taken and given in bulk, which goes past the magazines: the
+ * lists show exactly what clients hold.
+ *
+ *	11,111 slabs * 9 = 99,999    [#########] ... [#########]  full
+ *	and one object more          [#........]                  partial
+ *
+ * Expect all slabs on the free list when all is freed, and none after a shrink.
+ */
+static void xslab_test_lists(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, 400UL << 20, LIST_SIZE);
+	void **objs = room(test, LIST_OBJS, sizeof(*objs));
+	struct xslab_stats s;
+
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, LIST_OBJS, objs),
+			(int)LIST_OBJS);
+	s = check_books(test, cache, LIST_OBJS);
+	KUNIT_EXPECT_EQ(test, s.slab_order, 3ULL);
+	KUNIT_EXPECT_EQ(test, s.objects_per_slab, 9ULL);
+	KUNIT_EXPECT_EQ(test, s.slabs_full, 11111ULL);
+	KUNIT_EXPECT_EQ(test, s.slabs_partial, 1ULL);
+	KUNIT_EXPECT_EQ(test, s.slabs_free, 0ULL);
+
+	xslab_cache_free_bulk(cache, LIST_OBJS, objs);
+	s = check_books(test, cache, 0);
+	KUNIT_EXPECT_EQ(test, s.slabs_full, 0ULL);
+	KUNIT_EXPECT_EQ(test, s.slabs_partial, 0ULL);
+	KUNIT_EXPECT_EQ(test, s.slabs_free, 11112ULL);
+	kunit_info(test, "%u objects of %u bytes: 11111 full, 1 partial; freed: %llu free\n",
+		   LIST_OBJS, LIST_SIZE, s.slabs_free);
+	check_shrinks_to_nothing(test, cache);
+}
+
+/*
+ * The same one by one. The last magazine was loaded with 9 objects for the sake
+ * of one, so its slab is full for the cache and 8 objects are in the magazine;
+ * a shrink empties the magazine. Of the freed objects, what the CPU's magazines
+ * and the depot hold is not in slabs.
+ */
+static void xslab_test_lists_magazines(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, 400UL << 20, LIST_SIZE);
+	void **objs = room(test, LIST_OBJS, sizeof(*objs));
+	struct xslab_stats s;
+
+	take(test, cache, objs, LIST_OBJS);
+	s = check_books(test, cache, LIST_OBJS);
+	KUNIT_EXPECT_EQ(test, s.magazine_size, 9ULL);
+	KUNIT_EXPECT_EQ(test, s.magazines, 8ULL);
+	KUNIT_EXPECT_EQ(test, s.slabs_full, 11112ULL);
+	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 1);
+	s = check_books(test, cache, LIST_OBJS);
+	KUNIT_EXPECT_EQ(test, s.magazines, 0ULL);
+	KUNIT_EXPECT_EQ(test, s.slabs_full, 11111ULL);
+	KUNIT_EXPECT_EQ(test, s.slabs_partial, 1ULL);
+
+	give(test, cache, objs, LIST_OBJS);
+	s = check_books(test, cache, 0);
+	KUNIT_EXPECT_EQ(test, s.slabs, 11112ULL);
+	KUNIT_EXPECT_EQ(test, s.slab_free, 11112ULL * 9 - s.magazines - s.depot);
+	KUNIT_EXPECT_LE(test, s.magazines, 2 * s.magazine_size);
+	KUNIT_EXPECT_GT(test, s.depot, 0ULL);
+	check_shrinks_to_nothing(test, cache);
+}
+
+/*
+ * Slabs with 1 .. 9 free objects. Expect objects from the slab that has the
+ * fewest free, then from the next: the others get a chance to become free.
+ */
+static void xslab_test_fullest_first(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, LIST_SIZE);
+	void **objs = room(test, 81, sizeof(*objs)), **again = room(test, 45, sizeof(*objs));
+	struct xslab_stats s;
+	unsigned int slab;
+
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 81, objs), 81);
+	for (slab = 0; slab < 9; slab++)
+		xslab_cache_free_bulk(cache, slab + 1, &objs[slab * 9]);
+	s = check_books(test, cache, 81 - 45);
+	KUNIT_EXPECT_EQ(test, s.slabs_partial, 8ULL);
+	KUNIT_EXPECT_EQ(test, s.slabs_free, 1ULL);
+
+	for (slab = 0; slab < 9; slab++) {
+		void **got = &again[slab * (slab + 1) / 2];
+
+		KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, slab + 1, got),
+				(int)slab + 1);
+		s = check_books(test, cache, 81 - 45 + (slab + 1) * (slab + 2) / 2);
+		KUNIT_EXPECT_EQ(test, s.slabs_full, slab + 1ULL);
+		KUNIT_EXPECT_EQ(test, s.slabs_free, slab < 8 ? 1ULL : 0ULL);
+	}
+	for (slab = 0; slab < 9; slab++)
+		xslab_cache_free_bulk(cache, 8 - slab, &objs[slab * 10 + 1]);
+	xslab_cache_free_bulk(cache, 45, again);
+	check_books(test, cache, 0);
+}
+
+#define TAIL_SIZE	100U
+
+/* Free a million objects but the last. Expect one slab to stay, and its object. */
+static void xslab_test_last_object(struct kunit *test)
+{
+	const size_t nr = MANY(1000000);
+	struct xslab_cache *cache = with_cache(test, 128UL << 20, TAIL_SIZE);
+	void **objs = room(test, nr, sizeof(*objs));
+	struct xslab_stats s;
+	u64 most;
+
+	take(test, cache, objs, nr);
+	most = check_books(test, cache, nr).slabs;
+	memset(objs[nr - 1], 0xa5, TAIL_SIZE);
+	give(test, cache, objs, nr - 1);
+	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 1);
+	s = check_books(test, cache, 1);
+	KUNIT_EXPECT_EQ(test, s.slabs, 1ULL);
+	KUNIT_EXPECT_NULL(test, memchr_inv(objs[nr - 1], 0xa5, TAIL_SIZE));
+	kunit_info(test, "%zu objects in %llu slabs; all but one freed: %llu slab\n",
+		   nr, most, s.slabs);
+	give(test, cache, &objs[nr - 1], 1);
+	check_shrinks_to_nothing(test, cache);
+}
+
+/* Take objects until the next one would need a slab more; returns how many. */
+static size_t stand_at_boundary(struct kunit *test, struct xslab_cache *cache, void **objs)
+{
+	struct xslab_stats s;
+	size_t nr = 0;
+
+	do {
+		take(test, cache, &objs[nr++], 1);
+		s = stats_of(cache);
+	} while (s.slab_free + s.magazines + s.depot);
+	return nr;
+}
+
+/*
+ * Stand at the end of a slab and allocate and free across it, a million times.
+ * Expect no slab to change its list, which only a refill or a flush does, and
+ * the pool not to be asked.
+ */
+static void xslab_test_boundary(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 256);
+	void **objs = room(test, 1000, sizeof(*objs)), *obj;
+	struct xslab_stats before, after;
+	struct xpool_stats pool;
+	struct fixture *f = test->priv;
+	size_t nr = stand_at_boundary(test, cache, objs), i;
+
+	obj = xslab_cache_alloc(cache, GFP_KERNEL);
+	xslab_cache_free(cache, obj);
+	before = check_books(test, cache, nr);
+	pool = pool_stats_of(f->pool);
+	for (i = 0; i < MANY(1000000); i++) {
+		obj = xslab_cache_alloc(cache, GFP_KERNEL);
+		if (!obj || xslab_cache_free(cache, obj))
+			KUNIT_ASSERT_TRUE_MSG(test, false, "pair %zu", i);
+	}
+	after = check_books(test, cache, nr);
+	KUNIT_EXPECT_EQ(test, after.allocs, before.allocs + MANY(1000000));
+	before.allocs = after.allocs;
+	before.frees = after.frees;
+	KUNIT_EXPECT_EQ(test, memcmp(&before, &after, sizeof(after)), 0);
+	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).gets, pool.gets);
+	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).puts, pool.puts);
+	kunit_info(test, "%d pairs: %llu refills and flushes, %llu calls of the buddy system\n",
+		   MANY(1000000), after.refills - before.refills + after.flushes - before.flushes,
+		   pool_stats_of(f->pool).gets - pool.gets);
+	give(test, cache, objs, nr);
+}
+
+/* The same past the magazines. Expect the empty slab to be kept each time. */
+static void xslab_test_boundary_bulk(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 256);
+	void **objs = room(test, 1000, sizeof(*objs)), *obj;
+	struct fixture *f = test->priv;
+	struct xpool_stats pool;
+	struct xslab_stats s;
+	size_t nr = stand_at_boundary(test, cache, objs), i;
+	u64 slabs = stats_of(cache).slabs;
+
+	for (i = 0; i < MANY(100000); i++) {
+		if (xslab_cache_alloc_bulk(cache, GFP_KERNEL, 1, &obj) != 1)
+			KUNIT_ASSERT_TRUE_MSG(test, false, "pair %zu", i);
+		xslab_cache_free_bulk(cache, 1, &obj);
+		if (!i)
+			pool = pool_stats_of(f->pool);
+	}
+	s = check_books(test, cache, nr);
+	KUNIT_EXPECT_EQ(test, s.slabs_full, slabs);
+	KUNIT_EXPECT_EQ(test, s.slabs_free, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).gets, pool.gets);
+	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).puts, pool.puts);
+	give(test, cache, objs, nr);
+}
+
+/*
+ * Prefill
+ */
+
+struct share {
+	struct xslab_cache	*cache;
+	void			**objs;
+	size_t			nr;
+};
+
+/* Run on a CPU: take a share of the objects. */
+static long take_share(void *data)
+{
+	struct share *share = data;
+	size_t i;
+
+	for (i = 0; i < share->nr; i++) {
+		share->objs[i] = xslab_cache_alloc(share->cache, GFP_ATOMIC);
+		if (!share->objs[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Expect @nr allocations from all CPUs in turn not to ask the pool, nor to fail. */
+static void take_reserve(struct kunit *test, struct xslab_cache *cache, void **objs, size_t nr)
+{
+	size_t part = nr / num_online_cpus();
+	struct fixture *f = test->priv;
+	struct share share = { cache, objs, part };
+	struct xpool_stats before = pool_stats_of(f->pool), after;
+	unsigned int cpu;
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu) {
+		KUNIT_EXPECT_EQ(test, work_on_cpu(cpu, take_share, &share), 0L);
+		share.objs += part;
+	}
+	cpus_read_unlock();
+	share.nr = objs + nr - share.objs;
+	KUNIT_EXPECT_EQ(test, take_share(&share), 0L);
+
+	after = pool_stats_of(f->pool);
+	KUNIT_EXPECT_EQ(test, after.gets, before.gets);
+	KUNIT_EXPECT_EQ(test, after.splits, before.splits);
+	KUNIT_EXPECT_EQ(test, after.allocs, before.allocs);
+	KUNIT_EXPECT_EQ(test, after.failures, before.failures);
+}
+
+static void xslab_test_prefill(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 200);
+	const size_t nr = 10000;
+	void **objs = room(test, nr, sizeof(*objs));
+
+	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, nr), 0);
+	KUNIT_EXPECT_GE(test, check_books(test, cache, 0).capacity, (u64)nr);
+	take_reserve(test, cache, objs, nr);
+	check_books(test, cache, nr);
+	give(test, cache, objs, nr);
+	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
+	check_shrinks_to_nothing(test, cache);
+}
+
+/*
+ * Another cache takes all that is left of the pool, and a shrink asks for what
+ * the first one can spare. Expect the reserve to hold.
+ */
+static void xslab_test_prefill_under_pressure(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 200);
+	struct fixture *f = test->priv;
+	struct xslab_cache *greedy = add_cache(test, f->pool, &(struct xslab_args){
+					       .name = "greedy", .size = 4096 });
+	const size_t nr = 10000;
+	void **objs = room(test, nr, sizeof(*objs)), **all = room(test, 4096, sizeof(*all));
+	size_t taken = 0;
+
+	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, nr), 0);
+	while ((all[taken] = xslab_cache_alloc(greedy, GFP_KERNEL)))
+		taken++;
+	KUNIT_EXPECT_GT(test, taken, 1000UL);
+	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 1);
+	take_reserve(test, cache, objs, nr);
+	check_books(test, cache, nr);
+	check_books(test, greedy, taken);
+	give(test, cache, objs, nr);
+	give(test, greedy, all, taken);
+	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
+	check_shrinks_to_nothing(test, cache);
+	check_shrinks_to_nothing(test, greedy);
+}
+
+/* Expect a prefill that the pool has no room for to change nothing. */
+static void xslab_test_prefill_too_much(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 4096);
+	struct xslab_stats s;
+
+	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 5000), -ENOMEM);
+	s = check_books(test, cache, 0);
+	KUNIT_EXPECT_EQ(test, s.slabs, 0ULL);
+	check_shrinks_to_nothing(test, cache);
+}
+
+/*
+ * Where objects lie
+ */
+
+static int by_address(const void *a, const void *b)
+{
+	unsigned long left = *(unsigned long *)a, right = *(unsigned long *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+/* Expect objects in the range, aligned, and none inside of another. */
+static void check_addresses(struct kunit *test, unsigned long *objs, size_t nr,
+			    size_t size, size_t align)
+{
+	struct fixture *f = test->priv;
+	unsigned long from = (unsigned long)f->own, to = from + POOL_SIZE;
+	size_t i;
+
+	sort(objs, nr, sizeof(*objs), by_address, NULL);
+	for (i = 0; i < nr; i++) {
+		if (objs[i] < from || objs[i] + size > to || objs[i] % align)
+			KUNIT_ASSERT_TRUE_MSG(test, false, "size %zu align %zu: at %lx", size, align,
+					     objs[i] - from);
+		if (i && objs[i] - objs[i - 1] < size)
+			KUNIT_ASSERT_TRUE_MSG(test, false, "size %zu align %zu: overlap", size, align);
+	}
+}
+
+static void check_waste(struct kunit *test, const struct xslab_stats *s, size_t size,
+			size_t align)
+{
+	u64 bytes = PAGE_SIZE << s->slab_order;
+
+	KUNIT_ASSERT_EQ(test, s->object_size, (u64)size);
+	KUNIT_ASSERT_GE(test, s->stride, (u64)size);
+	KUNIT_ASSERT_EQ(test, s->stride % align, 0ULL);
+	KUNIT_ASSERT_LT(test, s->stride, max_t(u64, size + max_t(size_t, align, 8), 17));
+	KUNIT_ASSERT_EQ(test, s->objects_per_slab * s->stride + s->slab_waste, bytes);
+	KUNIT_ASSERT_LE(test, s->slab_waste, bytes / 8);
+}
+
+static void check_size(struct kunit *test, size_t size, size_t align, void **objs)
+{
+	struct fixture *f = test->priv;
+	struct xslab_args args = { .name = "size", .size = size, .align = align };
+	struct xslab_cache *cache = add_cache(test, f->pool, &args);
+	size_t nr = clamp_t(size_t, SZ_1M / size, 3, 70), i;
+	struct xslab_stats s;
+
+	take(test, cache, objs, nr);
+	s = check_books(test, cache, nr);
+	check_waste(test, &s, size, align ?: 8);
+	for (i = 0; i < nr; i++) {
+		*(u8 *)objs[i] = i;
+		*((u8 *)objs[i] + size - 1) = i;
+	}
+	give(test, cache, objs, nr);
+	check_addresses(test, (unsigned long *)objs, nr, size, align ?: 8);
+	f->nr_caches--;
+	KUNIT_ASSERT_EQ(test, xslab_cache_destroy(cache), 0);
+}
+
+/* All sizes to 64; then those around the powers of two, and between them. */
+static size_t next_size(size_t size)
+{
+	size_t base = rounddown_pow_of_two(size);
+
+	if (size < 64)
+		return size + 1;
+	if (size == base || size == base * 2 - 1)
+		return size + 1;
+	if (size == base + 1)
+		return base * 5 / 4;
+	return size + base / 4 < base * 2 ? size + base / 4 : base * 2 - 1;
+}
+
+static const size_t aligns[] = {
+	0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096,
+};
+
+static void align_name(const size_t *align, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "align %zu", *align);
+}
+
+KUNIT_ARRAY_PARAM(align, aligns, align_name);
+
+static void xslab_test_sizes(struct kunit *test)
+{
+	const size_t align = *(const size_t *)test->param_value;
+	struct fixture *f = test->priv;
+	void **objs = room(test, 70, sizeof(*objs));
+	unsigned int nr = 0;
+	size_t size;
+
+	f->own = vmalloc(POOL_SIZE);
+	KUNIT_ASSERT_NOT_NULL(test, f->own);
+	f->pool = new_pool(test, POOL_SIZE, f->own);
+	for (size = 1; size <= XSLAB_MAX_SIZE; size = next_size(size)) {
+		if (!IS_ENABLED(CONFIG_KASAN) || size % 3 == 1)
+			check_size(test, size, align, objs);
+		nr++;
+	}
+	KUNIT_EXPECT_GT(test, nr, 130U);
+}
+
+/* Expect an object that fits into a cache line not to lie across two. */
+static void xslab_test_hwcache_align(struct kunit *test)
+{
+	struct fixture *f = with_pool(test, POOL_SIZE);
+	size_t size, line = cache_line_size();
+	struct xslab_cache *cache;
+	void *objs[200];
+	unsigned int i;
+
+	for (size = 1; size <= 2 * line; size++) {
+		cache = add_cache(test, f->pool, &(struct xslab_args){
+				  .name = "lines", .size = size, .flags = XSLAB_HWCACHE_ALIGN });
+		take(test, cache, objs, ARRAY_SIZE(objs));
+		for (i = 0; i < ARRAY_SIZE(objs); i++) {
+			size_t at = (unsigned long)objs[i] % line;
+
+			if (size <= line ? at + size > line : at)
+				KUNIT_FAIL(test, "size %zu at %zu", size, at);
+		}
+		give(test, cache, objs, ARRAY_SIZE(objs));
+		f->nr_caches--;
+		KUNIT_ASSERT_EQ(test, xslab_cache_destroy(cache), 0);
+	}
+}
+
+/*
+ * What is in objects
+ */
+
+static atomic_t constructed;
+
+static void construct(void *obj)
+{
+	atomic_inc(&constructed);
+	memset(obj, 0x5c, 300);
+}
+
+/* Expect the constructor once for each object of a slab, and never for a reuse. */
+static void xslab_test_ctor(struct kunit *test)
+{
+	struct fixture *f = with_pool(test, POOL_SIZE);
+	struct xslab_cache *cache = add_cache(test, f->pool, &(struct xslab_args){
+					      .name = "ctor", .size = 300, .ctor = construct });
+	void **objs = room(test, 1000, sizeof(*objs));
+	unsigned int round, i;
+
+	atomic_set(&constructed, 0);
+	for (round = 0; round < 3; round++) {
+		take(test, cache, objs, 1000);
+		for (i = 0; i < 1000; i++)
+			KUNIT_ASSERT_NULL(test, memchr_inv(objs[i], 0x5c, 300));
+		KUNIT_EXPECT_EQ(test, (u64)atomic_read(&constructed),
+				check_books(test, cache, 1000).capacity);
+		give(test, cache, objs, 1000);
+	}
+	check_shrinks_to_nothing(test, cache);
+	atomic_set(&constructed, 0);
+	take(test, cache, objs, 1);
+	KUNIT_EXPECT_EQ(test, (u64)atomic_read(&constructed),
+			check_books(test, cache, 1).capacity);
+	give(test, cache, objs, 1);
+}
+
+/* Expect zeroes where they are asked for, and untouched memory elsewhere. */
+static void xslab_test_zero(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 300);
+	void *objs[100];
+	unsigned int i;
+
+	take(test, cache, objs, 100);
+	for (i = 0; i < 100; i++)
+		memset(objs[i], 0xee, 300);
+	give(test, cache, objs, 100);
+	take(test, cache, objs, 100);
+	for (i = 0; i < 100; i++)
+		KUNIT_ASSERT_NULL(test, memchr_inv(objs[i], 0xee, 300));
+	give(test, cache, objs, 100);
+	for (i = 0; i < 50; i++) {
+		objs[i] = xslab_cache_alloc(cache, GFP_KERNEL | __GFP_ZERO);
+		KUNIT_ASSERT_NOT_NULL(test, objs[i]);
+		KUNIT_ASSERT_NULL(test, memchr_inv(objs[i], 0, 300));
+	}
+	KUNIT_ASSERT_EQ(test, 50, xslab_cache_alloc_bulk(cache, GFP_KERNEL | __GFP_ZERO, 50,
+							 &objs[50]));
+	for (i = 50; i < 100; i++)
+		KUNIT_ASSERT_NULL(test, memchr_inv(objs[i], 0, 300));
+	check_books(test, cache, 100);
+	give(test, cache, objs, 100);
+}
+
+/* Zeroes would undo a constructor. Expect a refusal that loses nothing. */
+static void xslab_test_zero_ctor(struct kunit *test)
+{
+	struct fixture *f = with_pool(test, POOL_SIZE);
+	struct xslab_cache *cache = add_cache(test, f->pool, &(struct xslab_args){
+					      .name = "ctor", .size = 300, .ctor = construct });
+	void *objs[100];
+	struct xslab_stats s;
+
+	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(cache, GFP_KERNEL | __GFP_ZERO));
+	s = check_books(test, cache, 0);
+	KUNIT_EXPECT_GT(test, s.errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, 0, xslab_cache_alloc_bulk(cache, GFP_KERNEL | __GFP_ZERO, 100,
+							objs));
+	check_books(test, cache, 0);
+	take(test, cache, objs, 100);
+	KUNIT_EXPECT_NULL(test, memchr_inv(objs[0], 0x5c, 300));
+	check_books(test, cache, 100);
+	give(test, cache, objs, 100);
+	check_shrinks_to_nothing(test, cache);
+}
+
+/*
+ * Errors of clients: creation
+ */
+
+struct bad_args {
+	const char *what;
+	struct xslab_args args;
+};
+
+static const struct bad_args bad_args[] = {
+	{ "no name", { .size = 64 } },
+	{ "empty name", { .name = "", .size = 64 } },
+	{ "long name", { .name = "0123456789abcdef0123456789abcdef", .size = 64 } },
+	{ "slash in the name", { .name = "a/b", .size = 64 } },
+	{ "dots for a name", { .name = "..", .size = 64 } },
+	{ "size 0", { .name = "bad" } },
+	{ "size over 256 KiB", { .name = "bad", .size = XSLAB_MAX_SIZE + 1 } },
+	{ "size -1", { .name = "bad", .size = SIZE_MAX } },
+	{ "align 3", { .name = "bad", .size = 64, .align = 3 } },
+	{ "align over a page", { .name = "bad", .size = 64, .align = 2 * PAGE_SIZE } },
+	{ "unknown flag", { .name = "bad", .size = 64,
+			    .flags = (__force xslab_flags_t)0x80000000U } },
+	{ "object larger than the pool", { .name = "bad", .size = 128 << 10 } },
+	{ "depot too large", { .name = "bad", .size = 64, .depot = UINT_MAX } },
+};
+
+static void bad_args_name(const struct bad_args *bad, char *desc)
+{
+	strscpy(desc, bad->what, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(bad_args, bad_args, bad_args_name);
+
+/* Expect -EINVAL and a pool as it was; NULL from the form without arguments. */
+static void xslab_test_bad_args(struct kunit *test)
+{
+	const struct bad_args *bad = test->param_value;
+	struct fixture *f = with_pool(test, 64 << 10);
+	struct xpool_stats before = pool_stats_of(f->pool), after;
+	struct xslab_cache *cache = xslab_cache_create_in(f->pool, &bad->args);
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(cache), -EINVAL);
+	after = pool_stats_of(f->pool);
+	KUNIT_EXPECT_EQ(test, memcmp(&before, &after, sizeof(after)), 0);
+}
+
+/* The longest name and the extreme sizes are fine, and so is a name twice. */
+static void xslab_test_good_args(struct kunit *test)
+{
+	struct fixture *f = with_pool(test, POOL_SIZE);
+	struct xslab_cache *cache;
+	void *obj;
+
+	cache = add_cache(test, f->pool, &(struct xslab_args){
+			  .name = "0123456789abcdef0123456789abcde", .size = 1 });
+	KUNIT_EXPECT_STREQ(test, xslab_cache_name(cache), "0123456789abcdef0123456789abcde");
+	KUNIT_EXPECT_EQ(test, xslab_cache_size(cache), 1U);
+	cache = add_cache(test, f->pool, &(struct xslab_args){
+			  .name = "0123456789abcdef0123456789abcde", .size = XSLAB_MAX_SIZE,
+			  .align = PAGE_SIZE, .depot = 1 });
+	obj = xslab_cache_alloc(cache, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	check_books(test, cache, 1);
+	give(test, cache, &obj, 1);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(xslab_cache_create_in(NULL,
+			&(struct xslab_args){ .name = "a", .size = 8 })), -EINVAL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(xslab_cache_create_in(f->pool, NULL)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(NULL), 0);
+}
+
+/* The form that kmem_cache users know, in the default pool. */
+static void xslab_test_default_pool(struct kunit *test)
+{
+	struct xslab_cache *cache;
+	void *obj;
+
+	if (IS_ERR_OR_NULL(xpool_default()))
+		kunit_skip(test, "xalloc has no default pool");
+	cache = xslab_cache_create("test", 100, 64, XSLAB_HWCACHE_ALIGN, construct);
+	KUNIT_ASSERT_NOT_NULL(test, cache);
+	obj = xslab_cache_alloc(cache, GFP_KERNEL);
+	KUNIT_EXPECT_NOT_NULL(test, obj);
+	KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)obj, 64));
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
+	KUNIT_EXPECT_NULL(test, xslab_cache_create("", 100, 0, 0, NULL));
+	KUNIT_EXPECT_NULL(test, xslab_cache_create("test", 0, 0, 0, NULL));
+}
+
+/*
+ * Fail each request to the system in turn. Expect a creation that fails to leave
+ * the pool's books as they were, and one that could do without to be whole.
+ */
+static void xslab_test_create_no_memory(struct kunit *test)
+{
+	struct fixture *f = with_pool(test, POOL_SIZE);
+	struct xpool_stats before = pool_stats_of(f->pool), after;
+	unsigned int n, left = 0, failed = 0;
+	struct xslab_cache *cache;
+	void *obj;
+
+	xtest_need_failures(test);
+	for (n = 1; !left; n++) {
+		xtest_fail_nth(n);
+		cache = xslab_cache_create_in(f->pool, &(struct xslab_args){
+					      .name = "fail", .size = 64 });
+		left = xtest_fail_end();
+		if (IS_ERR(cache)) {
+			KUNIT_ASSERT_EQ(test, PTR_ERR(cache), (long)-ENOMEM);
+			KUNIT_ASSERT_EQ(test, left, 0U);
+			after = pool_stats_of(f->pool);
+			KUNIT_ASSERT_EQ(test, memcmp(&before, &after, sizeof(after)), 0);
+			failed++;
+			continue;
+		}
+		take(test, cache, &obj, 1);
+		check_books(test, cache, 1);
+		give(test, cache, &obj, 1);
+		KUNIT_ASSERT_EQ(test, xslab_cache_destroy(cache), 0);
+		before = pool_stats_of(f->pool);
+		KUNIT_ASSERT_EQ(test, before.free, before.total);
+		KUNIT_ASSERT_EQ(test, before.live_bytes, 0ULL);
+	}
+	KUNIT_EXPECT_GT(test, failed, 3U);
+	kunit_info(test, "%u requests to the system, failed for %u of them\n", n - 2, failed);
+}
+
+/* Expect a cache that is made to ask the system for nothing any more. */
+static void xslab_test_no_hidden_requests(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 100);
+	void **objs = room(test, 20000, sizeof(*objs));
+	unsigned int left;
+
+	xtest_need_failures(test);
+	xtest_fail_nth(XTEST_NEVER);
+	take(test, cache, objs, 10000);
+	if (xslab_cache_alloc_bulk(cache, GFP_KERNEL, 10000, &objs[10000]) != 10000)
+		KUNIT_FAIL(test, "no bulk");
+	give(test, cache, objs, 15000);
+	xslab_cache_free_bulk(cache, 5000, &objs[15000]);
+	xslab_cache_prefill(cache, 1000);
+	xslab_cache_prefill(cache, 0);
+	left = xtest_fail_end();
+	KUNIT_EXPECT_EQ(test, left, XTEST_NEVER);
+	check_books(test, cache, 0);
+}
+
+/*
+ * Errors of clients: frees
+ *
+ *	slab  |obj 0|obj 1|  ...  |obj n-1|tail|
+ *	       ^  ^                        ^
+ *	       |  inside                   tail
+ *	       the only good one
+ */
+
+#define BAD_SIZE	600U	/* 54 in a slab of 8 pages, and a tail of 368 bytes */
+
+struct scene {
+	struct xpool		*pool;
+	struct xslab_cache	*cache;
+	struct xslab_cache	*other;
+	struct xslab_cache	*big;
+	struct xslab_cache	*far;	/* in another pool */
+	u8			*obj;
+	u8			*other_obj;
+	u8			*big_obj;
+	u8			*far_obj;
+	u8			*page;
+	u8			*kmalloced;
+};
+
+struct bad_free {
+	const char *what;
+	int err;
+	u8 *(*pointer)(struct scene *scene);
+	bool fine_by_pointer;	/* it is an object, only not of this cache */
+};
+
+static u8 *small_number(struct scene *scene)
+{
+	return (u8 *)8;
+}
+
+static u8 *error_pointer(struct scene *scene)
+{
+	return ERR_PTR(-ENOMEM);
+}
+
+static u8 *kernel_text(struct scene *scene)
+{
+	return (u8 *)&xslab_cache_free;
+}
+
+static u8 *kmalloc_memory(struct scene *scene)
+{
+	return scene->kmalloced;
+}
+
+static u8 *stack_memory(struct scene *scene)
+{
+	return (u8 *)&scene->obj;	/* the scene is on the stack */
+}
+
+/* The start of the slab that the object is in. */
+static u8 *slab_of(struct scene *scene)
+{
+	return (u8 *)((unsigned long)scene->obj & ~(8 * PAGE_SIZE - 1));
+}
+
+static u8 *inside_by_one(struct scene *scene)
+{
+	return scene->obj + 1;
+}
+
+static u8 *inside_by_a_word(struct scene *scene)
+{
+	return scene->obj + 8;
+}
+
+static u8 *last_byte(struct scene *scene)
+{
+	return scene->obj + BAD_SIZE - 1;
+}
+
+static u8 *page_inside_of_slab(struct scene *scene)
+{
+	return slab_of(scene) + PAGE_SIZE;
+}
+
+static u8 *tail_of_slab(struct scene *scene)
+{
+	return slab_of(scene) + 54 * BAD_SIZE;
+}
+
+static u8 *end_of_slab(struct scene *scene)
+{
+	return slab_of(scene) + 8 * PAGE_SIZE - 1;
+}
+
+static u8 *other_caches_object(struct scene *scene)
+{
+	return scene->other_obj;
+}
+
+static u8 *inside_of_big_object(struct scene *scene)
+{
+	return scene->big_obj + 8 * PAGE_SIZE;
+}
+
+static u8 *other_pools_object(struct scene *scene)
+{
+	return scene->far_obj;
+}
+
+static u8 *page_memory(struct scene *scene)
+{
+	return scene->page;
+}
+
+static u8 *freed_page(struct scene *scene)
+{
+	u8 *page = xpool_alloc_addr(scene->pool, 5, GFP_KERNEL);
+
+	xpool_free_addr(scene->pool, page, 5);
+	return page;
+}
+
+/* An object whose slab has gone back to the pool. */
+static u8 *object_of_gone_slab(struct scene *scene)
+{
+	void *objs[108];
+
+	if (xslab_cache_alloc_bulk(scene->cache, GFP_KERNEL, 108, objs) != 108)
+		return NULL;
+	xslab_cache_free_bulk(scene->cache, 108, objs);
+	xslab_cache_shrink(scene->cache);
+	return objs[107];
+}
+
+static const struct bad_free bad_frees[] = {
+	{ "a small number", -ERANGE, small_number },
+	{ "an error pointer", -ERANGE, error_pointer },
+	{ "kernel text", -ERANGE, kernel_text },
+	{ "kmalloc memory", -ERANGE, kmalloc_memory },
+	{ "the stack", -ERANGE, stack_memory },
+	{ "one byte into an object", -EINVAL, inside_by_one },
+	{ "a word into an object", -EINVAL, inside_by_a_word },
+	{ "the last byte of an object", -EINVAL, last_byte },
+	{ "a page inside of the slab", -EINVAL, page_inside_of_slab },
+	{ "the unused end of the slab", -EINVAL, tail_of_slab },
+	{ "the last byte of the slab", -EINVAL, end_of_slab },
+	{ "an object of another cache", -EINVAL, other_caches_object, true },
+	{ "inside of another cache's object", -EINVAL, inside_of_big_object },
+	{ "an object of another pool", -ERANGE, other_pools_object, true },
+	{ "memory of xpool_alloc_addr()", -EINVAL, page_memory },
+	{ "a free page of the pool", -EINVAL, freed_page },
+	{ "an object whose slab is gone", -EINVAL, object_of_gone_slab },
+};
+
+static void bad_free_name(const struct bad_free *bad, char *desc)
+{
+	strscpy(desc, bad->what, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(bad_free, bad_frees, bad_free_name);
+
+static void set_scene(struct kunit *test, struct scene *scene, xslab_flags_t flags)
+{
+	struct fixture *f = with_pool(test, POOL_SIZE);
+	struct xslab_args args = { .name = "under test", .size = BAD_SIZE, .flags = flags };
+
+	f->second = new_pool(test, 1 << 20, NULL);
+	scene->pool = f->pool;
+	scene->cache = add_cache(test, f->pool, &args);
+	scene->other = add_cache(test, f->pool, &args);
+	scene->far = add_cache(test, f->second, &args);
+	args.size = 100 << 10;
+	scene->big = add_cache(test, f->pool, &args);
+	scene->obj = xslab_cache_alloc(scene->cache, GFP_KERNEL);
+	scene->other_obj = xslab_cache_alloc(scene->other, GFP_KERNEL);
+	scene->far_obj = xslab_cache_alloc(scene->far, GFP_KERNEL);
+	scene->big_obj = xslab_cache_alloc(scene->big, GFP_KERNEL);
+	scene->page = xpool_alloc_addr(f->pool, 0, GFP_KERNEL);
+	scene->kmalloced = kunit_kzalloc(test, BAD_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_TRUE(test, scene->obj && scene->other_obj && scene->far_obj &&
+			  scene->big_obj && scene->page && scene->kmalloced);
+	KUNIT_ASSERT_EQ(test, stats_of(scene->cache).objects_per_slab, 54ULL);
+	KUNIT_ASSERT_EQ(test, stats_of(scene->cache).slab_order, 3ULL);
+	memset(scene->obj, 0x77, BAD_SIZE);
+}
+
+static void leave_scene(struct kunit *test, struct scene *scene)
+{
+	KUNIT_EXPECT_NULL(test, memchr_inv(scene->obj, 0x77, BAD_SIZE));
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(scene->cache, scene->obj), 0);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(scene->other, scene->other_obj), 0);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(scene->far, scene->far_obj), 0);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(scene->big, scene->big_obj), 0);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(scene->pool, scene->page, 0), 0);
+	check_books(test, scene->cache, 0);
+	check_books(test, scene->other, 0);
+	check_books(test, scene->big, 0);
+}
+
+/* Expect that nothing has changed but the count of errors. */
+static void check_refused(struct kunit *test, struct scene *scene, struct xslab_stats before,
+			  u64 errors)
+{
+	struct xslab_stats after = check_books(test, scene->cache, 1);
+
+	KUNIT_EXPECT_EQ(test, after.errors, before.errors + errors);
+	before.errors = after.errors;
+	KUNIT_EXPECT_EQ(test, memcmp(&before, &after, sizeof(after)), 0);
+	check_books(test, scene->other, 1);
+	check_books(test, scene->big, 1);
+}
+
+static void free_badly(struct kunit *test, xslab_flags_t flags)
+{
+	const struct bad_free *bad = test->param_value;
+	struct xslab_stats before;
+	struct scene scene;
+	u8 *pointer;
+
+	set_scene(test, &scene, flags);
+	pointer = bad->pointer(&scene);
+	KUNIT_ASSERT_NOT_NULL(test, pointer);
+	before = stats_of(scene.cache);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(scene.cache, pointer), bad->err);
+	check_refused(test, &scene, before, 1);
+	xslab_cache_free_bulk(scene.cache, 1, (void **)&pointer);
+	check_refused(test, &scene, before, 2);
+	if (!bad->fine_by_pointer)
+		KUNIT_EXPECT_LT(test, xslab_free(pointer), 0);
+	before.errors = stats_of(scene.cache).errors;
+	check_refused(test, &scene, before, 0);
+	leave_scene(test, &scene);
+}
+
+/* Expect a refusal, one error more, and nothing else changed. */
+static void xslab_test_bad_free(struct kunit *test)
+{
+	free_badly(test, 0);
+}
+
+/* Expect the same without checks for double frees: those for pointers stay. */
+static void xslab_test_bad_free_no_checks(struct kunit *test)
+{
+	free_badly(test, XSLAB_NO_CHECKS);
+}
+
+/* Expect a free of NULL to do nothing and to be no error. */
+static void xslab_test_free_null(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 64);
+	void *none[3] = {};
+
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, NULL), 0);
+	KUNIT_EXPECT_EQ(test, xslab_free(NULL), 0);
+	xslab_cache_free_bulk(cache, 3, none);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).errors, 0ULL);
+}
+
+/*
+ * An object is freed twice: at once, with magazines on. Expect -EALREADY, at the
+ * call and however often; and that two clients never get the same object.
+ */
+static void xslab_test_double_free(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 64);
+	void *obj, *two[2];
+
+	take(test, cache, &obj, 1);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), -EALREADY);
+	KUNIT_EXPECT_EQ(test, xslab_free(obj), -EALREADY);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).errors, 2ULL);
+	take(test, cache, two, 2);
+	KUNIT_EXPECT_PTR_NE(test, two[0], two[1]);
+	check_books(test, cache, 2);
+	give(test, cache, two, 2);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).errors, 2ULL);
+}
+
+/* The same when the object has gone back to its slab, which is kept by another. */
+static void xslab_test_double_free_flushed(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 64);
+	void *objs[2];
+
+	take(test, cache, objs, 2);
+	give(test, cache, objs, 1);
+	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 1);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 1).magazines, 0ULL);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[0]), -EALREADY);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 1).errors, 1ULL);
+	give(test, cache, &objs[1], 1);
+	check_shrinks_to_nothing(test, cache);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[1]), -EINVAL);
+}
+
+/* Expect an object that was never handed out not to be taken. */
+static void xslab_test_free_of_free(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 64);
+	void *obj;
+
+	take(test, cache, &obj, 1);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj + 64), -EALREADY);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 1).errors, 1ULL);
+	give(test, cache, &obj, 1);
+}
+
+/*
+ * Without the check at the call, expect the second free to be found when the
+ * magazine is emptied, and the slab to be right after it.
+ */
+static void xslab_test_double_free_no_checks(struct kunit *test)
+{
+	struct fixture *f = with_pool(test, POOL_SIZE);
+	struct xslab_cache *cache = add_cache(test, f->pool, &(struct xslab_args){
+					      .name = "unchecked", .size = 64,
+					      .flags = XSLAB_NO_CHECKS });
+	void *objs[2];
+
+	take(test, cache, objs, 2);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[0]), 0);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[0]), 0);
+	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 1);
+	KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
+	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, stats_of(cache).live, 1ULL);
+	give(test, cache, &objs[1], 1);
+	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 0);
+}
+
+/*
+ * Errors of clients: destruction
+ */
+
+/*
+ * Destroy a cache whose objects are live. Expect -EBUSY, the objects untouched
+ * and the cache as good as before; and that it goes when the objects are freed.
+ */
+static void xslab_test_destroy_live(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 128);
+	struct fixture *f = test->priv;
+	void *objs[100];
+	unsigned int i;
+
+	take(test, cache, objs, 100);
+	for (i = 0; i < 100; i++)
+		memset(objs[i], i, 128);
+	give(test, cache, objs, 50);
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), -EBUSY);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 50).errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, xpool_destroy(f->pool), -EBUSY);
+	for (i = 50; i < 100; i++)
+		KUNIT_ASSERT_NULL(test, memchr_inv(objs[i], i, 128));
+	take(test, cache, objs, 50);
+	check_books(test, cache, 100);
+	give(test, cache, objs, 99);
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), -EBUSY);
+	give(test, cache, &objs[99], 1);
+	check_books(test, cache, 0);
+}
+
+/*
+ * Bulk
+ */
+
+static const size_t counts[] = { 1, 2, 63, 64, 65, 1000, 5000 };
+
+static void count_name(const size_t *count, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%zu objects", *count);
+}
+
+KUNIT_ARRAY_PARAM(count, counts, count_name);
+
+/* Expect as many different objects as asked for, and all of them back. */
+static void xslab_test_bulk(struct kunit *test)
+{
+	const size_t nr = *(const size_t *)test->param_value;
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 200);
+	void **objs = room(test, nr, sizeof(*objs));
+	size_t i;
+
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, nr, objs), (int)nr);
+	check_books(test, cache, nr);
+	for (i = 0; i < nr; i++)
+		memcpy(objs[i], &i, sizeof(i));
+	for (i = 0; i < nr; i++)
+		KUNIT_ASSERT_EQ(test, *(size_t *)objs[i], i);
+	xslab_cache_free_bulk(cache, nr, objs);
+	check_books(test, cache, 0);
+
+	/* Both ways mix. */
+	take(test, cache, objs, nr);
+	xslab_cache_free_bulk(cache, nr, objs);
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, nr, objs), (int)nr);
+	give(test, cache, objs, nr);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).errors, 0ULL);
+}
+
+/* Ask for more than the pool has. Expect nothing, and nothing lost. */
+static void xslab_test_bulk_too_much(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, 1 << 20, 4096);
+	void *some[10], **objs = room(test, 300, sizeof(*objs));
+	struct xslab_stats s;
+
+	take(test, cache, some, 10);
+	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 247, objs), 0);
+	s = check_books(test, cache, 10);
+	KUNIT_EXPECT_EQ(test, s.failures, 1ULL);
+	KUNIT_EXPECT_EQ(test, s.errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 246, objs), 246);
+	check_books(test, cache, 256);
+	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 0, objs), 0);
+	give(test, cache, some, 10);
+	xslab_cache_free_bulk(cache, 246, objs);
+	check_shrinks_to_nothing(test, cache);
+}
+
+/* Expect the good ones among bad ones to be freed, and each bad one counted. */
+static void xslab_test_bulk_bad(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 64);
+	void *objs[4], *mix[8];
+
+	take(test, cache, objs, 4);
+	mix[0] = objs[0];
+	mix[1] = NULL;
+	mix[2] = objs[1] + 1;
+	mix[3] = objs[1];
+	mix[4] = mix;
+	mix[5] = objs[0];
+	mix[6] = objs[2];
+	mix[7] = ERR_PTR(-EINVAL);
+	xslab_cache_free_bulk(cache, 8, mix);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 1).errors, 4ULL);
+	give(test, cache, &objs[3], 1);
+	check_shrinks_to_nothing(test, cache);
+}
+
+/*
+ * Expect an object to find its way back to its cache without being told which,
+ * among several caches in several pools.
+ */
+static void xslab_test_free_by_pointer(struct kunit *test)
+{
+	static const size_t sizes[MAX_CACHES] = { 16, 3584, 100 << 10, 16 };
+	struct fixture *f = with_pool(test, POOL_SIZE);
+	void *objs[MAX_CACHES][20];
+	unsigned int c, i;
+
+	f->second = new_pool(test, 1 << 20, NULL);
+	for (c = 0; c < MAX_CACHES; c++) {
+		add_cache(test, c == 3 ? f->second : f->pool,
+			  &(struct xslab_args){ .name = "one of many", .size = sizes[c] });
+		take(test, f->caches[c], objs[c], 20);
+	}
+	for (i = 0; i < 20; i++)
+		for (c = 0; c < MAX_CACHES; c++)
+			KUNIT_ASSERT_EQ(test, xslab_free(objs[c][i]), 0);
+	for (c = 0; c < MAX_CACHES; c++)
+		KUNIT_EXPECT_EQ(test, check_books(test, f->caches[c], 0).frees, 20ULL);
+}
+
+/* Take all of a pool. Expect every page of it to be used, then NULL, then all back. */
+static void xslab_test_exhaustion(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, 4 << 20, 4096);
+	void **objs = room(test, 1025, sizeof(*objs));
+	struct fixture *f = test->priv;
+	unsigned int round, i;
+
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < 1025 && (objs[i] = xslab_cache_alloc(cache, GFP_KERNEL)); i++)
+			;
+		KUNIT_ASSERT_EQ(test, i, 1024U);
+		KUNIT_EXPECT_EQ(test, check_books(test, cache, 1024).failures, round + 1ULL);
+		KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).free, 0ULL);
+		give(test, cache, objs, 1024);
+		check_books(test, cache, 0);
+	}
+	check_shrinks_to_nothing(test, cache);
+	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).free, 1024ULL);
+}
+
+/*
+ * One cache has freed all it took, but keeps it; another one needs it. Expect
+ * the pool to fetch it, except for what one CPU's magazines hold.
+ */
+static void xslab_test_reclaim(struct kunit *test)
+{
+	struct xslab_cache *idle = with_cache(test, 4 << 20, 4096);
+	struct fixture *f = test->priv;
+	struct xslab_cache *needy = add_cache(test, f->pool, &(struct xslab_args){
+					      .name = "needy", .size = 2048 });
+	void **objs = room(test, 2048, sizeof(*objs));
+	unsigned int i;
+	u64 held;
+
+	take(test, idle, objs, 1024);
+	give(test, idle, objs, 1024);
+	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).free, 0ULL);
+	for (i = 0; i < 2048 && (objs[i] = xslab_cache_alloc(needy, GFP_KERNEL)); i++)
+		;
+	check_books(test, needy, i);
+	held = check_books(test, idle, 0).slabs;
+	KUNIT_EXPECT_EQ(test, (u64)i, 2048 - held * 16);
+	KUNIT_EXPECT_LE(test, held, 2 * stats_of(idle).magazine_size);
+	kunit_info(test, "%llu of 128 slabs stay with magazines\n", held);
+	give(test, needy, objs, i);
+	check_shrinks_to_nothing(test, needy);
+	check_shrinks_to_nothing(test, idle);
+}
+
+/* Expect a shrink to reach what the magazines of other CPUs hold. */
+static void xslab_test_shrink_all_cpus(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 128);
+	void **objs = room(test, 1000, sizeof(*objs));
+	struct share share = { cache, objs, 100 };
+	unsigned int cpu;
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu) {
+		KUNIT_EXPECT_EQ(test, work_on_cpu(cpu, take_share, &share), 0L);
+		give(test, cache, objs, 100);
+	}
+	cpus_read_unlock();
+	KUNIT_EXPECT_GT(test, check_books(test, cache, 0).magazines, 0ULL);
+	check_shrinks_to_nothing(test, cache);
+}
+
+/*
+ * Random operations, against a list of the objects that the client holds. Each
+ * is filled with a number of its own, which must be there when it is freed: so
+ * no two objects share a byte, and nobody else writes to one.
+ */
+
+#define MODEL_OBJS	2000U
+
+struct held {
+	u8	*obj;
+	u8	tag;
+};
+
+struct model {
+	struct xslab_cache	*cache;
+	struct rnd_state	rnd;
+	struct held		*held;
+	void			**batch;
+	unsigned int		nr;
+	size_t			size;
+	bool			zero;
+};
+
+static void model_add(struct kunit *test, struct model *m, u8 *obj, bool zeroed)
+{
+	struct held *h = &m->held[m->nr++];
+
+	if (zeroed)
+		KUNIT_ASSERT_NULL(test, memchr_inv(obj, 0, m->size));
+	h->obj = obj;
+	h->tag = prandom_u32_state(&m->rnd);
+	memset(obj, h->tag, m->size);
+}
+
+static u8 *model_remove(struct kunit *test, struct model *m)
+{
+	struct held *h = &m->held[xtest_below(&m->rnd, m->nr)];
+	u8 *obj = h->obj;
+
+	KUNIT_ASSERT_NULL(test, memchr_inv(obj, h->tag, m->size));
+	*h = m->held[--m->nr];
+	return obj;
+}
+
+static void model_alloc(struct kunit *test, struct model *m, unsigned int nr)
+{
+	gfp_t zero = m->zero && xtest_below(&m->rnd, 2) ? __GFP_ZERO : 0;
+
+	while (nr-- && m->nr < MODEL_OBJS) {
+		u8 *obj = xslab_cache_alloc(m->cache, GFP_KERNEL | zero);
+
+		if (!obj)
+			break;
+		model_add(test, m, obj, zero);
+	}
+}
+
+static void model_free(struct kunit *test, struct model *m, unsigned int nr)
+{
+	while (nr-- && m->nr) {
+		u8 *obj = model_remove(test, m);
+
+		KUNIT_ASSERT_EQ(test, 0, nr % 2 ? xslab_cache_free(m->cache, obj) :
+						  xslab_free(obj));
+	}
+}
+
+static void model_alloc_bulk(struct kunit *test, struct model *m, unsigned int nr)
+{
+	gfp_t zero = m->zero && xtest_below(&m->rnd, 2) ? __GFP_ZERO : 0;
+	unsigned int i;
+
+	nr = min(nr, MODEL_OBJS - m->nr);
+	if (!xslab_cache_alloc_bulk(m->cache, GFP_KERNEL | zero, nr, m->batch))
+		return;
+	for (i = 0; i < nr; i++)
+		model_add(test, m, m->batch[i], zero);
+}
+
+static void model_free_bulk(struct kunit *test, struct model *m, unsigned int nr)
+{
+	unsigned int i;
+
+	nr = min(nr, m->nr);
+	for (i = 0; i < nr; i++)
+		m->batch[i] = model_remove(test, m);
+	xslab_cache_free_bulk(m->cache, nr, m->batch);
+}
+
+static void model_step(struct kunit *test, struct model *m)
+{
+	unsigned int nr = xtest_below(&m->rnd, 200);
+
+	switch (xtest_below(&m->rnd, 32)) {
+	case 0:
+		xslab_cache_shrink(m->cache);
+		break;
+	case 1:
+		set_cpus_allowed_ptr(current, cpumask_of(cpumask_nth(
+			xtest_below(&m->rnd, num_online_cpus()), cpu_online_mask)));
+		break;
+	case 2 ... 6:
+		model_alloc_bulk(test, m, nr);
+		break;
+	case 7 ... 11:
+		model_free_bulk(test, m, nr);
+		break;
+	case 12 ... 21:
+		model_alloc(test, m, nr);
+		break;
+	default:
+		model_free(test, m, nr);
+	}
+}
+
+struct kind {
+	const char		*what;
+	struct xslab_args	args;
+};
+
+static void nothing(void *obj)
+{
+}
+
+static const struct kind kinds[] = {
+	{ "16 bytes", { .name = "model", .size = 16 } },
+	{ "100 bytes", { .name = "model", .size = 100 } },
+	{ "100 bytes, unchecked", { .name = "model", .size = 100, .flags = XSLAB_NO_CHECKS } },
+	{ "192 bytes, constructor", { .name = "model", .size = 192, .ctor = nothing } },
+	{ "600 bytes, depot of 1", { .name = "model", .size = 600, .depot = 1 } },
+	{ "3584 bytes, 512 aligned", { .name = "model", .size = 3584, .align = 512 } },
+	{ "9000 bytes", { .name = "model", .size = 9000 } },
+};
+
+static void kind_name(const struct kind *kind, char *desc)
+{
+	strscpy(desc, kind->what, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(kind, kinds, kind_name);
+
+/* The pool is too small for the larger ones, so allocations fail now and then. */
+static void xslab_test_random(struct kunit *test)
+{
+	const struct kind *kind = test->param_value;
+	struct fixture *f = with_pool(test, 4 << 20);
+	struct model m = {
+		.cache = add_cache(test, f->pool, &kind->args),
+		.held = room(test, MODEL_OBJS, sizeof(struct held)),
+		.batch = room(test, MODEL_OBJS, sizeof(void *)),
+		.size = kind->args.size,
+		.zero = !kind->args.ctor,
+	};
+	struct xslab_stats s;
+	unsigned int i;
+
+	xtest_seed(test, &m.rnd);
+	for (i = 0; i < MANY(2000); i++) {
+		model_step(test, &m);
+		check_books(test, m.cache, m.nr);
+	}
+	s = check_books(test, m.cache, m.nr);
+	KUNIT_EXPECT_EQ(test, s.errors, 0ULL);
+	kunit_info(test, "%llu allocations, %llu failures\n", s.allocs, s.failures);
+	while (m.nr)
+		model_free(test, &m, 1);
+	check_shrinks_to_nothing(test, m.cache);
+}
+
+static struct kunit_case xslab_test_cases[] = {
+	KUNIT_CASE(xslab_test_lists),
+	KUNIT_CASE(xslab_test_lists_magazines),
+	KUNIT_CASE(xslab_test_fullest_first),
+	KUNIT_CASE(xslab_test_last_object),
+	KUNIT_CASE(xslab_test_boundary),
+	KUNIT_CASE(xslab_test_boundary_bulk),
+	KUNIT_CASE(xslab_test_prefill),
+	KUNIT_CASE(xslab_test_prefill_under_pressure),
+	KUNIT_CASE(xslab_test_prefill_too_much),
+	KUNIT_CASE_PARAM(xslab_test_sizes, align_gen_params),
+	KUNIT_CASE(xslab_test_hwcache_align),
+	KUNIT_CASE(xslab_test_ctor),
+	KUNIT_CASE(xslab_test_zero),
+	KUNIT_CASE(xslab_test_zero_ctor),
+	KUNIT_CASE_PARAM(xslab_test_bad_args, bad_args_gen_params),
+	KUNIT_CASE(xslab_test_good_args),
+	KUNIT_CASE(xslab_test_default_pool),
+	KUNIT_CASE(xslab_test_create_no_memory),
+	KUNIT_CASE(xslab_test_no_hidden_requests),
+	KUNIT_CASE_PARAM(xslab_test_bad_free, bad_free_gen_params),
+	KUNIT_CASE_PARAM(xslab_test_bad_free_no_checks, bad_free_gen_params),
+	KUNIT_CASE(xslab_test_free_null),
+	KUNIT_CASE(xslab_test_double_free),
+	KUNIT_CASE(xslab_test_double_free_flushed),
+	KUNIT_CASE(xslab_test_free_of_free),
+	KUNIT_CASE(xslab_test_double_free_no_checks),
+	KUNIT_CASE(xslab_test_destroy_live),
+	KUNIT_CASE_PARAM(xslab_test_bulk, count_gen_params),
+	KUNIT_CASE(xslab_test_bulk_too_much),
+	KUNIT_CASE(xslab_test_bulk_bad),
+	KUNIT_CASE(xslab_test_free_by_pointer),
+	KUNIT_CASE(xslab_test_exhaustion),
+	KUNIT_CASE(xslab_test_reclaim),
+	KUNIT_CASE(xslab_test_shrink_all_cpus),
+	KUNIT_CASE_PARAM(xslab_test_random, kind_gen_params),
+	{}
+};
+
+static struct kunit_suite xslab_test_suite = {
+	.name = "xslab",
+	.init = slab_init,
+	.exit = slab_exit,
+	.test_cases = xslab_test_cases,
+};
+
+kunit_test_suite(xslab_test_suite);
+
+MODULE_DESCRIPTION("Tests of xalloc's caches");
+MODULE_LICENSE("GPL");
