@@ -76,6 +76,8 @@ choose_command() {
 }
 
 choose_command
+# UML's CPUs are threads of the host, and it does not start with "unlimited"
+ulimit -S -s 8192
 if [[ $interactive ]]; then
 	exec "${command[@]}"
 fi

@@ -88,7 +88,7 @@ books_balance() {
 			"$stats" || { kmsg_stream "# $stats: " <"$stats"; return 1; }
 	done
 	for stats in "$debugfs"/caches/*/stats; do
-		awk '{ v[$1] = $2 } END { exit v["capacity"] != v["live"] + v["magazines"] + v["depot"] + v["free"] }' \
+		awk '{ v[$1] = $2 } END { exit v["capacity"] != v["live"] + v["magazines"] + v["depot"] + v["slab_free"] }' \
 			"$stats" || { kmsg_stream "# $stats: " <"$stats"; return 1; }
 	done
 }

@@ -35,8 +35,13 @@ run_shell() {
 	return $status
 }
 
+seconds() { cut -d. -f1 /proc/uptime; }
+
 while read -r kind name; do
+	start=$(seconds)
 	kmsg "=== suite $name"
 	"run_$kind" "$name"
-	kmsg "=== end $name $?"
+	status=$?
+	kmsg "# $name took $(($(seconds) - start)) s"
+	kmsg "=== end $name $status"
 done </files/suites

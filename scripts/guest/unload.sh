@@ -11,7 +11,11 @@ tolerance=2048   # KiB, over all rounds: 64 MiB are taken in each
 large_tolerance=8 # of the 16 that one round takes
 
 # Blocks of the largest order, in all zones
-large_blocks() { awk '{ n += $NF } END { print n }' /proc/buddyinfo; }
+large_blocks() {
+	free_memory >/dev/null
+	echo 1 >/proc/sys/vm/compact_memory
+	awk '{ n += $NF } END { print n }' /proc/buddyinfo
+}
 
 load_and_unload() { insmod /files/xalloc.ko size=64M && unload xalloc; }
 
