@@ -15,7 +15,7 @@
 
 #include "xtest.h"
 
-static unsigned long ops = 1000000;
+static unsigned long ops = 1000000 / XTEST_SLOWER;
 module_param(ops, ulong, 0444);
 MODULE_PARM_DESC(ops, "random operations against the model, all lengths together");
 

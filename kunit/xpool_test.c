@@ -19,7 +19,7 @@
 #include "include/compat.h"
 #include "xtest.h"
 
-static unsigned long ops = 20000;
+static unsigned long ops = 20000 / XTEST_SLOWER;
 module_param(ops, ulong, 0444);
 MODULE_PARM_DESC(ops, "random operations in tests that make many");
 
@@ -693,9 +693,9 @@ static unsigned long free_system_pages(void)
 	return info.freeram;
 }
 
-#define CYCLES		16
+#define CYCLES		(IS_ENABLED(CONFIG_KASAN) ? 4 : 16)
 
-/* Pages, of 270,336 that go to and fro. KASAN keeps freed memory for a while. */
+/* Pages, of 16,896 that go to and fro each time. KASAN keeps freed memory. */
 #define CYCLE_DRIFT	(IS_ENABLED(CONFIG_KASAN) ? 2048L : 256L)
 
 /*

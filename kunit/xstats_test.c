@@ -24,7 +24,7 @@
 
 #include "xtest.h"
 
-static unsigned long rounds = 100;
+static unsigned long rounds = 100 / XTEST_SLOWER;
 module_param(rounds, ulong, 0444);
 MODULE_PARM_DESC(rounds, "times that all files are read while pools and caches come and go");
 

@@ -27,6 +27,9 @@
  *
  * Use: static unsigned long ops; module_param(...); n = xtest_param(ops).
  */
+/* KASAN makes an operation about ten times as slow: divide large numbers. */
+#define XTEST_SLOWER	(IS_ENABLED(CONFIG_KASAN) ? 10 : 1)
+
 #define xtest_param(name) xtest_arg(#name, name)
 
 static inline unsigned long xtest_arg(const char *name, unsigned long value)
