@@ -60,4 +60,23 @@ static inline int xcompat_reserve_mem(const char *name, phys_addr_t *base,
 }
 #endif
 
+/*
+ * For the tests
+ */
+
+/* 6.15 took hrtimer_init() away, 6.13 brought what replaces it. */
+#include <linux/hrtimer.h>
+
+static inline void xcompat_hrtimer_setup_on_stack(struct hrtimer *timer,
+						  enum hrtimer_restart (*fn)(struct hrtimer *),
+						  enum hrtimer_mode mode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup_on_stack(timer, fn, CLOCK_MONOTONIC, mode);
+#else
+	hrtimer_init_on_stack(timer, CLOCK_MONOTONIC, mode);
+	timer->function = fn;
+#endif
+}
+
 #endif
