@@ -3,7 +3,7 @@
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 
-.PHONY: all headers clean demo vm test test-fast check help
+.PHONY: all headers clean demo vm test test-fast check bench bench-fast help
 .DEFAULT_GOAL := all
 
 all: headers
@@ -36,6 +36,12 @@ test-fast:
 check:
 	@scripts/check.sh
 
+bench:
+	@scripts/bench.sh
+
+bench-fast:
+	@scripts/bench.sh fast
+
 help:
 	@echo 'make            build xalloc.ko for the running kernel (KDIR= for another)'
 	@echo 'make demo       a VM with a stock kernel, xalloc and a client at work'
@@ -44,6 +50,7 @@ help:
 	@echo '                KERNEL="um-smp um-debug" SUITE="xslab params" select some'
 	@echo 'make test-fast  the suites on UML alone'
 	@echo 'make check      checkpatch, sparse, W=1, clang, shellcheck'
+	@echo 'make bench      xalloc against the kernel allocators, all ways; bench-fast: one'
 	@echo 'make clean      remove what was built here; the cache of kernels stays in'
 	@echo '                $${XALLOC_CACHE:-~/.cache/xalloc}'
 	@echo

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * xbench: xalloc and the kernel's own allocators, side by side
+ *
+ * The same loop drives each allocator, one after the other, in one boot of one
+ * kernel. What is compared differs in nothing but the allocator.
+ *
+ * Concepts
+ *
+ *	allocator	a row of a table: how to make one, and its workloads,
+ *			which were compiled for it (ops.c)
+ *	workload	a loop over an allocator: pair, batch, bulk
+ *	scenario	a workload with its numbers: a batch of 128, in random order
+ *	contest		allocators that run the same scenarios in turn
+ *	run		one allocator once through one scenario
+ *
+ * A scenario is run once by each allocator to warm up, and then REPS times by
+ * each in turn, so that whatever disturbs a machine for a while disturbs all.
+ * What counts is the median of the runs; least and most are told too.
+ *
+ * The unit is instructions on x86, where QEMU lets the time stamp counter count
+ * them, and nanoseconds on UML. Interrupts stay on: a tick in ten million
+ * instructions does not move a median.
+ *
+ * A loop of known length proves the unit, and the loop around nothing is
+ * reported as an allocator of its own. It is not subtracted: three instructions.
+ *
+ * Output: one line a result in the kernel's log,
+ *
+ *	bench,workload,allocator,metric,median,min,max
+ */
+#define pr_fmt(fmt) "xbench: " fmt
+
+#include <linux/delay.h>
+#include <linux/err.h>
+#include <linux/module.h>
+#include <linux/prandom.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+
+#include <xalloc/xpool.h>
+
+#include "xbench.h"
+
+#define SEED			4141
+#define CALIBRATION_LOOPS	1000000
+
+bool xbench_fast;
+module_param_named(fast, xbench_fast, bool, 0444);
+MODULE_PARM_DESC(fast, "the short benchmark: fewer scenarios");
+
+static unsigned int reps = 3;
+module_param(reps, uint, 0444);
+MODULE_PARM_DESC(reps, "runs of each allocator in each scenario, after one to warm up (default 3)");
+
+static char *only = "";
+module_param(only, charp, 0444);
+MODULE_PARM_DESC(only, "run only scenarios whose name, with the size, contains this");
+
+static char *suites = "objects,pages,genpool";
+module_param(suites, charp, 0444);
+MODULE_PARM_DESC(suites, "what to run: names separated by commas");
+
+/*
+ * What workloads and contests need
+ */
+
+static struct rnd_state random_state;
+static void **objs;
+
+u32 xbench_random(u32 below)
+{
+	return ((u64)prandom_u32_state(&random_state) * below) >> 32;
+}
+
+void xbench_shuffle(void **what, unsigned long nr)
+{
+	u32 with;
+
+	for (; nr > 1; nr--) {
+		with = xbench_random(nr);	/* swap() looks at it twice */
+		swap(what[nr - 1], what[with]);
+	}
+}
+
+/* Room for XBENCH_MAX_OBJS pointers. */
+void **xbench_objs(void)
+{
+	return objs;
+}
+
+/* A pool of one region, or the short way through it would not be measured. */
+struct xpool *xbench_pool(const char *name, size_t bytes)
+{
+	const struct xpool_args args = { .name = name, .size = bytes };
+	struct xpool *pool = xpool_create(&args);
+	struct xpool_stats stats;
+
+	if (IS_ERR(pool)) {
+		pr_err("no pool of %zu bytes: %ld\n", bytes, PTR_ERR(pool));
+		return pool;
+	}
+	xpool_stats(pool, &stats);
+	if (stats.regions > 1)
+		pr_warn("pool %s has %llu regions\n", name, stats.regions);
+	return pool;
+}
+
+/*
+ * Results
+ */
+
+static void result(const char *workload, const char *allocator, const char *metric,
+		   u64 median, u64 least, u64 most)
+{
+	pr_info("bench,%s,%s,%s,%llu.%02llu,%llu.%02llu,%llu.%02llu\n",
+		workload, allocator, metric, median / 100, median % 100,
+		least / 100, least % 100, most / 100, most % 100);
+}
+
+void xbench_value(const char *workload, const char *allocator, const char *metric,
+		  u64 hundredths)
+{
+	result(workload, allocator, metric, hundredths, hundredths, hundredths);
+}
+
+static int compare_u64(const void *a, const void *b)
+{
+	u64 left = *(const u64 *)a, right = *(const u64 *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+static void result_of(const char *workload, const char *allocator, const char *metric,
+		      u64 *ticks, unsigned long per)
+{
+	sort(ticks, reps, sizeof(*ticks), compare_u64, NULL);
+	result(workload, allocator, metric, 100 * ticks[reps / 2] / per,
+	       100 * ticks[0] / per, 100 * ticks[reps - 1] / per);
+}
+
+/*
+ * Contests
+ */
+
+/**
+ * struct xcontender - an allocator that is ready to run
+ * @of: its row of the table
+ * @handle: made by its create()
+ * @failed: a run ended with an error, and there is no result
+ * @ticks: of its runs
+ */
+struct xcontender {
+	const struct xallocator	*of;
+	void			*handle;
+	bool			failed;
+	u64			ticks[XBENCH_PHASES][XBENCH_MAX_REPS];
+};
+
+#define MAX_CONTENDERS	8
+
+static struct xcontender contenders[MAX_CONTENDERS];
+
+static unsigned int enter_all(const struct xcontest *contest)
+{
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < contest->nr_allocators; i++) {
+		const struct xallocator *of = &contest->table[i];
+
+		if (of->only_size && of->only_size != contest->size)
+			continue;
+		if (WARN_ON(nr == MAX_CONTENDERS))
+			break;
+		contenders[nr].of = of;
+		contenders[nr].handle = of->create(contest);
+		if (!IS_ERR_OR_NULL(contenders[nr].handle))
+			nr++;
+		else
+			pr_err("%s: cannot be made for %s\n", of->name, contest->suffix);
+	}
+	return nr;
+}
+
+static void leave_all(unsigned int nr)
+{
+	while (nr--)
+		contenders[nr].of->destroy(contenders[nr].handle);
+}
+
+static void run_once(const struct xcontest *contest, const struct xscenario *scenario,
+		     struct xcontender *contender, int rep)
+{
+	xrun_fn work = contender->of->work[scenario->work];
+	struct xrun run = {
+		.handle = contender->handle,
+		.size = contest->size,
+		.order = contest->order,
+		.nr = scenario->nr,
+		.batch = scenario->batch,
+		.chunk = scenario->chunk,
+		.shuffle = scenario->shuffle,
+		.objs = objs,
+	};
+	unsigned int phase;
+
+	if (!work || contender->failed || work(&run)) {
+		contender->failed = true;
+		return;
+	}
+	for (phase = 0; rep >= 0 && phase < XBENCH_PHASES; phase++)
+		contender->ticks[phase][rep] = run.ticks[phase];
+}
+
+static void run_all(const struct xcontest *contest, const struct xscenario *scenario,
+		    unsigned int nr)
+{
+	unsigned int i;
+	int rep;
+
+	for (i = 0; i < nr; i++)
+		contenders[i].failed = false;
+	for (rep = -1; rep < (int)reps; rep++) {
+		for (i = 0; i < nr; i++)
+			run_once(contest, scenario, &contenders[i], rep);
+		cond_resched();
+	}
+}
+
+static void results(const struct xscenario *scenario, const char *workload,
+		    struct xcontender *contender)
+{
+	const char *name = contender->of->name;
+	unsigned long per = scenario->nr;
+
+	if (!contender->of->work[scenario->work])
+		return;
+	if (contender->failed) {
+		pr_err("%s: %s failed\n", workload, name);
+	} else if (!scenario->batch) {
+		result_of(workload, name, XBENCH_UNIT "_pair", contender->ticks[XBENCH_PAIR], per);
+	} else {
+		result_of(workload, name, XBENCH_UNIT "_alloc", contender->ticks[XBENCH_ALLOC], per);
+		result_of(workload, name, XBENCH_UNIT "_free", contender->ticks[XBENCH_FREE], per);
+	}
+}
+
+static bool wanted(const struct xscenario *scenario, const char *workload)
+{
+	return (scenario->fast || !xbench_fast) && strstr(workload, only);
+}
+
+void xbench_contest(const struct xcontest *contest)
+{
+	unsigned int nr = enter_all(contest), s, i;
+	char workload[XBENCH_NAME_MAX];
+
+	for (s = 0; s < contest->nr_scenarios; s++) {
+		const struct xscenario *scenario = &contest->scenarios[s];
+
+		snprintf(workload, sizeof(workload), "%s-%s", scenario->name, contest->suffix);
+		if (!wanted(scenario, workload))
+			continue;
+		run_all(contest, scenario, nr);
+		for (i = 0; i < nr; i++)
+			results(scenario, workload, &contenders[i]);
+	}
+	leave_all(nr);
+}
+
+/*
+ * The unit
+ */
+
+/* Two instructions a turn, whatever the compiler thinks of it. */
+static noinline u64 known_loop(unsigned long turns)
+{
+	u64 start = xbench_now();
+
+	asm volatile("1: dec %0\n\tjnz 1b" : "+r" (turns) : : "cc");
+	return xbench_now() - start;
+}
+
+static void *null_create(const struct xcontest *contest)
+{
+	return ZERO_SIZE_PTR;
+}
+
+static void null_destroy(void *handle)
+{
+}
+
+static int calibrate(void)
+{
+	static const struct xallocator nothing = {
+		"nothing", 0, xbench_nothing, null_create, null_destroy
+	};
+	static const struct xscenario loop = {
+		"null", XWORK_PAIR, CALIBRATION_LOOPS, .fast = true
+	};
+	static const struct xcontest contest = {
+		.table = &nothing, .nr_allocators = 1,
+		.scenarios = &loop, .nr_scenarios = 1, .suffix = "loop",
+	};
+	u64 ticks[XBENCH_MAX_REPS];
+	unsigned int i;
+
+	for (i = 0; i < reps; i++)
+		ticks[i] = known_loop(CALIBRATION_LOOPS);
+	result_of("calibration", "dec+jnz", XBENCH_UNIT "_loop", ticks, CALIBRATION_LOOPS);
+	xbench_contest(&contest);
+	return 0;
+}
+
+/*
+ * All of it
+ */
+
+static const struct {
+	const char	*name;
+	int		(*run)(void);
+} suite_table[] = {
+	{ "objects", xbench_objects },
+	{ "pages", xbench_pages_run },
+	{ "genpool", xbench_genpool_run },
+};
+
+static int run_suite(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(suite_table); i++)
+		if (!strcmp(suite_table[i].name, name))
+			return suite_table[i].run();
+	pr_err("no suite is named %s\n", name);
+	return -EINVAL;
+}
+
+static int run_suites(char *names)
+{
+	char *name;
+	int err = calibrate();
+
+	while (!err && (name = strsep(&names, ",")))
+		err = run_suite(name);
+	return err;
+}
+
+static int __init xbench_init(void)
+{
+	char *names;
+	int err = -ENOMEM;
+
+	if (!reps || reps > XBENCH_MAX_REPS)
+		return -EINVAL;
+	prandom_seed_state(&random_state, SEED);
+	names = kstrdup(suites, GFP_KERNEL);
+	objs = vzalloc(array_size(XBENCH_MAX_OBJS, sizeof(*objs)));
+	if (names && objs)
+		err = run_suites(names);
+	vfree(objs);
+	kfree(names);
+	return err;
+}
+
+static void __exit xbench_exit(void)
+{
+}
+
+module_init(xbench_init);
+module_exit(xbench_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Benchmark of xalloc and the kernel's own allocators");
+MODULE_AUTHOR("The xalloc authors");

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The interface to each allocator, and the workloads compiled for each.
+ *
+ * A workload is written once, as an inline function that gets its allocator as
+ * a constant struct of inline functions. So the compiler makes direct calls,
+ * and what is measured is a loop as a client would write it: three
+ * instructions, and nothing else that is not the allocator's.
+ *
+ * Each allocation is looked at for NULL, as in any client: two instructions.
+ */
+#include <linux/genalloc.h>
+#include <linux/gfp.h>
+#include <linux/mempool.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include <xalloc/xpool.h>
+#include <xalloc/xslab.h>
+
+#include "xbench.h"
+
+struct xops {
+	void	*(*alloc)(const struct xrun *run);
+	void	(*free)(const struct xrun *run, void *obj);
+	int	(*alloc_bulk)(const struct xrun *run, size_t nr, void **objs);
+	void	(*free_bulk)(const struct xrun *run, size_t nr, void **objs);
+};
+
+/*
+ * Workloads
+ */
+
+static __always_inline int pair(const struct xops *ops, struct xrun *run, bool touch)
+{
+	unsigned long i, nr = run->nr;
+	u64 start = xbench_now();
+	void *obj;
+
+	for (i = 0; i < nr; i++) {
+		obj = ops->alloc(run);
+		if (unlikely(!obj))
+			return -ENOMEM;
+		if (touch)
+			WRITE_ONCE(*(unsigned long *)obj, i);
+		ops->free(run, obj);
+	}
+	run->ticks[XBENCH_PAIR] += xbench_now() - start;
+	return 0;
+}
+
+/* Returns how many there are. */
+static __always_inline unsigned long alloc_batch(const struct xops *ops, struct xrun *run,
+						 bool touch)
+{
+	unsigned long i, nr = run->batch;
+	void **objs = run->objs, *obj;
+	u64 start = xbench_now();
+
+	for (i = 0; i < nr; i++) {
+		obj = ops->alloc(run);
+		if (unlikely(!obj))
+			break;
+		if (touch)
+			WRITE_ONCE(*(unsigned long *)obj, i);
+		objs[i] = obj;
+	}
+	run->ticks[XBENCH_ALLOC] += xbench_now() - start;
+	return i;
+}
+
+static __always_inline void free_batch(const struct xops *ops, struct xrun *run,
+				       unsigned long nr)
+{
+	void **objs = run->objs;
+	u64 start = xbench_now();
+	unsigned long i;
+
+	for (i = 0; i < nr; i++)
+		ops->free(run, objs[i]);
+	run->ticks[XBENCH_FREE] += xbench_now() - start;
+}
+
+static __always_inline int batch(const struct xops *ops, struct xrun *run, bool touch)
+{
+	unsigned long done, got;
+
+	for (done = 0; done < run->nr; done += run->batch) {
+		got = alloc_batch(ops, run, touch);
+		if (run->shuffle)
+			xbench_shuffle(run->objs, got);
+		free_batch(ops, run, got);
+		if (got < run->batch)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static __always_inline unsigned long alloc_chunks(const struct xops *ops, struct xrun *run,
+						  bool touch)
+{
+	void **objs = run->objs, **end = objs + run->batch, **touched;
+	size_t chunk = run->chunk;
+	u64 start = xbench_now();
+
+	for (; objs < end; objs += chunk) {
+		chunk = min_t(size_t, chunk, end - objs);
+		if (!ops->alloc_bulk(run, chunk, objs))
+			break;
+		for (touched = objs; touch && touched < objs + chunk; touched++)
+			WRITE_ONCE(*(unsigned long *)*touched, chunk);
+	}
+	run->ticks[XBENCH_ALLOC] += xbench_now() - start;
+	return objs - run->objs;
+}
+
+static __always_inline void free_chunks(const struct xops *ops, struct xrun *run,
+					unsigned long nr)
+{
+	void **objs = run->objs, **end = objs + nr;
+	size_t chunk = run->chunk;
+	u64 start = xbench_now();
+
+	for (; objs < end; objs += chunk) {
+		chunk = min_t(size_t, chunk, end - objs);
+		ops->free_bulk(run, chunk, objs);
+	}
+	run->ticks[XBENCH_FREE] += xbench_now() - start;
+}
+
+static __always_inline int bulk(const struct xops *ops, struct xrun *run, bool touch)
+{
+	unsigned long done, got;
+
+	for (done = 0; done < run->nr; done += run->batch) {
+		got = alloc_chunks(ops, run, touch);
+		if (run->shuffle)
+			xbench_shuffle(run->objs, got);
+		free_chunks(ops, run, got);
+		if (got < run->batch)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* One function for each workload and allocator, so that none disturbs another. */
+#define COMPILE(work, ops)							\
+	static noinline int ops##_##work(struct xrun *run)			\
+	{									\
+		return work(&(ops), run, false);				\
+	}									\
+	static noinline int ops##_##work##_touch(struct xrun *run)		\
+	{									\
+		return work(&(ops), run, true);					\
+	}
+
+#define COMPILE_SINGLE(ops)							\
+	COMPILE(pair, ops)							\
+	COMPILE(batch, ops)							\
+	const xrun_fn xbench_##ops[XWORKS] = {					\
+		[XWORK_PAIR] = ops##_pair,					\
+		[XWORK_PAIR_TOUCH] = ops##_pair_touch,				\
+		[XWORK_BATCH] = ops##_batch,					\
+		[XWORK_BATCH_TOUCH] = ops##_batch_touch,			\
+	}
+
+#define COMPILE_BULK(ops)							\
+	COMPILE(pair, ops)							\
+	COMPILE(batch, ops)							\
+	COMPILE(bulk, ops)							\
+	const xrun_fn xbench_##ops[XWORKS] = {					\
+		[XWORK_PAIR] = ops##_pair,					\
+		[XWORK_PAIR_TOUCH] = ops##_pair_touch,				\
+		[XWORK_BATCH] = ops##_batch,					\
+		[XWORK_BATCH_TOUCH] = ops##_batch_touch,			\
+		[XWORK_BULK] = ops##_bulk,					\
+		[XWORK_BULK_TOUCH] = ops##_bulk_touch,				\
+	}
+
+/*
+ * Allocators
+ */
+
+/* Nothing: what the loops themselves cost. */
+static __always_inline void *nothing_alloc(const struct xrun *run)
+{
+	barrier();
+	return run->handle;
+}
+
+static __always_inline void nothing_free(const struct xrun *run, void *obj)
+{
+	barrier();
+}
+
+static const struct xops nothing = {
+	.alloc	= nothing_alloc,
+	.free	= nothing_free,
+};
+COMPILE_SINGLE(nothing);
+
+static __always_inline void *slub_alloc(const struct xrun *run)
+{
+	return kmem_cache_alloc(run->handle, GFP_KERNEL);
+}
+
+static __always_inline void slub_free(const struct xrun *run, void *obj)
+{
+	kmem_cache_free(run->handle, obj);
+}
+
+static __always_inline int slub_alloc_bulk(const struct xrun *run, size_t nr, void **objs)
+{
+	return kmem_cache_alloc_bulk(run->handle, GFP_KERNEL, nr, objs);
+}
+
+static __always_inline void slub_free_bulk(const struct xrun *run, size_t nr, void **objs)
+{
+	kmem_cache_free_bulk(run->handle, nr, objs);
+}
+
+static const struct xops slub = {
+	.alloc		= slub_alloc,
+	.free		= slub_free,
+	.alloc_bulk	= slub_alloc_bulk,
+	.free_bulk	= slub_free_bulk,
+};
+COMPILE_BULK(slub);
+
+/* The size is a constant, as it mostly is where kmalloc() is called. */
+#define KMALLOC(bytes)								\
+	static __always_inline void *kmalloc##bytes##_alloc(const struct xrun *run) \
+	{									\
+		return kmalloc(bytes, GFP_KERNEL);				\
+	}									\
+	static const struct xops kmalloc##bytes = {				\
+		.alloc	= kmalloc##bytes##_alloc,				\
+		.free	= kmalloc_free,						\
+	};									\
+	COMPILE_SINGLE(kmalloc##bytes)
+
+static __always_inline void kmalloc_free(const struct xrun *run, void *obj)
+{
+	kfree(obj);
+}
+
+KMALLOC(16);
+KMALLOC(64);
+KMALLOC(256);
+KMALLOC(1024);
+KMALLOC(4096);
+
+static __always_inline void *mempool_alloc_obj(const struct xrun *run)
+{
+	return mempool_alloc(run->handle, GFP_KERNEL);
+}
+
+static __always_inline void mempool_free_obj(const struct xrun *run, void *obj)
+{
+	mempool_free(obj, run->handle);
+}
+
+static const struct xops mempool = {
+	.alloc	= mempool_alloc_obj,
+	.free	= mempool_free_obj,
+};
+COMPILE_SINGLE(mempool);
+
+static __always_inline void *xslab_alloc(const struct xrun *run)
+{
+	return xslab_cache_alloc(run->handle, GFP_KERNEL);
+}
+
+static __always_inline void xslab_free_obj(const struct xrun *run, void *obj)
+{
+	xslab_cache_free(run->handle, obj);
+}
+
+static __always_inline int xslab_alloc_bulk(const struct xrun *run, size_t nr, void **objs)
+{
+	return xslab_cache_alloc_bulk(run->handle, GFP_KERNEL, nr, objs);
+}
+
+static __always_inline void xslab_free_bulk(const struct xrun *run, size_t nr, void **objs)
+{
+	xslab_cache_free_bulk(run->handle, nr, objs);
+}
+
+static const struct xops xslab = {
+	.alloc		= xslab_alloc,
+	.free		= xslab_free_obj,
+	.alloc_bulk	= xslab_alloc_bulk,
+	.free_bulk	= xslab_free_bulk,
+};
+COMPILE_BULK(xslab);
+
+static __always_inline void *pages_alloc(const struct xrun *run)
+{
+	return alloc_pages(GFP_KERNEL, run->order);
+}
+
+static __always_inline void pages_free(const struct xrun *run, void *page)
+{
+	__free_pages(page, run->order);
+}
+
+/* Newer kernels have lost the word array in the name. Both want empty slots. */
+#ifndef alloc_pages_bulk
+#define alloc_pages_bulk alloc_pages_bulk_array
+#endif
+
+static __always_inline int pages_alloc_bulk(const struct xrun *run, size_t nr, void **objs)
+{
+	memset(objs, 0, nr * sizeof(*objs));
+	return alloc_pages_bulk(GFP_KERNEL, nr, (struct page **)objs) == nr;
+}
+
+static __always_inline void pages_free_bulk(const struct xrun *run, size_t nr, void **objs)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		__free_pages(objs[i], 0);
+}
+
+static const struct xops pages = {
+	.alloc		= pages_alloc,
+	.free		= pages_free,
+	.alloc_bulk	= pages_alloc_bulk,
+	.free_bulk	= pages_free_bulk,
+};
+COMPILE_BULK(pages);
+
+static __always_inline void *xpages_alloc(const struct xrun *run)
+{
+	return xpool_alloc_pages(run->handle, run->order, GFP_KERNEL);
+}
+
+static __always_inline void xpages_free(const struct xrun *run, void *page)
+{
+	xpool_free_pages(run->handle, page, run->order);
+}
+
+static const struct xops xpages = {
+	.alloc	= xpages_alloc,
+	.free	= xpages_free,
+};
+COMPILE_SINGLE(xpages);
+
+static __always_inline void *xaddr_alloc(const struct xrun *run)
+{
+	return xpool_alloc_addr(run->handle, run->order, GFP_KERNEL);
+}
+
+static __always_inline void xaddr_free(const struct xrun *run, void *addr)
+{
+	xpool_free_addr(run->handle, addr, run->order);
+}
+
+static const struct xops xaddr = {
+	.alloc	= xaddr_alloc,
+	.free	= xaddr_free,
+};
+COMPILE_SINGLE(xaddr);
+
+static __always_inline void *genpool_alloc(const struct xrun *run)
+{
+	return (void *)gen_pool_alloc(run->handle, run->size);
+}
+
+static __always_inline void genpool_free(const struct xrun *run, void *obj)
+{
+	gen_pool_free(run->handle, (unsigned long)obj, run->size);
+}
+
+static const struct xops genpool = {
+	.alloc	= genpool_alloc,
+	.free	= genpool_free,
+};
+COMPILE_SINGLE(genpool);
