@@ -54,7 +54,7 @@ MODULE_PARM_DESC(fast, "the short benchmark: fewer scenarios");
 
 static unsigned int reps = 3;
 module_param(reps, uint, 0444);
-MODULE_PARM_DESC(reps, "runs of each allocator in each scenario, after one to warm up (default 3)");
+MODULE_PARM_DESC(reps, "runs of an allocator in a scenario, after one to warm up (default 3)");
 
 static char *only = "";
 module_param(only, charp, 0444);
@@ -150,13 +150,13 @@ static void result_of(const char *workload, const char *allocator, const char *m
  * struct xcontender - an allocator that is ready to run
  * @of: its row of the table
  * @handle: made by its create()
- * @failed: a run ended with an error, and there is no result
+ * @err: how a run ended, if not well; then there is no result
  * @ticks: of its runs
  */
 struct xcontender {
 	const struct xallocator	*of;
 	void			*handle;
-	bool			failed;
+	int			err;
 	u64			ticks[XBENCH_PHASES][XBENCH_MAX_REPS];
 };
 
@@ -194,7 +194,6 @@ static void leave_all(unsigned int nr)
 static void run_once(const struct xcontest *contest, const struct xscenario *scenario,
 		     struct xcontender *contender, int rep)
 {
-	xrun_fn work = contender->of->work[scenario->work];
 	struct xrun run = {
 		.handle = contender->handle,
 		.size = contest->size,
@@ -207,10 +206,8 @@ static void run_once(const struct xcontest *contest, const struct xscenario *sce
 	};
 	unsigned int phase;
 
-	if (!work || contender->failed || work(&run)) {
-		contender->failed = true;
-		return;
-	}
+	if (!contender->err)
+		contender->err = contender->of->work(scenario->work, &run);
 	for (phase = 0; rep >= 0 && phase < XBENCH_PHASES; phase++)
 		contender->ticks[phase][rep] = run.ticks[phase];
 }
@@ -222,7 +219,7 @@ static void run_all(const struct xcontest *contest, const struct xscenario *scen
 	int rep;
 
 	for (i = 0; i < nr; i++)
-		contenders[i].failed = false;
+		contenders[i].err = 0;
 	for (rep = -1; rep < (int)reps; rep++) {
 		for (i = 0; i < nr; i++)
 			run_once(contest, scenario, &contenders[i], rep);
@@ -236,15 +233,17 @@ static void results(const struct xscenario *scenario, const char *workload,
 	const char *name = contender->of->name;
 	unsigned long per = scenario->nr;
 
-	if (!contender->of->work[scenario->work])
+	if (contender->err == -EOPNOTSUPP)
 		return;
-	if (contender->failed) {
-		pr_err("%s: %s failed\n", workload, name);
+	if (contender->err) {
+		pr_err("%s: %s: error %d\n", workload, name, contender->err);
 	} else if (!scenario->batch) {
 		result_of(workload, name, XBENCH_UNIT "_pair", contender->ticks[XBENCH_PAIR], per);
 	} else {
-		result_of(workload, name, XBENCH_UNIT "_alloc", contender->ticks[XBENCH_ALLOC], per);
-		result_of(workload, name, XBENCH_UNIT "_free", contender->ticks[XBENCH_FREE], per);
+		result_of(workload, name, XBENCH_UNIT "_alloc",
+			  contender->ticks[XBENCH_ALLOC], per);
+		result_of(workload, name, XBENCH_UNIT "_free",
+			  contender->ticks[XBENCH_FREE], per);
 	}
 }
 

@@ -143,39 +143,25 @@ static __always_inline int bulk(const struct xops *ops, struct xrun *run, bool t
 	return 0;
 }
 
-/* One function for each workload and allocator, so that none disturbs another. */
-#define COMPILE(work, ops)							\
-	static noinline int ops##_##work(struct xrun *run)			\
-	{									\
-		return work(&(ops), run, false);				\
-	}									\
-	static noinline int ops##_##work##_touch(struct xrun *run)		\
-	{									\
-		return work(&(ops), run, true);					\
+/* All workloads, compiled for one allocator. */
+static __always_inline int compile(const struct xops *ops, enum xwork work, struct xrun *run)
+{
+	switch (work) {
+	case XWORK_PAIR:
+		return pair(ops, run, false);
+	case XWORK_PAIR_TOUCH:
+		return pair(ops, run, true);
+	case XWORK_BATCH:
+		return batch(ops, run, false);
+	case XWORK_BATCH_TOUCH:
+		return batch(ops, run, true);
+	case XWORK_BULK:
+		return ops->alloc_bulk ? bulk(ops, run, false) : -EOPNOTSUPP;
+	case XWORK_BULK_TOUCH:
+		return ops->alloc_bulk ? bulk(ops, run, true) : -EOPNOTSUPP;
 	}
-
-#define COMPILE_SINGLE(ops)							\
-	COMPILE(pair, ops)							\
-	COMPILE(batch, ops)							\
-	const xrun_fn xbench_##ops[XWORKS] = {					\
-		[XWORK_PAIR] = ops##_pair,					\
-		[XWORK_PAIR_TOUCH] = ops##_pair_touch,				\
-		[XWORK_BATCH] = ops##_batch,					\
-		[XWORK_BATCH_TOUCH] = ops##_batch_touch,			\
-	}
-
-#define COMPILE_BULK(ops)							\
-	COMPILE(pair, ops)							\
-	COMPILE(batch, ops)							\
-	COMPILE(bulk, ops)							\
-	const xrun_fn xbench_##ops[XWORKS] = {					\
-		[XWORK_PAIR] = ops##_pair,					\
-		[XWORK_PAIR_TOUCH] = ops##_pair_touch,				\
-		[XWORK_BATCH] = ops##_batch,					\
-		[XWORK_BATCH_TOUCH] = ops##_batch_touch,			\
-		[XWORK_BULK] = ops##_bulk,					\
-		[XWORK_BULK_TOUCH] = ops##_bulk_touch,				\
-	}
+	return -EINVAL;
+}
 
 /*
  * Allocators
@@ -197,7 +183,11 @@ static const struct xops nothing = {
 	.alloc	= nothing_alloc,
 	.free	= nothing_free,
 };
-COMPILE_SINGLE(nothing);
+
+int xbench_nothing(enum xwork work, struct xrun *run)
+{
+	return compile(&nothing, work, run);
+}
 
 static __always_inline void *slub_alloc(const struct xrun *run)
 {
@@ -225,7 +215,16 @@ static const struct xops slub = {
 	.alloc_bulk	= slub_alloc_bulk,
 	.free_bulk	= slub_free_bulk,
 };
-COMPILE_BULK(slub);
+
+int xbench_slub(enum xwork work, struct xrun *run)
+{
+	return compile(&slub, work, run);
+}
+
+static __always_inline void kmalloc_free(const struct xrun *run, void *obj)
+{
+	kfree(obj);
+}
 
 /* The size is a constant, as it mostly is where kmalloc() is called. */
 #define KMALLOC(bytes)								\
@@ -233,22 +232,22 @@ COMPILE_BULK(slub);
 	{									\
 		return kmalloc(bytes, GFP_KERNEL);				\
 	}									\
+										\
 	static const struct xops kmalloc##bytes = {				\
 		.alloc	= kmalloc##bytes##_alloc,				\
 		.free	= kmalloc_free,						\
 	};									\
-	COMPILE_SINGLE(kmalloc##bytes)
+										\
+	int xbench_kmalloc##bytes(enum xwork work, struct xrun *run)		\
+	{									\
+		return compile(&kmalloc##bytes, work, run);			\
+	}
 
-static __always_inline void kmalloc_free(const struct xrun *run, void *obj)
-{
-	kfree(obj);
-}
-
-KMALLOC(16);
-KMALLOC(64);
-KMALLOC(256);
-KMALLOC(1024);
-KMALLOC(4096);
+KMALLOC(16)
+KMALLOC(64)
+KMALLOC(256)
+KMALLOC(1024)
+KMALLOC(4096)
 
 static __always_inline void *mempool_alloc_obj(const struct xrun *run)
 {
@@ -264,7 +263,11 @@ static const struct xops mempool = {
 	.alloc	= mempool_alloc_obj,
 	.free	= mempool_free_obj,
 };
-COMPILE_SINGLE(mempool);
+
+int xbench_mempool(enum xwork work, struct xrun *run)
+{
+	return compile(&mempool, work, run);
+}
 
 static __always_inline void *xslab_alloc(const struct xrun *run)
 {
@@ -292,7 +295,11 @@ static const struct xops xslab = {
 	.alloc_bulk	= xslab_alloc_bulk,
 	.free_bulk	= xslab_free_bulk,
 };
-COMPILE_BULK(xslab);
+
+int xbench_xslab(enum xwork work, struct xrun *run)
+{
+	return compile(&xslab, work, run);
+}
 
 static __always_inline void *pages_alloc(const struct xrun *run)
 {
@@ -304,7 +311,7 @@ static __always_inline void pages_free(const struct xrun *run, void *page)
 	__free_pages(page, run->order);
 }
 
-/* Newer kernels have lost the word array in the name. Both want empty slots. */
+/* Newer kernels lost the word array in the name. Both want empty slots. */
 #ifndef alloc_pages_bulk
 #define alloc_pages_bulk alloc_pages_bulk_array
 #endif
@@ -329,7 +336,11 @@ static const struct xops pages = {
 	.alloc_bulk	= pages_alloc_bulk,
 	.free_bulk	= pages_free_bulk,
 };
-COMPILE_BULK(pages);
+
+int xbench_pages(enum xwork work, struct xrun *run)
+{
+	return compile(&pages, work, run);
+}
 
 static __always_inline void *xpages_alloc(const struct xrun *run)
 {
@@ -345,7 +356,11 @@ static const struct xops xpages = {
 	.alloc	= xpages_alloc,
 	.free	= xpages_free,
 };
-COMPILE_SINGLE(xpages);
+
+int xbench_xpages(enum xwork work, struct xrun *run)
+{
+	return compile(&xpages, work, run);
+}
 
 static __always_inline void *xaddr_alloc(const struct xrun *run)
 {
@@ -361,7 +376,11 @@ static const struct xops xaddr = {
 	.alloc	= xaddr_alloc,
 	.free	= xaddr_free,
 };
-COMPILE_SINGLE(xaddr);
+
+int xbench_xaddr(enum xwork work, struct xrun *run)
+{
+	return compile(&xaddr, work, run);
+}
 
 static __always_inline void *genpool_alloc(const struct xrun *run)
 {
@@ -377,4 +396,8 @@ static const struct xops genpool = {
 	.alloc	= genpool_alloc,
 	.free	= genpool_free,
 };
-COMPILE_SINGLE(genpool);
+
+int xbench_genpool(enum xwork work, struct xrun *run)
+{
+	return compile(&genpool, work, run);
+}

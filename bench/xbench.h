@@ -69,22 +69,17 @@ struct xrun {
 	u64		ticks[XBENCH_PHASES];
 };
 
-/* A workload, compiled for one allocator; 0 or -ENOMEM. */
-typedef int (*xrun_fn)(struct xrun *run);
-
-/*
- * What workloads there are, and what each allocator has compiled of them; NULL
- * for what it cannot do.
- */
 enum xwork {
-	XWORK_PAIR,
-	XWORK_PAIR_TOUCH,
-	XWORK_BATCH,
+	XWORK_PAIR,		/* allocate, free */
+	XWORK_PAIR_TOUCH,	/* and write to the object in between */
+	XWORK_BATCH,		/* allocate many, then free them */
 	XWORK_BATCH_TOUCH,
-	XWORK_BULK,
+	XWORK_BULK,		/* the same with bulk operations */
 	XWORK_BULK_TOUCH,
-	XWORKS,
 };
+
+/* The workloads compiled for one allocator; 0 or an errno. */
+typedef int (*xrun_fn)(enum xwork work, struct xrun *run);
 
 struct xcontest;
 
@@ -92,24 +87,31 @@ struct xcontest;
  * struct xallocator - a row of a table of allocators
  * @name: as in the results
  * @only_size: it is compiled for objects of this size alone; 0: for all
- * @work: its workloads
+ * @work: its workloads; -EOPNOTSUPP for those that it cannot do
  * @create: make the handle for a contest; NULL where it cannot
  * @destroy: undo it
  */
 struct xallocator {
 	const char	*name;
 	size_t		only_size;
-	const xrun_fn	*work;
+	xrun_fn		work;
 	void		*(*create)(const struct xcontest *contest);
 	void		(*destroy)(void *handle);
 };
 
-extern const xrun_fn xbench_slub[XWORKS], xbench_kmalloc16[XWORKS],
-	xbench_kmalloc64[XWORKS], xbench_kmalloc256[XWORKS],
-	xbench_kmalloc1024[XWORKS], xbench_kmalloc4096[XWORKS],
-	xbench_mempool[XWORKS], xbench_xslab[XWORKS], xbench_pages[XWORKS],
-	xbench_xpages[XWORKS], xbench_xaddr[XWORKS], xbench_genpool[XWORKS],
-	xbench_nothing[XWORKS];
+int xbench_nothing(enum xwork work, struct xrun *run);
+int xbench_slub(enum xwork work, struct xrun *run);
+int xbench_kmalloc16(enum xwork work, struct xrun *run);
+int xbench_kmalloc64(enum xwork work, struct xrun *run);
+int xbench_kmalloc256(enum xwork work, struct xrun *run);
+int xbench_kmalloc1024(enum xwork work, struct xrun *run);
+int xbench_kmalloc4096(enum xwork work, struct xrun *run);
+int xbench_mempool(enum xwork work, struct xrun *run);
+int xbench_xslab(enum xwork work, struct xrun *run);
+int xbench_pages(enum xwork work, struct xrun *run);
+int xbench_xpages(enum xwork work, struct xrun *run);
+int xbench_xaddr(enum xwork work, struct xrun *run);
+int xbench_genpool(enum xwork work, struct xrun *run);
 
 /**
  * struct xscenario - a workload with its parameters
