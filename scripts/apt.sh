@@ -35,7 +35,7 @@ in_suite() { # suite command arguments...
 	local dir=$cache/apt/$1 command=$2
 	shift 2
 	"$command" -o Dir::Etc::sourcelist="$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null \
-		-o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=- \
+		-o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null \
 		-o Dir::State::lists="$dir/lists" -o Dir::Cache="$dir/cache" \
 		-o APT::Sandbox::User="$(id -un)" -o Acquire::Languages=none \
 		-o Acquire::Retries=3 -o APT::Get::List-Cleanup=0 \

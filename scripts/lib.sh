@@ -69,17 +69,16 @@ have() {
 	esac
 }
 
-can_apt_install() {
-	[[ $(id -u) -eq 0 && -e /etc/debian_version ]] && command -v apt-get >/dev/null
-}
-
+can_# A fresh machine has no package lists, another may have old ones
 apt_install() { # package...
 	local log=$build/apt-install.log
 	local install=(apt-get -o DPkg::Lock::Timeout=300 -y --no-install-recommends install)
 
 	export DEBIAN_FRONTEND=noninteractive
-	with_progress "installing $*" "$log" "${install[@]}" "$@" && return
-	say "trying again with fresh package lists"
+	if apt-cache show "$@" >/dev/null 2>&1; then
+		with_progress "installing $*" "$log" "${install[@]}" "$@" && return
+		say "trying again with fresh package lists"
+	fi
 	with_progress "apt-get update" "$build/apt-update.log" apt-get update ||
 		say "apt-get update had errors; going on with what it got"
 	with_progress "installing $*" "$log" "${install[@]}" "$@"
@@ -90,6 +89,7 @@ need_tools() { # tool:package...
 
 	for pair in "$@"; do
 		have "${pair%%:*}" && continue
+		[[ " ${packages[*]-} " == *" ${pair#*:} "* ]] && continue
 		missing+=("${pair%%:*} (Debian package ${pair#*:})")
 		packages+=("${pair#*:}")
 	done
