@@ -69,7 +69,11 @@ have() {
 	esac
 }
 
-can_# A fresh machine has no package lists, another may have old ones
+can_apt_install() {
+	[[ $(id -u) -eq 0 && -e /etc/debian_version ]] && command -v apt-get >/dev/null
+}
+
+# A fresh machine has no package lists, another may have old ones
 apt_install() { # package...
 	local log=$build/apt-install.log
 	local install=(apt-get -o DPkg::Lock::Timeout=300 -y --no-install-recommends install)
