@@ -80,11 +80,11 @@ sum_of() { # key file...
 	cat "$@" | awk -v key="$key" '$1 == key { n += $2 } END { print n + 0 }'
 }
 
-# pages: total = free + slabs + heap + page magazines + reserved
+# pages: total = free + slabs + pages given out + page magazines
 # objects: capacity = live + magazines + depot + free in slabs
 books_balance() {
 	for stats in "$debugfs"/pools/*/stats; do
-		awk '{ v[$1] = $2 } END { exit v["total"] != v["free"] + v["slabs"] + v["heap"] + v["magazines"] + v["reserved"] }' \
+		awk '{ v[$1] = $2 } END { exit v["total"] != v["free"] + v["slabs"] + v["pages"] + v["magazines"] }' \
 			"$stats" || { kmsg_stream "# $stats: " <"$stats"; return 1; }
 	done
 	for stats in "$debugfs"/caches/*/stats; do
