@@ -441,18 +441,25 @@ static __always_inline void xmag_push(struct xmag_cpu *cpu, void *obj)
 	*cpu->top++ = obj;
 }
 
-/* Take an object of the loaded magazine; false: xmag_alloc_slow() knows more. */
+/*
+ * Take an object of the loaded magazine; false: xmag_alloc_slow() knows more.
+ * READ_ONCE() makes the compiler change top in place, with one instruction.
+ */
 static __always_inline bool xmag_try_alloc(struct xmag *mag, void **obj)
 {
 	struct xmag_cpu *cpu;
+	void **top;
 
 	if (unlikely(!xmag_enter(mag, &cpu)))
 		return false;
-	if (unlikely(xmag_is_empty(cpu))) {
+	top = READ_ONCE(cpu->top);
+	if (unlikely(top == cpu->bottom)) {
 		xmag_leave(cpu);
 		return false;
 	}
-	*obj = xmag_pop(cpu);
+	cpu->allocs++;
+	cpu->top--;
+	*obj = top[-1];
 	xmag_leave(cpu);
 	return true;
 }
@@ -461,14 +468,17 @@ static __always_inline bool xmag_try_alloc(struct xmag *mag, void **obj)
 static __always_inline bool xmag_try_free(struct xmag *mag, void *obj)
 {
 	struct xmag_cpu *cpu;
+	void **top;
 
 	if (unlikely(!xmag_enter(mag, &cpu)))
 		return false;
-	if (unlikely(xmag_is_full(cpu))) {
+	top = READ_ONCE(cpu->top);
+	if (unlikely(top == cpu->end)) {
 		xmag_leave(cpu);
 		return false;
 	}
-	xmag_push(cpu, obj);
+	*top = obj;
+	cpu->top++;
 	xmag_leave(cpu);
 	return true;
 }

@@ -73,10 +73,10 @@
  * NMI
  *
  * An NMI may have interrupted the holder of the lock. It does not wait: it
- * allocates nothing, and for a free it sets the object's bit (maps are only
- * changed by atomic instructions) and pushes the slab onto a stack without a
- * lock. Whoever takes the lock next puts these slabs on the right lists. Between
- * the two, nmi_frees keeps the slab from being given back.
+ * allocates nothing, and for a free it sets the object's bit in a second map and
+ * pushes the slab onto a stack without a lock. Whoever takes the lock next moves
+ * the bits, and the slab to the right list. Between the two, nmi_frees keeps the
+ * slab from being given back.
  *
  * Locks: cache->lock protects the lists, the counts, and the taking of bits. It
  * is held for one magazine, or 64 objects of a bulk operation.
@@ -90,6 +90,7 @@
 #include <linux/module.h>
 #include <linux/ratelimit.h>
 #include <linux/rcupdate.h>
+#include <linux/sizes.h>
 #include <linux/string.h>
 
 #include "internal.h"
@@ -100,9 +101,12 @@
 #define XSLAB_LISTS		(XSLAB_BUCKETS + 2)
 #define XSLAB_PARTIAL_MASK	(BIT(XSLAB_BUCKETS) - 1)
 
+#define XSLAB_MAX_PER_SLAB	(XPAGE_MAP_WORDS * BITS_PER_LONG)
+
 #define XSLAB_GOOD_ORDER	3U	/* as SLUB's: more is hard to get */
 #define XSLAB_MAX_WASTE		8	/* at most 1/8 of a slab */
 #define XSLAB_DEPOT		32U	/* magazines, unless asked for otherwise */
+#define XSLAB_MAGAZINE_BYTES	SZ_64K	/* of objects that a magazine holds at most */
 #define XSLAB_CHUNK		64U	/* objects of a bulk operation under one lock */
 #define XSLAB_FLAGS		(XSLAB_HWCACHE_ALIGN | XSLAB_NO_CHECKS)
 
@@ -133,6 +137,7 @@ struct xslab_cache {
 	u8			*near_live;	/* by address */
 	u64			recip;
 	u64			slack_recip;	/* slack times recip */
+	u64			start_limit;	/* recip; a copy saves a register */
 	u8			live_shift;
 	bool			near_checks;	/* near_live is there */
 	u8			order;
@@ -141,7 +146,6 @@ struct xslab_cache {
 	u32			stride;
 	unsigned int		slack;		/* bytes of a slab before its objects */
 	unsigned int		words;		/* of a slab's map */
-	u32			bucket_recip;
 	struct xpool		*pool;
 	struct xpage		*pages;		/* the pool's, by page number */
 	u8			*live;		/* by offset; NULL: no live checks */
@@ -155,6 +159,7 @@ struct xslab_cache {
 	unsigned long		capacity;	/* objects in all slabs */
 	unsigned long		nr_free;	/* of these, free in slabs */
 	unsigned long		keep;		/* free objects that stay; see prefill */
+	u8			list_of[XSLAB_MAX_PER_SLAB + 1];	/* by free objects */
 	struct xdefer		deferred;
 	atomic_t		nmi_frees;
 
@@ -194,10 +199,31 @@ static struct xpage *slab_at(const struct xslab_cache *cache, unsigned long offs
 	return slab_in(cache->pages, slab_start(cache, offset));
 }
 
-static unsigned int object_nr(const struct xslab_cache *cache, unsigned long offset)
+/* Is the slab at address @start in the pool's one region? */
+static __always_inline bool is_near(const struct xslab_cache *cache, unsigned long start)
 {
-	return mul_u64_u64_shr((offset & ~cache->slab_mask) - cache->slack,
-			       cache->recip, 64);
+	return start - cache->near_base < cache->near_bytes;
+}
+
+static __always_inline struct xpage *near_slab(const struct xslab_cache *cache,
+					       unsigned long start)
+{
+	return slab_in(cache->near_pages, start - cache->near_base);
+}
+
+/* The slab at address @start, which is one of the cache's. */
+static __always_inline struct xpage *slab_of(const struct xslab_cache *cache,
+					     unsigned long start)
+{
+	if (likely(is_near(cache, start)))
+		return near_slab(cache, start);
+	return slab_at(cache, xpool_offset(cache->pool, (void *)start));
+}
+
+/* The number of the object that is @in bytes into its slab; the slack is less. */
+static __always_inline unsigned int object_nr(const struct xslab_cache *cache, u64 in)
+{
+	return mul_u64_u64_shr(in, cache->recip, 64);
 }
 
 static void *first_object(const struct xslab_cache *cache, const struct xpage *slab)
@@ -205,13 +231,16 @@ static void *first_object(const struct xslab_cache *cache, const struct xpage *s
 	return (void *)xpool_addr(cache->pool, slab - cache->pages) + cache->slack;
 }
 
-/* Is @slab of the cache, and does an object start @in bytes into it? */
-static __always_inline bool is_object(const struct xslab_cache *cache,
-				      const struct xpage *slab, u64 in)
+static __always_inline bool owns(const struct xslab_cache *cache, const struct xpage *slab)
 {
 	/* The owner changes only while the slab has no live object. */
-	return data_race(slab->cache) == cache &&
-	       in * cache->recip - cache->slack_recip < cache->recip;
+	return data_race(slab->cache) == cache;
+}
+
+/* Does an object start @in bytes into a slab? */
+static __always_inline bool is_start(const struct xslab_cache *cache, u64 in)
+{
+	return in * cache->recip - cache->slack_recip < cache->start_limit;
 }
 
 /* Change the live byte; false: it says @on already. */
@@ -232,16 +261,16 @@ static __always_inline bool set_near_live(const struct xslab_cache *cache,
 
 /*
  * The lists of slabs. Which one a slab belongs to follows from the number of its
- * free objects, and relist() is all that moves it.
+ * free objects, and set_nr_free() is all that moves it.
  */
 
-static unsigned int list_of(const struct xslab_cache *cache, unsigned int nr_free)
+static unsigned int list_for(const struct xslab_cache *cache, unsigned int nr_free)
 {
 	if (!nr_free)
 		return XSLAB_FULL;
 	if (nr_free == cache->per_slab)
 		return XSLAB_FREE;
-	return nr_free * cache->bucket_recip >> 16;
+	return nr_free * XSLAB_BUCKETS / cache->per_slab;
 }
 
 static unsigned int count_free(const struct xslab_cache *cache, struct xpage *slab)
@@ -267,10 +296,12 @@ static void unlist_slab(struct xslab_cache *cache, struct xpage *slab, unsigned 
 		cache->occupied &= ~BIT(from);
 }
 
-static void relist(struct xslab_cache *cache, struct xpage *slab)
+/* The slab has @is free objects now. */
+static __always_inline void set_nr_free(struct xslab_cache *cache, struct xpage *slab,
+					unsigned int is)
 {
-	unsigned int was = slab->nr_free, is = count_free(cache, slab);
-	unsigned int from = list_of(cache, was), to = list_of(cache, is);
+	unsigned int was = slab->nr_free;
+	unsigned int from = cache->list_of[was], to = cache->list_of[is];
 
 	lockdep_assert_held(&cache->lock);
 	slab->nr_free = is;
@@ -290,6 +321,52 @@ static struct xpage *best_slab(struct xslab_cache *cache)
 	return list_first_entry_or_null(&cache->lists[from], struct xpage, list);
 }
 
+/*
+ * Maps are changed under the lock. NMIs that find it taken have words of their
+ * own, in the half of the map that slabs of up to 128 objects do not use; larger
+ * slabs have one map for all, and pay for atomic instructions.
+ */
+
+static __always_inline bool has_nmi_words(const struct xslab_cache *cache)
+{
+	return likely(cache->words <= XPAGE_MAP_WORDS / 2);
+}
+
+static __always_inline void change_word(const struct xslab_cache *cache,
+					atomic_long_t *word, unsigned long clear,
+					unsigned long set)
+{
+	if (has_nmi_words(cache)) {
+		atomic_long_set(word, (atomic_long_read(word) & ~clear) | set);
+		return;
+	}
+	atomic_long_andnot(clear, word);
+	atomic_long_or(set, word);
+}
+
+/* Set the bit of an object without the lock; false: it is set. */
+static bool set_bit_nmi(const struct xslab_cache *cache, struct xpage *slab, unsigned int nr)
+{
+	unsigned int word = BIT_WORD(nr) + (has_nmi_words(cache) ? XPAGE_MAP_WORDS / 2 : 0);
+
+	return !(atomic_long_fetch_or(BIT_MASK(nr), &slab->map[word]) & BIT_MASK(nr));
+}
+
+/* Move what NMIs set to where it belongs; returns whether it was there already. */
+static bool merge_nmi_words(struct xslab_cache *cache, struct xpage *slab)
+{
+	unsigned long lost = 0;
+	unsigned int w;
+
+	for (w = 0; has_nmi_words(cache) && w < cache->words; w++) {
+		unsigned long set = atomic_long_xchg(&slab->map[w + XPAGE_MAP_WORDS / 2], 0);
+
+		lost |= set & atomic_long_read(&slab->map[w]);
+		change_word(cache, &slab->map[w], 0, set);
+	}
+	return lost;
+}
+
 /* Slabs that NMIs freed objects of. */
 static void relist_deferred(struct xslab_cache *cache)
 {
@@ -298,7 +375,9 @@ static void relist_deferred(struct xslab_cache *cache)
 	while (slab) {
 		struct xpage *next = xdefer_next(cache->pool, slab);
 
-		relist(cache, slab);
+		if (merge_nmi_words(cache, slab))
+			atomic_long_inc(&cache->errors);
+		set_nr_free(cache, slab, count_free(cache, slab));
 		slab = next;
 	}
 }
@@ -320,38 +399,69 @@ static void cache_unlock(struct xslab_cache *cache, unsigned long flags)
  * From slabs to magazines
  */
 
-/* Up to @nr objects of one word of a slab's map; the lowest comes last. */
-static unsigned int take_word(struct xslab_cache *cache, atomic_long_t *word,
-			      void *first, void **objs, unsigned int nr)
+/*
+ * Write down @nr objects of a slab, which follow one another from @obj on, and
+ * mark them live if they are for a client. Returns how many: one that is live
+ * already was freed twice, and whoever has it keeps it.
+ */
+static __always_inline unsigned int write_run(struct xslab_cache *cache, void **objs,
+					      unsigned int nr, void *obj, bool mark)
 {
-	unsigned long bits = atomic_long_read(word), left = bits;
-	unsigned int n = min_t(unsigned int, hweight_long(bits), nr), i = n;
+	unsigned long stride = cache->stride;
+	void *end = obj + nr * stride;
+	void **at = objs;
 
-	while (i--) {
-		objs[i] = first + __ffs(left) * cache->stride;
-		left &= left - 1;
-	}
-	atomic_long_andnot(bits & ~left, word);
-	return n;
+	do {
+		*at = obj;
+		if (!mark || likely(set_near_live(cache, obj, 1)))
+			at++;
+		obj += stride;
+	} while (obj != end);
+	return at - objs;
 }
 
-static unsigned int take_slab(struct xslab_cache *cache, struct xpage *slab,
-			      void **objs, unsigned int nr)
+/*
+ * Up to @nr objects of word @w of a slab's map. The objects of a slab that was
+ * filled in order lie in long runs, which need no search. *@taken counts the bits.
+ */
+static __always_inline unsigned int take_word(struct xslab_cache *cache, struct xpage *slab,
+					      unsigned int w, void **objs, unsigned int nr,
+					      unsigned int *taken, bool mark)
 {
-	void *first = first_object(cache, slab);
-	unsigned int w, got = 0;
+	void *first = first_object(cache, slab) + w * BITS_PER_LONG * cache->stride;
+	unsigned long bits = atomic_long_read(&slab->map[w]), left = bits;
+	unsigned int got = 0;
 
-	for (w = 0; w < cache->words && got < nr; w++) {
-		got += take_word(cache, &slab->map[w], first, objs + got, nr - got);
-		first += BITS_PER_LONG * cache->stride;
+	while (left && got < nr) {
+		unsigned int at = __ffs(left), run = nr - got;
+		unsigned long behind = ~(left >> at);
+
+		if (behind)
+			run = min_t(unsigned int, run, __ffs(behind));
+		left &= ~(GENMASK(run - 1, 0) << at);
+		got += write_run(cache, objs + got, run,
+				 first + (unsigned long)at * cache->stride, mark);
+		*taken += run;
 	}
-	relist(cache, slab);
+	change_word(cache, &slab->map[w], bits & ~left, 0);
 	return got;
 }
 
-static unsigned int slab_fill(struct xmag *mag, void **objs, unsigned int nr)
+static __always_inline unsigned int take_slab(struct xslab_cache *cache, struct xpage *slab,
+					      void **objs, unsigned int nr, bool mark)
 {
-	struct xslab_cache *cache = container_of(mag, struct xslab_cache, mag);
+	unsigned int w = 0, got = 0, taken = 0;
+
+	do {
+		got += take_word(cache, slab, w, objs + got, nr - got, &taken, mark);
+	} while (++w < cache->words && got < nr);
+	set_nr_free(cache, slab, slab->nr_free - taken);
+	return got;
+}
+
+static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
+					 unsigned int nr, bool mark)
+{
 	unsigned int got = 0;
 	struct xpage *slab;
 	unsigned long flags;
@@ -359,9 +469,20 @@ static unsigned int slab_fill(struct xmag *mag, void **objs, unsigned int nr)
 	if (!cache_lock(cache, &flags))
 		return 0;
 	while (got < nr && (slab = best_slab(cache)))
-		got += take_slab(cache, slab, objs + got, nr - got);
+		got += take_slab(cache, slab, objs + got, nr - got, mark);
 	cache_unlock(cache, flags);
 	return got;
+}
+
+static unsigned int slab_fill(struct xmag *mag, void **objs, unsigned int nr)
+{
+	return fill(container_of(mag, struct xslab_cache, mag), objs, nr, false);
+}
+
+static noinline unsigned int slab_fill_live(struct xslab_cache *cache, void **objs,
+					    unsigned int nr)
+{
+	return fill(cache, objs, nr, true);
 }
 
 /*
@@ -376,50 +497,129 @@ static noinline void report_lost(struct xslab_cache *cache, void *obj)
 }
 
 /*
- * The objects from @objs on that share a word of a slab's map, as a mask; *@nr
- * is how many. Objects that were allocated together are mostly freed together.
+ * A run: objects from an array that lie in one slab, as bits. Those that were
+ * allocated together are mostly freed together.
  */
-static unsigned long gather(struct xslab_cache *cache, void **objs, unsigned int *nr,
-			    struct xpage **slab, unsigned int *word)
-{
-	unsigned long offset = xpool_offset(cache->pool, objs[0]);
-	unsigned int n = object_nr(cache, offset), most = *nr, i;
-	unsigned long mask = BIT_MASK(n);
 
-	*slab = slab_at(cache, offset);
-	*word = BIT_WORD(n);
-	for (i = 1; i < most; i++) {
-		offset = xpool_offset(cache->pool, objs[i]);
-		n = object_nr(cache, offset);
-		if (slab_at(cache, offset) != *slab || BIT_WORD(n) != *word ||
-		    mask & BIT_MASK(n))
-			break;
-		mask |= BIT_MASK(n);
-	}
-	*nr = i;
-	return mask;
+/* Is the object that is @in bytes into its slab one to free? Marks it dead. */
+static __always_inline bool accept_in(const struct xslab_cache *cache, const void *obj, u64 in)
+{
+	return likely(is_start(cache, in)) &&
+	       (unlikely(!cache->near_checks) || likely(set_near_live(cache, obj, 0)));
 }
 
-/* Set bits; returns whether one was set before, which is a double free. */
-static bool put_word(struct xpage *slab, unsigned int word, unsigned long mask)
+/*
+ * How many of the first @nr objects are in the slab at @start, as bits of one
+ * word. With @check, stops at one that is not to be freed.
+ */
+static __always_inline unsigned int gather_word(const struct xslab_cache *cache, void **objs,
+						unsigned int nr, unsigned long start,
+						unsigned long *mask, bool check)
 {
-	return atomic_long_fetch_or(mask, &slab->map[word]) & mask;
+	unsigned long slab_mask = cache->slab_mask, bits = 0, addr = (unsigned long)*objs;
+	void **at = objs, **end = objs + nr;
+
+	do {
+		if (check && unlikely(!accept_in(cache, (void *)addr, addr - start)))
+			break;
+		bits |= BIT(object_nr(cache, addr - start));
+		if (++at == end)
+			break;
+		addr = (unsigned long)*at;
+	} while ((addr & slab_mask) == start);
+	*mask = bits;
+	return at - objs;
+}
+
+/* The same for slabs of several words: one object, a bit of word @w. */
+static __always_inline unsigned int gather_one(const struct xslab_cache *cache, void *obj,
+			       unsigned long start, unsigned long *mask,
+			       unsigned int *w, bool check)
+{
+	u64 in = (unsigned long)obj - start;
+	unsigned int nr = object_nr(cache, in);
+
+	if (check && unlikely(!accept_in(cache, obj, in)))
+		return 0;
+	*w = BIT_WORD(nr);
+	*mask = BIT_MASK(nr);
+	return 1;
+}
+
+/* The slab has @mask of word @w back; false: a bit was set before, or is there twice. */
+static __always_inline bool put_run(struct xslab_cache *cache, struct xpage *slab,
+				    unsigned int w, unsigned long mask, unsigned int nr,
+				    bool one_word)
+{
+	unsigned long old = atomic_long_read(&slab->map[w]);
+	unsigned int added = hweight_long(mask & ~old);
+
+	if (one_word)
+		atomic_long_set(&slab->map[w], old | mask);
+	else
+		change_word(cache, &slab->map[w], 0, mask);
+	set_nr_free(cache, slab, slab->nr_free + added);
+	return likely(added == nr);
+}
+
+/*
+ * Put objects into slabs; *@lost is one that was there already. With @check,
+ * stops at one that cannot be freed, or is not near; returns how many it put.
+ */
+static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **objs,
+					     unsigned int nr, void **lost,
+					     bool check, bool one_word)
+{
+	void **at = objs, **end = objs + nr;
+	unsigned int n;
+
+	for (; at != end; at += n) {
+		unsigned long start = slab_start(cache, (unsigned long)*at), mask;
+		struct xpage *slab;
+		unsigned int w = 0;
+
+		if (check && unlikely(!is_near(cache, start)))
+			break;
+		slab = slab_of(cache, start);
+		if (check && unlikely(!owns(cache, slab)))
+			break;
+		if (one_word)
+			n = gather_word(cache, at, end - at, start, &mask, check);
+		else
+			n = gather_one(cache, *at, start, &mask, &w, check);
+		if (check && unlikely(!n))
+			break;
+		if (unlikely(!put_run(cache, slab, w, mask, n, one_word)))
+			*lost = *at;
+	}
+	return at - objs;
+}
+
+/* One function for each kind, or the compiler merges them into a slow one. */
+static noinline void put_words(struct xslab_cache *cache, void **objs, unsigned int nr,
+			       void **lost)
+{
+	put_runs(cache, objs, nr, lost, false, false);
+}
+
+static noinline unsigned int put_words_checked(struct xslab_cache *cache, void **objs,
+					       unsigned int nr, void **lost)
+{
+	return put_runs(cache, objs, nr, lost, true, false);
 }
 
 /* In an NMI that found the lock taken. */
 static void drain_nmi(struct xslab_cache *cache, void **objs, unsigned int nr)
 {
-	unsigned int i, n, word;
-	struct xpage *slab;
+	unsigned int i;
 
 	atomic_inc(&cache->nmi_frees);
 	smp_mb__after_atomic();		/* pairs with spare_slab() */
-	for (i = 0; i < nr; i += n) {
-		unsigned long mask;
+	for (i = 0; i < nr; i++) {
+		unsigned long start = slab_start(cache, (unsigned long)objs[i]);
+		struct xpage *slab = slab_of(cache, start);
 
-		n = nr - i;
-		mask = gather(cache, objs + i, &n, &slab, &word);
-		if (put_word(slab, word, mask))
+		if (!set_bit_nmi(cache, slab, object_nr(cache, (unsigned long)objs[i] - start)))
 			report_lost(cache, objs[i]);
 		if (xdefer_claim(slab))
 			xdefer_push(cache->pool, &cache->deferred, slab);
@@ -431,10 +631,8 @@ static void drain_nmi(struct xslab_cache *cache, void **objs, unsigned int nr)
 static void slab_drain(struct xmag *mag, void **objs, unsigned int nr)
 {
 	struct xslab_cache *cache = container_of(mag, struct xslab_cache, mag);
-	unsigned int i, n, word;
-	struct xpage *slab;
-	void *lost = NULL;
 	unsigned long flags;
+	void *lost = NULL;
 
 	if (!nr)
 		return;
@@ -442,18 +640,32 @@ static void slab_drain(struct xmag *mag, void **objs, unsigned int nr)
 		drain_nmi(cache, objs, nr);
 		return;
 	}
-	for (i = 0; i < nr; i += n) {
-		unsigned long mask;
-
-		n = nr - i;
-		mask = gather(cache, objs + i, &n, &slab, &word);
-		if (unlikely(put_word(slab, word, mask)))
-			lost = objs[i];
-		relist(cache, slab);
-	}
+	if (likely(cache->words == 1))
+		put_runs(cache, objs, nr, &lost, false, true);
+	else
+		put_words(cache, objs, nr, &lost);
 	cache_unlock(cache, flags);
 	if (unlikely(lost))
 		report_lost(cache, lost);
+}
+
+/* As slab_drain(), but checks each object; returns how many it put. */
+static unsigned int slab_drain_checked(struct xslab_cache *cache, void **objs,
+				       unsigned int nr)
+{
+	unsigned long flags;
+	void *lost = NULL;
+
+	if (unlikely(!cache_lock(cache, &flags)))
+		return 0;
+	if (likely(cache->words == 1))
+		nr = put_runs(cache, objs, nr, &lost, true, true);
+	else
+		nr = put_words_checked(cache, objs, nr, &lost);
+	cache_unlock(cache, flags);
+	if (unlikely(lost))
+		report_lost(cache, lost);
+	return nr;
 }
 
 static const struct xmag_ops slab_ops = {
@@ -648,17 +860,25 @@ static void *alloc_raw(struct xslab_cache *cache)
 	return obj;
 }
 
-static void *zeroed(struct xslab_cache *cache, void *obj)
+/* A client's error; always 0. */
+static noinline int refuse_zero(struct xslab_cache *cache)
+{
+	atomic_long_inc(&cache->errors);
+	pr_err_ratelimited("cache %s: __GFP_ZERO would undo the constructor\n", cache->name);
+	return 0;
+}
+
+static noinline void *zeroed(struct xslab_cache *cache, void *obj)
 {
 	if (likely(!cache->ctor))
 		return memset(obj, 0, cache->object_size);
-	atomic_long_inc(&cache->errors);
-	pr_err_ratelimited("cache %s: __GFP_ZERO would undo the constructor\n", cache->name);
+	refuse_zero(cache);
 	xslab_cache_free(cache, obj);
 	return NULL;
 }
 
-static noinline void *alloc_slow(struct xslab_cache *cache, gfp_t gfp)
+/* An object of the client's, whatever it takes; or NULL. */
+static void *alloc_marked(struct xslab_cache *cache)
 {
 	void *obj = alloc_raw(cache);
 
@@ -666,6 +886,13 @@ static noinline void *alloc_slow(struct xslab_cache *cache, gfp_t gfp)
 		report_lost(cache, obj);
 		obj = alloc_raw(cache);
 	}
+	return obj;
+}
+
+static noinline void *alloc_slow(struct xslab_cache *cache, gfp_t gfp)
+{
+	void *obj = alloc_marked(cache);
+
 	if (unlikely(!obj))
 		atomic_long_inc(&cache->failures);
 	else if (unlikely(gfp & __GFP_ZERO))
@@ -697,7 +924,7 @@ void *xslab_cache_alloc(struct xslab_cache *cache, gfp_t gfp)
 
 	if (unlikely(!xmag_try_alloc(&cache->mag, &obj)))
 		return alloc_slow(cache, gfp);
-	if (cache->near_checks && unlikely(!set_near_live(cache, obj, 1)))
+	if (likely(cache->near_checks) && unlikely(!set_near_live(cache, obj, 1)))
 		return alloc_again(cache, obj, gfp);
 	if (unlikely(gfp & __GFP_ZERO))
 		return zeroed(cache, obj);
@@ -716,26 +943,17 @@ static bool accept(struct xslab_cache *cache, void *obj)
 	unsigned long start = slab_start(cache, offset);
 
 	if (offset == XPOOL_FOREIGN || start < cache->pool->start ||
-	    !is_object(cache, slab_in(cache->pages, start), offset - start))
+	    !owns(cache, slab_in(cache->pages, start)) || !is_start(cache, offset - start))
 		return false;
 	return !cache->live || set_live(&cache->live[offset >> cache->live_shift], 0);
-}
-
-/* Is the slab at address @start in the pool? */
-static __always_inline bool is_near(const struct xslab_cache *cache, unsigned long start)
-{
-	return start - cache->near_base < cache->near_bytes;
 }
 
 /* As accept(), for what is near. */
 static __always_inline bool accept_near(struct xslab_cache *cache, void *obj,
 					unsigned long start)
 {
-	struct xpage *slab = slab_in(cache->near_pages, start - cache->near_base);
-
-	if (unlikely(!is_object(cache, slab, (unsigned long)obj - start)))
-		return false;
-	return !cache->near_checks || likely(set_near_live(cache, obj, 0));
+	return likely(owns(cache, near_slab(cache, start))) &&
+	       accept_in(cache, obj, (unsigned long)obj - start);
 }
 
 static noinline int free_slow(struct xslab_cache *cache, void *obj)
@@ -821,25 +1039,33 @@ EXPORT_SYMBOL_GPL(xslab_free);
  * Bulk: past the magazines, because the slabs' maps are faster for many
  */
 
-/* Take @nr objects that are not marked live yet; returns how many it got. */
-static size_t take_bulk(struct xslab_cache *cache, size_t nr, void **objs)
+/* Up to @nr objects of the slabs there are, marked live; 0 where the marks are far. */
+static unsigned int take_bulk(struct xslab_cache *cache, size_t nr, void **objs)
+{
+	unsigned int want = min_t(size_t, nr, XSLAB_CHUNK);
+
+	if (likely(cache->near_checks))
+		return slab_fill_live(cache, objs, want);
+	return cache->live ? 0 : slab_fill(&cache->mag, objs, want);
+}
+
+/* Up to @nr objects, marked live, from wherever they are; returns how many. */
+static size_t alloc_many(struct xslab_cache *cache, size_t nr, void **objs)
 {
 	size_t got = 0;
 
 	while (got < nr) {
-		unsigned int want = min_t(size_t, nr - got, XSLAB_CHUNK);
-		unsigned int n = slab_fill(&cache->mag, objs + got, want);
+		unsigned int n = take_bulk(cache, nr - got, objs + got);
 
+		this_cpu_add(cache->mag.slow->allocs, n);
 		got += n;
-		if (n || grow(cache))
+		if (n || (!cache->live == !cache->near_checks && grow(cache)))
 			continue;
-		objs[got] = alloc_raw(cache);	/* what magazines still hold */
+		objs[got] = alloc_marked(cache);	/* what magazines still hold */
 		if (!objs[got])
 			break;
-		this_cpu_dec(cache->mag.slow->allocs);	/* counted at the end */
 		got++;
 	}
-	this_cpu_add(cache->mag.slow->allocs, got);
 	return got;
 }
 
@@ -856,24 +1082,19 @@ static size_t take_bulk(struct xslab_cache *cache, size_t nr, void **objs)
  */
 int xslab_cache_alloc_bulk(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
 {
-	size_t got = take_bulk(cache, nr, objs), i;
+	size_t got, i;
 
-	for (i = 0; i < got; i++) {
-		if (unlikely(!mark_live(cache, objs[i])))
-			objs[i] = alloc_again(cache, objs[i], gfp);
-		else if (unlikely(gfp & __GFP_ZERO))
-			objs[i] = zeroed(cache, objs[i]);
-		if (unlikely(!objs[i]))
-			break;
+	if (unlikely(gfp & __GFP_ZERO && cache->ctor))
+		return refuse_zero(cache);
+	got = alloc_many(cache, nr, objs);
+	if (unlikely(got < nr)) {
+		xslab_cache_free_bulk(cache, got, objs);
+		atomic_long_inc(&cache->failures);
+		return 0;
 	}
-	if (likely(i == nr))
-		return nr;
-	/* Behind the one that failed are those that nobody has marked live. */
-	xslab_cache_free_bulk(cache, i, objs);
-	if (i < got)
-		slab_drain(&cache->mag, objs + i + 1, got - i - 1);
-	atomic_long_inc(&cache->failures);
-	return 0;
+	for (i = 0; unlikely(gfp & __GFP_ZERO) && i < nr; i++)
+		memset(objs[i], 0, cache->object_size);
+	return nr;
 }
 EXPORT_SYMBOL_GPL(xslab_cache_alloc_bulk);
 
@@ -890,21 +1111,18 @@ EXPORT_SYMBOL_GPL(xslab_cache_alloc_bulk);
  */
 void xslab_cache_free_bulk(struct xslab_cache *cache, size_t nr, void **objs)
 {
-	void *chunk[XSLAB_CHUNK];
-	unsigned int n = 0;
-	size_t i;
+	while (nr) {
+		unsigned int n = slab_drain_checked(cache, objs,
+						    min_t(size_t, nr, XSLAB_CHUNK));
 
-	for (i = 0; i < nr; i++) {
-		if (likely(accept(cache, objs[i])))
-			chunk[n++] = objs[i];
-		else
-			refuse_free(cache, objs[i]);
-		if (n == XSLAB_CHUNK) {
-			slab_drain(&cache->mag, chunk, n);
-			n = 0;
+		/* It stops at an error, or at what takes the long way. */
+		if (unlikely(!n)) {
+			xslab_cache_free(cache, objs[0]);
+			n = 1;
 		}
+		objs += n;
+		nr -= n;
 	}
-	slab_drain(&cache->mag, chunk, n);
 }
 EXPORT_SYMBOL_GPL(xslab_cache_free_bulk);
 
@@ -1075,7 +1293,7 @@ static bool list_valid(struct xslab_cache *cache, unsigned int l, unsigned long 
 
 		if (slab->cache != cache || slab->kind != XPAGE_SLAB ||
 		    slab->order != cache->order || slab->nr_free != is ||
-		    list_of(cache, is) != l)
+		    cache->list_of[is] != l)
 			return false;
 		*nr_free += is;
 		nr++;
@@ -1250,14 +1468,18 @@ static int choose_order(const struct xpool *pool, size_t stride)
 	return -EINVAL;
 }
 
-/* As many as a slab has, but so that all CPUs' keep at most an eighth of the pool. */
+/*
+ * As many as a slab or 64 KiB have, but so that the magazines of all CPUs keep at
+ * most an eighth of the pool.
+ */
 static unsigned int magazine_size(const struct xslab_cache *cache)
 {
 	unsigned long objs = (cache->pool->nr_pages << PAGE_SHIFT) / cache->stride;
 	unsigned long fair = objs / (16 * num_possible_cpus());
+	unsigned long good = max_t(unsigned long, cache->per_slab,
+				   XSLAB_MAGAZINE_BYTES / cache->stride);
 
-	return clamp_t(unsigned long, fair, 1,
-		       min_t(unsigned int, cache->per_slab, XMAG_MAX_SIZE));
+	return clamp(min(fair, good), 1UL, (unsigned long)XMAG_MAX_SIZE);
 }
 
 static int set_geometry(struct xslab_cache *cache, const struct xslab_args *args)
@@ -1265,6 +1487,7 @@ static int set_geometry(struct xslab_cache *cache, const struct xslab_args *args
 	size_t align = object_align(args);
 	size_t stride = max_t(size_t, ALIGN(args->size, align), XSLAB_MIN_STRIDE);
 	int order = choose_order(cache->pool, stride);
+	unsigned int nr;
 
 	if (order < 0 || 1UL << order > cache->pool->nr_pages)
 		return refuse(args->name, -EINVAL,
@@ -1280,7 +1503,9 @@ static int set_geometry(struct xslab_cache *cache, const struct xslab_args *args
 	cache->words = BITS_TO_LONGS(cache->per_slab);
 	cache->recip = div64_u64(U64_MAX, stride) + 1;
 	cache->slack_recip = cache->slack * cache->recip;
-	cache->bucket_recip = (XSLAB_BUCKETS << 16) / cache->per_slab;
+	cache->start_limit = cache->recip;
+	for (nr = 0; nr <= cache->per_slab; nr++)
+		cache->list_of[nr] = list_for(cache, nr);
 	return 0;
 }
 
@@ -1443,7 +1668,7 @@ static void report_object(struct xslab_cache *cache, void *obj)
 	unsigned long offset = xpool_offset(cache->pool, obj);
 
 	pr_err("cache %s: live: %p, object %u of the slab at page %lu\n",
-	       cache->name, obj, object_nr(cache, offset),
+	       cache->name, obj, object_nr(cache, offset & ~cache->slab_mask),
 	       xpage_index(cache->pool, slab_at(cache, offset)));
 }
 
