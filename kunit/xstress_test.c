@@ -481,7 +481,7 @@ static void xstress_test_hotplug(struct kunit *test)
 	start(s, step_mixed, -1);
 	start(s, step_mixed, -1);
 	start(s, step_own, -1);
-	while (!err && time_before(jiffies, end)) {
+	while (!err && (rounds < 3 || time_before(jiffies, end))) {
 		err = remove_cpu(cpu);
 		err = err ?: add_cpu(cpu);
 		msleep(20);
@@ -490,7 +490,6 @@ static void xstress_test_hotplug(struct kunit *test)
 	finish(test, s);
 	kunit_info(test, "CPU %u went and came %u times\n", cpu, rounds);
 	KUNIT_EXPECT_EQ(test, err, 0);
-	KUNIT_EXPECT_GT(test, rounds, 1U);
 }
 
 /*
