@@ -38,7 +38,7 @@ applies() { # shell suite; to the rig in use
 	case $1 in
 	hotplug) [[ $rig_arch == x86_64 ]] ;;
 	kmemleak) [[ $rig_name == x86_64-debug ]] ;;
-	faultload) [[ $rig_name != x86_64-debug ]] ;; # takes minutes there
+	params | faultload) [[ $rig_name != x86_64-debug ]] ;; # take minutes there
 	esac
 }
 
@@ -72,7 +72,7 @@ boot_once() { # files directory, log
 		image=$rig_dir/arch/x86/boot/bzImage
 		append=$x86_reservations
 	fi
-	[[ $rig_name == *-debug ]] && limit=480
+	[[ $rig_name == *-debug ]] && limit=900
 	"$scripts/initramfs.sh" "$1.cpio" suites "$1"/*
 	"$scripts/vm.sh" -t "$limit" -a "$append" -l "$2" "$image" "$1.cpio"
 }
@@ -82,6 +82,7 @@ boot_once() { # files directory, log
 boot_all() { # files directory, log
 	local all=$1 log=$2 boot rest started
 	: >"$log"
+	cp "$all/suites" "$all/suites.all"
 	for boot in 1 2 3 4; do
 		boot_once "$all" "$log.$boot" || say "$rig_name: the VM failed, see $log.$boot"
 		cat "$log.$boot" >>"$log"
@@ -90,6 +91,24 @@ boot_all() { # files directory, log
 		[[ $rest ]] || return 0
 		echo "$rest" >"$all/suites"
 	done
+}
+
+# The suites of a lane: those of one kind, or all
+lane_suites() { # lane, list
+	if [[ $1 == all ]]; then cat "$2"; else grep "^$1 " "$2"; fi
+}
+
+# UML alone in a run has two VMs: one for KUnit, one for the shell
+boot_lanes() { # files directory, log
+	local lane lanes=(all)
+	((two_lanes)) && lanes=(kunit shell)
+	for lane in "${lanes[@]}"; do
+		cp -r "$1" "$1.$lane"
+		lane_suites "$lane" "$1/suites" >"$1.$lane/suites" || continue
+		boot_all "$1.$lane" "$2.$lane" &
+	done
+	wait
+	cat "$2".{all,kunit,shell} >"$2" 2>/dev/null || true
 }
 
 # One file a suite; what belongs to none goes to `kernel`
@@ -185,13 +204,12 @@ run_rig() { # with rig_dir set and the modules built
 	local where=$build/$rig_name files=$build/vm/$rig_name
 	local start=$SECONDS suite
 	gather "$where" "$files"
-	cp "$files/suites" "$files/suites.all"
-	boot_all "$files" "$files.log"
+	boot_lanes "$files" "$files.log"
 	split_log "$files.log" "$files.parts"
 	: >"$files.counts"
 	while read -r _ suite; do
 		judge_suite "$suite" "$files.parts" "$files" >>"$files.counts"
-	done <"$files/suites.all"
+	done <"$files/suites"
 	judge_kernel "$files.parts" >>"$files.counts"
 	say "$rig_name: $(awk '{ p += $3; f += $4; s += $5 } END { printf "%d passed, %d failed, %d skipped", p, f, s }' \
 		"$files.counts") in $((SECONDS - start)) s"
@@ -236,6 +254,8 @@ main() {
 	local rig
 	need_tools "${build_tools[@]}" "${vm_tools[@]}" strip:binutils python3:python3
 	kunit=$("$scripts/kernel-source.sh" "$KVER_NEW")/tools/testing/kunit/kunit.py
+	two_lanes=0
+	[[ $* == um-smp ]] && two_lanes=1
 	rm -rf "$build/vm"
 	mkdir -p "$build/vm"
 	for rig in "$@"; do
