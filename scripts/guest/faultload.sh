@@ -8,7 +8,7 @@
 . /guest/lib.sh
 
 attributes=/sys/kernel/debug
-tolerance=1024 # KiB from the load number `settled` on
+tolerance=$((1024 + quarantine)) # KiB from the load number `settled` on
 limit=3000
 
 # The first failures cost the kernel up to 3 MiB that a second round does not:

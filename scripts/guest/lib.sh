@@ -42,6 +42,10 @@ finish() { # suite
 	if grep -q '^not ok' $results; then kmsg "not ok 1 - $1"; else kmsg "ok 1 - $1"; fi
 }
 
+# KASAN keeps freed memory for a while: KiB to allow for that
+quarantine=0
+if zcat /proc/config.gz 2>/dev/null | grep -qx CONFIG_KASAN=y; then quarantine=4096; fi
+
 loaded() { grep -q "^$1 " /proc/modules; }
 
 # rmmod can meet a reference that is just being dropped

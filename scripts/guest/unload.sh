@@ -8,7 +8,7 @@
 
 rounds=50
 [ -e /sys/kernel/debug/kmemleak ] && rounds=10 # x86 with all checks is slow
-tolerance=2048   # KiB, over all rounds: 64 MiB are taken in each
+tolerance=$((2048 + quarantine)) # KiB, over all rounds: 64 MiB are taken in each
 large_tolerance=8 # of the 16 that one round takes
 
 # Blocks of the largest order, in all zones
