@@ -69,17 +69,19 @@ static inline bool xlock(raw_spinlock_t *lock, unsigned long *flags)
 enum xpage_kind {
 	XPAGE_NONE,
 	XPAGE_SLAB,		/* a slab of a cache */
-	XPAGE_LIVE,		/* held by a client of xpool_alloc_pages() */
-	XPAGE_CACHED,		/* freed by that client, in a page magazine */
+	XPAGE_CACHED,		/* freed by a client, in a page magazine */
 	XPAGE_DEFERRED,		/* freed from NMI, waits for the pool's lock */
+	XPAGE_LIVE = U8_MAX,	/* held by a client; no state is above it */
 };
 
+#define XPAGE_SHIFT	6	/* of its size */
 #define XPAGE_MAP_WORDS	4	/* 256 objects of 16 bytes are a page */
 
 /**
  * struct xpage - the state of a page, out of band; the size of struct page
- * @kind: enum xpage_kind, at the first page of a block
  * @order: of the block
+ * @kind: enum xpage_kind, at the first page of a block
+ * @state: both
  * @nr_free: slabs: free objects when the slab was last put on a list
  * @deferred: link of a stack of pages that NMIs left work for (struct xdefer)
  * @cache: slabs: the owner
@@ -87,18 +89,30 @@ enum xpage_kind {
  * @map: slabs: a bit an object, set when the object is free in the slab
  *
  * There is one for each page. A block of several pages uses the first one. The
- * first two fields belong to the pool's lock, or to who owns the block; the
- * others to the owner of the block.
+ * state belongs to the pool's lock, or to who owns the block; the other
+ * fields to the owner of the block.
  */
 struct xpage {
-	u8			kind;
-	u8			order;
+	union {
+		struct {
+#ifdef __LITTLE_ENDIAN
+			u8	order;
+			u8	kind;
+#else
+			u8	kind;
+			u8	order;
+#endif
+		};
+		u16		state;
+	};
 	u16			nr_free;
 	u32			deferred;
 	struct xslab_cache	*cache;
 	struct list_head	list;
 	atomic_long_t		map[XPAGE_MAP_WORDS];
 };
+
+static_assert(sizeof(struct xpage) == 1 << XPAGE_SHIFT);
 
 /*
  * A stack of pages that any context can push to without a lock, for the case
@@ -148,6 +162,7 @@ enum xpool_source {
 #define XPOOL_LIVE_SHIFTS	(PAGE_SHIFT + 1)
 #define XPOOL_FOREIGN		ULONG_MAX
 
+struct xmag_cpu;
 struct xpage_mags;
 struct xlive;
 
@@ -163,7 +178,13 @@ struct xpool {
 	unsigned long		start;	/* ... offset of the range's start, ... */
 	unsigned long		bytes;	/* ... its length; 0: several regions */
 	struct xpage		*pages;
-	struct xpage_mags	*mags;	/* of small blocks, or NULL; see xpage.c */
+	struct xpage_mags	*mags;	/* of small blocks; see xpage.c */
+	/* What the fast paths for pages use; see set_near() in xpage.c */
+	struct xmag_cpu __percpu *page_cpus[XBUDDY_NR_ORDERS];
+	struct xmag_cpu __percpu *addr_cpus[XBUDDY_NR_ORDERS];
+	void			*near_page;	/* struct page of the first page */
+	unsigned long		near_delta;	/* from its struct xpage to near_page */
+	unsigned long		near_nr;	/* pages; 0: the long way */
 
 	/* Several regions: address to chunk of page numbers */
 	u32			*chunks;
@@ -192,6 +213,8 @@ struct xpool {
 	struct xbuddy		buddy;
 	unsigned long		nr_slab_pages;
 	unsigned long		nr_client_pages;	/* live, cached, deferred */
+	unsigned long		nr_hot_pages;		/* of these, in hot */
+	struct xpage		*hot[XBUDDY_NR_ORDERS];	/* freed last, by order */
 	unsigned long		allocs;		/* by clients, past the magazines */
 	unsigned long		gets;
 	unsigned long		puts;
@@ -208,11 +231,12 @@ void xpool_teardown(struct xpool *pool);
 void xpool_publish(struct xpool *pool);
 void xpool_unpublish(struct xpool *pool);
 
-long xpool_get(struct xpool *pool, unsigned int order, enum xpage_kind kind);
+struct xpage *xpool_get(struct xpool *pool, unsigned int order, enum xpage_kind kind);
 unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 			    enum xpage_kind kind, struct xpage **pages, unsigned int nr);
 void xpool_put(struct xpool *pool, struct xpage *page);
 void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr);
+void xpool_put_hot(struct xpool *pool, struct xpage *page);
 void xpool_settle(struct xpool *pool);
 
 void xpool_add_client(struct xpool *pool, struct xclient *client);
@@ -385,10 +409,11 @@ void xmag_subsys_exit(void);
  * past them, so between enter and leave there is no need for a lock, an atomic
  * instruction or for interrupts to be off. False: busy or closed already.
  */
-static __always_inline bool xmag_enter(struct xmag *mag, struct xmag_cpu **cpu)
+static __always_inline bool xmag_enter(struct xmag_cpu __percpu *cpus,
+				       struct xmag_cpu **cpu)
 {
 	preempt_disable();
-	*cpu = this_cpu_ptr(mag->cpus);
+	*cpu = this_cpu_ptr(cpus);
 	/* Who closes waits for us to be preemptible, so an old value is fine. */
 	if (unlikely(data_race((*cpu)->state))) {
 		preempt_enable();
@@ -445,12 +470,12 @@ static __always_inline void xmag_push(struct xmag_cpu *cpu, void *obj)
  * Take an object of the loaded magazine; false: xmag_alloc_slow() knows more.
  * READ_ONCE() makes the compiler change top in place, with one instruction.
  */
-static __always_inline bool xmag_try_alloc(struct xmag *mag, void **obj)
+static __always_inline bool xmag_try_alloc(struct xmag_cpu __percpu *cpus, void **obj)
 {
 	struct xmag_cpu *cpu;
 	void **top;
 
-	if (unlikely(!xmag_enter(mag, &cpu)))
+	if (unlikely(!xmag_enter(cpus, &cpu)))
 		return false;
 	top = READ_ONCE(cpu->top);
 	if (unlikely(top == cpu->bottom)) {
@@ -465,12 +490,12 @@ static __always_inline bool xmag_try_alloc(struct xmag *mag, void **obj)
 }
 
 /* False: the loaded magazine is full or not ours; see xmag_free_slow(). */
-static __always_inline bool xmag_try_free(struct xmag *mag, void *obj)
+static __always_inline bool xmag_try_free(struct xmag_cpu __percpu *cpus, void *obj)
 {
 	struct xmag_cpu *cpu;
 	void **top;
 
-	if (unlikely(!xmag_enter(mag, &cpu)))
+	if (unlikely(!xmag_enter(cpus, &cpu)))
 		return false;
 	top = READ_ONCE(cpu->top);
 	if (unlikely(top == cpu->end)) {
@@ -487,12 +512,12 @@ static __always_inline void *xmag_alloc(struct xmag *mag)
 {
 	void *obj;
 
-	return likely(xmag_try_alloc(mag, &obj)) ? obj : xmag_alloc_slow(mag);
+	return likely(xmag_try_alloc(mag->cpus, &obj)) ? obj : xmag_alloc_slow(mag);
 }
 
 static __always_inline void xmag_free(struct xmag *mag, void *obj)
 {
-	if (unlikely(!xmag_try_free(mag, obj)))
+	if (unlikely(!xmag_try_free(mag->cpus, obj)))
 		xmag_free_slow(mag, obj);
 }
 

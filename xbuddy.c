@@ -57,6 +57,7 @@
  */
 #include <linux/bitmap.h>
 #include <linux/bitops.h>
+#include <linux/find.h>
 #include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/kernel.h>
@@ -326,6 +327,75 @@ long xbuddy_alloc(struct xbuddy *buddy, unsigned int order)
 }
 EXPORT_SYMBOL_GPL(xbuddy_alloc);
 
+/* The used block of order @from is to be used as blocks of @order. */
+static void mark_used_as(struct xbuddy *buddy, unsigned long index, unsigned int from,
+			 unsigned int order)
+{
+	unsigned long nr = 1UL << (from - order);
+
+	unmark_used(buddy, from, index >> from);
+	bitmap_set(buddy->free_area[order].used, index >> order, nr);
+	buddy->splits += nr - 1;
+}
+
+/*
+ * Some blocks of @order that are one block now, as many as are in the smallest
+ * free block, but at most @nr. Returns its order, or a negative errno.
+ */
+static int alloc_together(struct xbuddy *buddy, unsigned int order, unsigned int nr,
+			  unsigned long *index)
+{
+	unsigned long candidates = buddy->orders >> order;
+	unsigned int as;
+	long at;
+
+	if (!candidates)
+		return -ENOSPC;
+	as = min_t(unsigned int, order + __ffs(candidates), order + ilog2(nr));
+	at = xbuddy_alloc(buddy, as);
+	if (at < 0)
+		return at;
+	*index = at;
+	return as;
+}
+
+/**
+ * xbuddy_alloc_many() - take many blocks of one order
+ * @buddy: the instance
+ * @order: each block gets 2^@order pages
+ * @indices: filled with their first page numbers
+ * @nr: how many
+ *
+ * Takes the same blocks as repeated calls of xbuddy_alloc() would, but splits a
+ * larger block into all its parts at once.
+ *
+ * Context: Any; the caller serialises.
+ * Return: how many it got, less than @nr where there are no more; 0 where @order
+ * is too large.
+ */
+unsigned int xbuddy_alloc_many(struct xbuddy *buddy, unsigned int order,
+			       unsigned long *indices, unsigned int nr)
+{
+	unsigned long index;
+	unsigned int got = 0;
+
+	if (order > XBUDDY_MAX_ORDER)
+		return 0;
+	while (got < nr) {
+		int as = alloc_together(buddy, order, nr - got, &index);
+		unsigned int n;
+
+		if (as < 0)
+			break;
+		if (as > order)
+			mark_used_as(buddy, index, as, order);
+		for (n = 1U << (as - order); n; n--, index += 1UL << order)
+			indices[got++] = index;
+	}
+	return got;
+}
+EXPORT_SYMBOL_GPL(xbuddy_alloc_many);
+
 /*
  * The lowest page number from @from on at which an aligned block of @order
  * lies inside a free block of order @in, or ULONG_MAX.
@@ -422,12 +492,11 @@ static int check_used(const struct xbuddy *buddy, unsigned long index,
 	return 0;
 }
 
-/* Free a block that is known to be used, and join it with its buddies. */
-static void release(struct xbuddy *buddy, unsigned long index, unsigned int order)
+/* Make a block free that is neither free nor used, and join it with its buddies. */
+static void join(struct xbuddy *buddy, unsigned long index, unsigned int order)
 {
 	unsigned long i = index >> order;
 
-	unmark_used(buddy, order, i);
 	buddy->nr_free += 1UL << order;
 	while (order < XBUDDY_MAX_ORDER &&
 	       area_test(&buddy->free_area[order], i ^ 1)) {
@@ -437,6 +506,13 @@ static void release(struct xbuddy *buddy, unsigned long index, unsigned int orde
 		i >>= 1;
 	}
 	area_set(buddy, order, i);
+}
+
+/* Free a block that is known to be used. */
+static void release(struct xbuddy *buddy, unsigned long index, unsigned int order)
+{
+	unmark_used(buddy, order, index >> order);
+	join(buddy, index, order);
 }
 
 /**
@@ -460,6 +536,59 @@ int xbuddy_free(struct xbuddy *buddy, unsigned long index, unsigned int order)
 	return 0;
 }
 EXPORT_SYMBOL_GPL(xbuddy_free);
+
+/* The first of @nr blocks of @order from @index on that is not used, or @nr. */
+static unsigned int first_not_used(const struct xbuddy *buddy, unsigned long index,
+				   unsigned int order, unsigned int nr)
+{
+	unsigned long i = index >> order;
+
+	return find_next_zero_bit(buddy->free_area[order].used, i + nr, i) - i;
+}
+
+/**
+ * xbuddy_free_row() - give blocks back that follow one another
+ * @buddy: the instance
+ * @index: the first page number of the first block
+ * @order: the order that each of them was taken with
+ * @nr: how many
+ *
+ * What the same number of calls of xbuddy_free() would do, but the blocks are
+ * joined before they are looked for.
+ *
+ * Context: Any; the caller serialises.
+ * Return: 0; or, with nothing changed, what xbuddy_free() says of the first block
+ * that cannot be freed.
+ */
+int xbuddy_free_row(struct xbuddy *buddy, unsigned long index, unsigned int order,
+		    unsigned int nr)
+{
+	unsigned long end = index + ((unsigned long)nr << order);
+	unsigned int good;
+	int err;
+
+	if (unlikely(!nr))
+		return -EINVAL;
+	err = check_used(buddy, index, order);
+	if (unlikely(err))
+		return err;
+	if (unlikely(end > buddy->nr))
+		return -ERANGE;
+	good = first_not_used(buddy, index, order, nr);
+	if (unlikely(good < nr))
+		return check_used(buddy, index + ((unsigned long)good << order), order);
+
+	bitmap_clear(buddy->free_area[order].used, index >> order, nr);
+	while (index < end) {
+		unsigned int as = piece_order(index, end - index);
+
+		buddy->merges += (1UL << (as - order)) - 1;
+		join(buddy, index, as);
+		index += 1UL << as;
+	}
+	return 0;
+}
+EXPORT_SYMBOL_GPL(xbuddy_free_row);
 
 /*
  * Runs: any number of pages in a row. A run is nothing but the blocks that it

@@ -22,6 +22,9 @@
  * the second is then found when it comes out of its magazine: an allocation
  * finds the block live, the buddy system finds it free.
  *
+ * Blocks of other orders, and all orders of a small pool, go to the pool. It keeps
+ * the last one of each order for a while (xpool.c).
+ *
  * A magazine never holds more than 1/64 of the pool's blocks of that order,
  * divided by the CPUs, so the four orders together keep at most an eighth of the
  * pool from other CPUs. In a pool that is too small for that there are none.
@@ -65,6 +68,9 @@ struct xpage_mags {
 
 static struct xpool *default_pool;
 
+/* For orders without magazines: closed for ever, so the fast path gives up. */
+static DEFINE_PER_CPU(struct xmag_cpu, no_magazines) = { .hold = XMAG_CLOSED };
+
 /*
  * What lies below the magazines
  */
@@ -104,35 +110,77 @@ static unsigned long page_reclaim(struct xclient *client)
  * Allocation
  */
 
-static noinline struct xpage *take_slow(struct xpool *pool, unsigned int order)
-{
-	long index = xpool_get(pool, order, XPAGE_LIVE);
-
-	if (index >= 0)
-		return &pool->pages[index];
-	atomic_long_inc(&pool->failures);
-	return NULL;
-}
-
+/* A block, whatever it takes; or NULL. */
 static struct xpage *take(struct xpool *pool, unsigned int order)
 {
-	struct xpage *page;
+	struct xpage *page = NULL;
 
-	if (unlikely(order >= pool->mags->nr))
-		return take_slow(pool, order);
-	do {
+	while (order < pool->mags->nr) {
 		page = xmag_alloc(&pool->mags->of[order].mag);
-		if (unlikely(!page))
-			return take_slow(pool, order);
 		/* Live already: it was freed twice, and comes the second time. */
-	} while (unlikely(page->kind != XPAGE_CACHED));
-	WRITE_ONCE(page->kind, XPAGE_LIVE);
+		if (!page || page->kind == XPAGE_CACHED)
+			break;
+	}
+	if (!page)
+		page = xpool_get(pool, order, XPAGE_LIVE);
+	if (page)
+		WRITE_ONCE(page->kind, XPAGE_LIVE);
+	else
+		atomic_long_inc(&pool->failures);
 	return page;
 }
 
 static void *page_addr(struct xpool *pool, struct xpage *page)
 {
 	return (void *)xpool_addr(pool, xpage_index(pool, page));
+}
+
+static noinline void *alloc_addr_slow(struct xpool *pool, unsigned int order, gfp_t gfp)
+{
+	struct xpage *page = take(pool, order);
+	void *addr;
+
+	if (unlikely(!page))
+		return NULL;
+	addr = page_addr(pool, page);
+	if (unlikely(gfp & __GFP_ZERO))
+		memset(addr, 0, PAGE_SIZE << order);
+	return addr;
+}
+
+static noinline struct page *alloc_pages_slow(struct xpool *pool, unsigned int order,
+					      gfp_t gfp)
+{
+	void *addr;
+
+	if (unlikely(!pool->has_struct_page)) {
+		pr_warn_once("pool %s: its range has no struct page; use xpool_alloc_addr()\n",
+			     pool->name);
+		return NULL;
+	}
+	addr = alloc_addr_slow(pool, order, gfp);
+	return likely(addr) ? virt_to_page(addr) : NULL;
+}
+
+/*
+ * A block of the loaded magazine, for pools of one region; false: the slow path
+ * knows more. __GFP_ZERO is one of the things that only the slow path does.
+ */
+static __always_inline bool take_near(struct xmag_cpu __percpu **cpus, unsigned int order,
+				      gfp_t gfp, struct xpage **page)
+{
+	void *obj;
+
+	if (unlikely(order > XBUDDY_MAX_ORDER || gfp & __GFP_ZERO))
+		return false;
+	if (unlikely(!xmag_try_alloc(cpus[order], &obj)))
+		return false;
+	*page = obj;
+	/* Live already: it was freed twice, and comes the second time. */
+	if (unlikely((*page)->kind != XPAGE_CACHED))
+		return false;
+	WRITE_ONCE((*page)->kind, XPAGE_LIVE);
+	return true;
 }
 
 /**
@@ -149,15 +197,12 @@ static void *page_addr(struct xpool *pool, struct xpage *page)
  */
 void *xpool_alloc_addr(struct xpool *pool, unsigned int order, gfp_t gfp)
 {
-	struct xpage *page = take(pool, order);
-	void *addr;
+	struct xpage *page;
 
-	if (unlikely(!page))
-		return NULL;
-	addr = page_addr(pool, page);
-	if (unlikely(gfp & __GFP_ZERO))
-		memset(addr, 0, PAGE_SIZE << order);
-	return addr;
+	if (unlikely(!take_near(pool->addr_cpus, order, gfp, &page)))
+		return alloc_addr_slow(pool, order, gfp);
+	return (void *)(pool->base + (((void *)page - (void *)pool->pages) <<
+				      (PAGE_SHIFT - XPAGE_SHIFT)));
 }
 EXPORT_SYMBOL_GPL(xpool_alloc_addr);
 
@@ -176,15 +221,11 @@ EXPORT_SYMBOL_GPL(xpool_alloc_addr);
  */
 struct page *xpool_alloc_pages(struct xpool *pool, unsigned int order, gfp_t gfp)
 {
-	void *addr;
+	struct xpage *page;
 
-	if (unlikely(!pool->has_struct_page)) {
-		pr_warn_once("pool %s: its range has no struct page; use xpool_alloc_addr()\n",
-			     pool->name);
-		return NULL;
-	}
-	addr = xpool_alloc_addr(pool, order, gfp);
-	return likely(addr) ? virt_to_page(addr) : NULL;
+	if (unlikely(!take_near(pool->page_cpus, order, gfp, &page)))
+		return alloc_pages_slow(pool, order, gfp);
+	return (void *)page + pool->near_delta;
 }
 EXPORT_SYMBOL_GPL(xpool_alloc_pages);
 
@@ -198,6 +239,8 @@ static noinline int refuse_free(struct xpool *pool, void *addr, unsigned int ord
 	unsigned long offset = xpool_offset(pool, addr);
 	struct xpage *head;
 
+	if (!addr)
+		return 0;
 	atomic_long_inc(&pool->errors);
 	if (offset == XPOOL_FOREIGN) {
 		pr_err_ratelimited("pool %s: free of %p: not of this pool\n",
@@ -217,6 +260,34 @@ static noinline int refuse_free(struct xpool *pool, void *addr, unsigned int ord
 	return -EINVAL;
 }
 
+/* Is this a block of @order to free? Marks it free. */
+static __always_inline bool accept(struct xpage *page, unsigned int order)
+{
+	/* Kind and order at once; an order that is too large is above all states. */
+	if (unlikely(READ_ONCE(page->state) != (XPAGE_LIVE << 8) + (unsigned long)order))
+		return false;
+	WRITE_ONCE(page->kind, XPAGE_CACHED);
+	return true;
+}
+
+static noinline int give_slow(struct xpool *pool, struct xpage *page, unsigned int order)
+{
+	if (order < pool->mags->nr)
+		xmag_free_slow(&pool->mags->of[order].mag, page);
+	else
+		xpool_put_hot(pool, page);
+	return 0;
+}
+
+/* A block that was accepted, so its order is one. Always 0. */
+static __always_inline int give(struct xpool *pool, struct xmag_cpu __percpu *cpus,
+				struct xpage *page, unsigned int order)
+{
+	if (unlikely(!xmag_try_free(cpus, page)))
+		return give_slow(pool, page, order);
+	return 0;
+}
+
 /**
  * xpool_free_addr() - give back what xpool_alloc_addr() took
  * @pool: the pool
@@ -232,25 +303,21 @@ static noinline int refuse_free(struct xpool *pool, void *addr, unsigned int ord
 int xpool_free_addr(struct xpool *pool, void *addr, unsigned int order)
 {
 	unsigned long offset = xpool_offset(pool, addr);
-	struct xpage *page;
+	struct xpage *page = &pool->pages[offset >> PAGE_SHIFT];
 
-	if (unlikely(!addr))
-		return 0;
-	if (unlikely(offset == XPOOL_FOREIGN))
+	if (unlikely(offset == XPOOL_FOREIGN || offset & ~PAGE_MASK ||
+		     !accept(page, order)))
 		return refuse_free(pool, addr, order);
-	page = &pool->pages[offset >> PAGE_SHIFT];
-	if (unlikely(READ_ONCE(page->kind) != XPAGE_LIVE || page->order != order ||
-		     offset & ~PAGE_MASK))
-		return refuse_free(pool, addr, order);
-
-	WRITE_ONCE(page->kind, XPAGE_CACHED);
-	if (likely(order < pool->mags->nr))
-		xmag_free(&pool->mags->of[order].mag, page);
-	else
-		xpool_put(pool, page);
-	return 0;
+	return give(pool, pool->addr_cpus[order], page, order);
 }
 EXPORT_SYMBOL_GPL(xpool_free_addr);
+
+/* No struct page of the pool's one region. */
+static noinline int free_pages_far(struct xpool *pool, struct page *page,
+				   unsigned int order)
+{
+	return page ? xpool_free_addr(pool, page_address(page), order) : 0;
+}
 
 /**
  * xpool_free_pages() - give back what xpool_alloc_pages() took
@@ -263,9 +330,15 @@ EXPORT_SYMBOL_GPL(xpool_free_addr);
  */
 int xpool_free_pages(struct xpool *pool, struct page *page, unsigned int order)
 {
-	if (unlikely(!page))
-		return 0;
-	return xpool_free_addr(pool, page_address(page), order);
+	unsigned long offset = (void *)page - pool->near_page;
+	struct xpage *of = (void *)page - pool->near_delta;
+
+	/* What is no multiple of its size is rotated to something huge. */
+	if (unlikely(ror64(offset, XPAGE_SHIFT) >= pool->near_nr))
+		return free_pages_far(pool, page, order);
+	if (unlikely(!accept(of, order)))
+		return refuse_free(pool, page_address(page), order);
+	return give(pool, pool->page_cpus[order], of, order);
 }
 EXPORT_SYMBOL_GPL(xpool_free_pages);
 
@@ -347,7 +420,7 @@ void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 	raw_spin_lock_irqsave(&pool->lock, flags);
 	stats->free = buddy->nr_free;
 	stats->slabs = pool->nr_slab_pages;
-	stats->magazines = min(cached, pool->nr_client_pages);
+	stats->magazines = min(cached + pool->nr_hot_pages, pool->nr_client_pages);
 	stats->pages = pool->nr_client_pages - stats->magazines;
 	stats->largest_free = buddy->orders ? 1UL << largest_order(buddy) : 0;
 	stats->gets = pool->gets;
@@ -475,6 +548,33 @@ static int attach_magazines(struct xpool *pool)
 	return err;
 }
 
+/*
+ * What the fast paths use. Of a struct page they want its distance from the first
+ * one, which is that of the struct xpages where both have the same size and the
+ * array has no holes.
+ */
+static void set_near(struct xpool *pool)
+{
+	bool linear = IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP) || IS_ENABLED(CONFIG_FLATMEM);
+	bool near = linear && pool->bytes && pool->has_struct_page &&
+		    sizeof(struct page) == sizeof(struct xpage);
+	unsigned int order;
+
+	for (order = 0; order < XBUDDY_NR_ORDERS; order++) {
+		bool has = order < pool->mags->nr;
+
+		pool->addr_cpus[order] = has && pool->bytes ?
+					 pool->mags->of[order].mag.cpus : &no_magazines;
+		pool->page_cpus[order] = has && near ?
+					 pool->mags->of[order].mag.cpus : &no_magazines;
+	}
+	if (!near)
+		return;
+	pool->near_page = virt_to_page((void *)pool->regions[0].addr);
+	pool->near_delta = pool->near_page - (void *)pool->pages_mem;
+	pool->near_nr = pool->nr_pages;
+}
+
 static struct xpool *create(const struct xpool_args *args)
 {
 	struct xpool *pool = xpool_setup(args);
@@ -487,6 +587,7 @@ static struct xpool *create(const struct xpool_args *args)
 		xpool_teardown(pool);
 		return ERR_PTR(err);
 	}
+	set_near(pool);
 	xpool_publish(pool);
 	return pool;
 }

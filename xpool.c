@@ -49,8 +49,10 @@
  * Order of satisfaction
  *
  *	1. pages that NMIs freed while the lock was taken are put back
- *	2. the buddy system
- *	3. clients of the pool that keep empty slabs or magazines of pages are
+ *	2. for clients: the block of that order that was freed last
+ *	3. the buddy system
+ *	4. the blocks of other orders that were freed last are put back
+ *	5. clients of the pool that keep empty slabs or magazines of pages are
  *	   asked to give back, one after the other, until there is a block
  *
  * Locks: pool->lock protects the buddy system, the counts and the change of a
@@ -131,23 +133,30 @@ static void count_pages(struct xpool *pool, enum xpage_kind kind, long nr)
 }
 
 /*
- * The buddy system has the last word on double frees: two CPUs may have freed a
- * block at the same instant, and both been believed.
+ * @nr blocks of 2^@order pages that follow one another from @page on. The buddy
+ * system has the last word on double frees: two CPUs may have freed a block at
+ * the same instant, and both been believed.
  */
-static void put_locked(struct xpool *pool, struct xpage *page)
+static void put_row(struct xpool *pool, struct xpage *page, unsigned int nr)
 {
-	unsigned int order = page->order;
+	unsigned int order = page->order, i;
 
 	lockdep_assert_held(&pool->lock);
-	if (unlikely(xbuddy_free(&pool->buddy, xpage_index(pool, page), order))) {
+	if (unlikely(xbuddy_free_row(&pool->buddy, xpage_index(pool, page), order, nr))) {
 		atomic_long_inc(&pool->errors);
-		pr_err_ratelimited("pool %s: page %lu was freed twice, found late\n",
-				   pool->name, xpage_index(pool, page));
+		pr_err_ratelimited("pool %s: one of %u blocks from page %lu on was freed twice, found late\n",
+				   pool->name, nr, xpage_index(pool, page));
 		return;
 	}
-	count_pages(pool, page->kind, -(1L << order));
-	pool->puts++;
-	WRITE_ONCE(page->kind, XPAGE_NONE);
+	count_pages(pool, page->kind, -((long)nr << order));
+	pool->puts += nr;
+	for (i = 0; i < nr; i++, page += 1UL << order)
+		WRITE_ONCE(page->kind, XPAGE_NONE);
+}
+
+static void put_locked(struct xpool *pool, struct xpage *page)
+{
+	put_row(pool, page, 1);
 }
 
 static void put_deferred(struct xpool *pool)
@@ -162,34 +171,88 @@ static void put_deferred(struct xpool *pool)
 	}
 }
 
-static long get_locked(struct xpool *pool, unsigned int order,
-		       enum xpage_kind kind)
+/*
+ * Large blocks have no magazines, because a few would hold much of the pool. But
+ * a block that is freed and taken again should not be joined and split each time.
+ * So the block of each order that was freed last stays as it is, for all CPUs,
+ * until somebody cannot get another block.
+ */
+static bool put_hot(struct xpool *pool)
 {
+	unsigned long was = pool->nr_hot_pages;
+	unsigned int order;
+
+	for (order = 0; pool->nr_hot_pages && order < XBUDDY_NR_ORDERS; order++) {
+		struct xpage *page = pool->hot[order];
+
+		if (!page)
+			continue;
+		pool->hot[order] = NULL;
+		pool->nr_hot_pages -= 1UL << order;
+		put_locked(pool, page);
+	}
+	return was;
+}
+
+static struct xpage *get_hot(struct xpool *pool, unsigned int order)
+{
+	struct xpage *page = pool->hot[order];
+
+	if (page) {
+		pool->hot[order] = NULL;
+		pool->nr_hot_pages -= 1UL << order;
+	}
+	return page;
+}
+
+/* The block at @page is used for @kind from now on. */
+static void own(struct xpage *page, unsigned int order, enum xpage_kind kind)
+{
+	page->order = order;
+	WRITE_ONCE(page->kind, kind);
+}
+
+static struct xpage *get_locked(struct xpool *pool, unsigned int order,
+				enum xpage_kind kind)
+{
+	struct xpage *page;
 	long index;
 
 	lockdep_assert_held(&pool->lock);
+	if (kind == XPAGE_LIVE) {
+		pool->allocs++;
+		page = get_hot(pool, order);
+		if (page) {
+			WRITE_ONCE(page->kind, kind);
+			return page;
+		}
+	}
 	index = xbuddy_alloc(&pool->buddy, order);
-	if (index < 0)
-		return index;
-	pool->pages[index].order = order;
-	WRITE_ONCE(pool->pages[index].kind, kind);
+	if (unlikely(index < 0 && put_hot(pool)))
+		index = xbuddy_alloc(&pool->buddy, order);
+	if (unlikely(index < 0)) {
+		pool->allocs -= kind == XPAGE_LIVE;
+		return NULL;
+	}
+	page = &pool->pages[index];
+	own(page, order, kind);
 	count_pages(pool, kind, 1L << order);
 	pool->gets++;
-	pool->allocs += kind == XPAGE_LIVE;
-	return index;
+	return page;
 }
 
-static long get_once(struct xpool *pool, unsigned int order, enum xpage_kind kind)
+static struct xpage *get_once(struct xpool *pool, unsigned int order,
+			      enum xpage_kind kind)
 {
+	struct xpage *page;
 	unsigned long flags;
-	long index;
 
 	if (!xlock(&pool->lock, &flags))
-		return -EBUSY;
+		return NULL;
 	put_deferred(pool);
-	index = get_locked(pool, order, kind);
+	page = get_locked(pool, order, kind);
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
-	return index;
+	return page;
 }
 
 /*
@@ -199,19 +262,20 @@ static long get_once(struct xpool *pool, unsigned int order, enum xpage_kind kin
 unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 			    enum xpage_kind kind, struct xpage **pages, unsigned int nr)
 {
+	unsigned long *indices = (unsigned long *)pages;
 	unsigned long flags;
-	unsigned int got;
+	unsigned int got, i;
 
 	if (!xlock(&pool->lock, &flags))
 		return 0;
 	put_deferred(pool);
-	for (got = 0; got < nr; got++) {
-		long index = get_locked(pool, order, kind);
-
-		if (index < 0)
-			break;
-		pages[got] = &pool->pages[index];
+	got = xbuddy_alloc_many(&pool->buddy, order, indices, nr);
+	for (i = 0; i < got; i++) {
+		pages[i] = &pool->pages[indices[i]];
+		own(pages[i], order, kind);
 	}
+	count_pages(pool, kind, (long)got << order);
+	pool->gets += got;
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	return got;
 }
@@ -235,18 +299,19 @@ static bool reclaim(struct xpool *pool, unsigned int order)
 }
 
 /*
- * Take a block of 2^@order pages for @kind. Any context. Returns its page
- * number, -ENOSPC, -EINVAL where @order is too large, or -EBUSY from an NMI
- * that found the lock taken.
+ * Take a block of 2^@order pages for @kind. Any context. Returns its first page,
+ * or NULL: there is none, or this is an NMI that found the lock taken.
  */
-long xpool_get(struct xpool *pool, unsigned int order, enum xpage_kind kind)
+struct xpage *xpool_get(struct xpool *pool, unsigned int order, enum xpage_kind kind)
 {
-	long index;
+	struct xpage *page;
 
+	if (unlikely(order > XBUDDY_MAX_ORDER))
+		return NULL;
 	do {
-		index = get_once(pool, order, kind);
-	} while (unlikely(index == -ENOSPC) && reclaim(pool, order));
-	return index;
+		page = get_once(pool, order, kind);
+	} while (unlikely(!page) && reclaim(pool, order));
+	return page;
 }
 
 static void defer_put(struct xpool *pool, struct xpage *page)
@@ -257,11 +322,37 @@ static void defer_put(struct xpool *pool, struct xpage *page)
 		xdefer_push(pool, &pool->deferred, page);
 }
 
-/* Put @nr blocks back. Any context; they are the caller's. */
+/*
+ * How many of the @nr blocks from @pages on follow one another, upwards or
+ * downwards: *@first is the lowest.
+ */
+static unsigned int find_row(struct xpage **pages, unsigned int nr, struct xpage **first)
+{
+	long size = 1L << pages[0]->order, step;
+	unsigned int n = 1;
+
+	*first = pages[0];
+	if (nr == 1)
+		return 1;
+	step = pages[1] - pages[0];
+	if (step != size && step != -size)
+		return 1;
+	while (n < nr && pages[n] - pages[n - 1] == step)
+		n++;
+	if (step < 0)
+		*first = pages[n - 1];
+	return n;
+}
+
+/*
+ * Put @nr blocks back, all of one order and kind. Any context; they are the
+ * caller's. Blocks that were taken together are mostly put back together.
+ */
 void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr)
 {
+	struct xpage *first;
 	unsigned long flags;
-	unsigned int i;
+	unsigned int i, n;
 
 	if (unlikely(!xlock(&pool->lock, &flags))) {
 		for (i = 0; i < nr; i++)
@@ -269,8 +360,10 @@ void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr)
 		return;
 	}
 	put_deferred(pool);
-	for (i = 0; i < nr; i++)
-		put_locked(pool, pages[i]);
+	for (i = 0; i < nr; i += n) {
+		n = find_row(pages + i, nr - i, &first);
+		put_row(pool, first, n);
+	}
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 }
 
@@ -279,10 +372,35 @@ void xpool_put(struct xpool *pool, struct xpage *page)
 	xpool_put_many(pool, &page, 1);
 }
 
-/* Put back what NMIs left. */
+/* Put a client's block back, which will soon be wanted again. Any context. */
+void xpool_put_hot(struct xpool *pool, struct xpage *page)
+{
+	unsigned int order = page->order;
+	unsigned long flags;
+
+	if (unlikely(!xlock(&pool->lock, &flags))) {
+		defer_put(pool, page);
+		return;
+	}
+	put_deferred(pool);
+	swap(pool->hot[order], page);
+	if (page)
+		put_locked(pool, page);
+	else
+		pool->nr_hot_pages += 1UL << order;
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+}
+
+/* Put back what NMIs left, and what is hot. */
 void xpool_settle(struct xpool *pool)
 {
-	xpool_put_many(pool, NULL, 0);
+	unsigned long flags;
+
+	if (!xlock(&pool->lock, &flags))
+		return;
+	put_deferred(pool);
+	put_hot(pool);
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
 }
 
 void xpool_add_client(struct xpool *pool, struct xclient *client)

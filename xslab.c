@@ -190,8 +190,7 @@ static __always_inline unsigned long slab_start(const struct xslab_cache *cache,
 static __always_inline struct xpage *slab_in(struct xpage *pages, unsigned long start)
 {
 	/* Slabs start at pages: one shift instead of a division and a product. */
-	BUILD_BUG_ON(sizeof(struct xpage) != 64);
-	return (void *)pages + (start >> (PAGE_SHIFT - 6));
+	return (void *)pages + (start >> (PAGE_SHIFT - XPAGE_SHIFT));
 }
 
 static struct xpage *slab_at(const struct xslab_cache *cache, unsigned long offset)
@@ -533,8 +532,8 @@ static __always_inline unsigned int gather_word(const struct xslab_cache *cache,
 
 /* The same for slabs of several words: one object, a bit of word @w. */
 static __always_inline unsigned int gather_one(const struct xslab_cache *cache, void *obj,
-			       unsigned long start, unsigned long *mask,
-			       unsigned int *w, bool check)
+					       unsigned long start, unsigned long *mask,
+					       unsigned int *w, bool check)
 {
 	u64 in = (unsigned long)obj - start;
 	unsigned int nr = object_nr(cache, in);
@@ -702,13 +701,11 @@ static void construct(struct xslab_cache *cache, struct xpage *slab)
 
 static bool grow(struct xslab_cache *cache)
 {
-	long index = xpool_get(cache->pool, cache->order, XPAGE_SLAB);
+	struct xpage *slab = xpool_get(cache->pool, cache->order, XPAGE_SLAB);
 	unsigned long flags;
-	struct xpage *slab;
 
-	if (index < 0)
+	if (!slab)
 		return false;
-	slab = &cache->pages[index];
 	mark_all_free(cache, slab);
 	construct(cache, slab);
 	if (!cache_lock(cache, &flags)) {
@@ -922,7 +919,7 @@ void *xslab_cache_alloc(struct xslab_cache *cache, gfp_t gfp)
 {
 	void *obj;
 
-	if (unlikely(!xmag_try_alloc(&cache->mag, &obj)))
+	if (unlikely(!xmag_try_alloc(cache->mag.cpus, &obj)))
 		return alloc_slow(cache, gfp);
 	if (likely(cache->near_checks) && unlikely(!set_near_live(cache, obj, 1)))
 		return alloc_again(cache, obj, gfp);
@@ -989,7 +986,7 @@ int xslab_cache_free(struct xslab_cache *cache, void *obj)
 		return free_far(cache, obj);
 	if (unlikely(!accept_near(cache, obj, start)))
 		return refuse_free(cache, obj);
-	if (unlikely(!xmag_try_free(&cache->mag, obj)))
+	if (unlikely(!xmag_try_free(cache->mag.cpus, obj)))
 		return free_slow(cache, obj);
 	return 0;
 }

@@ -80,9 +80,13 @@ int xbuddy_init(struct xbuddy *buddy, unsigned long nr);
 void xbuddy_destroy(struct xbuddy *buddy);
 
 long xbuddy_alloc(struct xbuddy *buddy, unsigned int order);
+unsigned int xbuddy_alloc_many(struct xbuddy *buddy, unsigned int order,
+			       unsigned long *indices, unsigned int nr);
 long xbuddy_alloc_range(struct xbuddy *buddy, unsigned int order,
 			unsigned long from, unsigned long to);
 int xbuddy_free(struct xbuddy *buddy, unsigned long index, unsigned int order);
+int xbuddy_free_row(struct xbuddy *buddy, unsigned long index, unsigned int order,
+		    unsigned int nr);
 
 long xbuddy_alloc_run(struct xbuddy *buddy, unsigned long nr,
 		      unsigned long from, unsigned long to);
