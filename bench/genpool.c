@@ -145,9 +145,9 @@ static void *pages_create(const struct xcontest *contest)
 {
 	struct half *half = half_create("xbench-range");
 
+	halves[0] = half;
 	if (!half)
 		return NULL;
-	halves[0] = half;
 	take_half(half, contest);
 	return half->pool;
 }
@@ -155,6 +155,16 @@ static void *pages_create(const struct xcontest *contest)
 static void pages_end(void *pool)
 {
 	half_destroy(halves[0]);
+}
+
+/* Two ways into one pool. */
+static void *shared_pages(const struct xcontest *contest)
+{
+	return halves[0] ? halves[0]->pool : NULL;
+}
+
+static void shared_end(void *pool)
+{
 }
 
 static void *cache_create(struct half **at, const char *name, xslab_flags_t flags,
@@ -200,12 +210,15 @@ static const struct xallocator allocators[] = {
 	{ "gen_pool", 0, xbench_genpool, genpool_create, genpool_end },
 	{ "xalloc", 0, xbench_xslab, checked_create, checked_end },
 	{ "xalloc-nochecks", 0, xbench_xslab, unchecked_create, unchecked_end },
-	{ "xalloc-addr", PAGE_SIZE, xbench_xaddr, pages_create, pages_end },
+	{ "xalloc-pages", PAGE_SIZE, xbench_xpages, pages_create, pages_end },
+	{ "xalloc-addr", PAGE_SIZE, xbench_xaddr, shared_pages, shared_end },
+	{}
 };
 
 static const struct xscenario scenarios[] = {
 	{ "range-pair", XWORK_PAIR, 2000, .fast = true },
 	{ "range-1024", XWORK_BATCH, 2 * 1024, 1024 },
+	{}
 };
 
 static const size_t sizes[] = { 256, 4096 };
@@ -214,9 +227,7 @@ static void run_range(size_t size, bool scattered)
 {
 	struct xcontest contest = {
 		.table = allocators,
-		.nr_allocators = ARRAY_SIZE(allocators),
 		.scenarios = scenarios,
-		.nr_scenarios = ARRAY_SIZE(scenarios),
 		.size = size,
 		.scattered = scattered,
 	};

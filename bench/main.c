@@ -31,7 +31,7 @@
  */
 #define pr_fmt(fmt) "xbench: " fmt
 
-#include <linux/delay.h>
+#include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/module.h>
 #include <linux/prandom.h>
@@ -71,6 +71,12 @@ MODULE_PARM_DESC(suites, "what to run: names separated by commas");
 static struct rnd_state random_state;
 static void **objs;
 
+/* Begin the sequence again. */
+void xbench_seed(void)
+{
+	prandom_seed_state(&random_state, SEED);
+}
+
 u32 xbench_random(u32 below)
 {
 	return ((u64)prandom_u32_state(&random_state) * below) >> 32;
@@ -84,6 +90,27 @@ void xbench_shuffle(void **what, unsigned long nr)
 		with = xbench_random(nr);	/* swap() looks at it twice */
 		swap(what[nr - 1], what[with]);
 	}
+}
+
+/* Stay on a CPU by number of those online. */
+static void move_to(unsigned int nr)
+{
+	set_cpus_allowed_ptr(current, cpumask_of(cpumask_nth(nr, cpu_online_mask)));
+}
+
+/* What comes between the phases of a run, and behind them. */
+void xbench_between(struct xrun *run, unsigned long nr)
+{
+	if (run->shuffle)
+		xbench_shuffle(run->objs, nr);
+	if (run->remote)
+		move_to(1);
+}
+
+void xbench_after(struct xrun *run)
+{
+	if (run->remote)
+		move_to(0);
 }
 
 /* Room for XBENCH_MAX_OBJS pointers. */
@@ -166,11 +193,10 @@ static struct xcontender contenders[MAX_CONTENDERS];
 
 static unsigned int enter_all(const struct xcontest *contest)
 {
-	unsigned int i, nr = 0;
+	const struct xallocator *of;
+	unsigned int nr = 0;
 
-	for (i = 0; i < contest->nr_allocators; i++) {
-		const struct xallocator *of = &contest->table[i];
-
+	for (of = contest->table; of->name; of++) {
 		if (of->only_size && of->only_size != contest->size)
 			continue;
 		if (WARN_ON(nr == MAX_CONTENDERS))
@@ -180,7 +206,8 @@ static unsigned int enter_all(const struct xcontest *contest)
 		if (!IS_ERR_OR_NULL(contenders[nr].handle))
 			nr++;
 		else
-			pr_err("%s: cannot be made for %s\n", of->name, contest->suffix);
+			pr_err("%s: cannot be made for %zu %s\n", of->name, contest->size,
+			       contest->suffix);
 	}
 	return nr;
 }
@@ -189,6 +216,22 @@ static void leave_all(unsigned int nr)
 {
 	while (nr--)
 		contenders[nr].of->destroy(contenders[nr].handle);
+}
+
+static int run_work(xrun_fn fn, const struct xscenario *scenario, struct xrun *run)
+{
+	int err;
+
+	if (scenario->threads)
+		return xbench_team(fn, scenario->work, scenario->slots, run);
+	if (!scenario->remote)
+		return fn(scenario->work, run);
+	if (num_online_cpus() < 2)
+		return -EOPNOTSUPP;
+	move_to(0);
+	err = fn(scenario->work, run);
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+	return err;
 }
 
 static void run_once(const struct xcontest *contest, const struct xscenario *scenario,
@@ -202,12 +245,14 @@ static void run_once(const struct xcontest *contest, const struct xscenario *sce
 		.batch = scenario->batch,
 		.chunk = scenario->chunk,
 		.shuffle = scenario->shuffle,
+		.remote = scenario->remote,
+		.threads = scenario->threads,
 		.objs = objs,
 	};
 	unsigned int phase;
 
 	if (!contender->err)
-		contender->err = contender->of->work(scenario->work, &run);
+		contender->err = run_work(contender->of->work, scenario, &run);
 	for (phase = 0; rep >= 0 && phase < XBENCH_PHASES; phase++)
 		contender->ticks[phase][rep] = run.ticks[phase];
 }
@@ -237,6 +282,8 @@ static void results(const struct xscenario *scenario, const char *workload,
 		return;
 	if (contender->err) {
 		pr_err("%s: %s: error %d\n", workload, name, contender->err);
+	} else if (scenario->threads) {
+		result_of(workload, name, "ns_op", contender->ticks[XBENCH_PAIR], per);
 	} else if (!scenario->batch) {
 		result_of(workload, name, XBENCH_UNIT "_pair", contender->ticks[XBENCH_PAIR], per);
 	} else {
@@ -252,22 +299,44 @@ static bool wanted(const struct xscenario *scenario, const char *workload)
 	return (scenario->fast || !xbench_fast) && strstr(workload, only);
 }
 
+static void name_workload(const struct xcontest *contest, const struct xscenario *scenario,
+			  char *name)
+{
+	if (*contest->suffix)
+		snprintf(name, XBENCH_NAME_MAX, "%s-%s", scenario->name, contest->suffix);
+	else
+		snprintf(name, XBENCH_NAME_MAX, "%s-%zu", scenario->name, contest->size);
+}
+
 void xbench_contest(const struct xcontest *contest)
 {
-	unsigned int nr = enter_all(contest), s, i;
+	const struct xscenario *scenario;
+	unsigned int nr = enter_all(contest), i;
 	char workload[XBENCH_NAME_MAX];
 
-	for (s = 0; s < contest->nr_scenarios; s++) {
-		const struct xscenario *scenario = &contest->scenarios[s];
-
-		snprintf(workload, sizeof(workload), "%s-%s", scenario->name, contest->suffix);
+	for (scenario = contest->scenarios; scenario->name; scenario++) {
+		name_workload(contest, scenario, workload);
 		if (!wanted(scenario, workload))
 			continue;
+		xbench_seed();
 		run_all(contest, scenario, nr);
 		for (i = 0; i < nr; i++)
 			results(scenario, workload, &contenders[i]);
 	}
 	leave_all(nr);
+}
+
+/* Contests one after the other, which share a pool of xalloc. */
+int xbench_contests(const struct xcontest *contests, unsigned int nr, size_t pool_bytes)
+{
+	unsigned int i;
+
+	xbench_suite_pool = xbench_pool("xbench", pool_bytes);
+	if (IS_ERR(xbench_suite_pool))
+		return PTR_ERR(xbench_suite_pool);
+	for (i = 0; i < nr; i++)
+		xbench_contest(&contests[i]);
+	return xpool_destroy(xbench_suite_pool);
 }
 
 /*
@@ -294,16 +363,15 @@ static void null_destroy(void *handle)
 
 static int calibrate(void)
 {
-	static const struct xallocator nothing = {
-		"nothing", 0, xbench_nothing, null_create, null_destroy
+	static const struct xallocator nothing[] = {
+		{ "nothing", 0, xbench_nothing, null_create, null_destroy },
+		{}
 	};
-	static const struct xscenario loop = {
-		"null", XWORK_PAIR, CALIBRATION_LOOPS, .fast = true
+	static const struct xscenario loop[] = {
+		{ "null", XWORK_PAIR, CALIBRATION_LOOPS, .fast = true },
+		{}
 	};
-	static const struct xcontest contest = {
-		.table = &nothing, .nr_allocators = 1,
-		.scenarios = &loop, .nr_scenarios = 1, .suffix = "loop",
-	};
+	static const struct xcontest contest = { nothing, loop, .suffix = "loop" };
 	u64 ticks[XBENCH_MAX_REPS];
 	unsigned int i;
 
@@ -325,6 +393,11 @@ static const struct {
 	{ "objects", xbench_objects },
 	{ "pages", xbench_pages_run },
 	{ "genpool", xbench_genpool_run },
+	{ "remote", xbench_remote_run },
+	{ "teams", xbench_teams_run },
+	{ "worst", xbench_worst_run },
+	{ "memory", xbench_memory_run },
+	{ "shares", xbench_shares_run },
 };
 
 static int run_suite(const char *name)
@@ -355,7 +428,7 @@ static int __init xbench_init(void)
 
 	if (!reps || reps > XBENCH_MAX_REPS)
 		return -EINVAL;
-	prandom_seed_state(&random_state, SEED);
+	xbench_seed();
 	names = kstrdup(suites, GFP_KERNEL);
 	objs = vzalloc(array_size(XBENCH_MAX_OBJS, sizeof(*objs)));
 	if (names && objs)

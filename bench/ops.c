@@ -6,8 +6,6 @@
  * a constant struct of inline functions. So the compiler makes direct calls,
  * and what is measured is a loop as a client would write it: three
  * instructions, and nothing else that is not the allocator's.
- *
- * Each allocation is looked at for NULL, as in any client: two instructions.
  */
 #include <linux/genalloc.h>
 #include <linux/gfp.h>
@@ -18,130 +16,9 @@
 #include <xalloc/xpool.h>
 #include <xalloc/xslab.h>
 
+#include "loops.h"
+#include "teamloops.h"
 #include "xbench.h"
-
-struct xops {
-	void	*(*alloc)(const struct xrun *run);
-	void	(*free)(const struct xrun *run, void *obj);
-	int	(*alloc_bulk)(const struct xrun *run, size_t nr, void **objs);
-	void	(*free_bulk)(const struct xrun *run, size_t nr, void **objs);
-};
-
-/*
- * Workloads
- */
-
-static __always_inline int pair(const struct xops *ops, struct xrun *run, bool touch)
-{
-	unsigned long i, nr = run->nr;
-	u64 start = xbench_now();
-	void *obj;
-
-	for (i = 0; i < nr; i++) {
-		obj = ops->alloc(run);
-		if (unlikely(!obj))
-			return -ENOMEM;
-		if (touch)
-			WRITE_ONCE(*(unsigned long *)obj, i);
-		ops->free(run, obj);
-	}
-	run->ticks[XBENCH_PAIR] += xbench_now() - start;
-	return 0;
-}
-
-/* Returns how many there are. */
-static __always_inline unsigned long alloc_batch(const struct xops *ops, struct xrun *run,
-						 bool touch)
-{
-	unsigned long i, nr = run->batch;
-	void **objs = run->objs, *obj;
-	u64 start = xbench_now();
-
-	for (i = 0; i < nr; i++) {
-		obj = ops->alloc(run);
-		if (unlikely(!obj))
-			break;
-		if (touch)
-			WRITE_ONCE(*(unsigned long *)obj, i);
-		objs[i] = obj;
-	}
-	run->ticks[XBENCH_ALLOC] += xbench_now() - start;
-	return i;
-}
-
-static __always_inline void free_batch(const struct xops *ops, struct xrun *run,
-				       unsigned long nr)
-{
-	void **objs = run->objs;
-	u64 start = xbench_now();
-	unsigned long i;
-
-	for (i = 0; i < nr; i++)
-		ops->free(run, objs[i]);
-	run->ticks[XBENCH_FREE] += xbench_now() - start;
-}
-
-static __always_inline int batch(const struct xops *ops, struct xrun *run, bool touch)
-{
-	unsigned long done, got;
-
-	for (done = 0; done < run->nr; done += run->batch) {
-		got = alloc_batch(ops, run, touch);
-		if (run->shuffle)
-			xbench_shuffle(run->objs, got);
-		free_batch(ops, run, got);
-		if (got < run->batch)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-static __always_inline unsigned long alloc_chunks(const struct xops *ops, struct xrun *run,
-						  bool touch)
-{
-	void **objs = run->objs, **end = objs + run->batch, **touched;
-	size_t chunk = run->chunk;
-	u64 start = xbench_now();
-
-	for (; objs < end; objs += chunk) {
-		chunk = min_t(size_t, chunk, end - objs);
-		if (!ops->alloc_bulk(run, chunk, objs))
-			break;
-		for (touched = objs; touch && touched < objs + chunk; touched++)
-			WRITE_ONCE(*(unsigned long *)*touched, chunk);
-	}
-	run->ticks[XBENCH_ALLOC] += xbench_now() - start;
-	return objs - run->objs;
-}
-
-static __always_inline void free_chunks(const struct xops *ops, struct xrun *run,
-					unsigned long nr)
-{
-	void **objs = run->objs, **end = objs + nr;
-	size_t chunk = run->chunk;
-	u64 start = xbench_now();
-
-	for (; objs < end; objs += chunk) {
-		chunk = min_t(size_t, chunk, end - objs);
-		ops->free_bulk(run, chunk, objs);
-	}
-	run->ticks[XBENCH_FREE] += xbench_now() - start;
-}
-
-static __always_inline int bulk(const struct xops *ops, struct xrun *run, bool touch)
-{
-	unsigned long done, got;
-
-	for (done = 0; done < run->nr; done += run->batch) {
-		got = alloc_chunks(ops, run, touch);
-		if (run->shuffle)
-			xbench_shuffle(run->objs, got);
-		free_chunks(ops, run, got);
-		if (got < run->batch)
-			return -ENOMEM;
-	}
-	return 0;
-}
 
 /* All workloads, compiled for one allocator. */
 static __always_inline int compile(const struct xops *ops, enum xwork work, struct xrun *run)
@@ -159,6 +36,16 @@ static __always_inline int compile(const struct xops *ops, enum xwork work, stru
 		return ops->alloc_bulk ? bulk(ops, run, false) : -EOPNOTSUPP;
 	case XWORK_BULK_TOUCH:
 		return ops->alloc_bulk ? bulk(ops, run, true) : -EOPNOTSUPP;
+	case XWORK_RING:
+		return ring(ops, run);
+	case XWORK_LARSON:
+		return larson(ops, run);
+	case XWORK_SCRATCH:
+		return scratch(ops, run, true);
+	case XWORK_THRASH:
+		return scratch(ops, run, false);
+	case XWORK_MSTRESS:
+		return mstress(ops, run);
 	}
 	return -EINVAL;
 }
@@ -249,6 +136,22 @@ KMALLOC(256)
 KMALLOC(1024)
 KMALLOC(4096)
 
+/* The size is known at run time only. */
+static __always_inline void *kmalloc_any_alloc(const struct xrun *run)
+{
+	return kmalloc(run->size, GFP_KERNEL);
+}
+
+static const struct xops kmalloc_any = {
+	.alloc	= kmalloc_any_alloc,
+	.free	= kmalloc_free,
+};
+
+int xbench_kmalloc_any(enum xwork work, struct xrun *run)
+{
+	return compile(&kmalloc_any, work, run);
+}
+
 static __always_inline void *mempool_alloc_obj(const struct xrun *run)
 {
 	return mempool_alloc(run->handle, GFP_KERNEL);
@@ -299,6 +202,29 @@ static const struct xops xslab = {
 int xbench_xslab(enum xwork work, struct xrun *run)
 {
 	return compile(&xslab, work, run);
+}
+
+static __always_inline void *classes_alloc(const struct xrun *run)
+{
+	const struct xclasses *classes = run->handle;
+
+	return xslab_cache_alloc(classes->caches[classes->class_of[(run->size - 1) / 8]],
+				 GFP_KERNEL);
+}
+
+static __always_inline void classes_free(const struct xrun *run, void *obj)
+{
+	xslab_free(obj);
+}
+
+static const struct xops classes = {
+	.alloc	= classes_alloc,
+	.free	= classes_free,
+};
+
+int xbench_classes(enum xwork work, struct xrun *run)
+{
+	return compile(&classes, work, run);
 }
 
 static __always_inline void *pages_alloc(const struct xrun *run)

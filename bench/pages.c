@@ -111,16 +111,19 @@ static const struct xallocator allocators[] = {
 	{ "alloc_pages", 0, xbench_pages, system_create, system_destroy },
 	{ "xalloc", 0, xbench_xpages, pages_of_pool, pool_destroy },
 	{ "xalloc-addr", 0, xbench_xaddr, addr_of_pool, addr_done },
+	{}
 };
 
 static const struct xscenario pairs[] = {
 	{ "pages-pair", XWORK_PAIR, 5000, .fast = true },
+	{}
 };
 
 static const struct xscenario batches[] = {
 	{ "pages-1024", XWORK_BATCH, 10 * 1024, 1024, .fast = true },
 	{ "pages-1024-random", XWORK_BATCH, 10 * 1024, 1024, .shuffle = true },
 	{ "pages-bulk1024", XWORK_BULK, 10 * 1024, 1024, 1024, .fast = true },
+	{}
 };
 
 static const unsigned int orders[] = { 0, 3, 4, 9, 10 };
@@ -129,9 +132,7 @@ static void run_order(unsigned int order, bool scattered)
 {
 	struct xcontest contest = {
 		.table = allocators,
-		.nr_allocators = ARRAY_SIZE(allocators),
 		.scenarios = pairs,
-		.nr_scenarios = ARRAY_SIZE(pairs),
 		.order = order,
 		.scattered = scattered,
 	};
@@ -142,7 +143,6 @@ static void run_order(unsigned int order, bool scattered)
 	if (order || scattered)
 		return;
 	contest.scenarios = batches;
-	contest.nr_scenarios = ARRAY_SIZE(batches);
 	xbench_contest(&contest);
 }
 

@@ -14,6 +14,8 @@
 #endif
 
 struct xpool;
+struct xslab_cache;
+struct xteam;
 
 #define XBENCH_MAX_REPS		31
 #define XBENCH_MAX_OBJS		(256UL << 10)	/* pointers that a run has room for */
@@ -54,8 +56,14 @@ enum xbench_phase {
  * @batch: objects allocated before the first is freed
  * @chunk: objects of one bulk operation
  * @shuffle: free in random order
- * @objs: room for @batch objects
+ * @remote: free on another CPU than the one that allocated
+ * @objs: room for @batch objects; teams share it
  * @ticks: what the phases took, of the clock
+ * @team: the team, where the run is a thread's part of one
+ * @thread: number in the team
+ * @threads: of the team
+ * @ring: the team's
+ * @random: state of xbench_fast_random()
  */
 struct xrun {
 	void		*handle;
@@ -65,8 +73,26 @@ struct xrun {
 	unsigned long	batch;
 	unsigned int	chunk;
 	bool		shuffle;
+	bool		remote;
 	void		**objs;
 	u64		ticks[XBENCH_PHASES];
+	struct xteam	*team;
+	unsigned int	thread;
+	unsigned int	threads;
+	struct xring	*ring;
+	u32		random;
+};
+
+/**
+ * struct xring - batches of objects on their way from one thread to another
+ * @slots: batches that it has room for
+ * @full: by slot
+ * @objs: by slot, the batches one after the other
+ */
+struct xring {
+	unsigned long	slots;
+	unsigned int	*full;
+	void		**objs;
 };
 
 enum xwork {
@@ -76,6 +102,12 @@ enum xwork {
 	XWORK_BATCH_TOUCH,
 	XWORK_BULK,		/* the same with bulk operations */
 	XWORK_BULK_TOUCH,
+
+	XWORK_RING,		/* for teams: see teamloops.h */
+	XWORK_LARSON,
+	XWORK_SCRATCH,
+	XWORK_THRASH,
+	XWORK_MSTRESS,
 };
 
 /* The workloads compiled for one allocator; 0 or an errno. */
@@ -111,6 +143,8 @@ int xbench_xslab(enum xwork work, struct xrun *run);
 int xbench_pages(enum xwork work, struct xrun *run);
 int xbench_xpages(enum xwork work, struct xrun *run);
 int xbench_xaddr(enum xwork work, struct xrun *run);
+int xbench_kmalloc_any(enum xwork work, struct xrun *run);
+int xbench_classes(enum xwork work, struct xrun *run);
 int xbench_genpool(enum xwork work, struct xrun *run);
 
 /**
@@ -121,7 +155,10 @@ int xbench_genpool(enum xwork work, struct xrun *run);
  * @batch: as in struct xrun
  * @chunk: as in struct xrun
  * @shuffle: as in struct xrun
+ * @remote: as in struct xrun
  * @fast: part of the short benchmark
+ * @threads: 0: no team
+ * @slots: of the ring
  */
 struct xscenario {
 	const char	*name;
@@ -130,25 +167,24 @@ struct xscenario {
 	unsigned long	batch;
 	unsigned int	chunk;
 	bool		shuffle;
+	bool		remote;
 	bool		fast;
+	unsigned int	threads;
+	unsigned long	slots;
 };
 
 /**
  * struct xcontest - allocators that run the same workloads in turn
- * @table: the allocators
- * @nr_allocators: rows of @table
- * @scenarios: the workloads
- * @nr_scenarios: how many
+ * @table: the allocators, up to one without a name
+ * @scenarios: the workloads, up to one without a name
  * @size: bytes of an object
  * @order: of a block of pages
  * @scattered: half of the memory is in use, here and there
- * @suffix: put behind the names of the scenarios
+ * @suffix: put behind the names of the scenarios; empty: @size
  */
 struct xcontest {
 	const struct xallocator	*table;
-	unsigned int		nr_allocators;
 	const struct xscenario	*scenarios;
-	unsigned int		nr_scenarios;
 	size_t			size;
 	unsigned int		order;
 	bool			scattered;
@@ -157,17 +193,51 @@ struct xcontest {
 
 extern bool xbench_fast;
 
+extern const struct xallocator xbench_caches[];
+extern const struct xallocator xbench_reserves[];
+extern const struct xallocator xbench_sized[];
+extern const struct xallocator xbench_of_pages[];
+extern struct xpool *xbench_suite_pool;
+
+#define XBENCH_CLASSES	9
+#define XBENCH_MAX_CLASS 1024	/* bytes */
+
+/* Caches for sizes up to 1,024, and which it is for each multiple of 8. */
+struct xclasses {
+	struct xslab_cache	*caches[XBENCH_CLASSES];
+	u8			class_of[XBENCH_MAX_CLASS / 8];
+};
+
+int xbench_contests(const struct xcontest *contests, unsigned int nr, size_t pool_bytes);
 void xbench_contest(const struct xcontest *contest);
 void xbench_value(const char *workload, const char *allocator, const char *metric,
 		  u64 hundredths);
+void xbench_between(struct xrun *run, unsigned long nr);
+void xbench_after(struct xrun *run);
 void xbench_shuffle(void **objs, unsigned long nr);
+void xbench_seed(void);
 u32 xbench_random(u32 below);
 void **xbench_objs(void);
+
+int xbench_team(xrun_fn fn, enum xwork work, unsigned long slots, struct xrun *run);
+int xbench_wait_until(unsigned int *word, unsigned int value);
+int xbench_meet(struct xrun *run);
+
+/* Fast, and not very random: Numerical Recipes' generator. Use the high bits. */
+static __always_inline u32 xbench_fast_random(struct xrun *run)
+{
+	return run->random = run->random * 1664525 + 1013904223;
+}
 
 struct xpool *xbench_pool(const char *name, size_t bytes);
 
 int xbench_objects(void);
 int xbench_pages_run(void);
 int xbench_genpool_run(void);
+int xbench_remote_run(void);
+int xbench_teams_run(void);
+int xbench_worst_run(void);
+int xbench_memory_run(void);
+int xbench_shares_run(void);
 
 #endif

@@ -13,7 +13,7 @@ import fnmatch
 import sys
 from collections import defaultdict
 
-CHECKED = ("xalloc", "xalloc-addr")
+CHECKED = ("xalloc", "xalloc-pages", "xalloc-addr")
 UNCHECKED = ("xalloc-nochecks",)
 
 
@@ -70,9 +70,9 @@ def print_rows(key, costs, targets, tally):
     for ours in checked:
         for peer in peers:
             off = UNCHECKED[0] if ours == "xalloc" else ""
-            line = (f"{key[3]:<26} {key[4]:<11} {peer or '-':<12} "
+            line = (f"{key[3]:<26} {key[4]:<21} {peer or '-':<12} "
                     f"{format(costs[peer], '10.2f') if peer else '':>10} "
-                    f"{ours:<11} {cell(costs, ours, peer)}  {cell(costs, off, peer)}  ")
+                    f"{ours:<12} {cell(costs, ours, peer)}  {cell(costs, off, peer)}  ")
             if first or ours != checked[0]:
                 line += f"{verdict(targets, key, costs, ours, tally):<14}"
                 line += verdict(targets, key, costs, off, tally) if off else ""
@@ -82,7 +82,7 @@ def print_rows(key, costs, targets, tally):
 
 def print_section(kernel, rig, cpus):
     print(f"\nLinux {kernel}, {rig}, CPUs: {cpus}")
-    print(f"{'workload':<26} {'metric':<11} {'peer':<12} {'peer':>10} {'xalloc':<11} "
+    print(f"{'workload':<26} {'metric':<21} {'peer':<12} {'peer':>10} {'xalloc':<12} "
           f"{'checks on':>10} {'ratio':>6}  {'checks off':>10} {'ratio':>6}  "
           f"{'target on':<14}target off")
 

@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Run the benchmark and print its table.
+# Run the benchmark; print its table and draw its plot.
 #
 #   bench.sh [fast | icount | uml-up | uml-smp | tcg2]...	default: all but fast
 #
-#   ONLY=pair REPS=9 SIZES=...	select scenarios, set the number of runs
+#   ONLY=30k-256 bench.sh fast	only the scenarios whose name contains that
+#   REPS=21 bench.sh uml-up	another number of runs
 #
 # Each way boots kernels built for the purpose, without the tests' debugging
-# aids. Results are collected in build/bench/results.csv.
+# aids, and writes to build/bench/: results.csv, table.txt, plot.svg.
 #
-#   icount	instructions, counted by QEMU: the same on any machine, loaded or not
-#   uml-up	nanoseconds on this machine, one CPU
+#   icount	instructions, counted by QEMU: the same on any machine, busy or not
+#   uml-up	nanoseconds on this machine, one CPU; wants an idle machine
+#   uml-smp	nanoseconds, two CPUs; wants two idle CPUs
+#   tcg2	shares of operations, with several CPUs and real interrupts
 #   fast	icount, one kernel, fewer scenarios
 set -euo pipefail
 # shellcheck source=lib.sh
@@ -20,11 +23,10 @@ set -euo pipefail
 out=$build/bench
 results=$out/results.csv
 
-# The kernel, the modules built for it and stripped, as $kdir and $files
+# The modules built for a kernel, stripped; sets kdir and files
 prepare() { # kernel
-	local modules=$build/$1
+	local modules=$build/$1 arch=um
 	kdir=$("$scripts/bench-kernel.sh" "$1")
-	arch=um
 	[[ $1 == bench-x86_64-* ]] && arch=x86_64
 	"$scripts/module-build.sh" "$modules" "$kdir" ARCH=$arch XALLOC_BENCH=m W=1 -j"$(nproc)"
 	files=$out/files-$1
@@ -33,13 +35,15 @@ prepare() { # kernel
 	strip -g -o "$files/xbench.ko" "$modules/bench/xbench.ko"
 }
 
-# One VM. What is run in it, one load of the module a line, is on stdin
-boot() { # name command... with INITRAMFS for its file
+# One VM, whose command is given with INITRAMFS for that file. Standard input
+# has the parameters of the module, a line for each time that it is loaded.
+boot() { # name command...
 	local name=$1 initramfs=$out/$1.cpio log=$out/$1.log
 	shift
 	cat >"$files/bench"
 	"$scripts/initramfs.sh" "$initramfs" bench "$files"/*
-	with_progress "benchmark $name" "$log" timeout -s KILL "${TIMEOUT:-1800}" "${@//INITRAMFS/"$initramfs"}"
+	with_progress "benchmark $name" "$log" \
+		timeout -s KILL "${TIMEOUT:-1800}" "${@//INITRAMFS/"$initramfs"}"
 	sed -i 's/\r$//' "$log"
 	grep -qx '=== exit 0' "$log" || die "the benchmark did not end well, see $log"
 }
@@ -50,7 +54,8 @@ qemu() { # name cpus accelerator...
 	local name=$1 cpus=$2
 	shift 2
 	boot "$name" qemu-system-x86_64 "$@" -smp "$cpus" -m 1536M -nographic -no-reboot -net none \
-		-kernel "$kdir/arch/x86/boot/bzImage" -initrd INITRAMFS -append "console=ttyS0 $boot_params"
+		-kernel "$kdir/arch/x86/boot/bzImage" -initrd INITRAMFS \
+		-append "console=ttyS0 $boot_params"
 }
 
 # shellcheck disable=SC2054 # QEMU's own commas
@@ -60,7 +65,8 @@ uml() { # name cpus
 	local smp=()
 	(($2 > 1)) && smp=(ncpus="$2" seccomp=on)
 	# shellcheck disable=SC2086 # several parameters are several words
-	boot "$1" "$kdir/linux" mem=1536M "${smp[@]}" initrd=INITRAMFS con=null con0=null,fd:1 $boot_params
+	boot "$1" "$kdir/linux" mem=1536M "${smp[@]}" initrd=INITRAMFS \
+		con=null con0=null,fd:1 $boot_params
 }
 
 # Add the results in a log to the csv
@@ -70,35 +76,52 @@ collect() { # name rig cpus
 	sed -n "s/^xbench: bench,/$kernel,$2,$3,/p" "$log" >>"$results"
 }
 
-parameters() {
-	echo "reps=${REPS:-$1} only=${ONLY:-} $2"
+parameters() { # default number of runs, suites, others
+	echo "reps=${REPS:-$1} suites=$2 only=${ONLY:-} ${3:-}"
 }
 
-run_icount() { # kernel version, more parameters
+run_icount() { # kernel version, suites, others
 	prepare "bench-x86_64-$1"
-	parameters 3 "${2:-}" | qemu "icount-$1" 1 "${icount[@]}"
+	parameters 3 "$2" "${3:-}" | qemu "icount-$1" 1 "${icount[@]}"
 	collect "icount-$1" icount 1
 }
 
-run_uml_up() {
-	prepare bench-um-up
-	parameters 9 "" | uml uml-up 1
-	collect uml-up uml-up 1
+# Two CPUs under icount boot on the newer kernel only
+run_icount2() {
+	parameters 3 remote | qemu "icount2-$KVER_NEW" 2 "${icount[@]}"
+	collect "icount2-$KVER_NEW" icount 2
+}
+
+run_uml() { # way cpus suites
+	prepare "bench-um-${1#uml-}"
+	parameters 15 "$3" | uml "$1" "$2"
+	collect "$1" "$1" "$2"
+}
+
+run_tcg2() {
+	prepare "bench-x86_64-$KVER_NEW"
+	parameters 3 shares | qemu tcg2 4 -accel tcg,thread=multi
+	# Time stamps count no instructions here
+	collect tcg2 tcg2 4
+	sed -i '/,tcg2,4,\(calibration\|null-loop\),/d' "$results"
 }
 
 run_way() {
 	case $1 in
-	fast) run_icount "$KVER_NEW" fast=1 ;;
+	fast) run_icount "$KVER_NEW" objects,pages,genpool fast=1 ;;
 	icount)
-		run_icount "$KVER_NEW"
-		run_icount "$KVER_OLD"
+		run_icount "$KVER_NEW" objects,pages,genpool,worst,memory
+		run_icount2
+		run_icount "$KVER_OLD" objects,pages,genpool,worst,memory
 		;;
-	uml-up) run_uml_up ;;
+	uml-up) run_uml uml-up 1 objects,pages,genpool ;;
+	uml-smp) run_uml uml-smp 2 remote,teams ;;
+	tcg2) run_tcg2 ;;
 	*) die "no way is named $1" ;;
 	esac
 }
 
-(($#)) || set -- icount uml-up
+(($#)) || set -- icount uml-up uml-smp tcg2
 need_tools "${build_tools[@]}" "${vm_tools[@]}" strip:binutils qemu-system-x86_64:qemu-system-x86
 mkdir -p "$out"
 exec 8>"$out/.lock"
@@ -107,5 +130,8 @@ echo kernel,rig,cpus,workload,allocator,metric,median,min,max >"$results"
 for way in "$@"; do
 	run_way "$way"
 done
+"$scripts/bench-derive.py" "$results"
 "$scripts/bench-table.py" "$results" "$top/bench/targets.csv" | tee "$out/table.txt"
-say "results: $results, table: $out/table.txt"
+"$scripts/bench-plot.py" "$results" >"$out/plot.svg"
+say "results: $results"
+say "table: $out/table.txt, plot: $out/plot.svg"

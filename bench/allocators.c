@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Allocators that several suites use: how they are made and undone. Those of
+ * xalloc live in the pool of the suite that runs.
+ */
+#include <linux/err.h>
+#include <linux/mempool.h>
+#include <linux/slab.h>
+
+#include <xalloc/xpool.h>
+#include <xalloc/xslab.h>
+
+#include "xbench.h"
+
+#define RESERVE		256	/* objects that a mempool keeps */
+
+struct xpool *xbench_suite_pool;
+
+static void *slub_create(const struct xcontest *contest)
+{
+	return kmem_cache_create("xbench", contest->size, 0, 0, NULL);
+}
+
+static void slub_destroy(void *cache)
+{
+	kmem_cache_destroy(cache);
+}
+
+/* For those without a handle: NULL would say that it could not be made. */
+static void *none_create(const struct xcontest *contest)
+{
+	return ZERO_SIZE_PTR;
+}
+
+static void none_destroy(void *handle)
+{
+}
+
+static void *mempool_make(const struct xcontest *contest)
+{
+	return mempool_create_kmalloc_pool(RESERVE, contest->size);
+}
+
+static void mempool_end(void *mempool)
+{
+	mempool_destroy(mempool);
+}
+
+static void *xslab_create(size_t size, xslab_flags_t flags)
+{
+	const struct xslab_args args = { .name = "xbench", .size = size, .flags = flags };
+
+	return xslab_cache_create_in(xbench_suite_pool, &args);
+}
+
+static void *checked_create(const struct xcontest *contest)
+{
+	return xslab_create(contest->size, 0);
+}
+
+static void *unchecked_create(const struct xcontest *contest)
+{
+	return xslab_create(contest->size, XSLAB_NO_CHECKS);
+}
+
+static void xslab_destroy(void *cache)
+{
+	if (xslab_cache_destroy(cache))
+		pr_err("a cache of xalloc has live objects\n");
+}
+
+static void *prefill(void *cache)
+{
+	if (!IS_ERR_OR_NULL(cache) && xslab_cache_prefill(cache, RESERVE)) {
+		xslab_destroy(cache);
+		return NULL;
+	}
+	return cache;
+}
+
+static void *prefilled_create(const struct xcontest *contest)
+{
+	return prefill(checked_create(contest));
+}
+
+static void *prefilled_unchecked_create(const struct xcontest *contest)
+{
+	return prefill(unchecked_create(contest));
+}
+
+static void *pool_create(const struct xcontest *contest)
+{
+	return xbench_suite_pool;
+}
+
+/* The sizes of kmalloc(), as a cache of xalloc each. */
+static const unsigned int class_sizes[XBENCH_CLASSES] = {
+	16, 32, 64, 96, 128, 192, 256, 512, 1024,
+};
+
+static void classes_destroy(void *handle)
+{
+	struct xclasses *classes = handle;
+	unsigned int i;
+
+	for (i = 0; i < XBENCH_CLASSES && classes->caches[i]; i++)
+		xslab_destroy(classes->caches[i]);
+	kfree(classes);
+}
+
+static bool fill_classes(struct xclasses *classes, xslab_flags_t flags)
+{
+	unsigned int class, size = 0;
+
+	for (class = 0; class < XBENCH_CLASSES; class++) {
+		struct xslab_cache *cache = xslab_create(class_sizes[class], flags);
+
+		if (IS_ERR_OR_NULL(cache))
+			return false;
+		classes->caches[class] = cache;
+		for (; size < class_sizes[class]; size += 8)
+			classes->class_of[size / 8] = class;
+	}
+	return true;
+}
+
+static void *classes_create(xslab_flags_t flags)
+{
+	struct xclasses *classes = kzalloc(sizeof(*classes), GFP_KERNEL);
+
+	if (!classes || fill_classes(classes, flags))
+		return classes;
+	classes_destroy(classes);
+	return NULL;
+}
+
+static void *checked_classes(const struct xcontest *contest)
+{
+	return classes_create(0);
+}
+
+static void *unchecked_classes(const struct xcontest *contest)
+{
+	return classes_create(XSLAB_NO_CHECKS);
+}
+
+#define KMALLOC_OF(bytes)							\
+	{ "kmalloc", bytes, xbench_kmalloc##bytes, none_create, none_destroy }
+
+/* Objects of one size. */
+const struct xallocator xbench_caches[] = {
+	{ "slub", 0, xbench_slub, slub_create, slub_destroy },
+	KMALLOC_OF(16),
+	KMALLOC_OF(64),
+	KMALLOC_OF(256),
+	KMALLOC_OF(1024),
+	KMALLOC_OF(4096),
+	{ "xalloc", 0, xbench_xslab, checked_create, xslab_destroy },
+	{ "xalloc-nochecks", 0, xbench_xslab, unchecked_create, xslab_destroy },
+	{}
+};
+
+/* Those that guarantee a number of objects. */
+const struct xallocator xbench_reserves[] = {
+	{ "mempool", 0, xbench_mempool, mempool_make, mempool_end },
+	{ "xalloc", 0, xbench_xslab, prefilled_create, xslab_destroy },
+	{ "xalloc-nochecks", 0, xbench_xslab, prefilled_unchecked_create, xslab_destroy },
+	{}
+};
+
+/* Objects of any size, of which a free is not told. */
+const struct xallocator xbench_sized[] = {
+	{ "kmalloc", 0, xbench_kmalloc_any, none_create, none_destroy },
+	{ "xalloc", 0, xbench_classes, checked_classes, classes_destroy },
+	{ "xalloc-nochecks", 0, xbench_classes, unchecked_classes, classes_destroy },
+	{}
+};
+
+/* Pages of an empty pool. */
+const struct xallocator xbench_of_pages[] = {
+	{ "alloc_pages", 0, xbench_pages, none_create, none_destroy },
+	{ "xalloc", 0, xbench_xpages, pool_create, none_destroy },
+	{ "xalloc-addr", 0, xbench_xaddr, pool_create, none_destroy },
+	{}
+};

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory: the part of the pages in use that live objects fill, in percent, and
+ * what metadata takes. Pages in use are all pages of slabs, empty ones too: of
+ * SLUB as /sys/kernel/slab tells, which needs slab_nomerge, of xalloc as the
+ * cache tells. One object in a free slab or in a magazine is not live.
+ *
+ *	all		30,000 objects
+ *	half		of these, a random half freed
+ *	eighth		seven of eight freed
+ *	refilled	30,000 again
+ */
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/kernel.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include <xalloc/xpool.h>
+#include <xalloc/xslab.h>
+
+#include "xbench.h"
+
+#define NR_OBJS		30000
+#define POOL_BYTES	(160UL << 20)
+
+/**
+ * struct filled - a cache and the objects that are taken from it
+ * @name: of the allocator
+ * @size: bytes of an object
+ * @slub: the cache, or
+ * @xslab: the cache
+ * @live: objects taken
+ */
+struct filled {
+	const char		*name;
+	size_t			size;
+	struct kmem_cache	*slub;
+	struct xslab_cache	*xslab;
+	unsigned long		live;
+};
+
+/* A number from a file of /sys; 0 where it cannot be read. */
+static unsigned long sys_number(const char *name)
+{
+	char path[64], text[32] = "";
+	unsigned long value = 0;
+	ssize_t len;
+	struct file *file;
+	loff_t pos = 0;
+
+	snprintf(path, sizeof(path), "/sys/kernel/slab/xbench-memory/%s", name);
+	file = filp_open(path, O_RDONLY, 0);
+	if (IS_ERR(file))
+		return 0;
+	len = kernel_read(file, text, sizeof(text) - 1, &pos);
+	if (len > 0) {
+		text[strspn(text, "0123456789")] = 0;	/* numbers by node follow */
+		if (kstrtoul(text, 10, &value))
+			value = 0;
+	}
+	filp_close(file, NULL);
+	return value;
+}
+
+static unsigned long bytes_in_use(const struct filled *filled)
+{
+	struct xslab_stats stats;
+
+	if (filled->slub)
+		return sys_number("slabs") * (PAGE_SIZE << sys_number("order"));
+	xslab_cache_stats(filled->xslab, &stats);
+	return stats.slabs * (PAGE_SIZE << stats.slab_order);
+}
+
+static void tell(const struct filled *filled, const char *state)
+{
+	unsigned long in_use = bytes_in_use(filled);
+	char workload[XBENCH_NAME_MAX];
+
+	snprintf(workload, sizeof(workload), "memory-%s-%zu", state, filled->size);
+	if (in_use)
+		xbench_value(workload, filled->name, "percent_live",
+			     10000 * filled->live * filled->size / in_use);
+}
+
+static void *take(struct filled *filled)
+{
+	void *obj = filled->slub ? kmem_cache_alloc(filled->slub, GFP_KERNEL) :
+				   xslab_cache_alloc(filled->xslab, GFP_KERNEL);
+
+	if (obj)
+		filled->live++;
+	return obj;
+}
+
+static void give(struct filled *filled, void **obj)
+{
+	if (!*obj)
+		return;
+	if (filled->slub)
+		kmem_cache_free(filled->slub, *obj);
+	else
+		xslab_cache_free(filled->xslab, *obj);
+	*obj = NULL;
+	filled->live--;
+}
+
+static void fill(struct filled *filled, void **objs)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_OBJS; i++)
+		if (!objs[i])
+			objs[i] = take(filled);
+}
+
+/* Keep one in @of, at random. */
+static void thin_out(struct filled *filled, void **objs, unsigned int of)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_OBJS; i++)
+		if (xbench_random(of))
+			give(filled, &objs[i]);
+}
+
+static void go_through_states(struct filled *filled)
+{
+	void **objs = xbench_objs();
+	unsigned int i;
+
+	xbench_seed();	/* all allocators keep the same objects */
+	for (i = 0; i < NR_OBJS; i++)
+		objs[i] = NULL;
+	fill(filled, objs);
+	tell(filled, "all");
+	thin_out(filled, objs, 2);
+	tell(filled, "half");
+	thin_out(filled, objs, 4);
+	tell(filled, "eighth");
+	fill(filled, objs);
+	tell(filled, "refilled");
+	for (i = 0; i < NR_OBJS; i++)
+		give(filled, &objs[i]);
+}
+
+static void of_slub(size_t size)
+{
+	struct filled filled = { .name = "slub", .size = size };
+
+	filled.slub = kmem_cache_create("xbench-memory", size, 0, 0, NULL);
+	if (!filled.slub)
+		return;
+	go_through_states(&filled);
+	kmem_cache_destroy(filled.slub);
+}
+
+static void tell_metadata(struct xpool *pool, const char *name, size_t size)
+{
+	char workload[XBENCH_NAME_MAX];
+	struct xpool_stats stats;
+
+	xpool_stats(pool, &stats);
+	snprintf(workload, sizeof(workload), "metadata-%zu", size);
+	xbench_value(workload, name, "percent_pool", 10000 * stats.metadata / POOL_BYTES);
+	xbench_value(workload, name, "percent_live_checks", 10000 * stats.live_bytes / POOL_BYTES);
+}
+
+static void of_xalloc(const char *name, size_t size, xslab_flags_t flags)
+{
+	const struct xslab_args args = { .name = "xbench-memory", .size = size, .flags = flags };
+	struct xpool *pool = xbench_pool("xbench-memory", POOL_BYTES);
+	struct filled filled = { .name = name, .size = size };
+
+	if (IS_ERR(pool))
+		return;
+	filled.xslab = xslab_cache_create_in(pool, &args);
+	if (!IS_ERR(filled.xslab)) {
+		go_through_states(&filled);
+		tell_metadata(pool, name, size);
+		xslab_cache_destroy(filled.xslab);
+	}
+	xpool_destroy(pool);
+}
+
+int xbench_memory_run(void)
+{
+	static const size_t sizes[] = { 16, 64, 120, 256, 1024, 3584, 4096 };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		of_slub(sizes[i]);
+		of_xalloc("xalloc", sizes[i], 0);
+		of_xalloc("xalloc-nochecks", sizes[i], XSLAB_NO_CHECKS);
+	}
+	return 0;
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The loops of workloads for several CPUs, with one thread a CPU. They are the
+ * well-known ones, with their usual parameters, in as little code as keeps what
+ * each is about:
+ *
+ *	ring		one allocates, the other frees; xmalloc-test in batches
+ *	larson		a server's memory: random blocks replaced, handed on from
+ *			thread to thread
+ *	scratch		is the allocator the one who puts objects of two CPUs into
+ *			one cache line? Each starts from an object of the other
+ *	thrash		the same without that object
+ *	mstress		random sizes, much kept, some passed to whoever comes
+ *
+ * All threads of a team run the same function; run->thread says who is who.
+ */
+#ifndef _XBENCH_TEAMLOOPS_H
+#define _XBENCH_TEAMLOOPS_H
+
+#include <linux/atomic.h>
+
+#include "loops.h"
+
+/*
+ * Ring: slots of one batch each. Full or not is a word of its own, and all that
+ * the two threads share besides the objects.
+ */
+
+static __always_inline int produce(const struct xops *ops, struct xrun *run)
+{
+	struct xring *ring = run->ring;
+	unsigned long done, i, slot = 0;
+
+	for (done = 0; done < run->nr; done += run->batch) {
+		void **objs = ring->objs + slot * run->batch;
+
+		if (xbench_wait_until(&ring->full[slot], 0))
+			return -EINTR;
+		for (i = 0; i < run->batch; i++) {
+			objs[i] = ops->alloc(run);
+			if (unlikely(!objs[i]))
+				return -ENOMEM;
+		}
+		/* Pairs with the other's wait, as below. */
+		smp_store_release(&ring->full[slot], 1);
+		if (++slot == ring->slots)
+			slot = 0;
+	}
+	return 0;
+}
+
+static __always_inline int consume(const struct xops *ops, struct xrun *run)
+{
+	struct xring *ring = run->ring;
+	unsigned long done, i, slot = 0;
+
+	for (done = 0; done < run->nr; done += run->batch) {
+		void **objs = ring->objs + slot * run->batch;
+
+		if (xbench_wait_until(&ring->full[slot], 1))
+			return -EINTR;
+		for (i = 0; i < run->batch; i++)
+			ops->free(run, objs[i]);
+		/* Pairs with the other's wait, as above. */
+		smp_store_release(&ring->full[slot], 0);
+		if (++slot == ring->slots)
+			slot = 0;
+	}
+	return 0;
+}
+
+static __always_inline int ring(const struct xops *ops, struct xrun *run)
+{
+	return run->thread & 1 ? consume(ops, run) : produce(ops, run);
+}
+
+/* A random object, 8 to 1,000 bytes, written to once. */
+static __always_inline void *alloc_random(const struct xops *ops, struct xrun *run)
+{
+	void *obj;
+
+	run->size = 8 + (xbench_fast_random(run) >> 8) % 993;
+	obj = ops->alloc(run);
+	if (likely(obj))
+		WRITE_ONCE(*(unsigned long *)obj, run->size);
+	return obj;
+}
+
+/*
+ * larson: run->batch blocks a thread. After each round of run->batch * 10
+ * replacements the blocks go on to the next thread, as if to a new one.
+ */
+static __always_inline int larson_round(const struct xops *ops, struct xrun *run,
+					void **blocks)
+{
+	unsigned long i;
+
+	for (i = 0; i < run->batch * 10; i++) {
+		void **block = &blocks[(xbench_fast_random(run) >> 8) % run->batch];
+
+		ops->free(run, *block);
+		*block = alloc_random(ops, run);
+		if (unlikely(!*block))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static __always_inline int larson_fill(const struct xops *ops, struct xrun *run,
+				       void **blocks)
+{
+	unsigned long i;
+
+	for (i = 0; i < run->batch; i++) {
+		blocks[i] = alloc_random(ops, run);
+		if (!blocks[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static __always_inline int larson(const struct xops *ops, struct xrun *run)
+{
+	unsigned int round, rounds = run->nr / (run->batch * 10);
+	void **blocks = run->objs + run->thread * run->batch;
+	unsigned long i;
+	int err = larson_fill(ops, run, blocks);
+
+	for (round = 1; round <= rounds && !err; round++) {
+		err = larson_round(ops, run, blocks);
+		if (!err && xbench_meet(run))
+			return -EINTR;
+		blocks = run->objs + (run->thread + round) % run->threads * run->batch;
+	}
+	for (i = 0; i < run->batch && !err; i++)
+		ops->free(run, blocks[i]);
+	return err;
+}
+
+/* scratch and thrash: an object of 8 bytes, written to run->batch times. */
+static __always_inline int scratch(const struct xops *ops, struct xrun *run, bool from_other)
+{
+	unsigned long turn, i;
+
+	if (from_other && !run->thread)
+		for (i = 0; i < run->threads; i++)
+			run->objs[i] = ops->alloc(run);
+	if (xbench_meet(run))
+		return -EINTR;
+	if (from_other)
+		ops->free(run, run->objs[run->thread]);
+	for (turn = 0; turn < run->nr; turn++) {
+		unsigned long *obj = ops->alloc(run);
+
+		if (!obj)
+			return -ENOMEM;
+		for (i = 0; i < run->batch; i++)
+			WRITE_ONCE(*obj, *obj + i);
+		ops->free(run, obj);
+	}
+	return 0;
+}
+
+/*
+ * mstress: of run->batch allocations, half are kept to the end. Of the others,
+ * two in three are freed soon, and one in four changes places with what another
+ * thread left in a shared slot.
+ */
+#define MSTRESS_SLOTS	1000
+
+static __always_inline void mstress_pass(struct xrun *run, void **obj)
+{
+	void **slot = &run->objs[(xbench_fast_random(run) >> 8) % MSTRESS_SLOTS];
+
+	*obj = xchg(slot, *obj);
+}
+
+static __always_inline int mstress_turn(const struct xops *ops, struct xrun *run, void **mine)
+{
+	unsigned long kept = 0, made;
+	void **kept_objs = mine, **objs = mine + run->batch / 2;
+	unsigned long top = 0, at;
+
+	for (made = 0; made < run->batch; made++) {
+		void *obj = alloc_random(ops, run);
+
+		if (unlikely(!obj))
+			return -ENOMEM;
+		if (made & 1)
+			kept_objs[kept++] = obj;
+		else
+			objs[top++] = obj;
+		at = (xbench_fast_random(run) >> 8) % top;
+		if (objs[at] && (xbench_fast_random(run) >> 8) % 3) {
+			ops->free(run, objs[at]);
+			objs[at] = NULL;
+		}
+		if (!(xbench_fast_random(run) >> 30))
+			mstress_pass(run, &objs[at]);
+	}
+	while (kept)
+		ops->free(run, kept_objs[--kept]);
+	while (top--)
+		if (objs[top])
+			ops->free(run, objs[top]);
+	return 0;
+}
+
+static __always_inline int mstress(const struct xops *ops, struct xrun *run)
+{
+	void **mine = run->objs + MSTRESS_SLOTS + run->thread * run->batch;
+	unsigned long done, i;
+	int err = 0;
+
+	for (done = 0; done < run->nr && !err; done += run->batch)
+		err = mstress_turn(ops, run, mine);
+	if (xbench_meet(run) || run->thread)
+		return err;
+	for (i = 0; i < MSTRESS_SLOTS; i++) {
+		if (run->objs[i])
+			ops->free(run, run->objs[i]);
+		run->objs[i] = NULL;
+	}
+	return err;
+}
+
+#endif

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Workloads for several CPUs: a team of threads, one bound to each CPU.
+ *
+ * A run takes from the moment that all threads are there until the last is
+ * done; its unit is nanoseconds wherever it runs. Threads that wait for one
+ * another let others run now and then: on UML nothing else would.
+ */
+#include <linux/atomic.h>
+#include <linux/completion.h>
+#include <linux/cpumask.h>
+#include <linux/err.h>
+#include <linux/kthread.h>
+#include <linux/sched.h>
+#include <linux/vmalloc.h>
+
+#include "xbench.h"
+
+#define MAX_THREADS	8
+#define SPINS		1000	/* before others may run */
+#define TEAM_POOL_BYTES	(256UL << 20)
+
+struct xmember {
+	struct xteam		*team;
+	struct xrun		run;
+	u64			start;
+	u64			end;
+	int			err;
+};
+
+/**
+ * struct xteam - threads that run one workload together
+ * @fn: the workloads of the allocator
+ * @work: which of them
+ * @threads: how many
+ * @err: how the first ended that failed; the others give up then
+ * @arrived: threads at the meeting point, since the beginning
+ * @running: threads that are not done
+ * @done: all are
+ * @ring: for those workloads that need it
+ * @members: the threads
+ */
+struct xteam {
+	xrun_fn			fn;
+	enum xwork		work;
+	unsigned int		threads;
+	int			err;
+	atomic_t		arrived;
+	atomic_t		running;
+	struct completion	done;
+	struct xring		ring;
+	struct xmember		members[MAX_THREADS];
+};
+
+/*
+ * Waiting
+ */
+
+static struct xteam *team_now;
+
+static void relax(unsigned int *spins)
+{
+	if (++*spins % SPINS)
+		cpu_relax();
+	else
+		schedule();
+}
+
+/* Returns 0, or -EINTR when another thread has failed. */
+int xbench_wait_until(unsigned int *word, unsigned int value)
+{
+	unsigned int spins = 0;
+
+	/* Pairs with the release of whoever sets it: the objects come first. */
+	while (smp_load_acquire(word) != value) {
+		relax(&spins);
+		if (READ_ONCE(team_now->err))
+			return -EINTR;
+	}
+	return 0;
+}
+
+/* Wait for all others. */
+int xbench_meet(struct xrun *run)
+{
+	struct xteam *team = run->team;
+	int round = (atomic_inc_return(&team->arrived) + team->threads - 1) / team->threads;
+	unsigned int spins = 0;
+
+	while (atomic_read(&team->arrived) < round * (int)team->threads) {
+		relax(&spins);
+		if (READ_ONCE(team->err))
+			return -EINTR;
+	}
+	return 0;
+}
+
+/*
+ * A team
+ */
+
+static int member_main(void *data)
+{
+	struct xmember *member = data;
+	struct xteam *team = member->team;
+
+	if (!xbench_meet(&member->run)) {
+		member->start = ktime_get_ns();
+		member->err = team->fn(team->work, &member->run);
+		member->end = ktime_get_ns();
+		if (member->err)
+			WRITE_ONCE(team->err, member->err);
+	}
+	if (atomic_dec_and_test(&team->running))
+		complete(&team->done);
+	return 0;
+}
+
+static u64 team_time(const struct xteam *team)
+{
+	u64 start = U64_MAX, end = 0;
+	unsigned int i;
+
+	for (i = 0; i < team->threads; i++) {
+		start = min(start, team->members[i].start);
+		end = max(end, team->members[i].end);
+	}
+	return end - start;
+}
+
+static int start_member(struct xteam *team, unsigned int i, const struct xrun *run)
+{
+	struct xmember *member = &team->members[i];
+	struct task_struct *task;
+
+	member->team = team;
+	member->run = *run;
+	member->run.team = team;
+	member->run.thread = i;
+	member->run.threads = team->threads;
+	member->run.ring = &team->ring;
+	member->run.random = i + 1;
+	/* Loops for one CPU have objects of their own; the others look at @thread. */
+	if (team->work < XWORK_RING)
+		member->run.objs += i * run->batch;
+	task = kthread_create(member_main, member, "xbench/%u", i);
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	kthread_bind(task, cpumask_nth(i, cpu_online_mask));
+	wake_up_process(task);
+	return 0;
+}
+
+static int run_team(struct xteam *team, struct xrun *run)
+{
+	unsigned int i;
+	int err = 0;
+
+	atomic_set(&team->running, team->threads);
+	init_completion(&team->done);
+	team_now = team;
+	for (i = 0; i < team->threads; i++) {
+		err = start_member(team, i, run);
+		if (!err)
+			continue;
+		WRITE_ONCE(team->err, err);
+		if (atomic_sub_and_test(team->threads - i, &team->running))
+			complete(&team->done);
+		break;
+	}
+	wait_for_completion(&team->done);
+	return team->err;
+}
+
+/* Run a workload on @run->threads CPUs; the time of all is in @run. */
+int xbench_team(xrun_fn fn, enum xwork work, unsigned long slots, struct xrun *run)
+{
+	struct xteam *team;
+	int err = -ENOMEM;
+
+	if (run->threads > min_t(unsigned int, num_online_cpus(), MAX_THREADS))
+		return -EOPNOTSUPP;
+	team = vzalloc(sizeof(*team));
+	if (!team)
+		return -ENOMEM;
+	team->fn = fn;
+	team->work = work;
+	team->threads = run->threads;
+	team->ring.slots = slots;
+	team->ring.objs = run->objs;
+	team->ring.full = vzalloc(array_size(slots + 1, sizeof(*team->ring.full)));
+	if (team->ring.full)
+		err = run_team(team, run);
+	run->ticks[XBENCH_PAIR] = team_time(team);
+	vfree(team->ring.full);
+	vfree(team);
+	return err;
+}
+
+/*
+ * The contests
+ */
+
+#define PAIRS 200000
+
+static const struct xscenario fixed_scenarios[] = {
+	{ "own-pair-1cpu", XWORK_PAIR, PAIRS, .threads = 1 },
+	{ "own-pair-2cpu", XWORK_PAIR, PAIRS, .threads = 2 },
+	{ "own-batch64-1cpu", XWORK_BATCH, 2000 * 64, 64, .threads = 1 },
+	{ "own-batch64-2cpu", XWORK_BATCH, 2000 * 64, 64, .threads = 2 },
+	{ "ring1", XWORK_RING, 5000, 1, .slots = 1, .threads = 2 },
+	{ "ring64", XWORK_RING, 100000, 1, .slots = 64, .threads = 2 },
+	{ "ring25000", XWORK_RING, 200000, 1, .slots = 25000, .threads = 2 },
+	{}
+};
+
+/* 64 B in batches of 4,096, and 8 B: 50 turns of 10,000 objects / 2 threads */
+static const struct xscenario xmalloc_test[] = {
+	{ "xmalloc-test", XWORK_RING, 100 * 4096, 4096, .slots = 8, .threads = 2 },
+	{}
+};
+
+static const struct xscenario threadtest[] = {
+	{ "threadtest", XWORK_BATCH, 50 * 5000, 5000, .threads = 2 },
+	{}
+};
+
+/* 1,000 turns of 2,000,000 / 2 writes would be a second each: a hundredth. */
+static const struct xscenario cache_tests[] = {
+	{ "cache-scratch", XWORK_SCRATCH, 1000, 10000, .threads = 2 },
+	{ "cache-thrash", XWORK_THRASH, 1000, 10000, .threads = 2 },
+	{}
+};
+
+/* larson: 5,000 blocks a thread. mstress: scale 50 is 5,000 allocations. */
+static const struct xscenario sized_scenarios[] = {
+	{ "larson", XWORK_LARSON, 4 * 50000, 5000, .threads = 2 },
+	{ "mstress", XWORK_MSTRESS, 25 * 5000, 5000, .threads = 2 },
+	{}
+};
+
+static const struct xscenario page_scenarios[] = {
+	{ "own-pages-1cpu", XWORK_PAIR, 50000, .threads = 1 },
+	{ "own-pages-2cpu", XWORK_PAIR, 50000, .threads = 2 },
+	{}
+};
+
+static const struct xcontest contests[] = {
+	{ xbench_caches, fixed_scenarios, .size = 64 },
+	{ xbench_caches, fixed_scenarios, .size = 256 },
+	{ xbench_caches, xmalloc_test, .size = 64 },
+	{ xbench_caches, threadtest, .size = 8 },
+	{ xbench_caches, cache_tests, .size = 8 },
+	{ xbench_sized, sized_scenarios, .suffix = "random" },
+	{ xbench_of_pages, page_scenarios, .order = 0, .suffix = "o0" },
+	{ xbench_of_pages, page_scenarios, .order = 4, .suffix = "o4" },
+};
+
+int xbench_teams_run(void)
+{
+	return xbench_contests(contests, ARRAY_SIZE(contests), TEAM_POOL_BYTES);
+}

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Add to the benchmark's results what follows from several of them.
+
+    bench-derive.py results.csv
+
+    speedup		what two CPUs do in the time that one does it, of 2.00
+    bulk_gain		one by one past the magazines / in bulk, time of a free
+    ms_layer		freeing a layer of 25,000 slices, in milliseconds
+    insn_live_check	what the live check of an operation costs
+    ratio_16G_16M	the worst case of the large pool / of the small one
+"""
+import csv
+import sys
+
+COLUMNS = ["kernel", "rig", "cpus", "workload", "allocator", "metric", "median", "min", "max"]
+
+
+LIVE_CHECK = ("pair-256", "batch128-256", "bulk64-256")
+
+
+def derive(rows):
+    medians = {(r["kernel"], r["rig"], r["cpus"], r["workload"], r["allocator"], r["metric"]):
+               float(r["median"]) for r in rows}
+
+    def add(key, workload, metric, value, digits=2):
+        number = f"{value:.{digits}f}"
+        return dict(zip(COLUMNS, (*key[:3], workload, key[4], metric, number, number, number)))
+
+    for key, value in medians.items():
+        kernel, rig, cpus, workload, allocator, metric = key
+
+        def other(**changes):
+            names = ("kernel", "rig", "cpus", "workload", "allocator", "metric")
+            return medians.get(tuple(changes.get(n, v) for n, v in zip(names, key)))
+
+        if "-2cpu-" in workload and value:
+            one = other(workload=workload.replace("-2cpu-", "-1cpu-"))
+            if one:
+                yield add(key, workload, "speedup", 2 * one / value)
+        if workload == "slices-bulk-120" and metric.endswith("_free") and value:
+            single = other(workload="slices-bulk-of-1-120")
+            if single:
+                yield add(key, workload, "bulk_gain", single / value)
+        if workload.startswith("slices") and metric == "ns_free":
+            yield add(key, workload, "ms_layer", value * 25000 / 1e6)
+        if allocator == "xalloc" and rig == "icount" and workload in LIVE_CHECK:
+            off = other(allocator="xalloc-nochecks")
+            if off:
+                yield add(key, workload, metric.replace("insn_", "insn_live_check_"), value - off)
+        if workload.endswith("-16G"):
+            small = other(workload=workload.replace("-16G", "-16M"))
+            if small:
+                yield add(key, workload, metric.replace("insn_most", "ratio_16G_16M"), value / small)
+
+
+def run_of(row):
+    return row["kernel"], row["rig"], row["cpus"]
+
+
+def main():
+    with open(sys.argv[1], newline="") as file:
+        rows = list(csv.DictReader(file))
+    rows += list(derive(rows))
+    runs = {run_of(row): None for row in rows}
+    rows.sort(key=lambda row: list(runs).index(run_of(row)))
+    with open(sys.argv[1], "w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+main()
