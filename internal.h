@@ -246,6 +246,11 @@ unsigned long xpool_offset_far(const struct xpool *pool, unsigned long addr);
 struct xpool *xpool_of(const void *addr);
 struct xpage *xpool_head(const struct xpool *pool, unsigned long index);
 
+static inline bool xdefer_waits(const struct xdefer *defer)
+{
+	return atomic_read(&defer->head);
+}
+
 bool xdefer_claim(struct xpage *page);
 void xdefer_push(struct xpool *pool, struct xdefer *defer, struct xpage *page);
 struct xpage *xdefer_take_all(struct xpool *pool, struct xdefer *defer);

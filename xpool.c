@@ -106,8 +106,6 @@ struct xpage *xdefer_take_all(struct xpool *pool, struct xdefer *defer)
 {
 	u32 head;
 
-	if (likely(!atomic_read(&defer->head)))
-		return NULL;
 	head = atomic_xchg(&defer->head, 0);
 	return head ? &pool->pages[head - 1UL] : NULL;
 }
@@ -159,7 +157,7 @@ static void put_locked(struct xpool *pool, struct xpage *page)
 	put_row(pool, page, 1);
 }
 
-static void put_deferred(struct xpool *pool)
+static noinline void put_all_deferred(struct xpool *pool)
 {
 	struct xpage *page = xdefer_take_all(pool, &pool->deferred);
 
@@ -169,6 +167,12 @@ static void put_deferred(struct xpool *pool)
 		put_locked(pool, page);
 		page = next;
 	}
+}
+
+static void put_deferred(struct xpool *pool)
+{
+	if (unlikely(xdefer_waits(&pool->deferred)))
+		put_all_deferred(pool);
 }
 
 /*

@@ -122,6 +122,27 @@ struct xlive {
 	u8		*mem;
 };
 
+/**
+ * struct xslab_check - what it takes to look whether an object is one to free
+ * @recip: 2^64 / stride, rounded up
+ * @slack_recip: slack times @recip
+ * @limit: @recip; a copy saves a register
+ * @live: the live bytes, by address
+ * @live_shift: log2 of the distance of addresses that have a live byte each
+ * @checks: @live is there; not where there are several regions
+ *
+ * Loops over many objects make a copy, because each store to a live byte might
+ * change the original as far as the compiler knows.
+ */
+struct xslab_check {
+	u64	recip;
+	u64	slack_recip;
+	u64	limit;
+	u8	*live;
+	u8	live_shift;
+	bool	checks;
+};
+
 struct xslab_cache {
 	struct xmag		mag;
 
@@ -134,12 +155,7 @@ struct xslab_cache {
 	unsigned long		near_base;
 	unsigned long		near_bytes;	/* 0: several regions */
 	struct xpage		*near_pages;	/* from near_base on */
-	u8			*near_live;	/* by address */
-	u64			recip;
-	u64			slack_recip;	/* slack times recip */
-	u64			start_limit;	/* recip; a copy saves a register */
-	u8			live_shift;
-	bool			near_checks;	/* near_live is there */
+	struct xslab_check	check;
 	u8			order;
 	u16			per_slab;
 	u32			object_size;
@@ -220,9 +236,9 @@ static __always_inline struct xpage *slab_of(const struct xslab_cache *cache,
 }
 
 /* The number of the object that is @in bytes into its slab; the slack is less. */
-static __always_inline unsigned int object_nr(const struct xslab_cache *cache, u64 in)
+static __always_inline unsigned int object_nr(const struct xslab_check *check, u64 in)
 {
-	return mul_u64_u64_shr(in, cache->recip, 64);
+	return mul_u64_u64_shr(in, check->recip, 64);
 }
 
 static void *first_object(const struct xslab_cache *cache, const struct xpage *slab)
@@ -237,9 +253,9 @@ static __always_inline bool owns(const struct xslab_cache *cache, const struct x
 }
 
 /* Does an object start @in bytes into a slab? */
-static __always_inline bool is_start(const struct xslab_cache *cache, u64 in)
+static __always_inline bool is_start(const struct xslab_check *check, u64 in)
 {
-	return in * cache->recip - cache->slack_recip < cache->start_limit;
+	return in * check->recip - check->slack_recip < check->limit;
 }
 
 /* Change the live byte; false: it says @on already. */
@@ -252,10 +268,10 @@ static __always_inline bool set_live(u8 *live, u8 on)
 	return true;
 }
 
-static __always_inline bool set_near_live(const struct xslab_cache *cache,
+static __always_inline bool set_near_live(const struct xslab_check *check,
 					  const void *obj, u8 on)
 {
-	return set_live(&cache->near_live[(unsigned long)obj >> cache->live_shift], on);
+	return set_live(&check->live[(unsigned long)obj >> check->live_shift], on);
 }
 
 /*
@@ -367,7 +383,7 @@ static bool merge_nmi_words(struct xslab_cache *cache, struct xpage *slab)
 }
 
 /* Slabs that NMIs freed objects of. */
-static void relist_deferred(struct xslab_cache *cache)
+static noinline void relist_deferred(struct xslab_cache *cache)
 {
 	struct xpage *slab = xdefer_take_all(cache->pool, &cache->deferred);
 
@@ -381,11 +397,12 @@ static void relist_deferred(struct xslab_cache *cache)
 	}
 }
 
-static bool cache_lock(struct xslab_cache *cache, unsigned long *flags)
+static __always_inline bool cache_lock(struct xslab_cache *cache, unsigned long *flags)
 {
 	if (!xlock(&cache->lock, flags))
 		return false;
-	relist_deferred(cache);
+	if (unlikely(xdefer_waits(&cache->deferred)))
+		relist_deferred(cache);
 	return true;
 }
 
@@ -406,13 +423,14 @@ static void cache_unlock(struct xslab_cache *cache, unsigned long flags)
 static __always_inline unsigned int write_run(struct xslab_cache *cache, void **objs,
 					      unsigned int nr, void *obj, bool mark)
 {
+	struct xslab_check how = cache->check;
 	unsigned long stride = cache->stride;
 	void *end = obj + nr * stride;
 	void **at = objs;
 
 	do {
 		*at = obj;
-		if (!mark || likely(set_near_live(cache, obj, 1)))
+		if (!mark || likely(set_near_live(&how, obj, 1)))
 			at++;
 		obj += stride;
 	} while (obj != end);
@@ -500,28 +518,42 @@ static noinline void report_lost(struct xslab_cache *cache, void *obj)
  * allocated together are mostly freed together.
  */
 
-/* Is the object that is @in bytes into its slab one to free? Marks it dead. */
-static __always_inline bool accept_in(const struct xslab_cache *cache, const void *obj, u64 in)
+/* How much is known of objects that are put into slabs. */
+enum xslab_trust {
+	XSLAB_TRUST,		/* they were checked when they were freed */
+	XSLAB_CHECK_START,	/* look whether they are objects, ... */
+	XSLAB_CHECK_LIVE,	/* ... and whether they are live */
+};
+
+/* The number of the object that is @in bytes into its slab; false: not to be freed. */
+static __always_inline bool accept_nr(const struct xslab_check *check, const void *obj,
+				      u64 in, enum xslab_trust trust, unsigned int *nr)
 {
-	return likely(is_start(cache, in)) &&
-	       (unlikely(!cache->near_checks) || likely(set_near_live(cache, obj, 0)));
+	if (trust != XSLAB_TRUST && unlikely(!is_start(check, in)))
+		return false;
+	if (trust == XSLAB_CHECK_LIVE && unlikely(!set_near_live(check, obj, 0)))
+		return false;
+	*nr = object_nr(check, in);
+	return true;
 }
 
 /*
  * How many of the first @nr objects are in the slab at @start, as bits of one
- * word. With @check, stops at one that is not to be freed.
+ * word. Stops at one that is not to be freed.
  */
 static __always_inline unsigned int gather_word(const struct xslab_cache *cache, void **objs,
 						unsigned int nr, unsigned long start,
-						unsigned long *mask, bool check)
+						unsigned long *mask, enum xslab_trust trust)
 {
+	unsigned int at_nr;
 	unsigned long slab_mask = cache->slab_mask, bits = 0, addr = (unsigned long)*objs;
+	struct xslab_check how = cache->check;
 	void **at = objs, **end = objs + nr;
 
 	do {
-		if (check && unlikely(!accept_in(cache, (void *)addr, addr - start)))
+		if (unlikely(!accept_nr(&how, (void *)addr, addr - start, trust, &at_nr)))
 			break;
-		bits |= BIT(object_nr(cache, addr - start));
+		bits |= BIT(at_nr);
 		if (++at == end)
 			break;
 		addr = (unsigned long)*at;
@@ -533,12 +565,11 @@ static __always_inline unsigned int gather_word(const struct xslab_cache *cache,
 /* The same for slabs of several words: one object, a bit of word @w. */
 static __always_inline unsigned int gather_one(const struct xslab_cache *cache, void *obj,
 					       unsigned long start, unsigned long *mask,
-					       unsigned int *w, bool check)
+					       unsigned int *w, enum xslab_trust trust)
 {
-	u64 in = (unsigned long)obj - start;
-	unsigned int nr = object_nr(cache, in);
+	unsigned int nr;
 
-	if (check && unlikely(!accept_in(cache, obj, in)))
+	if (unlikely(!accept_nr(&cache->check, obj, (unsigned long)obj - start, trust, &nr)))
 		return 0;
 	*w = BIT_WORD(nr);
 	*mask = BIT_MASK(nr);
@@ -562,12 +593,12 @@ static __always_inline bool put_run(struct xslab_cache *cache, struct xpage *sla
 }
 
 /*
- * Put objects into slabs; *@lost is one that was there already. With @check,
- * stops at one that cannot be freed, or is not near; returns how many it put.
+ * Put objects into slabs; *@lost is one that was there already. Unless they are
+ * trusted, stops at one that cannot be freed, or is not near; returns how many.
  */
 static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **objs,
 					     unsigned int nr, void **lost,
-					     bool check, bool one_word)
+					     enum xslab_trust trust, bool one_word)
 {
 	void **at = objs, **end = objs + nr;
 	unsigned int n;
@@ -577,16 +608,16 @@ static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **o
 		struct xpage *slab;
 		unsigned int w = 0;
 
-		if (check && unlikely(!is_near(cache, start)))
+		if (trust != XSLAB_TRUST && unlikely(!is_near(cache, start)))
 			break;
 		slab = slab_of(cache, start);
-		if (check && unlikely(!owns(cache, slab)))
+		if (trust != XSLAB_TRUST && unlikely(!owns(cache, slab)))
 			break;
 		if (one_word)
-			n = gather_word(cache, at, end - at, start, &mask, check);
+			n = gather_word(cache, at, end - at, start, &mask, trust);
 		else
-			n = gather_one(cache, *at, start, &mask, &w, check);
-		if (check && unlikely(!n))
+			n = gather_one(cache, *at, start, &mask, &w, trust);
+		if (trust != XSLAB_TRUST && unlikely(!n))
 			break;
 		if (unlikely(!put_run(cache, slab, w, mask, n, one_word)))
 			*lost = *at;
@@ -594,17 +625,35 @@ static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **o
 	return at - objs;
 }
 
-/* One function for each kind, or the compiler merges them into a slow one. */
-static noinline void put_words(struct xslab_cache *cache, void **objs, unsigned int nr,
-			       void **lost)
+/* Functions of their own, or the compiler merges them into a slow one. */
+static noinline unsigned int put_check_start(struct xslab_cache *cache, void **objs,
+					     unsigned int nr, void **lost)
 {
-	put_runs(cache, objs, nr, lost, false, false);
+	return put_runs(cache, objs, nr, lost, XSLAB_CHECK_START, true);
 }
 
-static noinline unsigned int put_words_checked(struct xslab_cache *cache, void **objs,
-					       unsigned int nr, void **lost)
+static noinline unsigned int put_check_live(struct xslab_cache *cache, void **objs,
+					    unsigned int nr, void **lost)
 {
-	return put_runs(cache, objs, nr, lost, true, false);
+	return put_runs(cache, objs, nr, lost, XSLAB_CHECK_LIVE, true);
+}
+
+static noinline unsigned int put_words(struct xslab_cache *cache, void **objs,
+				       unsigned int nr, void **lost, enum xslab_trust trust)
+{
+	return put_runs(cache, objs, nr, lost, trust, false);
+}
+
+static unsigned int put_checked(struct xslab_cache *cache, void **objs, unsigned int nr,
+				void **lost)
+{
+	bool live = cache->check.checks;
+
+	if (unlikely(cache->words > 1))
+		return put_words(cache, objs, nr, lost,
+				 live ? XSLAB_CHECK_LIVE : XSLAB_CHECK_START);
+	return likely(live) ? put_check_live(cache, objs, nr, lost) :
+			      put_check_start(cache, objs, nr, lost);
 }
 
 /* In an NMI that found the lock taken. */
@@ -618,7 +667,9 @@ static void drain_nmi(struct xslab_cache *cache, void **objs, unsigned int nr)
 		unsigned long start = slab_start(cache, (unsigned long)objs[i]);
 		struct xpage *slab = slab_of(cache, start);
 
-		if (!set_bit_nmi(cache, slab, object_nr(cache, (unsigned long)objs[i] - start)))
+		unsigned long in = (unsigned long)objs[i] - start;
+
+		if (!set_bit_nmi(cache, slab, object_nr(&cache->check, in)))
 			report_lost(cache, objs[i]);
 		if (xdefer_claim(slab))
 			xdefer_push(cache->pool, &cache->deferred, slab);
@@ -640,9 +691,9 @@ static void slab_drain(struct xmag *mag, void **objs, unsigned int nr)
 		return;
 	}
 	if (likely(cache->words == 1))
-		put_runs(cache, objs, nr, &lost, false, true);
+		put_runs(cache, objs, nr, &lost, XSLAB_TRUST, true);
 	else
-		put_words(cache, objs, nr, &lost);
+		put_words(cache, objs, nr, &lost, XSLAB_TRUST);
 	cache_unlock(cache, flags);
 	if (unlikely(lost))
 		report_lost(cache, lost);
@@ -657,10 +708,7 @@ static unsigned int slab_drain_checked(struct xslab_cache *cache, void **objs,
 
 	if (unlikely(!cache_lock(cache, &flags)))
 		return 0;
-	if (likely(cache->words == 1))
-		nr = put_runs(cache, objs, nr, &lost, true, true);
-	else
-		nr = put_words_checked(cache, objs, nr, &lost);
+	nr = put_checked(cache, objs, nr, &lost);
 	cache_unlock(cache, flags);
 	if (unlikely(lost))
 		report_lost(cache, lost);
@@ -843,7 +891,7 @@ static bool mark_live(struct xslab_cache *cache, void *obj)
 	if (!cache->live)
 		return true;
 	offset = xpool_offset(cache->pool, obj);
-	return set_live(&cache->live[offset >> cache->live_shift], 1);
+	return set_live(&cache->live[offset >> cache->check.live_shift], 1);
 }
 
 /* An object that is not marked live yet, whatever it takes; or NULL. */
@@ -921,7 +969,7 @@ void *xslab_cache_alloc(struct xslab_cache *cache, gfp_t gfp)
 
 	if (unlikely(!xmag_try_alloc(cache->mag.cpus, &obj)))
 		return alloc_slow(cache, gfp);
-	if (likely(cache->near_checks) && unlikely(!set_near_live(cache, obj, 1)))
+	if (likely(cache->check.checks) && unlikely(!set_near_live(&cache->check, obj, 1)))
 		return alloc_again(cache, obj, gfp);
 	if (unlikely(gfp & __GFP_ZERO))
 		return zeroed(cache, obj);
@@ -940,9 +988,9 @@ static bool accept(struct xslab_cache *cache, void *obj)
 	unsigned long start = slab_start(cache, offset);
 
 	if (offset == XPOOL_FOREIGN || start < cache->pool->start ||
-	    !owns(cache, slab_in(cache->pages, start)) || !is_start(cache, offset - start))
+	    !owns(cache, slab_in(cache->pages, start)) || !is_start(&cache->check, offset - start))
 		return false;
-	return !cache->live || set_live(&cache->live[offset >> cache->live_shift], 0);
+	return !cache->live || set_live(&cache->live[offset >> cache->check.live_shift], 0);
 }
 
 /* As accept(), for what is near. */
@@ -950,7 +998,8 @@ static __always_inline bool accept_near(struct xslab_cache *cache, void *obj,
 					unsigned long start)
 {
 	return likely(owns(cache, near_slab(cache, start))) &&
-	       accept_in(cache, obj, (unsigned long)obj - start);
+	       likely(is_start(&cache->check, (unsigned long)obj - start)) &&
+	       (unlikely(!cache->check.checks) || likely(set_near_live(&cache->check, obj, 0)));
 }
 
 static noinline int free_slow(struct xslab_cache *cache, void *obj)
@@ -1041,7 +1090,7 @@ static unsigned int take_bulk(struct xslab_cache *cache, size_t nr, void **objs)
 {
 	unsigned int want = min_t(size_t, nr, XSLAB_CHUNK);
 
-	if (likely(cache->near_checks))
+	if (likely(cache->check.checks))
 		return slab_fill_live(cache, objs, want);
 	return cache->live ? 0 : slab_fill(&cache->mag, objs, want);
 }
@@ -1056,7 +1105,7 @@ static size_t alloc_many(struct xslab_cache *cache, size_t nr, void **objs)
 
 		this_cpu_add(cache->mag.slow->allocs, n);
 		got += n;
-		if (n || (!cache->live == !cache->near_checks && grow(cache)))
+		if (n || (!cache->live == !cache->check.checks && grow(cache)))
 			continue;
 		objs[got] = alloc_marked(cache);	/* what magazines still hold */
 		if (!objs[got])
@@ -1342,12 +1391,12 @@ static int get_live(struct xslab_cache *cache)
 	unsigned long pages = pool->buddy.nr - (pool->start >> PAGE_SHIFT);
 	struct xlive *live = *slot;
 
-	cache->live_shift = live_shift(cache->stride);
+	cache->check.live_shift = live_shift(cache->stride);
 	if (!live) {
 		live = xmeta_alloc(sizeof(*live));
 		if (!live)
 			return -ENOMEM;
-		live->bytes = (pages << PAGE_SHIFT) >> cache->live_shift;
+		live->bytes = (pages << PAGE_SHIFT) >> cache->check.live_shift;
 		live->mem = xmeta_alloc(live->bytes);
 		if (!live->mem) {
 			xmeta_free(live);
@@ -1357,13 +1406,13 @@ static int get_live(struct xslab_cache *cache)
 		*slot = live;
 	}
 	live->users++;
-	cache->live = live->mem - (pool->start >> cache->live_shift);
+	cache->live = live->mem - (pool->start >> cache->check.live_shift);
 	return 0;
 }
 
 static void put_live(struct xslab_cache *cache)
 {
-	struct xlive **slot = &cache->pool->live[cache->live_shift];
+	struct xlive **slot = &cache->pool->live[cache->check.live_shift];
 	struct xlive *live = *slot;
 
 	if (!cache->live || --live->users)
@@ -1498,9 +1547,9 @@ static int set_geometry(struct xslab_cache *cache, const struct xslab_args *args
 	cache->per_slab = (PAGE_SIZE << order) / stride;
 	cache->slack = (PAGE_SIZE << order) % stride;
 	cache->words = BITS_TO_LONGS(cache->per_slab);
-	cache->recip = div64_u64(U64_MAX, stride) + 1;
-	cache->slack_recip = cache->slack * cache->recip;
-	cache->start_limit = cache->recip;
+	cache->check.recip = div64_u64(U64_MAX, stride) + 1;
+	cache->check.slack_recip = cache->slack * cache->check.recip;
+	cache->check.limit = cache->check.recip;
 	for (nr = 0; nr <= cache->per_slab; nr++)
 		cache->list_of[nr] = list_for(cache, nr);
 	return 0;
@@ -1528,7 +1577,7 @@ static void set_near(struct xslab_cache *cache)
 	unsigned long first = round_up(pool->start, PAGE_SIZE << cache->order);
 	unsigned long end = pool->start + pool->bytes;
 
-	cache->near_checks = cache->live && pool->bytes;
+	cache->check.checks = cache->live && pool->bytes;
 	if (cache->live && !pool->bytes)
 		xmag_set_detour(&cache->mag);
 	if (first >= end)
@@ -1536,8 +1585,8 @@ static void set_near(struct xslab_cache *cache)
 	cache->near_base = pool->base + first;
 	cache->near_bytes = end - first;
 	cache->near_pages = pool->pages + (first >> PAGE_SHIFT);
-	if (cache->near_checks)
-		cache->near_live = cache->live - (pool->base >> cache->live_shift);
+	if (cache->check.checks)
+		cache->check.live = cache->live - (pool->base >> cache->check.live_shift);
 }
 
 static void publish(struct xslab_cache *cache)
@@ -1665,7 +1714,7 @@ static void report_object(struct xslab_cache *cache, void *obj)
 	unsigned long offset = xpool_offset(cache->pool, obj);
 
 	pr_err("cache %s: live: %p, object %u of the slab at page %lu\n",
-	       cache->name, obj, object_nr(cache, offset & ~cache->slab_mask),
+	       cache->name, obj, object_nr(&cache->check, offset & ~cache->slab_mask),
 	       xpage_index(cache->pool, slab_at(cache, offset)));
 }
 
