@@ -508,6 +508,16 @@ static void join(struct xbuddy *buddy, unsigned long index, unsigned int order)
 	area_set(buddy, order, i);
 }
 
+/* The used blocks of @order are to be joined as one of order @as. */
+static void unmark_used_as(struct xbuddy *buddy, unsigned long index, unsigned int as,
+			   unsigned int order)
+{
+	unsigned long nr = 1UL << (as - order);
+
+	bitmap_clear(buddy->free_area[order].used, index >> order, nr);
+	buddy->merges += nr - 1;
+}
+
 /* Free a block that is known to be used. */
 static void release(struct xbuddy *buddy, unsigned long index, unsigned int order)
 {
@@ -537,13 +547,16 @@ int xbuddy_free(struct xbuddy *buddy, unsigned long index, unsigned int order)
 }
 EXPORT_SYMBOL_GPL(xbuddy_free);
 
-/* The first of @nr blocks of @order from @index on that is not used, or @nr. */
+/*
+ * The first of @nr blocks of @order from @index on that is not used, or leaves
+ * the range; or @nr.
+ */
 static unsigned int first_not_used(const struct xbuddy *buddy, unsigned long index,
 				   unsigned int order, unsigned int nr)
 {
-	unsigned long i = index >> order;
+	unsigned long i = index >> order, end = min(i + nr, nr_blocks(buddy, order));
 
-	return find_next_zero_bit(buddy->free_area[order].used, i + nr, i) - i;
+	return find_next_zero_bit(buddy->free_area[order].used, end, i) - i;
 }
 
 /**
@@ -557,8 +570,8 @@ static unsigned int first_not_used(const struct xbuddy *buddy, unsigned long ind
  * joined before they are looked for.
  *
  * Context: Any; the caller serialises.
- * Return: 0; or, with nothing changed, what xbuddy_free() says of the first block
- * that cannot be freed.
+ * Return: 0; or, with nothing changed, -EINVAL where @nr is 0, or what
+ * xbuddy_free() says of the first block that cannot be freed.
  */
 int xbuddy_free_row(struct xbuddy *buddy, unsigned long index, unsigned int order,
 		    unsigned int nr)
@@ -572,17 +585,14 @@ int xbuddy_free_row(struct xbuddy *buddy, unsigned long index, unsigned int orde
 	err = check_used(buddy, index, order);
 	if (unlikely(err))
 		return err;
-	if (unlikely(end > buddy->nr))
-		return -ERANGE;
 	good = first_not_used(buddy, index, order, nr);
 	if (unlikely(good < nr))
 		return check_used(buddy, index + ((unsigned long)good << order), order);
 
-	bitmap_clear(buddy->free_area[order].used, index >> order, nr);
 	while (index < end) {
 		unsigned int as = piece_order(index, end - index);
 
-		buddy->merges += (1UL << (as - order)) - 1;
+		unmark_used_as(buddy, index, as, order);
 		join(buddy, index, as);
 		index += 1UL << as;
 	}
