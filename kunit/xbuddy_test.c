@@ -26,26 +26,36 @@ static void expect_valid(struct kunit *test, const struct xbuddy *buddy)
 	KUNIT_EXPECT_EQ(test, xbuddy_validate(buddy), 0);
 }
 
-/* A new instance for a test; it is freed by buddy_exit(), passed or not. */
-static struct xbuddy *new_buddy(struct kunit *test, unsigned long nr)
+#define MAX_BUDDIES	2	/* of a test */
+
+/* The instances of a test; they are freed by buddy_exit(), passed or not. */
+static struct xbuddy *nth_buddy(struct kunit *test, unsigned int nth, unsigned long nr)
 {
-	struct xbuddy *buddy = test->priv;
+	struct xbuddy *buddy = (struct xbuddy *)test->priv + nth;
 
 	xbuddy_destroy(buddy);
 	KUNIT_ASSERT_EQ(test, xbuddy_init(buddy, nr), 0);
 	return buddy;
 }
 
+static struct xbuddy *new_buddy(struct kunit *test, unsigned long nr)
+{
+	return nth_buddy(test, 0, nr);
+}
+
 static int buddy_init(struct kunit *test)
 {
-	test->priv = kunit_kzalloc(test, sizeof(struct xbuddy), GFP_KERNEL);
+	test->priv = kunit_kcalloc(test, MAX_BUDDIES, sizeof(struct xbuddy), GFP_KERNEL);
 	return test->priv ? 0 : -ENOMEM;
 }
 
 static void buddy_exit(struct kunit *test)
 {
-	if (test->priv)
-		xbuddy_destroy(test->priv);
+	struct xbuddy *buddies = test->priv;
+	unsigned int i;
+
+	for (i = 0; buddies && i < MAX_BUDDIES; i++)
+		xbuddy_destroy(&buddies[i]);
 }
 
 /* An untouched range has as many top blocks as fit, and the bits of the rest. */
@@ -468,6 +478,53 @@ static void test_free_run_error(struct kunit *test)
 	expect_unchanged(test, buddy, &before);
 }
 
+struct row_error {
+	const char	*what;
+	unsigned long	index;
+	unsigned int	order;
+	unsigned int	nr;
+	int		err;
+};
+
+static const struct row_error free_row_errors[] = {
+	{ "no blocks", 1, 0, 0, -EINVAL },
+	{ "a free block", 8, 2, 1, -EALREADY },
+	{ "starts with a free page, then a used one", 0, 0, 2, -EALREADY },
+	{ "ends with a free block", 4, 2, 2, -EALREADY },
+	{ "a free block, then across the end", 4, 2, 3, -EALREADY },
+	{ "the second block is larger", 1, 0, 2, -EINVAL },
+	{ "the second block is larger, the third free", 2, 1, 4, -EINVAL },
+	{ "the second block is larger, then far over the end", 1, 0, UINT_MAX, -EINVAL },
+	{ "order too small", 2, 0, 2, -EINVAL },
+	{ "order too large", 4, 3, 1, -EINVAL },
+	{ "misaligned", 1, 1, 2, -EINVAL },
+	{ "inside a block", 3, 0, 1, -EINVAL },
+	{ "order 11", 0, 11, 1, -EINVAL },
+	{ "order 64", 0, 64, 1, -EINVAL },
+	{ "the largest order", 0, UINT_MAX, UINT_MAX, -EINVAL },
+	{ "after the range", 15, 0, 1, -ERANGE },
+	{ "a negative index", -1UL, 0, 2, -ERANGE },
+	{ "a negative index of order 10", -1024UL, 10, 1, -ERANGE },
+	{ "a block across the end", 14, 1, 1, -ERANGE },
+	{ "blocks larger than the range", 0, 10, UINT_MAX, -ERANGE },
+};
+
+static void row_error_desc(const struct row_error *e, char *desc)
+{
+	strscpy(desc, e->what, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(free_row_error, free_row_errors, row_error_desc);
+
+static void test_free_row_error(struct kunit *test)
+{
+	const struct row_error *e = test->param_value;
+	struct xbuddy *buddy = error_buddy(test), before = *buddy;
+
+	KUNIT_EXPECT_EQ(test, xbuddy_free_row(buddy, e->index, e->order, e->nr), e->err);
+	expect_unchanged(test, buddy, &before);
+}
+
 static void test_init_errors(struct kunit *test)
 {
 	struct xbuddy *buddy = test->priv;
@@ -512,6 +569,22 @@ static void test_alloc_errors(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, UINT_MAX), -(long)EINVAL);
 	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, 3), -(long)ENOSPC);
 	KUNIT_EXPECT_EQ(test, xbuddy_alloc(buddy, 10), -(long)ENOSPC);
+	expect_unchanged(test, buddy, &before);
+}
+
+static void test_alloc_many_errors(struct kunit *test)
+{
+	struct xbuddy *buddy = error_buddy(test), before = *buddy;
+	unsigned long indices[2] = { 77, 77 };
+
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_many(buddy, 11, indices, 2), 0U);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_many(buddy, 64, indices, 2), 0U);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_many(buddy, UINT_MAX, indices, 2), 0U);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_many(buddy, 3, indices, 2), 0U);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_many(buddy, 10, indices, 2), 0U);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_many(buddy, 0, indices, 0), 0U);
+	KUNIT_EXPECT_EQ(test, indices[0], 77UL);
+	KUNIT_EXPECT_EQ(test, indices[1], 77UL);
 	expect_unchanged(test, buddy, &before);
 }
 
@@ -651,6 +724,256 @@ static void test_lookup(struct kunit *test)
 }
 
 /*
+ * Many blocks at once: whatever the state, the same as one after the other. Two
+ * instances are brought to the same state; one is used each way.
+ */
+
+struct start {
+	const char	*what;
+	unsigned long	nr;
+	void		(*make)(struct kunit *test, struct xbuddy *buddy,
+				struct rnd_state *rnd);
+};
+
+/* Every second page of the first half is free: |a.c.e.g.|........| */
+static void make_combed(struct kunit *test, struct xbuddy *buddy, struct rnd_state *rnd)
+{
+	unsigned long i;
+
+	for (i = 0; i < buddy->nr / 2; i++)
+		KUNIT_ASSERT_EQ(test, xbuddy_alloc_range(buddy, 0, i, i + 1), (long)i);
+	for (i = 0; i < buddy->nr / 2; i += 2)
+		KUNIT_ASSERT_EQ(test, xbuddy_free(buddy, i, 0), 0);
+}
+
+/* One free block of each order, the largest at the lowest address. */
+static void make_stairs(struct kunit *test, struct xbuddy *buddy, struct rnd_state *rnd)
+{
+	unsigned long at[XBUDDY_NR_ORDERS];
+	int order;
+
+	for (order = XBUDDY_MAX_ORDER; order >= 0; order--) {
+		at[order] = (XBUDDY_MAX_ORDER - order) * TOP_PAGES;
+		KUNIT_ASSERT_EQ(test, xbuddy_alloc_range(buddy, order, at[order],
+							 at[order] + TOP_PAGES),
+				(long)at[order]);
+	}
+	while (xbuddy_alloc(buddy, 0) >= 0)
+		;
+	for (order = 0; order < XBUDDY_NR_ORDERS; order++)
+		KUNIT_ASSERT_EQ(test, xbuddy_free(buddy, at[order], order), 0);
+}
+
+/* Blocks of many orders come and go at random places. */
+static void make_scattered(struct kunit *test, struct xbuddy *buddy, struct rnd_state *rnd)
+{
+	unsigned long i, index;
+	unsigned int order;
+
+	for (i = 0; i < buddy->nr; i++) {
+		order = min(xtest_below(rnd, 6), xtest_below(rnd, 6));
+		index = round_down(xtest_below(rnd, buddy->nr), 1UL << order);
+		if (xbuddy_free(buddy, index, order))
+			xbuddy_alloc_range(buddy, order, index,
+					   min(index + (1UL << order), buddy->nr));
+	}
+}
+
+static void make_untouched(struct kunit *test, struct xbuddy *buddy, struct rnd_state *rnd)
+{
+}
+
+static void make_full(struct kunit *test, struct xbuddy *buddy, struct rnd_state *rnd)
+{
+	KUNIT_ASSERT_EQ(test, xbuddy_alloc_run(buddy, buddy->nr, 0, buddy->nr), 0L);
+}
+
+static const struct start starts[] = {
+	{ "one page", 1, make_untouched },
+	{ "7 pages", 7, make_untouched },
+	{ "3 top blocks", 3 * TOP_PAGES, make_untouched },
+	{ "2 top blocks and 333 pages", 2 * TOP_PAGES + 333, make_untouched },
+	{ "every second page of a half", 2 * TOP_PAGES + 6, make_combed },
+	{ "a block of each order", 11 * TOP_PAGES, make_stairs },
+	{ "scattered", 2600, make_scattered },
+	{ "scattered, 5 top blocks", 5 * TOP_PAGES, make_scattered },
+	{ "full", 1500, make_full },
+};
+
+static void start_desc(const struct start *start, char *desc)
+{
+	strscpy(desc, start->what, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(start, starts, start_desc);
+
+/* Each bit and each count, but the address of the bitmaps. */
+static void expect_alike(struct kunit *test, const struct xbuddy *one,
+			 const struct xbuddy *two)
+{
+	unsigned int order;
+
+	KUNIT_EXPECT_EQ(test, one->nr_free, two->nr_free);
+	KUNIT_EXPECT_EQ(test, one->orders, two->orders);
+	KUNIT_EXPECT_EQ(test, one->splits, two->splits);
+	KUNIT_EXPECT_EQ(test, one->merges, two->merges);
+	for (order = 0; order < XBUDDY_NR_ORDERS; order++)
+		KUNIT_EXPECT_EQ(test, one->free_area[order].nr_free,
+				two->free_area[order].nr_free);
+	KUNIT_ASSERT_EQ(test, one->bytes, two->bytes);
+	KUNIT_EXPECT_EQ(test, memcmp(one->free_area[0].used, two->free_area[0].used,
+				     one->bytes), 0);
+	expect_valid(test, one);
+}
+
+/* How many of the first @nr blocks follow one another. */
+static unsigned int row_length(const unsigned long *indices, unsigned int nr,
+			       unsigned int order)
+{
+	unsigned int n = 1;
+
+	while (n < nr && indices[n] == indices[n - 1] + (1UL << order))
+		n++;
+	return n;
+}
+
+struct pair {
+	struct xbuddy	*many;		/* is used by many blocks at once */
+	struct xbuddy	*single;	/* by one after the other */
+	unsigned long	*indices;
+};
+
+static void take_many(struct kunit *test, struct pair *p, unsigned int order,
+		      unsigned int nr, unsigned int *got)
+{
+	unsigned int i;
+
+	*got = xbuddy_alloc_many(p->many, order, p->indices, nr);
+	KUNIT_ASSERT_LE(test, *got, nr);
+	for (i = 0; i < *got; i++)
+		KUNIT_ASSERT_EQ(test, xbuddy_alloc(p->single, order), (long)p->indices[i]);
+	if (*got < nr)
+		KUNIT_EXPECT_EQ(test, xbuddy_alloc(p->single, order), -(long)ENOSPC);
+	expect_alike(test, p->many, p->single);
+}
+
+static void give_rows(struct kunit *test, struct pair *p, unsigned int order,
+		      unsigned int nr)
+{
+	unsigned int i, n;
+
+	for (i = 0; i < nr; i += n) {
+		n = row_length(p->indices + i, nr - i, order);
+		KUNIT_EXPECT_EQ(test, xbuddy_free_row(p->many, p->indices[i], order, n), 0);
+	}
+	for (i = 0; i < nr; i++)
+		KUNIT_ASSERT_EQ(test, xbuddy_free(p->single, p->indices[i], order), 0);
+	expect_alike(test, p->many, p->single);
+}
+
+/*
+ * Expect the same blocks, the same splits and merges and the same bits after
+ * each step, for all orders and for as many blocks as there are, and more.
+ */
+static void test_many_like_single(struct kunit *test)
+{
+	static const unsigned int nrs[] = { 1, 2, 3, 7, 63, 64, 65, 1000, 12000 };
+	const struct start *start = test->param_value;
+	struct rnd_state rnd[MAX_BUDDIES];
+	unsigned int order, i, got;
+	struct pair p = {
+		.many = nth_buddy(test, 0, start->nr),
+		.single = nth_buddy(test, 1, start->nr),
+		.indices = kunit_kcalloc(test, 12000, sizeof(long), GFP_KERNEL),
+	};
+
+	KUNIT_ASSERT_NOT_NULL(test, p.indices);
+	xtest_seed(test, &rnd[0]);
+	rnd[1] = rnd[0];
+	start->make(test, p.many, &rnd[0]);
+	start->make(test, p.single, &rnd[1]);
+	expect_alike(test, p.many, p.single);
+	for (order = 0; order < XBUDDY_NR_ORDERS; order++) {
+		for (i = 0; i < ARRAY_SIZE(nrs); i++) {
+			take_many(test, &p, order, nrs[i], &got);
+			give_rows(test, &p, order, got);
+		}
+	}
+}
+
+/* In the order of addresses, whatever the length. */
+static void take_each_page(struct kunit *test, struct xbuddy *buddy)
+{
+	unsigned long i;
+
+	for (i = 0; i < buddy->nr; i++)
+		KUNIT_ASSERT_EQ(test, xbuddy_alloc_range(buddy, 0, i, i + 1), (long)i);
+	expect_valid(test, buddy);
+}
+
+/*
+ * |abcd|efgh|ijk: rows of pages that start and end anywhere, over the bounds of
+ * top blocks and up to the end of the range. Expect what single frees do.
+ */
+static void test_rows_across_blocks(struct kunit *test)
+{
+	static const struct { unsigned long from, to; } rows[] = {
+		{ 1, 2 }, { 3, 1021 }, { 1023, 1025 }, { 1025, 3071 }, { 3072, 3077 },
+		{ 2, 3 }, { 1021, 1023 }, { 3071, 3072 }, { 0, 1 },
+	};
+	struct xbuddy *many = nth_buddy(test, 0, 3 * TOP_PAGES + 5);
+	struct xbuddy *single = nth_buddy(test, 1, 3 * TOP_PAGES + 5);
+	unsigned long at;
+	unsigned int i;
+
+	take_each_page(test, many);
+	take_each_page(test, single);
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		unsigned int nr = rows[i].to - rows[i].from;
+
+		KUNIT_EXPECT_EQ(test, xbuddy_free_row(many, rows[i].from, 0, nr), 0);
+		for (at = rows[i].from; at < rows[i].to; at++)
+			KUNIT_ASSERT_EQ(test, xbuddy_free(single, at, 0), 0);
+		expect_alike(test, many, single);
+		KUNIT_EXPECT_EQ(test, xbuddy_free_row(many, rows[i].from, 0, nr), -EALREADY);
+		expect_alike(test, many, single);
+	}
+	expect_untouched(test, many);
+}
+
+/* ghijkl| and a row of one page more than there are. Expect nothing changed. */
+static void test_row_over_the_end(struct kunit *test)
+{
+	struct xbuddy *buddy = new_buddy(test, 15), before;
+	unsigned long i;
+
+	take_each_page(test, buddy);
+	before = *buddy;
+	KUNIT_EXPECT_EQ(test, xbuddy_free_row(buddy, 10, 0, 6), -ERANGE);
+	KUNIT_EXPECT_EQ(test, xbuddy_free_row(buddy, 14, 0, 2), -ERANGE);
+	KUNIT_EXPECT_EQ(test, xbuddy_free_row(buddy, 0, 0, UINT_MAX), -ERANGE);
+	KUNIT_EXPECT_EQ(test, memcmp(buddy, &before, sizeof(before)), 0);
+	for (i = 0; i < buddy->nr; i++)
+		expect_block(test, buddy, i, i, 0, XBUDDY_USED);
+	KUNIT_EXPECT_EQ(test, xbuddy_free_row(buddy, 0, 0, 15), 0);
+	expect_valid(test, buddy);
+	expect_untouched(test, buddy);
+}
+
+/* A row may be made of the parts of blocks and runs that were taken otherwise. */
+static void test_row_of_mixed_origin(struct kunit *test)
+{
+	struct xbuddy *buddy = new_buddy(test, 64);
+
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_run(buddy, 4, 6, 64), 6L);	/* 6-7, 8-9 */
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 1, 10, 12), 10L);
+	KUNIT_EXPECT_EQ(test, xbuddy_free_row(buddy, 6, 1, 4), -EALREADY);
+	KUNIT_EXPECT_EQ(test, xbuddy_free_row(buddy, 6, 1, 3), 0);
+	expect_valid(test, buddy);
+	expect_untouched(test, buddy);
+}
+
+/*
  * The validator: a test that it sees what it is there to see. Bits are turned
  * behind the back of the instance.
  */
@@ -698,7 +1021,7 @@ struct model {
 	unsigned long	nr_used;
 	u8		*page;
 	struct rnd_state rnd;
-	unsigned long	done[5];	/* successes, by kind of operation */
+	unsigned long	done[7];	/* successes, by kind of operation */
 };
 
 /* Runs that were taken; blocks of some may have been freed since. */
@@ -912,6 +1235,62 @@ static bool op_free_run(struct model *m, struct xbuddy *buddy, struct model_run 
 	return xbuddy_free_run(buddy, run->index, run->nr) == want;
 }
 
+#define MODEL_MANY	16
+
+static bool op_alloc_many(struct model *m, struct xbuddy *buddy)
+{
+	unsigned int nr = 1 + xtest_below(&m->rnd, MODEL_MANY), order = random_order(m);
+	unsigned long got[MODEL_MANY];
+	unsigned int n, i;
+	long want;
+
+	n = xbuddy_alloc_many(buddy, order, got, nr);
+	for (i = 0; i < nr; i++) {
+		want = order > XBUDDY_MAX_ORDER ? -EINVAL : model_find(m, order);
+		if (want < 0)
+			break;
+		if (i >= n || got[i] != want)
+			return false;
+		model_take(m, want, order);
+		m->done[5]++;
+	}
+	return n == i;
+}
+
+/* The first of @nr blocks that cannot be freed, if there is one, says why. */
+static int model_free_row_error(const struct model *m, unsigned long index,
+				unsigned int order, unsigned int nr)
+{
+	int err = 0;
+
+	for (; nr && !err; nr--, index += 1UL << order)
+		err = model_free_error(m, index, order);
+	return err;
+}
+
+/* Free the blocks of one order that follow a random page, or one too many. */
+static bool op_free_row(struct model *m, struct xbuddy *buddy)
+{
+	unsigned long index = xtest_below(&m->rnd, m->nr);
+	unsigned int order = m->page[index] ? m->page[index] - 1 : random_order(m);
+	unsigned int nr = 1, i;
+	int want;
+
+	index = round_down(index, 1UL << order);
+	while (!model_free_row_error(m, index + ((unsigned long)nr << order), order, 1))
+		nr++;
+	nr = min(1 + xtest_below(&m->rnd, nr + 1), 1 + xtest_below(&m->rnd, nr + 1));
+	if (!xtest_below(&m->rnd, 16))
+		nr += xtest_below(&m->rnd, 2000);
+
+	want = model_free_row_error(m, index, order, nr);
+	for (i = 0; !want && i < nr; i++) {
+		model_give(m, index + ((unsigned long)i << order), order);
+		m->done[6]++;
+	}
+	return xbuddy_free_row(buddy, index, order, nr) == want;
+}
+
 /* One random operation: more often one that takes while @filling. */
 static bool random_op(struct model *m, struct xbuddy *buddy,
 		      struct model_run *runs, bool filling)
@@ -920,11 +1299,15 @@ static bool random_op(struct model *m, struct xbuddy *buddy,
 	bool take = xtest_below(&m->rnd, 8) < (filling ? 6 : 2);
 	unsigned int kind = xtest_below(&m->rnd, 8);
 
+	if (!take && kind < 2)
+		return kind ? op_free_row(m, buddy) : op_free_run(m, buddy, run);
 	if (!take)
-		return kind ? op_free(m, buddy) : op_free_run(m, buddy, run);
-	if (kind < 5)
+		return op_free(m, buddy);
+	if (kind < 1)
+		return op_alloc_many(m, buddy);
+	if (kind < 4)
 		return op_alloc(m, buddy);
-	return kind < 7 ? op_alloc_range(m, buddy) : op_alloc_run(m, buddy, run);
+	return kind < 6 ? op_alloc_range(m, buddy) : op_alloc_run(m, buddy, run);
 }
 
 static bool balanced(const struct model *m, const struct xbuddy *buddy)
@@ -999,11 +1382,12 @@ static void test_model(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, m.page);
 	xtest_seed(test, &m.rnd);
 	run_model(test, &m, buddy, nr_ops);
-	kunit_info(test, "%lu operations; done: %lu alloc, %lu range, %lu run, %lu free, %lu free run\n",
-		   nr_ops, m.done[0], m.done[1], m.done[2], m.done[3], m.done[4]);
+	kunit_info(test, "%lu operations; done: %lu alloc, %lu range, %lu run, %lu free, %lu free run, %lu of many, %lu in rows\n",
+		   nr_ops, m.done[0], m.done[1], m.done[2], m.done[3], m.done[4],
+		   m.done[5], m.done[6]);
 	/* A test that never succeeds at anything would show nothing. */
 	for (i = 0; i < ARRAY_SIZE(m.done); i++)
-		KUNIT_EXPECT_GE(test, m.done[i], nr_ops / 500);
+		KUNIT_EXPECT_GE(test, m.done[i], nr_ops / 1000);
 }
 
 static struct kunit_case buddy_cases[] = {
@@ -1019,9 +1403,11 @@ static struct kunit_case buddy_cases[] = {
 	KUNIT_CASE_PARAM(test_free_error, free_error_gen_params),
 	KUNIT_CASE(test_double_free),
 	KUNIT_CASE_PARAM(test_free_run_error, free_run_error_gen_params),
+	KUNIT_CASE_PARAM(test_free_row_error, free_row_error_gen_params),
 	KUNIT_CASE(test_init_errors),
 	KUNIT_CASE(test_init_without_memory),
 	KUNIT_CASE(test_alloc_errors),
+	KUNIT_CASE(test_alloc_many_errors),
 	KUNIT_CASE(test_alloc_range_errors),
 	KUNIT_CASE(test_alloc_run_errors),
 	KUNIT_CASE(test_range_places),
@@ -1030,6 +1416,10 @@ static struct kunit_case buddy_cases[] = {
 	KUNIT_CASE(test_run_first_fit),
 	KUNIT_CASE(test_run_freed_by_blocks),
 	KUNIT_CASE(test_lookup),
+	KUNIT_CASE_PARAM(test_many_like_single, start_gen_params),
+	KUNIT_CASE(test_rows_across_blocks),
+	KUNIT_CASE(test_row_over_the_end),
+	KUNIT_CASE(test_row_of_mixed_origin),
 	KUNIT_CASE(test_validator_sees),
 	KUNIT_CASE_PARAM(test_model, model_length_gen_params),
 	{ }
