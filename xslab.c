@@ -397,18 +397,11 @@ static noinline void relist_deferred(struct xslab_cache *cache)
 	}
 }
 
-static __always_inline bool cache_lock(struct xslab_cache *cache, unsigned long *flags)
+/* After each taking of the lock. */
+static __always_inline void settle(struct xslab_cache *cache)
 {
-	if (!xlock(&cache->lock, flags))
-		return false;
 	if (unlikely(xdefer_waits(&cache->deferred)))
 		relist_deferred(cache);
-	return true;
-}
-
-static void cache_unlock(struct xslab_cache *cache, unsigned long flags)
-{
-	raw_spin_unlock_irqrestore(&cache->lock, flags);
 }
 
 /*
@@ -483,11 +476,12 @@ static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 	struct xpage *slab;
 	unsigned long flags;
 
-	if (!cache_lock(cache, &flags))
+	if (!xlock(&cache->lock, &flags))
 		return 0;
+	settle(cache);
 	while (got < nr && (slab = best_slab(cache)))
 		got += take_slab(cache, slab, objs + got, nr - got, mark);
-	cache_unlock(cache, flags);
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	return got;
 }
 
@@ -686,15 +680,16 @@ static void slab_drain(struct xmag *mag, void **objs, unsigned int nr)
 
 	if (!nr)
 		return;
-	if (unlikely(!cache_lock(cache, &flags))) {
+	if (unlikely(!xlock(&cache->lock, &flags))) {
 		drain_nmi(cache, objs, nr);
 		return;
 	}
+	settle(cache);
 	if (likely(cache->words == 1))
 		put_runs(cache, objs, nr, &lost, XSLAB_TRUST, true);
 	else
 		put_words(cache, objs, nr, &lost, XSLAB_TRUST);
-	cache_unlock(cache, flags);
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	if (unlikely(lost))
 		report_lost(cache, lost);
 }
@@ -706,10 +701,11 @@ static unsigned int slab_drain_checked(struct xslab_cache *cache, void **objs,
 	unsigned long flags;
 	void *lost = NULL;
 
-	if (unlikely(!cache_lock(cache, &flags)))
+	if (unlikely(!xlock(&cache->lock, &flags)))
 		return 0;
+	settle(cache);
 	nr = put_checked(cache, objs, nr, &lost);
-	cache_unlock(cache, flags);
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	if (unlikely(lost))
 		report_lost(cache, lost);
 	return nr;
@@ -756,16 +752,17 @@ static bool grow(struct xslab_cache *cache)
 		return false;
 	mark_all_free(cache, slab);
 	construct(cache, slab);
-	if (!cache_lock(cache, &flags)) {
+	if (!xlock(&cache->lock, &flags)) {
 		xpool_put(cache->pool, slab);
 		return false;
 	}
+	settle(cache);
 	slab->nr_free = cache->per_slab;
 	WRITE_ONCE(slab->cache, cache);
 	list_slab(cache, slab, XSLAB_FREE);
 	cache->capacity += cache->per_slab;
 	cache->nr_free += cache->per_slab;
-	cache_unlock(cache, flags);
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	return true;
 }
 
@@ -795,11 +792,12 @@ static unsigned int release_some(struct xslab_cache *cache)
 	unsigned long flags;
 	unsigned int nr = 0;
 
-	if (!cache_lock(cache, &flags))
+	if (!xlock(&cache->lock, &flags))
 		return 0;
+	settle(cache);
 	while (nr < ARRAY_SIZE(slabs) && (slabs[nr] = spare_slab(cache)))
 		nr++;
-	cache_unlock(cache, flags);
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	if (nr)
 		xpool_put_many(cache->pool, slabs, nr);
 	return nr;
@@ -1362,14 +1360,15 @@ int xslab_validate(struct xslab_cache *cache)
 	bool valid = true;
 	unsigned int l;
 
-	if (!cache_lock(cache, &flags))
+	if (!xlock(&cache->lock, &flags))
 		return -EBUSY;
+	settle(cache);
 	for (l = 0; l < XSLAB_LISTS; l++) {
 		valid &= list_valid(cache, l, &nr_free);
 		slabs += cache->nr[l];
 	}
 	valid &= nr_free == cache->nr_free && slabs * cache->per_slab == cache->capacity;
-	cache_unlock(cache, flags);
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	return valid ? 0 : -EUCLEAN;
 }
 EXPORT_SYMBOL_GPL(xslab_validate);
@@ -1725,11 +1724,12 @@ static unsigned long report_live(struct xslab_cache *cache)
 	unsigned long live, flags;
 	unsigned int i, nr;
 
-	if (!cache_lock(cache, &flags))
+	if (!xlock(&cache->lock, &flags))
 		return ULONG_MAX;
+	settle(cache);
 	live = cache->capacity - cache->nr_free;
 	nr = live ? find_live(cache, objs, ARRAY_SIZE(objs)) : 0;
-	cache_unlock(cache, flags);
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	if (!live)
 		return 0;
 
