@@ -877,6 +877,157 @@ static void test_alloc_order_too_large(struct kunit *test)
 }
 
 /*
+ * Blocks without magazines: the pool keeps the one of each order that was freed
+ * last, as it is, until somebody needs its pages.
+ */
+
+#define HOT_PAIRS	100
+
+/* Take and free a block of @order; expect the magazines to count it meanwhile. */
+static void *expect_hot_pair(struct kunit *test, struct xpool *pool, unsigned int order)
+{
+	u64 pages = stats_of(pool).pages;
+	void *addr = xpool_alloc_addr(pool, order, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, addr);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, pages + BIT(order));
+	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 0ULL);
+	expect_balance(test, pool);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, order), 0);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, pages);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 1ULL << order);
+	expect_balance(test, pool);
+	return addr;
+}
+
+static void expect_cheap_pairs(struct kunit *test, struct xpool *pool, unsigned int order)
+{
+	void *addr = expect_hot_pair(test, pool, order);
+	struct xpool_stats first = stats_of(pool), last;
+	int i;
+
+	for (i = 0; i < HOT_PAIRS; i++)
+		KUNIT_EXPECT_PTR_EQ(test, expect_hot_pair(test, pool, order), addr);
+	last = stats_of(pool);
+	KUNIT_EXPECT_EQ(test, last.splits, first.splits);
+	KUNIT_EXPECT_EQ(test, last.merges, first.merges);
+	KUNIT_EXPECT_EQ(test, last.gets, first.gets);
+	KUNIT_EXPECT_EQ(test, last.puts, first.puts);
+	KUNIT_EXPECT_EQ(test, last.allocs, first.allocs + HOT_PAIRS);
+	expect_refusal(test, pool, addr, order, -EALREADY);
+	expect_all_free(test, pool);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).largest_free, 1024ULL);
+}
+
+/* Expect a block to be split once and joined once, however often it is used. */
+static void test_hot_pair(struct kunit *test)
+{
+	struct xpool *pool = system_pool(test, ERROR_POOL);
+
+	expect_cheap_pairs(test, pool, 4);
+	expect_cheap_pairs(test, pool, XBUDDY_MAX_ORDER);
+}
+
+/* All of a pool is one block, freed last. Expect each of its pages to be had. */
+static void test_hot_for_other_orders(struct kunit *test)
+{
+	struct xpool *pool = system_pool(test, 4 << 20);
+	unsigned long **pages = kunit_kcalloc(test, MAX_ORDER_PAGES + 1, sizeof(*pages),
+					      GFP_KERNEL);
+	unsigned long i;
+
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	xtest_pin();
+	expect_hot_pair(test, pool, XBUDDY_MAX_ORDER);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).free, 0ULL);
+	KUNIT_EXPECT_EQ(test, take_all(pool, pages, MAX_ORDER_PAGES + 1), MAX_ORDER_PAGES);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, (u64)MAX_ORDER_PAGES);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 0ULL);
+	expect_balance(test, pool);
+	for (i = 0; i < MAX_ORDER_PAGES; i++)
+		KUNIT_ASSERT_EQ(test, xpool_free_addr(pool, pages[i], 0), 0);
+	expect_balance(test, pool);
+	expect_all_free(test, pool);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).largest_free, (u64)MAX_ORDER_PAGES);
+}
+
+/* A cache takes its slabs from it too. */
+static void test_hot_for_slabs(struct kunit *test)
+{
+	struct xslab_args args = { .name = "xpool-test", .size = PAGE_SIZE };
+	struct xpool *pool = system_pool(test, 4 << 20);
+	struct xslab_cache *cache = xslab_cache_create_in(pool, &args);
+	void *obj;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(cache));
+	expect_hot_pair(test, pool, XBUDDY_MAX_ORDER);
+	obj = xslab_cache_alloc(cache, GFP_KERNEL);
+	KUNIT_EXPECT_NOT_NULL(test, obj);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 0ULL);
+	expect_balance(test, pool);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
+	expect_all_free(test, pool);
+}
+
+/* aabb with the two halves freed, a and b: expect one kept, and both for a whole. */
+static void test_hot_for_larger(struct kunit *test)
+{
+	struct xpool *pool = system_pool(test, 4 << 20);
+	void *half[2], *whole;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		half[i] = xpool_alloc_addr(pool, XBUDDY_MAX_ORDER - 1, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, half[i]);
+	}
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, half[i], XBUDDY_MAX_ORDER - 1), 0);
+		KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 512ULL);
+		KUNIT_EXPECT_EQ(test, stats_of(pool).free, 512ULL * i);
+		expect_balance(test, pool);
+	}
+	whole = xpool_alloc_addr(pool, XBUDDY_MAX_ORDER, GFP_KERNEL);
+	KUNIT_EXPECT_PTR_EQ(test, whole, half[0]);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 0ULL);
+	expect_balance(test, pool);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, whole, XBUDDY_MAX_ORDER), 0);
+	expect_all_free(test, pool);
+}
+
+/* One of each order at a time. Expect all counted, and all back after a shrink. */
+static void test_hot_of_each_order(struct kunit *test)
+{
+	struct xpool *pool = system_pool(test, ERROR_POOL);
+	void *addr[XBUDDY_NR_ORDERS];
+	unsigned int order;
+	u64 sum = 0;
+
+	xtest_pin();
+	for (order = 0; order < XBUDDY_NR_ORDERS; order++) {
+		addr[order] = xpool_alloc_addr(pool, order, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, addr[order]);
+	}
+	expect_balance(test, pool);
+	for (order = 4; order < XBUDDY_NR_ORDERS; order++) {
+		u64 before = stats_of(pool).magazines;
+
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[order], order), 0);
+		KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, before + BIT(order));
+		expect_balance(test, pool);
+		sum += BIT(order);
+	}
+	KUNIT_EXPECT_GE(test, stats_of(pool).magazines, sum);
+	xpool_shrink(pool);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 0ULL);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, 15ULL);
+	expect_balance(test, pool);
+	for (order = 0; order < 4; order++)
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[order], order), 0);
+	expect_all_free(test, pool);
+}
+
+/*
  * Random use. The client keeps a table of what it holds; nothing else.
  */
 
@@ -1256,6 +1407,11 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(test_free_null),
 	KUNIT_CASE(test_free_of_slab_page),
 	KUNIT_CASE(test_alloc_order_too_large),
+	KUNIT_CASE(test_hot_pair),
+	KUNIT_CASE(test_hot_for_other_orders),
+	KUNIT_CASE(test_hot_for_slabs),
+	KUNIT_CASE(test_hot_for_larger),
+	KUNIT_CASE(test_hot_of_each_order),
 	KUNIT_CASE(test_random_use),
 	KUNIT_CASE(test_never_written),
 	KUNIT_CASE(test_never_touched),
