@@ -130,26 +130,48 @@ static void count_pages(struct xpool *pool, enum xpage_kind kind, long nr)
 		pool->nr_client_pages += nr;
 }
 
+static noinline void refuse_late(struct xpool *pool, const struct xpage *page)
+{
+	atomic_long_inc(&pool->errors);
+	pr_err_ratelimited("pool %s: the block at page %lu was freed twice, found late\n",
+			   pool->name, xpage_index(pool, page));
+}
+
+/* Is it on its way back? It may have been back before, or be a client's again. */
+static bool comes_back(const struct xpage *page)
+{
+	return page->kind != XPAGE_NONE && page->kind != XPAGE_LIVE;
+}
+
 /*
- * @nr blocks of 2^@order pages that follow one another from @page on. The buddy
- * system has the last word on double frees: two CPUs may have freed a block at
- * the same instant, and both been believed.
+ * @nr blocks of one state that follow one another from @page on. Two CPUs may have
+ * freed a block at the same instant, and both been believed, so it may come back
+ * when it is back. False: at least one cannot be put, and none was.
  */
-static void put_row(struct xpool *pool, struct xpage *page, unsigned int nr)
+static bool try_row(struct xpool *pool, struct xpage *page, unsigned int nr)
 {
 	unsigned int order = page->order, i;
 
 	lockdep_assert_held(&pool->lock);
-	if (unlikely(xbuddy_free_row(&pool->buddy, xpage_index(pool, page), order, nr))) {
-		atomic_long_inc(&pool->errors);
-		pr_err_ratelimited("pool %s: one of %u blocks from page %lu on was freed twice, found late\n",
-				   pool->name, nr, xpage_index(pool, page));
-		return;
-	}
+	if (unlikely(!comes_back(page) ||
+		     xbuddy_free_row(&pool->buddy, xpage_index(pool, page), order, nr)))
+		return false;
 	count_pages(pool, page->kind, -((long)nr << order));
 	pool->puts += nr;
 	for (i = 0; i < nr; i++, page += 1UL << order)
 		WRITE_ONCE(page->kind, XPAGE_NONE);
+	return true;
+}
+
+static void put_row(struct xpool *pool, struct xpage *page, unsigned int nr)
+{
+	unsigned long size = 1UL << page->order;
+
+	if (likely(try_row(pool, page, nr)))
+		return;
+	for (; nr; nr--, page += size)
+		if (!try_row(pool, page, 1))
+			refuse_late(pool, page);
 }
 
 static void put_locked(struct xpool *pool, struct xpage *page)
@@ -196,6 +218,16 @@ static bool put_hot(struct xpool *pool)
 		put_locked(pool, page);
 	}
 	return was;
+}
+
+/* The one that was hot goes back. */
+static void make_hot(struct xpool *pool, struct xpage *page, unsigned int order)
+{
+	swap(pool->hot[order], page);
+	if (page)
+		put_locked(pool, page);
+	else
+		pool->nr_hot_pages += 1UL << order;
 }
 
 static struct xpage *get_hot(struct xpool *pool, unsigned int order)
@@ -328,7 +360,7 @@ static void defer_put(struct xpool *pool, struct xpage *page)
 
 /*
  * How many of the @nr blocks from @pages on follow one another, upwards or
- * downwards: *@first is the lowest.
+ * downwards, in the same state: *@first is the lowest.
  */
 static unsigned int find_row(struct xpage **pages, unsigned int nr, struct xpage **first)
 {
@@ -341,7 +373,8 @@ static unsigned int find_row(struct xpage **pages, unsigned int nr, struct xpage
 	step = pages[1] - pages[0];
 	if (step != size && step != -size)
 		return 1;
-	while (n < nr && pages[n] - pages[n - 1] == step)
+	while (n < nr && pages[n] - pages[n - 1] == step &&
+	       pages[n]->state == pages[0]->state)
 		n++;
 	if (step < 0)
 		*first = pages[n - 1];
@@ -387,11 +420,10 @@ void xpool_put_hot(struct xpool *pool, struct xpage *page)
 		return;
 	}
 	put_deferred(pool);
-	swap(pool->hot[order], page);
-	if (page)
-		put_locked(pool, page);
+	if (likely(page->kind == XPAGE_CACHED && page != pool->hot[order]))
+		make_hot(pool, page, order);
 	else
-		pool->nr_hot_pages += 1UL << order;
+		refuse_late(pool, page);
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 }
 
