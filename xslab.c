@@ -1083,14 +1083,25 @@ EXPORT_SYMBOL_GPL(xslab_free);
  * Bulk: past the magazines, because the slabs' maps are faster for many
  */
 
-/* Up to @nr objects of the slabs there are, marked live; 0 where the marks are far. */
+/* Mark @nr objects live, the long way; returns how many of them were not. */
+static unsigned int mark_far(struct xslab_cache *cache, void **objs, unsigned int nr)
+{
+	unsigned int i, fresh = 0;
+
+	for (i = 0; i < nr; i++)
+		if (likely(mark_live(cache, objs[i])))
+			objs[fresh++] = objs[i];
+	return fresh;
+}
+
+/* Up to @nr objects of the slabs there are, marked live. */
 static unsigned int take_bulk(struct xslab_cache *cache, size_t nr, void **objs)
 {
 	unsigned int want = min_t(size_t, nr, XSLAB_CHUNK);
 
 	if (likely(cache->check.checks))
 		return slab_fill_live(cache, objs, want);
-	return cache->live ? 0 : slab_fill(&cache->mag, objs, want);
+	return mark_far(cache, objs, slab_fill(&cache->mag, objs, want));
 }
 
 /* Up to @nr objects, marked live, from wherever they are; returns how many. */
@@ -1103,7 +1114,7 @@ static size_t alloc_many(struct xslab_cache *cache, size_t nr, void **objs)
 
 		this_cpu_add(cache->mag.slow->allocs, n);
 		got += n;
-		if (n || (!cache->live == !cache->check.checks && grow(cache)))
+		if (n || grow(cache))
 			continue;
 		objs[got] = alloc_marked(cache);	/* what magazines still hold */
 		if (!objs[got])
@@ -1142,6 +1153,26 @@ int xslab_cache_alloc_bulk(struct xslab_cache *cache, gfp_t gfp, size_t nr, void
 }
 EXPORT_SYMBOL_GPL(xslab_cache_alloc_bulk);
 
+/* The same for any pool: also for what slab_drain_checked() stops at. */
+static noinline void free_bulk_far(struct xslab_cache *cache, size_t nr, void **objs)
+{
+	void *chunk[XSLAB_CHUNK];
+	unsigned int n = 0;
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		if (accept(cache, objs[i]))
+			chunk[n++] = objs[i];
+		else
+			refuse_free(cache, objs[i]);
+		if (n == XSLAB_CHUNK) {
+			slab_drain(&cache->mag, chunk, n);
+			n = 0;
+		}
+	}
+	slab_drain(&cache->mag, chunk, n);
+}
+
 /**
  * xslab_cache_free_bulk() - give many objects back
  * @cache: the cache that they were taken from
@@ -1159,10 +1190,9 @@ void xslab_cache_free_bulk(struct xslab_cache *cache, size_t nr, void **objs)
 		unsigned int n = slab_drain_checked(cache, objs,
 						    min_t(size_t, nr, XSLAB_CHUNK));
 
-		/* It stops at an error, or at what takes the long way. */
 		if (unlikely(!n)) {
-			xslab_cache_free(cache, objs[0]);
-			n = 1;
+			n = cache->near_bytes ? 1 : min_t(size_t, nr, XSLAB_CHUNK);
+			free_bulk_far(cache, n, objs);
 		}
 		objs += n;
 		nr -= n;
