@@ -358,6 +358,19 @@ static void drain_magazines(struct xpool *pool)
 	xpool_settle(pool);
 }
 
+/* Each client gives a few pages back; returns how many. */
+static unsigned long ask_clients(struct xpool *pool)
+{
+	struct xclient *client;
+	unsigned long flags, got = 0;
+
+	raw_spin_lock_irqsave(&pool->client_lock, flags);
+	list_for_each_entry(client, &pool->clients, node)
+		got += client->reclaim(client);
+	raw_spin_unlock_irqrestore(&pool->client_lock, flags);
+	return got;
+}
+
 /**
  * xpool_shrink() - put all pages that no client holds back into whole blocks
  * @pool: the pool
@@ -370,14 +383,14 @@ static void drain_magazines(struct xpool *pool)
  */
 void xpool_shrink(struct xpool *pool)
 {
-	struct xclient *client;
-	unsigned long flags;
+	unsigned long all = 0, got;
 
 	drain_magazines(pool);
-	raw_spin_lock_irqsave(&pool->client_lock, flags);
-	list_for_each_entry(client, &pool->clients, node)
-		client->reclaim(client);
-	raw_spin_unlock_irqrestore(&pool->client_lock, flags);
+	do {
+		got = ask_clients(pool);
+		all += got;
+		cond_resched();
+	} while (got && all < pool->nr_pages);	/* others may fill what we empty */
 }
 EXPORT_SYMBOL_GPL(xpool_shrink);
 

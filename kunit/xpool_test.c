@@ -861,6 +861,27 @@ static void test_free_of_slab_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
 }
 
+#define MANY_OBJECTS	512
+
+/* More empty slabs than a cache gives back at a time. Expect none left. */
+static void test_shrink_many_slabs(struct kunit *test)
+{
+	struct xslab_args args = { .name = "xpool-test", .size = PAGE_SIZE };
+	struct xpool *pool = system_pool(test, ERROR_POOL);
+	struct xslab_cache *cache = xslab_cache_create_in(pool, &args);
+	void **objs = kunit_kcalloc(test, MANY_OBJECTS, sizeof(*objs), GFP_KERNEL);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(cache) || !objs);
+	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, MANY_OBJECTS, objs),
+			MANY_OBJECTS);
+	xslab_cache_free_bulk(cache, MANY_OBJECTS, objs);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).slabs, (u64)MANY_OBJECTS);
+	xpool_shrink(pool);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).slabs, 0ULL);
+	expect_balance(test, pool);
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
+}
+
 static void test_alloc_order_too_large(struct kunit *test)
 {
 	struct xpool *pool = system_pool(test, ERROR_POOL);
@@ -1482,6 +1503,7 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(test_foreign_page),
 	KUNIT_CASE(test_free_null),
 	KUNIT_CASE(test_free_of_slab_page),
+	KUNIT_CASE(test_shrink_many_slabs),
 	KUNIT_CASE(test_alloc_order_too_large),
 	KUNIT_CASE(test_hot_pair),
 	KUNIT_CASE(test_hot_for_other_orders),
