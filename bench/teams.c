@@ -12,6 +12,8 @@
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/vmalloc.h>
 
 #include "xbench.h"
@@ -183,6 +185,7 @@ int xbench_team(xrun_fn fn, enum xwork work, unsigned long slots, struct xrun *r
 	team = vzalloc(sizeof(*team));
 	if (!team)
 		return -ENOMEM;
+	memset(run->objs, 0, XBENCH_MAX_OBJS * sizeof(*run->objs));
 	team->fn = fn;
 	team->work = work;
 	team->threads = run->threads;
@@ -202,6 +205,27 @@ int xbench_team(xrun_fn fn, enum xwork work, unsigned long slots, struct xrun *r
  */
 
 #define PAIRS 200000
+
+static void *null_create(const struct xcontest *contest)
+{
+	return ZERO_SIZE_PTR;
+}
+
+static void null_destroy(void *handle)
+{
+}
+
+/* How much of two CPUs the machine lets us have: 2.00 where it is idle. */
+static const struct xallocator nothing[] = {
+	{ "nothing", 0, xbench_nothing, null_create, null_destroy },
+	{}
+};
+
+static const struct xscenario null_scenarios[] = {
+	{ "own-null-1cpu", XWORK_PAIR, 100 * PAIRS, .threads = 1 },
+	{ "own-null-2cpu", XWORK_PAIR, 100 * PAIRS, .threads = 2 },
+	{}
+};
 
 static const struct xscenario fixed_scenarios[] = {
 	{ "own-pair-1cpu", XWORK_PAIR, PAIRS, .threads = 1 },
@@ -246,6 +270,7 @@ static const struct xscenario page_scenarios[] = {
 };
 
 static const struct xcontest contests[] = {
+	{ nothing, null_scenarios, .suffix = "loop" },
 	{ xbench_caches, fixed_scenarios, .size = 64 },
 	{ xbench_caches, fixed_scenarios, .size = 256 },
 	{ xbench_caches, xmalloc_test, .size = 64 },

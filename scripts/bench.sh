@@ -92,9 +92,9 @@ run_icount2() {
 	collect "icount2-$KVER_NEW" icount 2
 }
 
-run_uml() { # way cpus suites
+run_uml() { # way, cpus, suites, runs
 	prepare "bench-um-${1#uml-}"
-	parameters 15 "$3" | uml "$1" "$2"
+	parameters "$4" "$3" | uml "$1" "$2"
 	collect "$1" "$1" "$2"
 }
 
@@ -114,8 +114,8 @@ run_way() {
 		run_icount2
 		run_icount "$KVER_OLD" objects,pages,genpool,worst,memory
 		;;
-	uml-up) run_uml uml-up 1 objects,pages,genpool ;;
-	uml-smp) run_uml uml-smp 2 remote,teams ;;
+	uml-up) run_uml uml-up 1 objects,pages,genpool 15 ;;
+	uml-smp) run_uml uml-smp 2 remote,teams 9 ;;
 	tcg2) run_tcg2 ;;
 	*) die "no way is named $1" ;;
 	esac
