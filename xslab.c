@@ -457,6 +457,13 @@ static __always_inline unsigned int take_word(struct xslab_cache *cache, struct 
 	return got;
 }
 
+/* What is free after @taken were taken: NMIs may have set bits that nobody counted. */
+static __always_inline unsigned int left_free(const struct xslab_cache *cache,
+					      struct xpage *slab, unsigned int taken)
+{
+	return has_nmi_words(cache) ? slab->nr_free - taken : count_free(cache, slab);
+}
+
 static __always_inline unsigned int take_slab(struct xslab_cache *cache, struct xpage *slab,
 					      void **objs, unsigned int nr, bool mark)
 {
@@ -465,7 +472,7 @@ static __always_inline unsigned int take_slab(struct xslab_cache *cache, struct 
 	do {
 		got += take_word(cache, slab, w, objs + got, nr - got, &taken, mark);
 	} while (++w < cache->words && got < nr);
-	set_nr_free(cache, slab, slab->nr_free - taken);
+	set_nr_free(cache, slab, left_free(cache, slab, taken));
 	return got;
 }
 
