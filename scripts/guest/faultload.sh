@@ -7,7 +7,6 @@
 # shellcheck source=lib.sh
 . /guest/lib.sh
 
-attributes=/sys/kernel/debug
 tolerance=$((1024 + quarantine)) # KiB from the load number `settled` on
 limit=3000
 
@@ -15,19 +14,7 @@ limit=3000
 # pages of caches that only error paths use. What is counted starts after.
 settled=64
 
-prepare() {
-	for attribute in failslab fail_page_alloc; do
-		[ -d $attributes/$attribute ] || return
-		echo 0 >$attributes/$attribute/verbose # a backtrace each would look like a splat
-		echo N >$attributes/$attribute/ignore-gfp-wait
-	done
-	echo 0 >$attributes/fail_page_alloc/min-order
-	[ -e $attributes/fail_page_alloc/ignore-gfp-highmem ] &&
-		echo N >$attributes/fail_page_alloc/ignore-gfp-highmem
-	return 0
-}
-
-if ! prepare; then
+if ! arm_faults; then
 	skip "allocations that fail at load" "no fault injection in this kernel"
 	finish faultload
 	exit

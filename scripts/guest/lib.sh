@@ -46,6 +46,21 @@ finish() { # suite
 quarantine=0
 if zcat /proc/config.gz 2>/dev/null | grep -qx CONFIG_KASAN=y; then quarantine=4096; fi
 
+# Let a test that counts on it have any allocation of its own fail. Nothing fails
+# by itself: the probability stays 0. False where the kernel cannot.
+arm_faults() {
+	attributes=/sys/kernel/debug
+	for attribute in failslab fail_page_alloc; do
+		[ -d $attributes/$attribute ] || return
+		echo 0 >$attributes/$attribute/verbose # a backtrace each would look like a splat
+		echo N >$attributes/$attribute/ignore-gfp-wait
+	done
+	echo 0 >$attributes/fail_page_alloc/min-order
+	[ -e $attributes/fail_page_alloc/ignore-gfp-highmem ] &&
+		echo N >$attributes/fail_page_alloc/ignore-gfp-highmem
+	return 0
+}
+
 loaded() { grep -q "^$1 " /proc/modules; }
 
 # rmmod can meet a reference that is just being dropped

@@ -35,6 +35,8 @@ run_shell() {
 	return $status
 }
 
+arm_faults || kmsg "# no fault injection in this kernel: tests that need it are skipped"
+
 seconds() { cut -d. -f1 /proc/uptime; }
 
 while read -r kind name; do
