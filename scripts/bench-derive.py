@@ -4,7 +4,8 @@
 
     bench-derive.py results.csv
 
-    speedup		what two CPUs do in the time that one does it, of 2.00
+    speedup		what two CPUs do in the time that one does it, of 2.00; of
+			the fastest runs, which nothing else on the machine slowed
     bulk_gain		one by one past the magazines / in bulk, time of a free
     ms_layer		freeing a layer of 25,000 slices, in milliseconds
     insn_live_check	what the live check of an operation costs
@@ -20,24 +21,23 @@ LIVE_CHECK = ("pair-256", "batch128-256", "bulk64-256")
 
 
 def derive(rows):
-    medians = {(r["kernel"], r["rig"], r["cpus"], r["workload"], r["allocator"], r["metric"]):
-               float(r["median"]) for r in rows}
+    least = {id_of(r): float(r["min"]) for r in rows}
+    medians = {id_of(r): float(r["median"]) for r in rows}
 
     def add(key, workload, metric, value, digits=2):
         number = f"{value:.{digits}f}"
         return dict(zip(COLUMNS, (*key[:3], workload, key[4], metric, number, number, number)))
 
     for key, value in medians.items():
-        kernel, rig, cpus, workload, allocator, metric = key
+        _, rig, _, workload, allocator, metric = key
 
         def other(**changes):
-            names = ("kernel", "rig", "cpus", "workload", "allocator", "metric")
-            return medians.get(tuple(changes.get(n, v) for n, v in zip(names, key)))
+            return medians.get(tuple(changes.get(n, v) for n, v in zip(COLUMNS, key)))
 
         if "-2cpu-" in workload and value:
-            one = other(workload=workload.replace("-2cpu-", "-1cpu-"))
+            one = least.get((*key[:3], workload.replace("-2cpu-", "-1cpu-"), *key[4:]))
             if one:
-                yield add(key, workload, "speedup", 2 * one / value)
+                yield add(key, workload, "speedup", 2 * one / least[key])
         if workload == "slices-bulk-120" and metric.endswith("_free") and value:
             single = other(workload="slices-bulk-of-1-120")
             if single:
@@ -48,10 +48,14 @@ def derive(rows):
             off = other(allocator="xalloc-nochecks")
             if off:
                 yield add(key, workload, metric.replace("insn_", "insn_live_check_"), value - off)
-        if workload.endswith("-16G"):
+        if workload.endswith("-16G") and metric == "insn_most":
             small = other(workload=workload.replace("-16G", "-16M"))
             if small:
-                yield add(key, workload, metric.replace("insn_most", "ratio_16G_16M"), value / small)
+                yield add(key, workload, "ratio_16G_16M", value / small)
+
+
+def id_of(row):
+    return tuple(row[name] for name in COLUMNS[:6])
 
 
 def run_of(row):

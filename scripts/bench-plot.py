@@ -33,6 +33,7 @@ SHOWN = (
 BARS = (("xalloc", "#1f5fa8", "xalloc, all checks"),
         ("xalloc-nochecks", "#7fb6e6", "xalloc, no live check"))
 LABEL, WIDTH, VALUES, ROW, BAR, TOP = 250, 260, 190, 30, 11, 120
+PER_BAND, GAP = 3, 90
 FULL = 1.25     # of the peer, at the right end
 COLUMN = LABEL + WIDTH + VALUES
 
@@ -76,24 +77,34 @@ def draw_row(x, y, workload, metric, peer, costs):
                size=11, color="#555")
 
 
-def draw_column(x, title, rows):
-    bottom = TOP + len(rows) * ROW
-    yield text(x + LABEL, TOP - 26, title, size=14, weight="bold")
+def draw_column(x, top, title, rows):
+    bottom = top + len(rows) * ROW
+    yield text(x + LABEL, top - 26, title, size=14, weight="bold")
     for part in (0, 0.25, 0.5, 0.75, 1):
         at = x + LABEL + part / FULL * WIDTH
         color = "#c03020" if part == 1 else "#ddd"
-        yield f'<line x1="{at:.1f}" y1="{TOP}" x2="{at:.1f}" y2="{bottom}" stroke="{color}"/>'
-        yield text(at, TOP - 8, "peer" if part == 1 else f"{part:g}", size=10, anchor="middle",
+        yield f'<line x1="{at:.1f}" y1="{top}" x2="{at:.1f}" y2="{bottom}" stroke="{color}"/>'
+        yield text(at, top - 8, "peer" if part == 1 else f"{part:g}", size=10, anchor="middle",
                    color="#c03020" if part == 1 else "#777")
     for i, row in enumerate(rows):
-        yield from draw_row(x, TOP + i * ROW, *row)
+        yield from draw_row(x, top + i * ROW, *row)
+
+
+def bands(columns):
+    """Up to PER_BAND columns side by side, as (y, title, rows) for each."""
+    y, titles = TOP, list(columns)
+    for first in range(0, len(titles), PER_BAND):
+        band = titles[first:first + PER_BAND]
+        yield [(y, title, columns[title]) for title in band]
+        y += max(len(columns[title]) for title in band) * ROW + GAP
 
 
 def main():
     columns = {title: list(rows_of(run)) for title, run in read(sys.argv[1]).items()}
     columns = {title: rows for title, rows in columns.items() if rows}
-    width = max(len(columns), 1) * COLUMN + 20
-    height = TOP + max([len(rows) for rows in columns.values()] or [1]) * ROW + 20
+    placed = [(i * COLUMN, *column) for band in bands(columns) for i, column in enumerate(band)]
+    width = min(max(len(columns), 1), PER_BAND) * COLUMN + 20
+    height = max([y + len(rows) * ROW for _, y, _, rows in placed] or [TOP]) + 20
     print(f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
           f'viewBox="0 0 {width} {height}" font-family="DejaVu Sans, Arial, sans-serif">')
     print(f'<rect width="{width}" height="{height}" fill="#fff"/>')
@@ -101,8 +112,8 @@ def main():
     for i, (_, color, label) in enumerate(BARS):
         print(f'<rect x="{20 + i * 200}" y="40" width="14" height="12" fill="{color}"/>')
         print(text(40 + i * 200, 51, label))
-    for i, (title, rows) in enumerate(columns.items()):
-        print("\n".join(draw_column(i * COLUMN, title, rows)))
+    for column in placed:
+        print("\n".join(draw_column(*column)))
     print("</svg>")
 
 

@@ -65,6 +65,13 @@ gather() { # module directory, destination
 	gcc -O2 -static -o "$2/insmod-nth" "$scripts/guest/insmod-nth.c"
 }
 
+# One kernel gets enough for a buddy system over 2^32 pages, if the machine has it
+guest_memory() { # MiB
+	local available
+	available=$(awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo)
+	if [[ $rig_name == um-smp && $available -gt 6144 ]]; then echo 4096; else echo 1024; fi
+}
+
 boot_once() { # files directory, log
 	local image append='' limit=240
 	image=$rig_dir/linux
@@ -74,7 +81,8 @@ boot_once() { # files directory, log
 	fi
 	[[ $rig_name == *-debug ]] && limit=900
 	"$scripts/initramfs.sh" "$1.cpio" suites "$1"/*
-	"$scripts/vm.sh" -t "$limit" -a "$append" -l "$2" "$image" "$1.cpio"
+	VM_MEM=${VM_MEM:-$(guest_memory)} "$scripts/vm.sh" -t "$limit" -a "$append" -l "$2" \
+		"$image" "$1.cpio"
 }
 
 # A suite that takes its VM down must not hide those after it: boot again with
