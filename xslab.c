@@ -103,6 +103,9 @@
 
 #define XSLAB_MAX_PER_SLAB	(XPAGE_MAP_WORDS * BITS_PER_LONG)
 
+/* The smallest slab is a page, and its map must hold it, also where pages are large. */
+static_assert(PAGE_SIZE / XSLAB_MIN_STRIDE <= XSLAB_MAX_PER_SLAB);
+
 #define XSLAB_GOOD_ORDER	3U	/* as SLUB's: more is hard to get */
 #define XSLAB_MAX_WASTE		8	/* at most 1/8 of a slab */
 #define XSLAB_DEPOT		32U	/* magazines, unless asked for otherwise */
