@@ -204,7 +204,7 @@ int xbench_team(xrun_fn fn, enum xwork work, unsigned long slots, struct xrun *r
  * The contests
  */
 
-#define PAIRS 200000
+#define PAIRS 2000000
 
 static void *null_create(const struct xcontest *contest)
 {
@@ -222,16 +222,16 @@ static const struct xallocator nothing[] = {
 };
 
 static const struct xscenario null_scenarios[] = {
-	{ "own-null-1cpu", XWORK_PAIR, 100 * PAIRS, .threads = 1 },
-	{ "own-null-2cpu", XWORK_PAIR, 100 * PAIRS, .threads = 2 },
+	{ "own-null-1cpu", XWORK_PAIR, 20 * PAIRS, .threads = 1 },
+	{ "own-null-2cpu", XWORK_PAIR, 20 * PAIRS, .threads = 2 },
 	{}
 };
 
 static const struct xscenario fixed_scenarios[] = {
 	{ "own-pair-1cpu", XWORK_PAIR, PAIRS, .threads = 1 },
 	{ "own-pair-2cpu", XWORK_PAIR, PAIRS, .threads = 2 },
-	{ "own-batch64-1cpu", XWORK_BATCH, 2000 * 64, 64, .threads = 1 },
-	{ "own-batch64-2cpu", XWORK_BATCH, 2000 * 64, 64, .threads = 2 },
+	{ "own-batch64-1cpu", XWORK_BATCH, 20000 * 64, 64, .threads = 1 },
+	{ "own-batch64-2cpu", XWORK_BATCH, 20000 * 64, 64, .threads = 2 },
 	{ "ring1", XWORK_RING, 5000, 1, .slots = 1, .threads = 2 },
 	{ "ring64", XWORK_RING, 100000, 1, .slots = 64, .threads = 2 },
 	{ "ring25000", XWORK_RING, 200000, 1, .slots = 25000, .threads = 2 },
@@ -264,8 +264,8 @@ static const struct xscenario sized_scenarios[] = {
 };
 
 static const struct xscenario page_scenarios[] = {
-	{ "own-pages-1cpu", XWORK_PAIR, 50000, .threads = 1 },
-	{ "own-pages-2cpu", XWORK_PAIR, 50000, .threads = 2 },
+	{ "own-pages-1cpu", XWORK_PAIR, 100000, .threads = 1 },
+	{ "own-pages-2cpu", XWORK_PAIR, 100000, .threads = 2 },
 	{}
 };
 

@@ -188,6 +188,7 @@ static void tell(const struct worst *worst, const char *what, const char *size)
 	char workload[XBENCH_NAME_MAX];
 
 	snprintf(workload, sizeof(workload), "%s-%s", what, size);
+	xbench_value(workload, "xalloc", XBENCH_UNIT "_most", 100 * max(worst->alloc, worst->free));
 	xbench_value(workload, "xalloc", XBENCH_UNIT "_most_alloc", 100 * worst->alloc);
 	xbench_value(workload, "xalloc", XBENCH_UNIT "_most_free", 100 * worst->free);
 	if (worst->nr_refused)
