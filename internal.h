@@ -228,6 +228,7 @@ extern struct list_head xpool_list;
 
 struct xpool *xpool_setup(const struct xpool_args *args);
 void xpool_teardown(struct xpool *pool);
+void xpool_abandon(struct xpool *pool);
 void xpool_publish(struct xpool *pool);
 void xpool_unpublish(struct xpool *pool);
 

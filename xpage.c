@@ -624,6 +624,14 @@ static int destroy(struct xpool *pool)
 	return 0;
 }
 
+/* As destroy(), for a pool that must go although clients left pages behind. */
+static void abandon(struct xpool *pool)
+{
+	xpool_unpublish(pool);
+	detach_magazines(pool);
+	xpool_abandon(pool);
+}
+
 /**
  * xpool_create() - make a pool
  * @args: where its memory comes from
@@ -711,6 +719,7 @@ int xpage_init_default(const struct xpool_args *args)
 void xpage_exit_default(void)
 {
 	mutex_lock(&xpool_registry);
-	WARN_ON_ONCE(destroy(default_pool));
+	if (destroy(default_pool))
+		abandon(default_pool);
 	mutex_unlock(&xpool_registry);
 }

@@ -1072,6 +1072,20 @@ void xpool_teardown(struct xpool *pool)
 	xmeta_free(pool);
 }
 
+/*
+ * As xpool_teardown(), but somebody has pages still, who is gone and cannot give
+ * them back. A device may know them yet, so the range is nobody's from now on.
+ */
+void xpool_abandon(struct xpool *pool)
+{
+	pr_err("pool %s: %lu bytes are lost with the pages in use\n", pool->name,
+	       pool->nr_pages << PAGE_SHIFT);
+	if (pool->source == XPOOL_BASE)
+		release_mem_region(pool->phys, pool->nr_pages << PAGE_SHIFT);
+	pool->source = XPOOL_ADDR;
+	xpool_teardown(pool);
+}
+
 void xpool_publish(struct xpool *pool)
 {
 	lockdep_assert_held(&xpool_registry);
