@@ -38,6 +38,8 @@ static __always_inline int compile(const struct xops *ops, enum xwork work, stru
 		return ops->alloc_bulk ? bulk(ops, run, true) : -EOPNOTSUPP;
 	case XWORK_RING:
 		return ring(ops, run);
+	case XWORK_RELAY:
+		return relay(ops, run);
 	case XWORK_LARSON:
 		return larson(ops, run);
 	case XWORK_SCRATCH:

@@ -125,7 +125,7 @@ static const struct xscenario scenarios[] = {
 	{ "own-batch5000", XWORK_BATCH, 500 * 5000, 5000, .threads = WORKERS },
 	{ "ring64", XWORK_RING, 500000, 1, .slots = 64, .threads = WORKERS },
 	{ "ring25000", XWORK_RING, 1000000, 1, .slots = 25000, .threads = WORKERS },
-	{ "layers25000", XWORK_RING, 40 * 25000, 25000, .slots = 2, .threads = WORKERS },
+	{ "layers25000", XWORK_RELAY, 40 * 25000, 25000, .slots = 2, .threads = WORKERS },
 	{}
 };
 

@@ -4,7 +4,8 @@
  * well-known ones, with their usual parameters, in as little code as keeps what
  * each is about:
  *
- *	ring		one allocates, the other frees; xmalloc-test in batches
+ *	ring		one allocates, the other frees
+ *	relay		the same in batches, as xmalloc-test does
  *	larson		a server's memory: random blocks replaced, handed on from
  *			thread to thread
  *	scratch		is the allocator the one who puts objects of two CPUs into
@@ -22,17 +23,67 @@
 #include "loops.h"
 
 /*
- * Ring: slots of one batch each. Full or not is a word of its own, and all that
- * the two threads share besides the objects.
+ * Ring: a slot is a pointer, NULL when empty. That is all that the two threads
+ * share besides the objects, so the ring costs little beside the allocator.
  */
 
 static __always_inline int produce(const struct xops *ops, struct xrun *run)
+{
+	void **slots = run->objs, **slot = slots, **end = slots + run->ring->slots;
+	unsigned long done;
+	void *obj;
+
+	for (done = 0; done < run->nr; done++) {
+		obj = ops->alloc(run);
+		if (unlikely(!obj))
+			return -ENOMEM;
+		if (READ_ONCE(*slot) && xbench_wait_empty(slot))
+			return -EINTR;
+		/* Pairs with the load of the consumer. */
+		smp_store_release(slot, obj);
+		if (++slot == end)
+			slot = slots;
+	}
+	return 0;
+}
+
+static __always_inline int consume(const struct xops *ops, struct xrun *run)
+{
+	void **slots = run->objs, **slot = slots, **end = slots + run->ring->slots;
+	unsigned long done;
+	void *obj;
+
+	for (done = 0; done < run->nr; done++) {
+		/* Pairs with the store of the producer. */
+		obj = smp_load_acquire(slot);
+		if (!obj)
+			obj = xbench_wait_full(slot);
+		if (unlikely(!obj))
+			return -EINTR;
+		WRITE_ONCE(*slot, NULL);
+		ops->free(run, obj);
+		if (++slot == end)
+			slot = slots;
+	}
+	return 0;
+}
+
+static __always_inline int ring(const struct xops *ops, struct xrun *run)
+{
+	return run->thread & 1 ? consume(ops, run) : produce(ops, run);
+}
+
+/*
+ * Relay: slots of one batch each. Full or not is a word of its own.
+ */
+
+static __always_inline int send(const struct xops *ops, struct xrun *run)
 {
 	struct xring *ring = run->ring;
 	unsigned long done, i, slot = 0;
 
 	for (done = 0; done < run->nr; done += run->batch) {
-		void **objs = ring->objs + slot * run->batch;
+		void **objs = run->objs + slot * run->batch;
 
 		if (xbench_wait_until(&ring->full[slot], 0))
 			return -EINTR;
@@ -49,13 +100,13 @@ static __always_inline int produce(const struct xops *ops, struct xrun *run)
 	return 0;
 }
 
-static __always_inline int consume(const struct xops *ops, struct xrun *run)
+static __always_inline int receive(const struct xops *ops, struct xrun *run)
 {
 	struct xring *ring = run->ring;
 	unsigned long done, i, slot = 0;
 
 	for (done = 0; done < run->nr; done += run->batch) {
-		void **objs = ring->objs + slot * run->batch;
+		void **objs = run->objs + slot * run->batch;
 
 		if (xbench_wait_until(&ring->full[slot], 1))
 			return -EINTR;
@@ -69,9 +120,9 @@ static __always_inline int consume(const struct xops *ops, struct xrun *run)
 	return 0;
 }
 
-static __always_inline int ring(const struct xops *ops, struct xrun *run)
+static __always_inline int relay(const struct xops *ops, struct xrun *run)
 {
-	return run->thread & 1 ? consume(ops, run) : produce(ops, run);
+	return run->thread & 1 ? receive(ops, run) : send(ops, run);
 }
 
 /* A random object, 8 to 1,000 bytes, written to once. */

@@ -82,6 +82,33 @@ int xbench_wait_until(unsigned int *word, unsigned int value)
 	return 0;
 }
 
+int xbench_wait_empty(void **slot)
+{
+	unsigned int spins = 0;
+
+	while (READ_ONCE(*slot)) {
+		relax(&spins);
+		if (READ_ONCE(team_now->err))
+			return -EINTR;
+	}
+	return 0;
+}
+
+/* Returns NULL when another thread has failed. */
+void *xbench_wait_full(void **slot)
+{
+	unsigned int spins = 0;
+	void *obj;
+
+	/* Pairs with the store of the producer. */
+	while (!(obj = smp_load_acquire(slot))) {
+		relax(&spins);
+		if (READ_ONCE(team_now->err))
+			return NULL;
+	}
+	return obj;
+}
+
 /* Wait for all others. */
 int xbench_meet(struct xrun *run)
 {
@@ -190,7 +217,6 @@ int xbench_team(xrun_fn fn, enum xwork work, unsigned long slots, struct xrun *r
 	team->work = work;
 	team->threads = run->threads;
 	team->ring.slots = slots;
-	team->ring.objs = run->objs;
 	team->ring.full = vzalloc(array_size(slots + 1, sizeof(*team->ring.full)));
 	if (team->ring.full)
 		err = run_team(team, run);
@@ -215,7 +241,10 @@ static void null_destroy(void *handle)
 {
 }
 
-/* How much of two CPUs the machine lets us have: 2.00 where it is idle. */
+/*
+ * How much of two CPUs the machine lets us have, 2.00 where it is idle, and what
+ * handing over costs without an allocator.
+ */
 static const struct xallocator nothing[] = {
 	{ "nothing", 0, xbench_nothing, null_create, null_destroy },
 	{}
@@ -232,15 +261,19 @@ static const struct xscenario fixed_scenarios[] = {
 	{ "own-pair-2cpu", XWORK_PAIR, PAIRS, .threads = 2 },
 	{ "own-batch64-1cpu", XWORK_BATCH, 20000 * 64, 64, .threads = 1 },
 	{ "own-batch64-2cpu", XWORK_BATCH, 20000 * 64, 64, .threads = 2 },
+	{}
+};
+
+static const struct xscenario rings[] = {
 	{ "ring1", XWORK_RING, 5000, 1, .slots = 1, .threads = 2 },
-	{ "ring64", XWORK_RING, 100000, 1, .slots = 64, .threads = 2 },
-	{ "ring25000", XWORK_RING, 200000, 1, .slots = 25000, .threads = 2 },
+	{ "ring64", XWORK_RING, 300000, 1, .slots = 64, .threads = 2 },
+	{ "ring25000", XWORK_RING, 500000, 1, .slots = 25000, .threads = 2 },
 	{}
 };
 
 /* 64 B in batches of 4,096, and 8 B: 50 turns of 10,000 objects / 2 threads */
 static const struct xscenario xmalloc_test[] = {
-	{ "xmalloc-test", XWORK_RING, 100 * 4096, 4096, .slots = 8, .threads = 2 },
+	{ "xmalloc-test", XWORK_RELAY, 100 * 4096, 4096, .slots = 8, .threads = 2 },
 	{}
 };
 
@@ -271,8 +304,11 @@ static const struct xscenario page_scenarios[] = {
 
 static const struct xcontest contests[] = {
 	{ nothing, null_scenarios, .suffix = "loop" },
+	{ nothing, rings, .suffix = "null" },
 	{ xbench_caches, fixed_scenarios, .size = 64 },
 	{ xbench_caches, fixed_scenarios, .size = 256 },
+	{ xbench_caches, rings, .size = 64 },
+	{ xbench_caches, rings, .size = 256 },
 	{ xbench_caches, xmalloc_test, .size = 64 },
 	{ xbench_caches, threadtest, .size = 8 },
 	{ xbench_caches, cache_tests, .size = 8 },

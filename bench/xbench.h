@@ -84,15 +84,13 @@ struct xrun {
 };
 
 /**
- * struct xring - batches of objects on their way from one thread to another
- * @slots: batches that it has room for
- * @full: by slot
- * @objs: by slot, the batches one after the other
+ * struct xring - objects on their way from one thread to another, in @objs
+ * @slots: objects, or batches of them, that there is room for
+ * @full: for batches, by slot
  */
 struct xring {
 	unsigned long	slots;
 	unsigned int	*full;
-	void		**objs;
 };
 
 enum xwork {
@@ -104,6 +102,7 @@ enum xwork {
 	XWORK_BULK_TOUCH,
 
 	XWORK_RING,		/* for teams: see teamloops.h */
+	XWORK_RELAY,
 	XWORK_LARSON,
 	XWORK_SCRATCH,
 	XWORK_THRASH,
@@ -221,6 +220,8 @@ void **xbench_objs(void);
 
 int xbench_team(xrun_fn fn, enum xwork work, unsigned long slots, struct xrun *run);
 int xbench_wait_until(unsigned int *word, unsigned int value);
+int xbench_wait_empty(void **slot);
+void *xbench_wait_full(void **slot);
 int xbench_meet(struct xrun *run);
 
 /* Fast, and not very random: Numerical Recipes' generator. Use the high bits. */
