@@ -404,6 +404,7 @@ void xmag_free_slow(struct xmag *mag, void *obj);
 void xmag_close(struct xmag *mag);
 void xmag_open(struct xmag *mag);
 void xmag_drain_closed(struct xmag *mag);
+unsigned int xmag_take_full(struct xmag *mag, void **objs);
 unsigned long xmag_drain_depot(struct xmag *mag);
 void xmag_count(struct xmag *mag, struct xmag_count *count);
 int xmag_subsys_init(void);

@@ -124,6 +124,24 @@ static bool depot_spill(struct xmag *mag)
 	return spilled;
 }
 
+/* Take the objects of one full magazine. Any context; returns how many, or 0. */
+unsigned int xmag_take_full(struct xmag *mag, void **objs)
+{
+	struct xdepot *depot = &mag->depot;
+	unsigned long flags;
+	unsigned int got = 0;
+
+	if (!READ_ONCE(depot->nr_full) || !xlock(&depot->lock, &flags))
+		return 0;
+	if (depot->nr_full) {
+		depot->nr_full--;
+		got = mag->size;
+		memcpy(objs, depot->mags[depot->nr_full], got * sizeof(*objs));
+	}
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return got;
+}
+
 /* Empty the depot into the owner. Any context; returns the objects. */
 unsigned long xmag_drain_depot(struct xmag *mag)
 {

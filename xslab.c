@@ -542,51 +542,51 @@ static __always_inline bool accept_nr(const struct xslab_check *check, const voi
 }
 
 /*
- * How many of the first @nr objects are in the slab at @start, as bits of one
- * word. Stops at one that is not to be freed.
+ * The objects from @at on, but before @end, that are in the slab at @start, as bits
+ * of one word. Stops at one that is not to be freed; returns where it stopped.
  */
-static __always_inline unsigned int gather_word(const struct xslab_cache *cache, void **objs,
-						unsigned int nr, unsigned long start,
-						unsigned long *mask, enum xslab_trust trust)
+static __always_inline void **gather_word(const struct xslab_cache *cache, void **at,
+					  void **end, unsigned long start,
+					  unsigned long *mask, enum xslab_trust trust)
 {
-	unsigned int at_nr;
-	unsigned long slab_mask = cache->slab_mask, bits = 0, addr = (unsigned long)*objs;
+	unsigned long slab_mask = cache->slab_mask, bits = 0, addr = (unsigned long)*at;
 	struct xslab_check how = cache->check;
-	void **at = objs, **end = objs + nr;
+	unsigned int nr;
 
 	do {
-		if (unlikely(!accept_nr(&how, (void *)addr, addr - start, trust, &at_nr)))
+		if (unlikely(!accept_nr(&how, (void *)addr, addr - start, trust, &nr)))
 			break;
-		bits |= BIT(at_nr);
+		bits |= BIT(nr);
 		if (++at == end)
 			break;
 		addr = (unsigned long)*at;
 	} while ((addr & slab_mask) == start);
 	*mask = bits;
-	return at - objs;
+	return at;
 }
 
 /* The same for slabs of several words: one object, a bit of word @w. */
-static __always_inline unsigned int gather_one(const struct xslab_cache *cache, void *obj,
-					       unsigned long start, unsigned long *mask,
-					       unsigned int *w, enum xslab_trust trust)
+static __always_inline void **gather_one(const struct xslab_cache *cache, void **at,
+					 unsigned long start, unsigned long *mask,
+					 unsigned int *w, enum xslab_trust trust)
 {
 	unsigned int nr;
 
-	if (unlikely(!accept_nr(&cache->check, obj, (unsigned long)obj - start, trust, &nr)))
-		return 0;
+	if (unlikely(!accept_nr(&cache->check, *at, (unsigned long)*at - start, trust, &nr)))
+		return at;
 	*w = BIT_WORD(nr);
 	*mask = BIT_MASK(nr);
-	return 1;
+	return at + 1;
 }
 
 /* The slab has @mask of word @w back; false: a bit was set before, or is there twice. */
 static __always_inline bool put_run(struct xslab_cache *cache, struct xpage *slab,
-				    unsigned int w, unsigned long mask, unsigned int nr,
+				    unsigned int w, unsigned long mask, unsigned long nr,
 				    bool one_word)
 {
 	unsigned long old = atomic_long_read(&slab->map[w]);
-	unsigned int added = hweight_long(mask & ~old);
+	/* Mostly one object, and not all machines count bits fast. */
+	unsigned int added = nr == 1 ? !(mask & old) : hweight_long(mask & ~old);
 
 	if (one_word)
 		atomic_long_set(&slab->map[w], old | mask);
@@ -604,10 +604,9 @@ static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **o
 					     unsigned int nr, void **lost,
 					     enum xslab_trust trust, bool one_word)
 {
-	void **at = objs, **end = objs + nr;
-	unsigned int n;
+	void **at = objs, **end = objs + nr, **next;
 
-	for (; at != end; at += n) {
+	for (; at != end; at = next) {
 		unsigned long start = slab_start(cache, (unsigned long)*at), mask;
 		struct xpage *slab;
 		unsigned int w = 0;
@@ -618,12 +617,12 @@ static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **o
 		if (trust != XSLAB_TRUST && unlikely(!owns(cache, slab)))
 			break;
 		if (one_word)
-			n = gather_word(cache, at, end - at, start, &mask, trust);
+			next = gather_word(cache, at, end, start, &mask, trust);
 		else
-			n = gather_one(cache, *at, start, &mask, &w, trust);
-		if (trust != XSLAB_TRUST && unlikely(!n))
+			next = gather_one(cache, at, start, &mask, &w, trust);
+		if (trust != XSLAB_TRUST && unlikely(next == at))
 			break;
-		if (unlikely(!put_run(cache, slab, w, mask, n, one_word)))
+		if (unlikely(!put_run(cache, slab, w, mask, next - at, one_word)))
 			*lost = *at;
 	}
 	return at - objs;
@@ -1093,25 +1092,35 @@ EXPORT_SYMBOL_GPL(xslab_free);
  * Bulk: past the magazines, because the slabs' maps are faster for many
  */
 
-/* Mark @nr objects live, the long way; returns how many of them were not. */
-static unsigned int mark_far(struct xslab_cache *cache, void **objs, unsigned int nr)
+/* Mark @nr objects live; returns how many of them were not. */
+static unsigned int mark_many(struct xslab_cache *cache, void **objs, unsigned int nr)
 {
+	struct xslab_check how = cache->check;
 	unsigned int i, fresh = 0;
 
+	if (!cache->live)
+		return nr;
 	for (i = 0; i < nr; i++)
-		if (likely(mark_live(cache, objs[i])))
+		if (how.checks ? set_near_live(&how, objs[i], 1) : mark_live(cache, objs[i]))
 			objs[fresh++] = objs[i];
 	return fresh;
 }
 
-/* Up to @nr objects of the slabs there are, marked live. */
+/*
+ * Up to @nr objects, marked live, of those that are free now. A full magazine
+ * comes first: what it holds are holes in slabs.
+ */
 static unsigned int take_bulk(struct xslab_cache *cache, size_t nr, void **objs)
 {
-	unsigned int want = min_t(size_t, nr, XSLAB_CHUNK);
+	unsigned int want = min_t(size_t, nr, XSLAB_CHUNK), got = 0;
 
+	if (nr >= cache->mag.size)
+		got = xmag_take_full(&cache->mag, objs);
+	if (got)
+		return mark_many(cache, objs, got);
 	if (likely(cache->check.checks))
 		return slab_fill_live(cache, objs, want);
-	return mark_far(cache, objs, slab_fill(&cache->mag, objs, want));
+	return mark_many(cache, objs, slab_fill(&cache->mag, objs, want));
 }
 
 /* Up to @nr objects, marked live, from wherever they are; returns how many. */
