@@ -184,7 +184,7 @@ struct xpool {
 	struct xmag_cpu __percpu *addr_cpus[XBUDDY_NR_ORDERS];
 	void			*near_page;	/* struct page of the first page */
 	unsigned long		near_delta;	/* from its struct xpage to near_page */
-	unsigned long		near_nr;	/* pages; 0: the long way */
+	unsigned long		near_bytes;	/* of struct pages; 0: the long way */
 
 	/* Several regions: address to chunk of page numbers */
 	u32			*chunks;
@@ -215,7 +215,6 @@ struct xpool {
 	unsigned long		nr_client_pages;	/* live, cached, deferred */
 	unsigned long		nr_hot_pages;		/* of these, in hot */
 	struct xpage		*hot[XBUDDY_NR_ORDERS];	/* freed last, by order */
-	unsigned long		allocs;		/* by clients, past the magazines */
 	unsigned long		gets;
 	unsigned long		puts;
 	struct xdefer		deferred;
@@ -475,9 +474,11 @@ static __always_inline void xmag_push(struct xmag_cpu *cpu, void *obj)
 
 /*
  * Take an object of the loaded magazine; false: xmag_alloc_slow() knows more.
- * READ_ONCE() makes the compiler change top in place, with one instruction.
+ * READ_ONCE() makes the compiler change top in place, with one instruction. Who
+ * does not tell anybody how many there were need not have them counted.
  */
-static __always_inline bool xmag_try_alloc(struct xmag_cpu __percpu *cpus, void **obj)
+static __always_inline bool xmag_try_alloc(struct xmag_cpu __percpu *cpus, void **obj,
+					   bool count)
 {
 	struct xmag_cpu *cpu;
 	void **top;
@@ -489,7 +490,8 @@ static __always_inline bool xmag_try_alloc(struct xmag_cpu __percpu *cpus, void 
 		xmag_leave(cpu);
 		return false;
 	}
-	cpu->allocs++;
+	if (count)
+		cpu->allocs++;
 	cpu->top--;
 	*obj = top[-1];
 	xmag_leave(cpu);
@@ -519,7 +521,7 @@ static __always_inline void *xmag_alloc(struct xmag *mag)
 {
 	void *obj;
 
-	return likely(xmag_try_alloc(mag->cpus, &obj)) ? obj : xmag_alloc_slow(mag);
+	return likely(xmag_try_alloc(mag->cpus, &obj, true)) ? obj : xmag_alloc_slow(mag);
 }
 
 static __always_inline void xmag_free(struct xmag *mag, void *obj)

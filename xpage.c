@@ -22,6 +22,9 @@
  * the second is then found when it comes out of its magazine: an allocation
  * finds the block live, the buddy system finds it free.
  *
+ * Orders are unsigned long here, because they index the array of magazines: an int
+ * would have to be widened by each operation.
+ *
  * Blocks of other orders, and all orders of a small pool, go to the pool. It keeps
  * the last one of each order for a while (xpool.c).
  *
@@ -111,7 +114,7 @@ static unsigned long page_reclaim(struct xclient *client)
  */
 
 /* A block, whatever it takes; or NULL. */
-static struct xpage *take(struct xpool *pool, unsigned int order)
+static struct xpage *take(struct xpool *pool, unsigned long order)
 {
 	struct xpage *page = NULL;
 
@@ -135,7 +138,7 @@ static void *page_addr(struct xpool *pool, struct xpage *page)
 	return (void *)xpool_addr(pool, xpage_index(pool, page));
 }
 
-static noinline void *alloc_addr_slow(struct xpool *pool, unsigned int order, gfp_t gfp)
+static noinline void *alloc_addr_slow(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
 	struct xpage *page = take(pool, order);
 	void *addr;
@@ -148,7 +151,7 @@ static noinline void *alloc_addr_slow(struct xpool *pool, unsigned int order, gf
 	return addr;
 }
 
-static noinline struct page *alloc_pages_slow(struct xpool *pool, unsigned int order,
+static noinline struct page *alloc_pages_slow(struct xpool *pool, unsigned long order,
 					      gfp_t gfp)
 {
 	void *addr;
@@ -166,14 +169,14 @@ static noinline struct page *alloc_pages_slow(struct xpool *pool, unsigned int o
  * A block of the loaded magazine, for pools of one region; false: the slow path
  * knows more. __GFP_ZERO is one of the things that only the slow path does.
  */
-static __always_inline bool take_near(struct xmag_cpu __percpu **cpus, unsigned int order,
+static __always_inline bool take_near(struct xmag_cpu __percpu **cpus, unsigned long order,
 				      gfp_t gfp, struct xpage **page)
 {
 	void *obj;
 
 	if (unlikely(order > XBUDDY_MAX_ORDER || gfp & __GFP_ZERO))
 		return false;
-	if (unlikely(!xmag_try_alloc(cpus[order], &obj)))
+	if (unlikely(!xmag_try_alloc(cpus[order], &obj, false)))
 		return false;
 	*page = obj;
 	/* Live already: it was freed twice, and comes the second time. */
@@ -195,7 +198,7 @@ static __always_inline bool take_near(struct xmag_cpu __percpu **cpus, unsigned 
  * Context: Any, NMI too.
  * Return: the kernel virtual address, or NULL where the pool has no such block.
  */
-void *xpool_alloc_addr(struct xpool *pool, unsigned int order, gfp_t gfp)
+void *xpool_alloc_addr(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
 	struct xpage *page;
 
@@ -219,7 +222,7 @@ EXPORT_SYMBOL_GPL(xpool_alloc_addr);
  * Return: the first page, or NULL where the pool has no such block or no struct
  * page.
  */
-struct page *xpool_alloc_pages(struct xpool *pool, unsigned int order, gfp_t gfp)
+struct page *xpool_alloc_pages(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
 	struct xpage *page;
 
@@ -234,7 +237,7 @@ EXPORT_SYMBOL_GPL(xpool_alloc_pages);
  */
 
 /* A client's error: say what is known about the address, change nothing. */
-static noinline int refuse_free(struct xpool *pool, void *addr, unsigned int order)
+static noinline int refuse_free(struct xpool *pool, void *addr, unsigned long order)
 {
 	unsigned long offset = xpool_offset(pool, addr);
 	struct xpage *head;
@@ -249,11 +252,11 @@ static noinline int refuse_free(struct xpool *pool, void *addr, unsigned int ord
 	}
 	head = xpool_head(pool, offset >> PAGE_SHIFT);
 	if (!head || head->kind == XPAGE_CACHED || head->kind == XPAGE_DEFERRED) {
-		pr_err_ratelimited("pool %s: free of %p, order %u: free already\n",
+		pr_err_ratelimited("pool %s: free of %p, order %lu: free already\n",
 				   pool->name, addr, order);
 		return -EALREADY;
 	}
-	pr_err_ratelimited("pool %s: free of %p, order %u: is page %lu of a block of order %u of %s\n",
+	pr_err_ratelimited("pool %s: free of %p, order %lu: is page %lu of a block of order %u of %s\n",
 			   pool->name, addr, order,
 			   (offset >> PAGE_SHIFT) - xpage_index(pool, head), head->order,
 			   head->kind == XPAGE_SLAB ? "a cache" : "pages");
@@ -261,16 +264,16 @@ static noinline int refuse_free(struct xpool *pool, void *addr, unsigned int ord
 }
 
 /* Is this a block of @order to free? Marks it free. */
-static __always_inline bool accept(struct xpage *page, unsigned int order)
+static __always_inline bool accept(struct xpage *page, unsigned long order)
 {
 	/* Kind and order at once; an order that is too large is above all states. */
-	if (unlikely(READ_ONCE(page->state) != (XPAGE_LIVE << 8) + (unsigned long)order))
+	if (unlikely(READ_ONCE(page->state) != (XPAGE_LIVE << 8) + order))
 		return false;
 	WRITE_ONCE(page->kind, XPAGE_CACHED);
 	return true;
 }
 
-static noinline int give_slow(struct xpool *pool, struct xpage *page, unsigned int order)
+static noinline int give_slow(struct xpool *pool, struct xpage *page, unsigned long order)
 {
 	if (order < pool->mags->nr)
 		xmag_free_slow(&pool->mags->of[order].mag, page);
@@ -281,7 +284,7 @@ static noinline int give_slow(struct xpool *pool, struct xpage *page, unsigned i
 
 /* A block that was accepted, so its order is one. Always 0. */
 static __always_inline int give(struct xpool *pool, struct xmag_cpu __percpu *cpus,
-				struct xpage *page, unsigned int order)
+				struct xpage *page, unsigned long order)
 {
 	if (unlikely(!xmag_try_free(cpus, page)))
 		return give_slow(pool, page, order);
@@ -300,7 +303,7 @@ static __always_inline int give(struct xpool *pool, struct xmag_cpu __percpu *cp
  * address is not of this pool, -EALREADY where the block is free, -EINVAL where
  * the address is not the start of a block of this order, or belongs to a cache.
  */
-int xpool_free_addr(struct xpool *pool, void *addr, unsigned int order)
+int xpool_free_addr(struct xpool *pool, void *addr, unsigned long order)
 {
 	unsigned long offset = xpool_offset(pool, addr);
 	struct xpage *page = &pool->pages[offset >> PAGE_SHIFT];
@@ -314,7 +317,7 @@ EXPORT_SYMBOL_GPL(xpool_free_addr);
 
 /* No struct page of the pool's one region. */
 static noinline int free_pages_far(struct xpool *pool, struct page *page,
-				   unsigned int order)
+				   unsigned long order)
 {
 	return page ? xpool_free_addr(pool, page_address(page), order) : 0;
 }
@@ -328,13 +331,12 @@ static noinline int free_pages_far(struct xpool *pool, struct page *page,
  * Context: Any, as for xpool_free_addr().
  * Return: as for xpool_free_addr().
  */
-int xpool_free_pages(struct xpool *pool, struct page *page, unsigned int order)
+int xpool_free_pages(struct xpool *pool, struct page *page, unsigned long order)
 {
 	unsigned long offset = (void *)page - pool->near_page;
 	struct xpage *of = (void *)page - pool->near_delta;
 
-	/* What is no multiple of its size is rotated to something huge. */
-	if (unlikely(ror64(offset, XPAGE_SHIFT) >= pool->near_nr))
+	if (unlikely(offset >= pool->near_bytes))
 		return free_pages_far(pool, page, order);
 	if (unlikely(!accept(of, order)))
 		return refuse_free(pool, page_address(page), order);
@@ -427,7 +429,6 @@ void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 	for (o = 0; o < pool->mags->nr; o++) {
 		xmag_count(&pool->mags->of[o].mag, &count);
 		cached += (count.cpus + count.depot) << o;
-		stats->allocs += count.allocs;
 	}
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
@@ -440,7 +441,6 @@ void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 	stats->puts = pool->puts;
 	stats->splits = buddy->splits;
 	stats->merges = buddy->merges;
-	stats->allocs += pool->allocs;
 	for (o = 0; o < XBUDDY_NR_ORDERS; o++)
 		stats->free_blocks[o] = buddy->free_area[o].nr_free;
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
@@ -585,7 +585,7 @@ static void set_near(struct xpool *pool)
 		return;
 	pool->near_page = virt_to_page((void *)pool->regions[0].addr);
 	pool->near_delta = pool->near_page - (void *)pool->pages_mem;
-	pool->near_nr = pool->nr_pages;
+	pool->near_bytes = pool->nr_pages * sizeof(struct page);
 }
 
 static struct xpool *create(const struct xpool_args *args)

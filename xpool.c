@@ -256,7 +256,6 @@ static struct xpage *get_locked(struct xpool *pool, unsigned int order,
 
 	lockdep_assert_held(&pool->lock);
 	if (kind == XPAGE_LIVE) {
-		pool->allocs++;
 		page = get_hot(pool, order);
 		if (page) {
 			WRITE_ONCE(page->kind, kind);
@@ -266,10 +265,8 @@ static struct xpage *get_locked(struct xpool *pool, unsigned int order,
 	index = xbuddy_alloc(&pool->buddy, order);
 	if (unlikely(index < 0 && put_hot(pool)))
 		index = xbuddy_alloc(&pool->buddy, order);
-	if (unlikely(index < 0)) {
-		pool->allocs -= kind == XPAGE_LIVE;
+	if (unlikely(index < 0))
 		return NULL;
-	}
 	page = &pool->pages[index];
 	own(page, order, kind);
 	count_pages(pool, kind, 1L << order);

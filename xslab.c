@@ -974,7 +974,7 @@ void *xslab_cache_alloc(struct xslab_cache *cache, gfp_t gfp)
 {
 	void *obj;
 
-	if (unlikely(!xmag_try_alloc(cache->mag.cpus, &obj)))
+	if (unlikely(!xmag_try_alloc(cache->mag.cpus, &obj, true)))
 		return alloc_slow(cache, gfp);
 	if (likely(cache->check.checks) && unlikely(!set_near_live(&cache->check, obj, 1)))
 		return alloc_again(cache, obj, gfp);

@@ -53,7 +53,6 @@ static const struct xstat pool_stats[] = {
 	POOL_STAT(puts),
 	POOL_STAT(splits),
 	POOL_STAT(merges),
-	POOL_STAT(allocs),
 	POOL_STAT(failures),
 	POOL_STAT(errors),
 };

@@ -234,7 +234,6 @@ static void test_pool_stats(struct kunit *test)
 	EXPECT_FIELD(test, text, s, puts);
 	EXPECT_FIELD(test, text, s, splits);
 	EXPECT_FIELD(test, text, s, merges);
-	EXPECT_FIELD(test, text, s, allocs);
 	EXPECT_FIELD(test, text, s, failures);
 	EXPECT_FIELD(test, text, s, errors);
 	KUNIT_EXPECT_EQ(test, s.total, (u64)(POOL_SIZE >> PAGE_SHIFT));

@@ -55,7 +55,6 @@ struct xpool_args {
  * @puts: blocks given back to it so far
  * @splits: blocks halved so far
  * @merges: pairs of blocks joined so far
- * @allocs: blocks taken by clients so far, by way of magazines or not
  * @failures: requests for a block that were not met
  * @errors: frees that were refused
  * @free_blocks: free blocks, by order
@@ -74,7 +73,6 @@ struct xpool_stats {
 	u64	puts;
 	u64	splits;
 	u64	merges;
-	u64	allocs;
 	u64	failures;
 	u64	errors;
 	u64	free_blocks[XBUDDY_NR_ORDERS];
@@ -84,10 +82,10 @@ struct xpool *xpool_create(const struct xpool_args *args);
 int xpool_destroy(struct xpool *pool);
 struct xpool *xpool_default(void);
 
-struct page *xpool_alloc_pages(struct xpool *pool, unsigned int order, gfp_t gfp);
-int xpool_free_pages(struct xpool *pool, struct page *page, unsigned int order);
-void *xpool_alloc_addr(struct xpool *pool, unsigned int order, gfp_t gfp);
-int xpool_free_addr(struct xpool *pool, void *addr, unsigned int order);
+struct page *xpool_alloc_pages(struct xpool *pool, unsigned long order, gfp_t gfp);
+int xpool_free_pages(struct xpool *pool, struct page *page, unsigned long order);
+void *xpool_alloc_addr(struct xpool *pool, unsigned long order, gfp_t gfp);
+int xpool_free_addr(struct xpool *pool, void *addr, unsigned long order);
 
 void xpool_shrink(struct xpool *pool);
 void xpool_stats(struct xpool *pool, struct xpool_stats *stats);
