@@ -113,6 +113,14 @@ static unsigned long page_reclaim(struct xclient *client)
  * Allocation
  */
 
+/* The block came twice: the other time it was handed out, this time it is not. */
+static noinline void report_lost(struct xpool *pool, struct xpage *page)
+{
+	atomic_long_inc(&pool->errors);
+	pr_err_ratelimited("pool %s: page %lu was freed twice, found late\n",
+			   pool->name, xpage_index(pool, page));
+}
+
 /* A block, whatever it takes; or NULL. */
 static struct xpage *take(struct xpool *pool, unsigned long order)
 {
@@ -120,9 +128,9 @@ static struct xpage *take(struct xpool *pool, unsigned long order)
 
 	while (order < pool->mags->nr) {
 		page = xmag_alloc(&pool->mags->of[order].mag);
-		/* Live already: it was freed twice, and comes the second time. */
-		if (!page || page->kind == XPAGE_CACHED)
+		if (likely(!page || page->kind == XPAGE_CACHED))
 			break;
+		report_lost(pool, page);
 	}
 	if (!page)
 		page = xpool_get(pool, order, XPAGE_LIVE);
@@ -169,8 +177,8 @@ static noinline struct page *alloc_pages_slow(struct xpool *pool, unsigned long 
  * A block of the loaded magazine, for pools of one region; false: the slow path
  * knows more. __GFP_ZERO is one of the things that only the slow path does.
  */
-static __always_inline bool take_near(struct xmag_cpu __percpu **cpus, unsigned long order,
-				      gfp_t gfp, struct xpage **page)
+static __always_inline bool take_near(struct xpool *pool, struct xmag_cpu __percpu **cpus,
+				      unsigned long order, gfp_t gfp, struct xpage **page)
 {
 	void *obj;
 
@@ -179,9 +187,10 @@ static __always_inline bool take_near(struct xmag_cpu __percpu **cpus, unsigned 
 	if (unlikely(!xmag_try_alloc(cpus[order], &obj, false)))
 		return false;
 	*page = obj;
-	/* Live already: it was freed twice, and comes the second time. */
-	if (unlikely((*page)->kind != XPAGE_CACHED))
+	if (unlikely((*page)->kind != XPAGE_CACHED)) {
+		report_lost(pool, *page);
 		return false;
+	}
 	WRITE_ONCE((*page)->kind, XPAGE_LIVE);
 	return true;
 }
@@ -202,7 +211,7 @@ void *xpool_alloc_addr(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
 	struct xpage *page;
 
-	if (unlikely(!take_near(pool->addr_cpus, order, gfp, &page)))
+	if (unlikely(!take_near(pool, pool->addr_cpus, order, gfp, &page)))
 		return alloc_addr_slow(pool, order, gfp);
 	return (void *)(pool->base + (((void *)page - (void *)pool->pages) <<
 				      (PAGE_SHIFT - XPAGE_SHIFT)));
@@ -226,7 +235,7 @@ struct page *xpool_alloc_pages(struct xpool *pool, unsigned long order, gfp_t gf
 {
 	struct xpage *page;
 
-	if (unlikely(!take_near(pool->page_cpus, order, gfp, &page)))
+	if (unlikely(!take_near(pool, pool->page_cpus, order, gfp, &page)))
 		return alloc_pages_slow(pool, order, gfp);
 	return (void *)page + pool->near_delta;
 }
@@ -517,11 +526,15 @@ EXPORT_SYMBOL_GPL(xpool_validate);
  * Pools come and go
  */
 
+/* Not worth the memory that magazines take on each CPU, where they are short. */
+#define XPAGE_MIN_MAGAZINE	4U
+
 static unsigned int magazine_size(struct xpool *pool, unsigned int order)
 {
 	unsigned long blocks = pool->nr_pages >> order;
+	unsigned long fair = blocks / (64 * num_possible_cpus());
 
-	return min_t(unsigned long, blocks / (64 * num_possible_cpus()), XMAG_MAX_SIZE);
+	return fair < XPAGE_MIN_MAGAZINE ? 0 : min_t(unsigned long, fair, XMAG_MAX_SIZE);
 }
 
 static void detach_magazines(struct xpool *pool)
@@ -645,7 +658,8 @@ static void abandon(struct xpool *pool)
  * the argument, an error pointer: -EINVAL (a bad name, size or address, a range
  * that is not reserved, two sources), -EEXIST (a taken name), -EBUSY (a range
  * that is in use), -ENOENT (an unknown reserve_mem name), -EOPNOTSUPP (a kernel
- * without reserve_mem), -ENOMEM.
+ * without reserve_mem), -ENOMEM. Only a lack of memory for metadata may go without
+ * the line.
  */
 struct xpool *xpool_create(const struct xpool_args *args)
 {

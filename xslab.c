@@ -407,6 +407,13 @@ static __always_inline void settle(struct xslab_cache *cache)
 		relist_deferred(cache);
 }
 
+static noinline void report_lost(struct xslab_cache *cache, void *obj)
+{
+	atomic_long_inc(&cache->errors);
+	pr_err_ratelimited("cache %s: object %p was freed twice, found late\n",
+			   cache->name, obj);
+}
+
 /*
  * From slabs to magazines
  */
@@ -446,14 +453,17 @@ static __always_inline unsigned int take_word(struct xslab_cache *cache, struct 
 	unsigned int got = 0;
 
 	while (left && got < nr) {
-		unsigned int at = __ffs(left), run = nr - got;
+		unsigned int at = __ffs(left), run = nr - got, n;
 		unsigned long behind = ~(left >> at);
 
 		if (behind)
 			run = min_t(unsigned int, run, __ffs(behind));
 		left &= ~(GENMASK(run - 1, 0) << at);
-		got += write_run(cache, objs + got, run,
-				 first + (unsigned long)at * cache->stride, mark);
+		n = write_run(cache, objs + got, run,
+			      first + (unsigned long)at * cache->stride, mark);
+		if (mark && unlikely(n < run))
+			report_lost(cache, first + (unsigned long)at * cache->stride);
+		got += n;
 		*taken += run;
 	}
 	change_word(cache, &slab->map[w], bits & ~left, 0);
@@ -509,13 +519,6 @@ static noinline unsigned int slab_fill_live(struct xslab_cache *cache, void **ob
 /*
  * From magazines to slabs
  */
-
-static noinline void report_lost(struct xslab_cache *cache, void *obj)
-{
-	atomic_long_inc(&cache->errors);
-	pr_err_ratelimited("cache %s: object %p was freed twice, found late\n",
-			   cache->name, obj);
-}
 
 /*
  * A run: objects from an array that lie in one slab, as bits. Those that were
@@ -1270,11 +1273,14 @@ static bool grow_to(struct xslab_cache *cache, unsigned long nr)
  */
 int xslab_cache_prefill(struct xslab_cache *cache, unsigned int nr)
 {
-	unsigned long held = 2UL * num_possible_cpus() * cache->mag.size;
-	unsigned long old = cache->keep;
+	/* And one magazine that may be on its way from the depot to slabs. */
+	unsigned long held = (2UL * num_possible_cpus() + 1) * cache->mag.size;
+	unsigned long keep = nr ? nr + held : 0, old = cache->keep;
 
-	WRITE_ONCE(cache->keep, nr ? nr + held : 0);
-	if (grow_to(cache, cache->keep))
+	if (DIV_ROUND_UP(keep, cache->per_slab) > cache->pool->nr_pages >> cache->order)
+		return -ENOMEM;
+	WRITE_ONCE(cache->keep, keep);
+	if (grow_to(cache, keep))
 		return 0;
 	WRITE_ONCE(cache->keep, old);
 	release_all(cache);
@@ -1323,6 +1329,7 @@ static void slab_stats(struct xslab_cache *cache, struct xslab_stats *stats)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
+	settle(cache);
 	stats->slabs_full = cache->nr[XSLAB_FULL];
 	stats->slabs_partial = nr_partial(cache);
 	stats->slabs_free = cache->nr[XSLAB_FREE];
@@ -1576,6 +1583,20 @@ static unsigned int magazine_size(const struct xslab_cache *cache)
 	return clamp(min(fair, good), 1UL, (unsigned long)XMAG_MAX_SIZE);
 }
 
+/* Is there a place for a slab, which is aligned to its size? */
+static bool slab_fits(const struct xpool *pool, unsigned int order)
+{
+	unsigned long r, pages = 1UL << order;
+
+	for (r = 0; r < pool->nr_regions; r++) {
+		const struct xregion *region = &pool->regions[r];
+
+		if (round_up(region->index, pages) + pages <= region->index + region->nr)
+			return true;
+	}
+	return false;
+}
+
 static int set_geometry(struct xslab_cache *cache, const struct xslab_args *args)
 {
 	size_t align = object_align(args);
@@ -1583,7 +1604,7 @@ static int set_geometry(struct xslab_cache *cache, const struct xslab_args *args
 	int order = choose_order(cache->pool, stride);
 	unsigned int nr;
 
-	if (order < 0 || 1UL << order > cache->pool->nr_pages)
+	if (order < 0 || !slab_fits(cache->pool, order))
 		return refuse(args->name, -EINVAL,
 			      "size %zu: a slab of it does not fit into pool %s",
 			      args->size, cache->pool->name);
