@@ -56,6 +56,14 @@
  * xmag_open(), all magazines belong to the closer, and everybody else goes past
  * them. No interprocessor call is needed, and none can find a CPU busy.
  *
+ * Detours
+ *
+ * An owner that has more to do for an operation than the fast path knows, sets
+ * the detour bit with xmag_set_detour(). The bit stands beside the closed bit, so
+ * the fast path finds it with the comparison that it makes anyway and leaves the
+ * operation to the slow path, which uses the magazines as always. What only some
+ * owners need costs the others nothing.
+ *
  * Locks: depot->lock protects the depot, and is held to exchange two pointers,
  * or to spill one magazine. The mutex closing serialises those who close.
  */

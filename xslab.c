@@ -64,11 +64,14 @@
  *	stride 192 (2^7 ..)  offset  0        192       384       576
  *	                     byte    0   1    2 (1)  .  3 (3)     4 ...
  *
- * Objects lie at least 2^7 apart, so no two share a byte. The byte is looked at
- * by allocations too: should two CPUs free an object at the same instant and
- * both be believed, then the second time that it comes out of a magazine it is
- * live, and is dropped. Without the table a double free is found when the object
- * reaches its slab, where its bit is set already.
+ * Objects lie at least 2^7 apart, so no two share a byte. In a pool of one region
+ * the fast paths find the byte from the address; in others every operation takes
+ * the slow path, by a detour (xmag.c), and finds it from the offset.
+ *
+ * The byte is looked at by allocations too: should two CPUs free an object at the
+ * same instant and both be believed, then the second time that it comes out of a
+ * magazine it is live, and is dropped. Without the table a double free is found
+ * when the object reaches its slab, where its bit is set already.
  *
  * NMI
  *
@@ -1092,7 +1095,9 @@ int xslab_free(void *obj)
 EXPORT_SYMBOL_GPL(xslab_free);
 
 /*
- * Bulk: past the magazines, because the slabs' maps are faster for many
+ * Bulk: from full magazines of the depot and from the maps of slabs, past the
+ * CPU's magazines; back to the maps. For many objects that is faster, and
+ * 64 of them cost the lock once.
  */
 
 /* Mark @nr objects live; returns how many of them were not. */
