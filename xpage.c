@@ -177,8 +177,8 @@ static noinline struct page *alloc_pages_slow(struct xpool *pool, unsigned long 
  * A block of the loaded magazine, for pools of one region; false: the slow path
  * knows more. __GFP_ZERO is one of the things that only the slow path does.
  */
-static __always_inline bool take_near(struct xpool *pool, struct xmag_cpu __percpu **cpus,
-				      unsigned long order, gfp_t gfp, struct xpage **page)
+static __always_inline bool take_near(struct xmag_cpu __percpu **cpus, unsigned long order,
+				      gfp_t gfp, struct xpage **page)
 {
 	void *obj;
 
@@ -187,12 +187,30 @@ static __always_inline bool take_near(struct xpool *pool, struct xmag_cpu __perc
 	if (unlikely(!xmag_try_alloc(cpus[order], &obj, false)))
 		return false;
 	*page = obj;
-	if (unlikely((*page)->kind != XPAGE_CACHED)) {
-		report_lost(pool, *page);
-		return false;
-	}
-	WRITE_ONCE((*page)->kind, XPAGE_LIVE);
 	return true;
+}
+
+/* Hand out a block that came from a magazine; false: it is handed out already. */
+static __always_inline bool make_live(struct xpage *page)
+{
+	if (unlikely(page->kind != XPAGE_CACHED))
+		return false;
+	WRITE_ONCE(page->kind, XPAGE_LIVE);
+	return true;
+}
+
+static noinline void *alloc_addr_again(struct xpool *pool, unsigned long order, gfp_t gfp,
+				       struct xpage *page)
+{
+	report_lost(pool, page);
+	return alloc_addr_slow(pool, order, gfp);
+}
+
+static noinline struct page *alloc_pages_again(struct xpool *pool, unsigned long order,
+					       gfp_t gfp, struct xpage *page)
+{
+	report_lost(pool, page);
+	return alloc_pages_slow(pool, order, gfp);
 }
 
 /**
@@ -211,8 +229,10 @@ void *xpool_alloc_addr(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
 	struct xpage *page;
 
-	if (unlikely(!take_near(pool, pool->addr_cpus, order, gfp, &page)))
+	if (unlikely(!take_near(pool->addr_cpus, order, gfp, &page)))
 		return alloc_addr_slow(pool, order, gfp);
+	if (unlikely(!make_live(page)))
+		return alloc_addr_again(pool, order, gfp, page);
 	return (void *)(pool->base + (((void *)page - (void *)pool->pages) <<
 				      (PAGE_SHIFT - XPAGE_SHIFT)));
 }
@@ -235,8 +255,10 @@ struct page *xpool_alloc_pages(struct xpool *pool, unsigned long order, gfp_t gf
 {
 	struct xpage *page;
 
-	if (unlikely(!take_near(pool, pool->page_cpus, order, gfp, &page)))
+	if (unlikely(!take_near(pool->page_cpus, order, gfp, &page)))
 		return alloc_pages_slow(pool, order, gfp);
+	if (unlikely(!make_live(page)))
+		return alloc_pages_again(pool, order, gfp, page);
 	return (void *)page + pool->near_delta;
 }
 EXPORT_SYMBOL_GPL(xpool_alloc_pages);
