@@ -184,7 +184,7 @@ struct xpool {
 	struct xmag_cpu __percpu *addr_cpus[XBUDDY_NR_ORDERS];
 	void			*near_page;	/* struct page of the first page */
 	unsigned long		near_delta;	/* from its struct xpage to near_page */
-	unsigned long		near_bytes;	/* of struct pages; 0: the long way */
+	unsigned long		near_nr;	/* pages; 0: the long way */
 
 	/* Several regions: address to chunk of page numbers */
 	u32			*chunks;

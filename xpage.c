@@ -350,7 +350,15 @@ EXPORT_SYMBOL_GPL(xpool_free_addr);
 static noinline int free_pages_far(struct xpool *pool, struct page *page,
 				   unsigned long order)
 {
-	return page ? xpool_free_addr(pool, page_address(page), order) : 0;
+	if (!page)
+		return 0;
+	if (virt_to_page(page_address(page)) != page) {
+		atomic_long_inc(&pool->errors);
+		pr_err_ratelimited("pool %s: free of %p: no struct page starts there\n",
+				   pool->name, page);
+		return -EINVAL;
+	}
+	return xpool_free_addr(pool, page_address(page), order);
 }
 
 /**
@@ -367,7 +375,8 @@ int xpool_free_pages(struct xpool *pool, struct page *page, unsigned long order)
 	unsigned long offset = (void *)page - pool->near_page;
 	struct xpage *of = (void *)page - pool->near_delta;
 
-	if (unlikely(offset >= pool->near_bytes))
+	/* What is no multiple of its size is rotated to something huge. */
+	if (unlikely(ror64(offset, XPAGE_SHIFT) >= pool->near_nr))
 		return free_pages_far(pool, page, order);
 	if (unlikely(!accept(of, order)))
 		return refuse_free(pool, page_address(page), order);
@@ -620,7 +629,7 @@ static void set_near(struct xpool *pool)
 		return;
 	pool->near_page = virt_to_page((void *)pool->regions[0].addr);
 	pool->near_delta = pool->near_page - (void *)pool->pages_mem;
-	pool->near_bytes = pool->nr_pages * sizeof(struct page);
+	pool->near_nr = pool->nr_pages;
 }
 
 static struct xpool *create(const struct xpool_args *args)

@@ -774,6 +774,20 @@ static void test_wrong_order(struct kunit *test)
 	expect_all_free(test, pool);
 }
 
+/* Expect a pointer into a struct page to be refused, and the page to stay live. */
+static void test_inside_struct_page(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct page *page;
+
+	system_pool(test, 4 << 20);
+	page = xpool_alloc_pages(f->pool, 0, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	KUNIT_EXPECT_EQ(test, xpool_free_pages(f->pool, (void *)page + 8, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, xpool_validate(f->pool), 0);
+	KUNIT_EXPECT_EQ(test, xpool_free_pages(f->pool, page, 0), 0);
+}
+
 /* abcd: every page but the first, and every odd address. */
 static void test_interior(struct kunit *test)
 {
@@ -1496,6 +1510,7 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(test_destroy_gives_back),
 	KUNIT_CASE(test_double_free),
 	KUNIT_CASE(test_wrong_order),
+	KUNIT_CASE(test_inside_struct_page),
 	KUNIT_CASE(test_interior),
 	KUNIT_CASE(test_foreign),
 	KUNIT_CASE(test_foreign_page),
