@@ -42,6 +42,7 @@
 #define pr_fmt(fmt) "xalloc: " fmt
 
 #include <linux/export.h>
+#include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/ratelimit.h>
 #include <linux/string.h>
@@ -346,13 +347,17 @@ int xpool_free_addr(struct xpool *pool, void *addr, unsigned long order)
 }
 EXPORT_SYMBOL_GPL(xpool_free_addr);
 
+#define XPAGE_STRUCT_ALIGN \
+	(is_power_of_2(sizeof(struct page)) ? sizeof(struct page) : __alignof__(struct page))
+
 /* No struct page of the pool's one region. */
 static noinline int free_pages_far(struct xpool *pool, struct page *page,
 				   unsigned long order)
 {
 	if (!page)
 		return 0;
-	if (virt_to_page(page_address(page)) != page) {
+	/* By the number alone: to read what is no struct page may be fatal. */
+	if (!IS_ALIGNED((unsigned long)page, XPAGE_STRUCT_ALIGN)) {
 		atomic_long_inc(&pool->errors);
 		pr_err_ratelimited("pool %s: free of %p: no struct page starts there\n",
 				   pool->name, page);
