@@ -783,7 +783,7 @@ static void test_inside_struct_page(struct kunit *test)
 	system_pool(test, 4 << 20);
 	page = xpool_alloc_pages(f->pool, 0, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, page);
-	KUNIT_EXPECT_EQ(test, xpool_free_pages(f->pool, (void *)page + 8, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, xpool_free_pages(f->pool, (void *)page + 4, 0), -EINVAL);
 	KUNIT_EXPECT_EQ(test, xpool_validate(f->pool), 0);
 	KUNIT_EXPECT_EQ(test, xpool_free_pages(f->pool, page, 0), 0);
 }
