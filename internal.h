@@ -173,18 +173,23 @@ struct xlive;
  * is in page numbers; the numbers before the start are never free.
  */
 struct xpool {
+	/* What the fast paths for pages use; see set_near() in xpage.c */
+	struct xmag_cpu __percpu *cpus[XBUDDY_NR_ORDERS];	/* by order */
+	struct xmag_cpu __percpu *page_cpus[XBUDDY_NR_ORDERS];	/* if struct pages are near */
+	void			*near_page;	/* struct page of the first page */
+	unsigned long		near_delta;	/* from its struct xpage to near_page */
+	unsigned long		near_nr;	/* pages; 0: the long way */
+	unsigned long		near_addr;	/* address of the first page, ... */
+	struct xpage		*near_xpage;	/* ... its struct xpage, ... */
+	unsigned long		near_scaled;	/* ... address minus scaled xpage, ... */
+	unsigned long		near_addr_nr;	/* ... and pages; 0: the long way */
+
 	/* Read by every operation */
 	unsigned long		base;	/* address of page number 0, and ... */
 	unsigned long		start;	/* ... offset of the range's start, ... */
 	unsigned long		bytes;	/* ... its length; 0: several regions */
 	struct xpage		*pages;
 	struct xpage_mags	*mags;	/* of small blocks; see xpage.c */
-	/* What the fast paths for pages use; see set_near() in xpage.c */
-	struct xmag_cpu __percpu *page_cpus[XBUDDY_NR_ORDERS];
-	struct xmag_cpu __percpu *addr_cpus[XBUDDY_NR_ORDERS];
-	void			*near_page;	/* struct page of the first page */
-	unsigned long		near_delta;	/* from its struct xpage to near_page */
-	unsigned long		near_nr;	/* pages; 0: the long way */
 
 	/* Several regions: address to chunk of page numbers */
 	u32			*chunks;
@@ -309,14 +314,9 @@ struct xmag_ops {
 	void (*drain)(struct xmag *mag, void **objs, unsigned int nr);
 };
 
-#define XMAG_CLOSED	BIT(0)	/* somebody else has the magazines; see xmag_close() */
-#define XMAG_DETOUR	BIT(1)	/* the owner wants to see all operations */
-
 /**
  * struct xmag_cpu - the magazines of one CPU; all that a hit touches
  * @busy: an operation of this CPU is under way
- * @hold: reasons why the fast path must not be taken: XMAG_CLOSED, XMAG_DETOUR
- * @state: both: 0 is the only one for the fast path
  * @previous_full: @previous is full; otherwise it is empty
  * @top: where the next object of the loaded magazine goes
  * @bottom: the loaded magazine; it is empty when @top is here
@@ -325,13 +325,7 @@ struct xmag_ops {
  * @allocs: objects handed out by way of this CPU's magazines
  */
 struct xmag_cpu {
-	union {
-		struct {
-			u8	busy;
-			u8	hold;
-		};
-		u16		state;
-	};
+	bool			busy;
 	bool			previous_full;
 	void			**top;
 	void			**bottom;
@@ -339,6 +333,23 @@ struct xmag_cpu {
 	void			**previous;
 	unsigned long		allocs;
 } ____cacheline_aligned;
+
+/* Busy for ever: where a fast path looks that is not to be taken. */
+DECLARE_PER_CPU(struct xmag_cpu, xmag_closed);
+
+/*
+ * This CPU's part of per-CPU memory, for code that is not preempted. On x86-64 it
+ * is reached through a segment register, so the CPU's offset need not be added:
+ * one instruction in 32. What instruments memory accesses does not know that.
+ */
+#if defined(CONFIG_X86_64) && defined(CONFIG_SMP) && defined(__SEG_GS) && \
+	!defined(CONFIG_KASAN) && !defined(CONFIG_KCSAN) && !defined(__CHECKER__)
+#define __xhere __seg_gs
+#define xmag_here(cpus) ((struct xmag_cpu __seg_gs *)(unsigned long)(cpus))
+#else
+#define __xhere
+#define xmag_here(cpus) this_cpu_ptr(cpus)
+#endif
 
 /**
  * struct xmag_slow - what the slow paths count on a CPU
@@ -370,14 +381,36 @@ struct xdepot {
 	void			***mags;
 };
 
+#define XMAG_ROUTES	2U
+
+/**
+ * struct xmag - the magazines of an owner
+ * @cpus: what the fast path uses: @own, or &xmag_closed
+ * @own: the magazines of the CPUs
+ * @ops: what lies below
+ * @size: objects of a magazine
+ * @closed: somebody has all magazines; see xmag_close()
+ * @detour: the fast path is never to be taken
+ * @routes: copies of @cpus, for fast paths that have another place for them
+ * @slow: what the slow paths count
+ * @slots: the memory of all magazines
+ * @metadata: bytes
+ * @closing: held from xmag_close() to xmag_open()
+ * @hotplug: in the list of those who are told that a CPU is gone
+ * @depot: whole magazines
+ */
 struct xmag {
 	struct xmag_cpu __percpu *cpus;
+	struct xmag_cpu __percpu *own;
 	const struct xmag_ops	*ops;
 	unsigned int		size;
+	bool			closed;
+	bool			detour;
+	struct xmag_cpu __percpu **routes[XMAG_ROUTES];
 	struct xmag_slow __percpu *slow;
-	void			**slots;	/* the memory of all magazines */
+	void			**slots;
 	size_t			metadata;
-	struct mutex		closing;	/* held from xmag_close() to xmag_open() */
+	struct mutex		closing;
 	struct hlist_node	hotplug;
 	struct xdepot		depot ____cacheline_aligned;
 };
@@ -398,6 +431,7 @@ int xmag_init(struct xmag *mag, const struct xmag_ops *ops, unsigned int size,
 	      unsigned int depot);
 void xmag_destroy(struct xmag *mag);
 void xmag_set_detour(struct xmag *mag);
+void xmag_add_route(struct xmag *mag, struct xmag_cpu __percpu **route);
 void *xmag_alloc_slow(struct xmag *mag);
 void xmag_free_slow(struct xmag *mag, void *obj);
 void xmag_close(struct xmag *mag);
@@ -415,39 +449,47 @@ void xmag_subsys_exit(void);
  * past them, so between enter and leave there is no need for a lock, an atomic
  * instruction or for interrupts to be off. False: busy or closed already.
  */
-static __always_inline bool xmag_enter(struct xmag_cpu __percpu *cpus,
-				       struct xmag_cpu **cpu)
+static __always_inline bool xmag_enter(struct xmag_cpu __percpu * const *cpus,
+				       struct xmag_cpu __xhere **cpu)
 {
 	preempt_disable();
-	*cpu = this_cpu_ptr(cpus);
-	/* Who closes waits for us to be preemptible, so an old value is fine. */
-	if (unlikely(data_race((*cpu)->state))) {
+	/* Who closes waits for us to be preemptible, so an old route is fine. */
+	*cpu = xmag_here(READ_ONCE(*cpus));
+	if (unlikely((*cpu)->busy)) {
 		preempt_enable();
 		return false;
 	}
-	WRITE_ONCE((*cpu)->busy, 1);
+	(*cpu)->busy = true;
 	barrier();
 	return true;
+}
+
+static __always_inline void xmag_leave(struct xmag_cpu __xhere *cpu)
+{
+	barrier();
+	cpu->busy = false;
+	preempt_enable();
 }
 
 /* The same for slow paths, which are where a detour leads. */
 static inline bool xmag_enter_slow(struct xmag *mag, struct xmag_cpu **cpu)
 {
 	preempt_disable();
-	*cpu = this_cpu_ptr(mag->cpus);
-	if ((*cpu)->busy || READ_ONCE((*cpu)->hold) & XMAG_CLOSED) {
+	*cpu = this_cpu_ptr(mag->own);
+	/* Pairs with xmag_open(). */
+	if (smp_load_acquire(&mag->closed) || (*cpu)->busy) {
 		preempt_enable();
 		return false;
 	}
-	WRITE_ONCE((*cpu)->busy, 1);
+	(*cpu)->busy = true;
 	barrier();
 	return true;
 }
 
-static __always_inline void xmag_leave(struct xmag_cpu *cpu)
+static inline void xmag_leave_slow(struct xmag_cpu *cpu)
 {
 	barrier();
-	WRITE_ONCE(cpu->busy, 0);
+	cpu->busy = false;
 	preempt_enable();
 }
 
@@ -472,20 +514,25 @@ static __always_inline void xmag_push(struct xmag_cpu *cpu, void *obj)
 	*cpu->top++ = obj;
 }
 
+/* Read as volatile, so that the compiler changes top in place, with one instruction. */
+static __always_inline void **xmag_top(struct xmag_cpu __xhere *cpu)
+{
+	return *(void ** volatile __xhere *)&cpu->top;
+}
+
 /*
  * Take an object of the loaded magazine; false: xmag_alloc_slow() knows more.
- * READ_ONCE() makes the compiler change top in place, with one instruction. Who
- * does not tell anybody how many there were need not have them counted.
+ * Who does not tell anybody how many there were need not have them counted.
  */
-static __always_inline bool xmag_try_alloc(struct xmag_cpu __percpu *cpus, void **obj,
-					   bool count)
+static __always_inline bool xmag_try_alloc(struct xmag_cpu __percpu * const *cpus,
+					   void **obj, bool count)
 {
-	struct xmag_cpu *cpu;
+	struct xmag_cpu __xhere *cpu;
 	void **top;
 
 	if (unlikely(!xmag_enter(cpus, &cpu)))
 		return false;
-	top = READ_ONCE(cpu->top);
+	top = xmag_top(cpu);
 	if (unlikely(top == cpu->bottom)) {
 		xmag_leave(cpu);
 		return false;
@@ -499,14 +546,14 @@ static __always_inline bool xmag_try_alloc(struct xmag_cpu __percpu *cpus, void 
 }
 
 /* False: the loaded magazine is full or not ours; see xmag_free_slow(). */
-static __always_inline bool xmag_try_free(struct xmag_cpu __percpu *cpus, void *obj)
+static __always_inline bool xmag_try_free(struct xmag_cpu __percpu * const *cpus, void *obj)
 {
-	struct xmag_cpu *cpu;
+	struct xmag_cpu __xhere *cpu;
 	void **top;
 
 	if (unlikely(!xmag_enter(cpus, &cpu)))
 		return false;
-	top = READ_ONCE(cpu->top);
+	top = xmag_top(cpu);
 	if (unlikely(top == cpu->end)) {
 		xmag_leave(cpu);
 		return false;
@@ -521,12 +568,12 @@ static __always_inline void *xmag_alloc(struct xmag *mag)
 {
 	void *obj;
 
-	return likely(xmag_try_alloc(mag->cpus, &obj, true)) ? obj : xmag_alloc_slow(mag);
+	return likely(xmag_try_alloc(&mag->cpus, &obj, true)) ? obj : xmag_alloc_slow(mag);
 }
 
 static __always_inline void xmag_free(struct xmag *mag, void *obj)
 {
-	if (unlikely(!xmag_try_free(mag->cpus, obj)))
+	if (unlikely(!xmag_try_free(&mag->cpus, obj)))
 		xmag_free_slow(mag, obj);
 }
 

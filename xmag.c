@@ -50,22 +50,27 @@
  * Others' magazines
  *
  * To collect what the CPUs hold, somebody must take magazines away from CPUs
- * that are running, idle or offline. xmag_close() sets each CPU's closed bit
- * and waits for an RCU grace period: after it, whoever was between enter and
- * leave has left, and whoever comes sees the bit. From then on, until
- * xmag_open(), all magazines belong to the closer, and everybody else goes past
- * them. No interprocessor call is needed, and none can find a CPU busy.
+ * that are running, idle or offline. xmag_close() leads the fast path to magazines
+ * that are busy for ever, and waits for an RCU grace period: after it, whoever
+ * was between enter and leave has left, and whoever comes finds the other ones.
+ * From then on, until xmag_open(), all magazines belong to the closer, and
+ * everybody else goes past them. No interprocessor call is needed, and none can
+ * find a CPU busy. The fast path loads a pointer that it needs anyway. (A bit of
+ * its own beside the busy byte, tested together with it, made each operation wait
+ * for the store of the byte by the one before: 1 ns of 5.)
  *
  * Detours
  *
- * An owner that has more to do for an operation than the fast path knows, sets
- * the detour bit with xmag_set_detour(). The bit stands beside the closed bit, so
- * the fast path finds it with the comparison that it makes anyway and leaves the
- * operation to the slow path, which uses the magazines as always. What only some
- * owners need costs the others nothing.
+ * An owner that has more to do for an operation than the fast path knows asks for
+ * a detour with xmag_set_detour(). Then the fast path is led to the busy magazines
+ * for ever, and the slow path uses the own ones as always. What only some owners
+ * need costs the others nothing.
  *
  * Locks: depot->lock protects the depot, and is held to exchange two pointers,
- * or to spill one magazine. The mutex closing serialises those who close.
+ * or to spill one magazine. Interrupts stay on meanwhile, so one that needs the
+ * lock may have interrupted its holder. Hence nobody waits for it who might be an
+ * interrupt or hold a lock of one: operations try it, and go past the depot when
+ * it is taken. The mutex closing serialises those who close, who do wait.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -75,79 +80,97 @@
 
 #include "internal.h"
 
+DEFINE_PER_CPU(struct xmag_cpu, xmag_closed) = { .busy = true };
+
 static int xmag_hotplug_state;
 
 /*
  * The depot
  */
 
-/* The depot's lock protects nothing that an NMI cannot do without. */
+/* Give an empty magazine for a full one. */
 static bool depot_swap_for_full(struct xdepot *depot, void ***magazine)
 {
-	unsigned long flags;
 	bool hit;
 
-	if (!READ_ONCE(depot->nr_full) || !xlock(&depot->lock, &flags))
+	if (!READ_ONCE(depot->nr_full) || !raw_spin_trylock(&depot->lock))
 		return false;
 	hit = depot->nr_full;
 	if (hit) {
-		depot->nr_full--;
+		WRITE_ONCE(depot->nr_full, depot->nr_full - 1);
 		swap(depot->mags[depot->nr_full], *magazine);
 	}
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	raw_spin_unlock(&depot->lock);
 	return hit;
 }
 
+/* Give a full magazine for an empty one. */
 static bool depot_swap_for_empty(struct xdepot *depot, void ***magazine)
 {
-	unsigned long flags;
 	bool hit;
 
-	if (READ_ONCE(depot->nr_full) == depot->nr || !xlock(&depot->lock, &flags))
+	if (READ_ONCE(depot->nr_full) == depot->nr || !raw_spin_trylock(&depot->lock))
 		return false;
 	hit = depot->nr_full < depot->nr;
 	if (hit) {
 		swap(depot->mags[depot->nr_full], *magazine);
-		depot->nr_full++;
+		WRITE_ONCE(depot->nr_full, depot->nr_full + 1);
 	}
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	raw_spin_unlock(&depot->lock);
 	return hit;
 }
 
-/* Empty one full magazine into the owner. */
+/* A full magazine that is empty from now on, or NULL. */
+static void **depot_pop(struct xdepot *depot)
+{
+	lockdep_assert_held(&depot->lock);
+	if (!depot->nr_full)
+		return NULL;
+	WRITE_ONCE(depot->nr_full, depot->nr_full - 1);
+	return depot->mags[depot->nr_full];
+}
+
+/* The owner runs dry, so this is worth a little patience. */
+static bool depot_lock_soon(struct xdepot *depot)
+{
+	unsigned int tries = 1000;
+
+	while (!raw_spin_trylock(&depot->lock)) {
+		if (!--tries)
+			return false;
+		cpu_relax();
+	}
+	return true;
+}
+
+/* Empty one full magazine into the owner. Any context. */
 static bool depot_spill(struct xmag *mag)
 {
 	struct xdepot *depot = &mag->depot;
-	unsigned long flags;
-	bool spilled;
+	void **magazine;
 
-	if (!READ_ONCE(depot->nr_full) || !xlock(&depot->lock, &flags))
+	if (!READ_ONCE(depot->nr_full) || !depot_lock_soon(depot))
 		return false;
-	spilled = depot->nr_full;
-	if (spilled) {
-		depot->nr_full--;
-		mag->ops->drain(mag, depot->mags[depot->nr_full], mag->size);
-	}
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	return spilled;
+	magazine = depot_pop(depot);
+	if (magazine)
+		mag->ops->drain(mag, magazine, mag->size);
+	raw_spin_unlock(&depot->lock);
+	return magazine;
 }
 
 /* Take the objects of one full magazine. Any context; returns how many, or 0. */
 unsigned int xmag_take_full(struct xmag *mag, void **objs)
 {
 	struct xdepot *depot = &mag->depot;
-	unsigned long flags;
-	unsigned int got = 0;
+	void **magazine;
 
-	if (!READ_ONCE(depot->nr_full) || !xlock(&depot->lock, &flags))
+	if (!READ_ONCE(depot->nr_full) || !raw_spin_trylock(&depot->lock))
 		return 0;
-	if (depot->nr_full) {
-		depot->nr_full--;
-		got = mag->size;
-		memcpy(objs, depot->mags[depot->nr_full], got * sizeof(*objs));
-	}
-	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	return got;
+	magazine = depot_pop(depot);
+	if (magazine)
+		memcpy(objs, magazine, mag->size * sizeof(*objs));
+	raw_spin_unlock(&depot->lock);
+	return magazine ? mag->size : 0;
 }
 
 /* Empty the depot into the owner. Any context; returns the objects. */
@@ -159,6 +182,21 @@ unsigned long xmag_drain_depot(struct xmag *mag)
 	while (most-- && depot_spill(mag))
 		objs += mag->size;
 	return objs;
+}
+
+/* All of it, whoever has the lock. Process context. */
+static void empty_depot(struct xmag *mag)
+{
+	struct xdepot *depot = &mag->depot;
+	void **magazine;
+
+	do {
+		raw_spin_lock(&depot->lock);
+		magazine = depot_pop(depot);
+		if (magazine)
+			mag->ops->drain(mag, magazine, mag->size);
+		raw_spin_unlock(&depot->lock);
+	} while (magazine);
 }
 
 /*
@@ -187,6 +225,7 @@ static void swap_magazines(struct xmag *mag, struct xmag_cpu *cpu)
 /* The loaded magazine is empty: have one that is not, if there is one. */
 static void load(struct xmag *mag, struct xmag_cpu *cpu)
 {
+	struct xmag_slow *slow = this_cpu_ptr(mag->slow);
 	void **magazine = cpu->bottom;
 	unsigned int nr;
 
@@ -194,9 +233,9 @@ static void load(struct xmag *mag, struct xmag_cpu *cpu)
 		swap_magazines(mag, cpu);
 		return;
 	}
-	this_cpu_inc(mag->slow->refills);
+	slow->refills++;
 	if (depot_swap_for_full(&mag->depot, &magazine)) {
-		this_cpu_inc(mag->slow->depot_hits);
+		slow->depot_hits++;
 		nr = mag->size;
 	} else {
 		nr = mag->ops->fill(mag, magazine, mag->size);
@@ -210,10 +249,12 @@ static void load(struct xmag *mag, struct xmag_cpu *cpu)
  */
 static void unload(struct xmag *mag, struct xmag_cpu *cpu)
 {
+	struct xmag_slow *slow = this_cpu_ptr(mag->slow);
+
 	if (cpu->previous_full) {
-		this_cpu_inc(mag->slow->flushes);
+		slow->flushes++;
 		if (depot_swap_for_empty(&mag->depot, &cpu->previous))
-			this_cpu_inc(mag->slow->depot_hits);
+			slow->depot_hits++;
 		else
 			mag->ops->drain(mag, cpu->previous, mag->size);
 		cpu->previous_full = false;
@@ -257,7 +298,7 @@ noinline void *xmag_alloc_slow(struct xmag *mag)
 		load(mag, cpu);
 	if (!xmag_is_empty(cpu))
 		obj = xmag_pop(cpu);
-	xmag_leave(cpu);
+	xmag_leave_slow(cpu);
 	return obj;
 }
 EXPORT_SYMBOL_GPL(xmag_alloc_slow);
@@ -274,7 +315,7 @@ noinline void xmag_free_slow(struct xmag *mag, void *obj)
 	if (xmag_is_full(cpu))
 		unload(mag, cpu);
 	xmag_push(cpu, obj);
-	xmag_leave(cpu);
+	xmag_leave_slow(cpu);
 }
 EXPORT_SYMBOL_GPL(xmag_free_slow);
 
@@ -282,31 +323,33 @@ EXPORT_SYMBOL_GPL(xmag_free_slow);
  * The magazines of all CPUs
  */
 
+/* Lead the fast paths to @cpus. */
+static void set_routes(struct xmag *mag, struct xmag_cpu __percpu *cpus)
+{
+	unsigned int i;
+
+	/* Pairs with xmag_enter(): what was done to the magazines comes first. */
+	smp_store_release(&mag->cpus, cpus);
+	for (i = 0; i < XMAG_ROUTES && mag->routes[i]; i++)
+		smp_store_release(mag->routes[i], cpus);
+}
+
 /* Take the magazines away from all CPUs. May sleep; ends with xmag_open(). */
 void xmag_close(struct xmag *mag)
 {
-	int cpu;
-
 	mutex_lock(&mag->closing);
-	for_each_possible_cpu(cpu) {
-		struct xmag_cpu *of = per_cpu_ptr(mag->cpus, cpu);
-
-		WRITE_ONCE(of->hold, of->hold | XMAG_CLOSED);
-	}
+	WRITE_ONCE(mag->closed, true);
+	set_routes(mag, &xmag_closed);
 	synchronize_rcu_expedited();
 }
 EXPORT_SYMBOL_GPL(xmag_close);
 
 void xmag_open(struct xmag *mag)
 {
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		struct xmag_cpu *of = per_cpu_ptr(mag->cpus, cpu);
-
-		/* Pairs with xmag_enter(): what we did to the magazines comes first. */
-		smp_store_release(&of->hold, of->hold & ~XMAG_CLOSED);
-	}
+	/* Pairs with xmag_enter_slow(). */
+	smp_store_release(&mag->closed, false);
+	if (!mag->detour)
+		set_routes(mag, mag->own);
 	mutex_unlock(&mag->closing);
 }
 EXPORT_SYMBOL_GPL(xmag_open);
@@ -327,8 +370,8 @@ void xmag_drain_closed(struct xmag *mag)
 
 	lockdep_assert_held(&mag->closing);
 	for_each_possible_cpu(cpu)
-		drain_cpu(mag, per_cpu_ptr(mag->cpus, cpu));
-	xmag_drain_depot(mag);
+		drain_cpu(mag, per_cpu_ptr(mag->own, cpu));
+	empty_depot(mag);
 }
 EXPORT_SYMBOL_GPL(xmag_drain_closed);
 
@@ -340,7 +383,7 @@ EXPORT_SYMBOL_GPL(xmag_drain_closed);
 static int xmag_cpu_dead(unsigned int nr, struct hlist_node *node)
 {
 	struct xmag *mag = hlist_entry(node, struct xmag, hotplug);
-	struct xmag_cpu *cpu = per_cpu_ptr(mag->cpus, nr);
+	struct xmag_cpu *cpu = per_cpu_ptr(mag->own, nr);
 
 	mutex_lock(&mag->closing);
 	if (cpu->previous_full && depot_swap_for_empty(&mag->depot, &cpu->previous))
@@ -374,7 +417,7 @@ static unsigned long count_loaded(struct xmag *mag, const struct xmag_cpu *cpu)
 
 static void add_cpu_counts(struct xmag_count *count, struct xmag *mag, int nr)
 {
-	const struct xmag_cpu *cpu = per_cpu_ptr(mag->cpus, nr);
+	const struct xmag_cpu *cpu = per_cpu_ptr(mag->own, nr);
 	const struct xmag_slow *slow = per_cpu_ptr(mag->slow, nr);
 
 	count->cpus += count_loaded(mag, cpu);
@@ -412,7 +455,7 @@ static void deal_magazines(struct xmag *mag)
 	for (i = 0; i < mag->depot.nr; i++, slot += mag->size)
 		mag->depot.mags[i] = slot;
 	for_each_possible_cpu(cpu) {
-		struct xmag_cpu *own = per_cpu_ptr(mag->cpus, cpu);
+		struct xmag_cpu *own = per_cpu_ptr(mag->own, cpu);
 
 		set_loaded(mag, own, slot, 0);
 		own->previous = slot + mag->size;
@@ -422,7 +465,7 @@ static void deal_magazines(struct xmag *mag)
 
 static void free_magazines(struct xmag *mag)
 {
-	free_percpu(mag->cpus);
+	free_percpu(mag->own);
 	free_percpu(mag->slow);
 	xmeta_free(mag->slots);
 	xmeta_free(mag->depot.mags);
@@ -443,11 +486,12 @@ int xmag_init(struct xmag *mag, const struct xmag_ops *ops, unsigned int size,
 	mutex_init(&mag->closing);
 	raw_spin_lock_init(&mag->depot.lock);
 	mag->depot.nr = depot;
-	mag->cpus = alloc_percpu_gfp(struct xmag_cpu, XMETA_GFP);
+	mag->own = alloc_percpu_gfp(struct xmag_cpu, XMETA_GFP);
+	mag->cpus = mag->own;
 	mag->slow = alloc_percpu_gfp(struct xmag_slow, XMETA_GFP);
 	mag->slots = xmeta_alloc(slots);
 	mag->depot.mags = xmeta_alloc(depot * sizeof(*mag->depot.mags));
-	if (!mag->cpus || !mag->slow || !mag->slots || !mag->depot.mags)
+	if (!mag->own || !mag->slow || !mag->slots || !mag->depot.mags)
 		goto undo;
 	mag->metadata = slots + depot * sizeof(*mag->depot.mags) + num_possible_cpus() *
 			(sizeof(struct xmag_cpu) + sizeof(struct xmag_slow));
@@ -467,10 +511,22 @@ EXPORT_SYMBOL_GPL(xmag_init);
  */
 void xmag_set_detour(struct xmag *mag)
 {
-	int cpu;
+	mag->detour = true;
+	set_routes(mag, &xmag_closed);
+}
 
-	for_each_possible_cpu(cpu)
-		per_cpu_ptr(mag->cpus, cpu)->hold = XMAG_DETOUR;
+/*
+ * A fast path finds the magazines at @route, as others do at &mag->cpus. Before
+ * the magazines are used; XMAG_ROUTES times at most.
+ */
+void xmag_add_route(struct xmag *mag, struct xmag_cpu __percpu **route)
+{
+	unsigned int i = 0;
+
+	while (mag->routes[i])
+		i++;
+	mag->routes[i] = route;
+	*route = mag->cpus;
 }
 
 /* The owner takes what is in the magazines first, or knows that it is nothing. */

@@ -72,9 +72,6 @@ struct xpage_mags {
 
 static struct xpool *default_pool;
 
-/* For orders without magazines: closed for ever, so the fast path gives up. */
-static DEFINE_PER_CPU(struct xmag_cpu, no_magazines) = { .hold = XMAG_CLOSED };
-
 /*
  * What lies below the magazines
  */
@@ -178,17 +175,23 @@ static noinline struct page *alloc_pages_slow(struct xpool *pool, unsigned long 
  * A block of the loaded magazine, for pools of one region; false: the slow path
  * knows more. __GFP_ZERO is one of the things that only the slow path does.
  */
-static __always_inline bool take_near(struct xmag_cpu __percpu **cpus, unsigned long order,
-				      gfp_t gfp, struct xpage **page)
+static __always_inline bool take_near(struct xmag_cpu __percpu * const *cpus,
+				      unsigned long order, gfp_t gfp, struct xpage **page)
 {
 	void *obj;
 
 	if (unlikely(order > XBUDDY_MAX_ORDER || gfp & __GFP_ZERO))
 		return false;
-	if (unlikely(!xmag_try_alloc(cpus[order], &obj, false)))
+	if (unlikely(!xmag_try_alloc(cpus, &obj, false)))
 		return false;
 	*page = obj;
 	return true;
+}
+
+/* A struct xpage stands for a page as its address does for the page's, to scale. */
+static __always_inline unsigned long near_scale(const struct xpage *page)
+{
+	return (unsigned long)page << (PAGE_SHIFT - XPAGE_SHIFT);
 }
 
 /* Hand out a block that came from a magazine; false: it is handed out already. */
@@ -230,12 +233,11 @@ void *xpool_alloc_addr(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
 	struct xpage *page;
 
-	if (unlikely(!take_near(pool->addr_cpus, order, gfp, &page)))
+	if (unlikely(!take_near(&pool->cpus[order], order, gfp, &page)))
 		return alloc_addr_slow(pool, order, gfp);
 	if (unlikely(!make_live(page)))
 		return alloc_addr_again(pool, order, gfp, page);
-	return (void *)(pool->base + (((void *)page - (void *)pool->pages) <<
-				      (PAGE_SHIFT - XPAGE_SHIFT)));
+	return (void *)(near_scale(page) + pool->near_scaled);
 }
 EXPORT_SYMBOL_GPL(xpool_alloc_addr);
 
@@ -256,7 +258,7 @@ struct page *xpool_alloc_pages(struct xpool *pool, unsigned long order, gfp_t gf
 {
 	struct xpage *page;
 
-	if (unlikely(!take_near(pool->page_cpus, order, gfp, &page)))
+	if (unlikely(!take_near(&pool->page_cpus[order], order, gfp, &page)))
 		return alloc_pages_slow(pool, order, gfp);
 	if (unlikely(!make_live(page)))
 		return alloc_pages_again(pool, order, gfp, page);
@@ -315,12 +317,22 @@ static noinline int give_slow(struct xpool *pool, struct xpage *page, unsigned l
 }
 
 /* A block that was accepted, so its order is one. Always 0. */
-static __always_inline int give(struct xpool *pool, struct xmag_cpu __percpu *cpus,
-				struct xpage *page, unsigned long order)
+static __always_inline int give(struct xpool *pool, struct xpage *page, unsigned long order)
 {
-	if (unlikely(!xmag_try_free(cpus, page)))
+	if (unlikely(!xmag_try_free(&pool->cpus[order], page)))
 		return give_slow(pool, page, order);
 	return 0;
+}
+
+/* In one of several regions, or an error. */
+static noinline int free_addr_far(struct xpool *pool, void *addr, unsigned long order)
+{
+	unsigned long offset = xpool_offset(pool, addr);
+	struct xpage *page = &pool->pages[offset >> PAGE_SHIFT];
+
+	if (offset == XPOOL_FOREIGN || offset & ~PAGE_MASK || !accept(page, order))
+		return refuse_free(pool, addr, order);
+	return give_slow(pool, page, order);
 }
 
 /**
@@ -337,13 +349,16 @@ static __always_inline int give(struct xpool *pool, struct xmag_cpu __percpu *cp
  */
 int xpool_free_addr(struct xpool *pool, void *addr, unsigned long order)
 {
-	unsigned long offset = xpool_offset(pool, addr);
-	struct xpage *page = &pool->pages[offset >> PAGE_SHIFT];
+	/* What is no multiple of a page is rotated to something huge. */
+	unsigned long nr = ror64((unsigned long)addr - pool->near_addr, PAGE_SHIFT);
+	struct xpage *page;
 
-	if (unlikely(offset == XPOOL_FOREIGN || offset & ~PAGE_MASK ||
-		     !accept(page, order)))
+	if (unlikely(nr >= pool->near_addr_nr))
+		return free_addr_far(pool, addr, order);
+	page = pool->near_xpage + nr;
+	if (unlikely(!accept(page, order)))
 		return refuse_free(pool, addr, order);
-	return give(pool, pool->addr_cpus[order], page, order);
+	return give(pool, page, order);
 }
 EXPORT_SYMBOL_GPL(xpool_free_addr);
 
@@ -385,7 +400,7 @@ int xpool_free_pages(struct xpool *pool, struct page *page, unsigned long order)
 		return free_pages_far(pool, page, order);
 	if (unlikely(!accept(of, order)))
 		return refuse_free(pool, page_address(page), order);
-	return give(pool, pool->page_cpus[order], of, order);
+	return give(pool, of, order);
 }
 EXPORT_SYMBOL_GPL(xpool_free_pages);
 
@@ -610,30 +625,61 @@ static int attach_magazines(struct xpool *pool)
 	return err;
 }
 
+static void close_routes(struct xmag_cpu __percpu **routes)
+{
+	unsigned int order;
+
+	for (order = 0; order < XBUDDY_NR_ORDERS; order++)
+		routes[order] = &xmag_closed;
+}
+
+static void open_routes(struct xpool *pool, struct xmag_cpu __percpu **routes)
+{
+	unsigned int order;
+
+	for (order = 0; order < pool->mags->nr; order++)
+		xmag_add_route(&pool->mags->of[order].mag, &routes[order]);
+}
+
 /*
- * What the fast paths use. Of a struct page they want its distance from the first
- * one, which is that of the struct xpages where both have the same size and the
- * array has no holes.
+ * Do the struct pages follow one another as the pages do? Where the kernel has an
+ * array of them for each section of memory, these may lie anywhere.
+ */
+static bool is_linear(struct xpool *pool)
+{
+	unsigned long addr = pool->regions[0].addr, last = pool->nr_pages - 1, i;
+	struct page *first = virt_to_page((void *)addr);
+
+	/* No section is smaller than the largest block. */
+	for (i = 0; i < last; i += XPOOL_CHUNK_PAGES)
+		if (virt_to_page((void *)addr + (i << PAGE_SHIFT)) != first + i)
+			return false;
+	return virt_to_page((void *)addr + (last << PAGE_SHIFT)) == first + last;
+}
+
+/*
+ * What the fast paths use, in pools of one region. From an address to its struct
+ * xpage is a shift; from a struct page it is its distance from the first one, which
+ * is that of the struct xpages where both have the same size.
  */
 static void set_near(struct xpool *pool)
 {
-	bool linear = IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP) || IS_ENABLED(CONFIG_FLATMEM);
-	bool near = linear && pool->bytes && pool->has_struct_page &&
-		    sizeof(struct page) == sizeof(struct xpage);
-	unsigned int order;
-
-	for (order = 0; order < XBUDDY_NR_ORDERS; order++) {
-		bool has = order < pool->mags->nr;
-
-		pool->addr_cpus[order] = has && pool->bytes ?
-					 pool->mags->of[order].mag.cpus : &no_magazines;
-		pool->page_cpus[order] = has && near ?
-					 pool->mags->of[order].mag.cpus : &no_magazines;
-	}
-	if (!near)
+	close_routes(pool->cpus);
+	close_routes(pool->page_cpus);
+	if (!pool->bytes)
 		return;
-	pool->near_page = virt_to_page((void *)pool->regions[0].addr);
-	pool->near_delta = pool->near_page - (void *)pool->pages_mem;
+	open_routes(pool, pool->cpus);
+	pool->near_addr = pool->regions[0].addr;
+	pool->near_xpage = pool->pages_mem;
+	pool->near_scaled = pool->near_addr - near_scale(pool->near_xpage);
+	pool->near_addr_nr = pool->nr_pages;
+
+	if (!pool->has_struct_page || sizeof(struct page) != sizeof(struct xpage) ||
+	    !is_linear(pool))
+		return;
+	open_routes(pool, pool->page_cpus);
+	pool->near_page = virt_to_page((void *)pool->near_addr);
+	pool->near_delta = pool->near_page - (void *)pool->near_xpage;
 	pool->near_nr = pool->nr_pages;
 }
 

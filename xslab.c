@@ -980,7 +980,7 @@ void *xslab_cache_alloc(struct xslab_cache *cache, gfp_t gfp)
 {
 	void *obj;
 
-	if (unlikely(!xmag_try_alloc(cache->mag.cpus, &obj, true)))
+	if (unlikely(!xmag_try_alloc(&cache->mag.cpus, &obj, true)))
 		return alloc_slow(cache, gfp);
 	if (likely(cache->check.checks) && unlikely(!set_near_live(&cache->check, obj, 1)))
 		return alloc_again(cache, obj, gfp);
@@ -1048,7 +1048,7 @@ int xslab_cache_free(struct xslab_cache *cache, void *obj)
 		return free_far(cache, obj);
 	if (unlikely(!accept_near(cache, obj, start)))
 		return refuse_free(cache, obj);
-	if (unlikely(!xmag_try_free(cache->mag.cpus, obj)))
+	if (unlikely(!xmag_try_free(&cache->mag.cpus, obj)))
 		return free_slow(cache, obj);
 	return 0;
 }

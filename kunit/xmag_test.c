@@ -377,7 +377,7 @@ static void xmag_test_busy(struct kunit *test)
 	xmag_count(&b->mag, &before);
 
 	preempt_disable();
-	cpu = this_cpu_ptr(b->mag.cpus);
+	cpu = this_cpu_ptr(b->mag.own);
 	WRITE_ONCE(cpu->busy, 1);
 	take_many(test, b, objs, 3);
 	fills = b->fills;
