@@ -241,6 +241,21 @@ static struct xpage *get_hot(struct xpool *pool, unsigned int order)
 	return page;
 }
 
+/* Blocks of a row that are used for @kind from now on, written down. */
+static void own_row(struct xpool *pool, unsigned long index, unsigned int nr,
+		    unsigned int order, enum xpage_kind kind, struct xpage **pages)
+{
+	struct xpage *page = &pool->pages[index];
+	unsigned long size = 1UL << order;
+	u16 state = kind << 8 | order;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++, page += size) {
+		WRITE_ONCE(page->state, state);
+		pages[i] = page;
+	}
+}
+
 /* The block at @page is used for @kind from now on. */
 static void own(struct xpage *page, unsigned int order, enum xpage_kind kind)
 {
@@ -295,17 +310,15 @@ static struct xpage *get_once(struct xpool *pool, unsigned int order,
 unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 			    enum xpage_kind kind, struct xpage **pages, unsigned int nr)
 {
-	unsigned long *indices = (unsigned long *)pages;
-	unsigned long flags;
-	unsigned int got, i;
+	unsigned long flags, index;
+	unsigned int got = 0, n;
 
 	if (!xlock(&pool->lock, &flags))
 		return 0;
 	put_deferred(pool);
-	got = xbuddy_alloc_many(&pool->buddy, order, indices, nr);
-	for (i = 0; i < got; i++) {
-		pages[i] = &pool->pages[indices[i]];
-		own(pages[i], order, kind);
+	while ((n = xbuddy_alloc_row(&pool->buddy, order, nr - got, &index))) {
+		own_row(pool, index, n, order, kind, pages + got);
+		got += n;
 	}
 	count_pages(pool, kind, (long)got << order);
 	pool->gets += got;
@@ -353,6 +366,32 @@ static void defer_put(struct xpool *pool, struct xpage *page)
 		WRITE_ONCE(page->kind, XPAGE_DEFERRED);
 	if (xdefer_claim(page))
 		xdefer_push(pool, &pool->deferred, page);
+}
+
+static void defer_row(struct xpool *pool, const struct xrow *row)
+{
+	unsigned long size = 1UL << row->first->order;
+	unsigned int i;
+
+	for (i = 0; i < row->nr; i++)
+		defer_put(pool, row->first + i * size);
+}
+
+/* Rows of blocks, which are the caller's. Any context. */
+void xpool_put_rows(struct xpool *pool, const struct xrow *rows, unsigned int nr)
+{
+	unsigned long flags;
+	unsigned int i;
+
+	if (unlikely(!xlock(&pool->lock, &flags))) {
+		for (i = 0; i < nr; i++)
+			defer_row(pool, &rows[i]);
+		return;
+	}
+	put_deferred(pool);
+	for (i = 0; i < nr; i++)
+		put_row(pool, rows[i].first, rows[i].nr);
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
 }
 
 /*

@@ -954,7 +954,7 @@ static void test_hot_pair(struct kunit *test)
 {
 	struct xpool *pool = system_pool(test, ERROR_POOL);
 
-	expect_cheap_pairs(test, pool, 4);
+	expect_cheap_pairs(test, pool, XPOOL_MAG_ORDERS);
 	expect_cheap_pairs(test, pool, XBUDDY_MAX_ORDER);
 }
 
