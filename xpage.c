@@ -28,9 +28,10 @@
  * Blocks of other orders, and all orders of a small pool, go to the pool. It keeps
  * the last one of each order for a while (xpool.c).
  *
- * A magazine never holds more than 1/64 of the pool's blocks of that order,
- * divided by the CPUs, so the five orders together keep at most a sixth of the
- * pool from other CPUs. In a pool that is too small for that there are none.
+ * A magazine never holds more than 64 pages, so that a refill takes no longer for
+ * larger blocks, nor more than 1/64 of the pool's blocks of that order, divided by
+ * the CPUs, so that the five orders together keep at most a sixth of the pool from
+ * other CPUs. In a pool that is too small for that there are none.
  *
  * A request is satisfied in the following order:
  *
@@ -745,7 +746,7 @@ static unsigned int magazine_size(struct xpool *pool, unsigned int order)
 	unsigned long blocks = pool->nr_pages >> order;
 	unsigned long fair = blocks / (64 * num_possible_cpus());
 
-	return fair < XPAGE_MIN_MAGAZINE ? 0 : min_t(unsigned long, fair, XMAG_MAX_SIZE);
+	return fair < XPAGE_MIN_MAGAZINE ? 0 : min_t(unsigned long, fair, XMAG_MAX_SIZE >> order);
 }
 
 static void detach_magazines(struct xpool *pool)
