@@ -151,6 +151,7 @@ static void *unchecked_classes(const struct xcontest *contest)
 const struct xallocator xbench_caches[] = {
 	{ "slub", 0, xbench_slub, slub_create, slub_destroy },
 	KMALLOC_OF(16),
+	KMALLOC_OF(32),
 	KMALLOC_OF(64),
 	KMALLOC_OF(256),
 	KMALLOC_OF(1024),

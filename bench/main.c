@@ -45,7 +45,6 @@
 
 #include "xbench.h"
 
-#define SEED			4141
 #define CALIBRATION_LOOPS	1000000
 
 bool xbench_fast;
@@ -74,7 +73,7 @@ static void **objs;
 /* Begin the sequence again. */
 void xbench_seed(void)
 {
-	prandom_seed_state(&random_state, SEED);
+	prandom_seed_state(&random_state, XBENCH_SEED);
 }
 
 u32 xbench_random(u32 below)
@@ -272,6 +271,12 @@ static void run_all(const struct xcontest *contest, const struct xscenario *scen
 	}
 }
 
+/* Is one time taken for the allocations and the frees? */
+static bool of_pairs(const struct xscenario *scenario)
+{
+	return !scenario->batch || scenario->work == XWORK_ROUNDS;
+}
+
 static void results(const struct xscenario *scenario, const char *workload,
 		    struct xcontender *contender)
 {
@@ -284,7 +289,7 @@ static void results(const struct xscenario *scenario, const char *workload,
 		pr_err("%s: %s: error %d\n", workload, name, contender->err);
 	} else if (scenario->threads) {
 		result_of(workload, name, "ns_op", contender->ticks[XBENCH_PAIR], per);
-	} else if (!scenario->batch) {
+	} else if (of_pairs(scenario)) {
 		result_of(workload, name, XBENCH_UNIT "_pair", contender->ticks[XBENCH_PAIR], per);
 	} else {
 		result_of(workload, name, XBENCH_UNIT "_alloc",

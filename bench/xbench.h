@@ -20,6 +20,7 @@ struct xteam;
 #define XBENCH_MAX_REPS		31
 #define XBENCH_MAX_OBJS		(256UL << 10)	/* pointers that a run has room for */
 #define XBENCH_NAME_MAX		48
+#define XBENCH_SEED		4141
 
 /*
  * The clock: on x86 the time stamp counter, which counts instructions under
@@ -96,6 +97,7 @@ struct xring {
 enum xwork {
 	XWORK_PAIR,		/* allocate, free */
 	XWORK_PAIR_TOUCH,	/* and write to the object in between */
+	XWORK_ROUNDS,		/* allocate some, free them; one time for both */
 	XWORK_BATCH,		/* allocate many, then free them */
 	XWORK_BATCH_TOUCH,
 	XWORK_BULK,		/* the same with bulk operations */
@@ -133,6 +135,7 @@ struct xallocator {
 int xbench_nothing(enum xwork work, struct xrun *run);
 int xbench_slub(enum xwork work, struct xrun *run);
 int xbench_kmalloc16(enum xwork work, struct xrun *run);
+int xbench_kmalloc32(enum xwork work, struct xrun *run);
 int xbench_kmalloc64(enum xwork work, struct xrun *run);
 int xbench_kmalloc256(enum xwork work, struct xrun *run);
 int xbench_kmalloc1024(enum xwork work, struct xrun *run);
