@@ -217,20 +217,25 @@ static void leave_all(unsigned int nr)
 		contenders[nr].of->destroy(contenders[nr].handle);
 }
 
-static int run_work(xrun_fn fn, const struct xscenario *scenario, struct xrun *run)
+/* Allocate on one CPU and free on another. */
+int xbench_remote(xrun_fn fn, enum xwork work, struct xrun *run)
 {
 	int err;
 
-	if (scenario->threads)
-		return xbench_team(fn, scenario->work, scenario->slots, run);
-	if (!scenario->remote)
-		return fn(scenario->work, run);
 	if (num_online_cpus() < 2)
 		return -EOPNOTSUPP;
 	move_to(0);
-	err = fn(scenario->work, run);
+	err = fn(work, run);
 	set_cpus_allowed_ptr(current, cpu_possible_mask);
 	return err;
+}
+
+static int run_work(xrun_fn fn, const struct xscenario *scenario, struct xrun *run)
+{
+	if (scenario->threads)
+		return xbench_team(fn, scenario->work, scenario->slots, run);
+	return scenario->remote ? xbench_remote(fn, scenario->work, run) :
+				  fn(scenario->work, run);
 }
 
 static void run_once(const struct xcontest *contest, const struct xscenario *scenario,
@@ -299,9 +304,14 @@ static void results(const struct xscenario *scenario, const char *workload,
 	}
 }
 
+bool xbench_wanted(const char *workload)
+{
+	return strstr(workload, only);
+}
+
 static bool wanted(const struct xscenario *scenario, const char *workload)
 {
-	return (scenario->fast || !xbench_fast) && strstr(workload, only);
+	return (scenario->fast || !xbench_fast) && xbench_wanted(workload);
 }
 
 static void name_workload(const struct xcontest *contest, const struct xscenario *scenario,
