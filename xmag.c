@@ -76,6 +76,7 @@
 
 #include <linux/cpuhotplug.h>
 #include <linux/export.h>
+#include <linux/prefetch.h>
 #include <linux/rcupdate.h>
 
 #include "internal.h"
@@ -218,6 +219,15 @@ static void swap_magazines(struct xmag *mag, struct xmag_cpu *cpu)
 	cpu->previous_full = full;
 }
 
+/* A magazine that another CPU used: have its lines come all at once. */
+static void prefetch_magazine(struct xmag *mag, void **magazine)
+{
+	unsigned int i;
+
+	for (i = 0; i < mag->size; i += L1_CACHE_BYTES / sizeof(void *))
+		prefetchw(&magazine[i]);
+}
+
 /* The loaded magazine is empty: have one that is not, if there is one. */
 static void load(struct xmag *mag, struct xmag_cpu *cpu)
 {
@@ -232,6 +242,7 @@ static void load(struct xmag *mag, struct xmag_cpu *cpu)
 	slow->refills++;
 	if (depot_swap_for_full(&mag->depot, &magazine)) {
 		slow->depot_hits++;
+		prefetch_magazine(mag, magazine);
 		nr = mag->size;
 	} else {
 		nr = mag->ops->fill(mag, magazine, mag->size);
@@ -249,10 +260,12 @@ static void unload(struct xmag *mag, struct xmag_cpu *cpu)
 
 	if (cpu->previous_full) {
 		slow->flushes++;
-		if (depot_swap_for_empty(&mag->depot, &cpu->previous))
+		if (depot_swap_for_empty(&mag->depot, &cpu->previous)) {
 			slow->depot_hits++;
-		else
+			prefetch_magazine(mag, cpu->previous);
+		} else {
 			mag->ops->drain(mag, cpu->previous, mag->size);
+		}
 		cpu->previous_full = false;
 	}
 	swap_magazines(mag, cpu);

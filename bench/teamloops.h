@@ -23,47 +23,57 @@
 #include "loops.h"
 
 /*
- * Ring: a slot is a pointer, NULL when empty. That is all that the two threads
- * share besides the objects, so the ring costs little beside the allocator.
+ * Ring: pointers, and how many were put in and taken out, which each side tells
+ * the other after a quarter of the slots, or 64. So what the two threads share
+ * besides the objects costs little beside the allocator.
  */
+
+static __always_inline unsigned long ring_step(const struct xring *ring)
+{
+	return clamp(ring->slots / 4, 1UL, 64UL);
+}
 
 static __always_inline int produce(const struct xops *ops, struct xrun *run)
 {
-	void **slots = run->objs, **slot = slots, **end = slots + run->ring->slots;
-	unsigned long done;
+	unsigned long made, used = 0, slot = 0, step = ring_step(run->ring), untold = 0;
+	struct xring *ring = run->ring;
 	void *obj;
 
-	for (done = 0; done < run->nr; done++) {
+	for (made = 0; made < run->nr; made++) {
 		obj = ops->alloc(run);
 		if (unlikely(!obj))
 			return -ENOMEM;
-		if (READ_ONCE(*slot) && xbench_wait_empty(slot))
+		if (made - used == ring->slots && xbench_wait_past(&ring->used, &used, used))
 			return -EINTR;
-		/* Pairs with the load of the consumer. */
-		smp_store_release(slot, obj);
-		if (++slot == end)
-			slot = slots;
+		run->objs[slot] = obj;
+		if (++slot == ring->slots)
+			slot = 0;
+		if (++untold == step) {
+			untold = 0;
+			/* Pairs with the consumer's wait. */
+			smp_store_release(&ring->made, made + 1);
+		}
 	}
+	smp_store_release(&ring->made, made);	/* likewise */
 	return 0;
 }
 
 static __always_inline int consume(const struct xops *ops, struct xrun *run)
 {
-	void **slots = run->objs, **slot = slots, **end = slots + run->ring->slots;
-	unsigned long done;
-	void *obj;
+	unsigned long used, made = 0, slot = 0, step = ring_step(run->ring), untold = 0;
+	struct xring *ring = run->ring;
 
-	for (done = 0; done < run->nr; done++) {
-		/* Pairs with the store of the producer. */
-		obj = smp_load_acquire(slot);
-		if (!obj)
-			obj = xbench_wait_full(slot);
-		if (unlikely(!obj))
+	for (used = 0; used < run->nr; used++) {
+		if (made == used && xbench_wait_past(&ring->made, &made, used))
 			return -EINTR;
-		WRITE_ONCE(*slot, NULL);
-		ops->free(run, obj);
-		if (++slot == end)
-			slot = slots;
+		ops->free(run, run->objs[slot]);
+		if (++slot == ring->slots)
+			slot = 0;
+		if (++untold == step) {
+			untold = 0;
+			/* Pairs with the producer's wait. */
+			smp_store_release(&ring->used, used + 1);
+		}
 	}
 	return 0;
 }

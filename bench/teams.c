@@ -82,31 +82,18 @@ int xbench_wait_until(unsigned int *word, unsigned int value)
 	return 0;
 }
 
-int xbench_wait_empty(void **slot)
+/* Until *@word is more than @value; @now is what it is then. Returns 0 or -EINTR. */
+int xbench_wait_past(unsigned long *word, unsigned long *now, unsigned long value)
 {
 	unsigned int spins = 0;
 
-	while (READ_ONCE(*slot)) {
+	/* Pairs with the release of whoever counts: the objects come first. */
+	while ((*now = smp_load_acquire(word)) <= value) {
 		relax(&spins);
 		if (READ_ONCE(team_now->err))
 			return -EINTR;
 	}
 	return 0;
-}
-
-/* Returns NULL when another thread has failed. */
-void *xbench_wait_full(void **slot)
-{
-	unsigned int spins = 0;
-	void *obj;
-
-	/* Pairs with the store of the producer. */
-	while (!(obj = smp_load_acquire(slot))) {
-		relax(&spins);
-		if (READ_ONCE(team_now->err))
-			return NULL;
-	}
-	return obj;
 }
 
 /* Wait for all others. */

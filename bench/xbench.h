@@ -5,6 +5,7 @@
 #ifndef _XBENCH_H
 #define _XBENCH_H
 
+#include <linux/cache.h>
 #include <linux/compiler.h>
 #include <linux/ktime.h>
 #include <linux/types.h>
@@ -90,10 +91,14 @@ struct xrun {
  * struct xring - objects on their way from one thread to another, in @objs
  * @slots: objects, or batches of them, that there is room for
  * @full: for batches, by slot
+ * @made: objects put in, as far as the producer has told
+ * @used: objects taken out, as far as the consumer has told
  */
 struct xring {
 	unsigned long	slots;
 	unsigned int	*full;
+	unsigned long	made ____cacheline_aligned;
+	unsigned long	used ____cacheline_aligned;
 };
 
 enum xwork {
@@ -230,8 +235,7 @@ void **xbench_objs(void);
 
 int xbench_team(xrun_fn fn, enum xwork work, unsigned long slots, struct xrun *run);
 int xbench_wait_until(unsigned int *word, unsigned int value);
-int xbench_wait_empty(void **slot);
-void *xbench_wait_full(void **slot);
+int xbench_wait_past(unsigned long *word, unsigned long *now, unsigned long value);
 int xbench_meet(struct xrun *run);
 
 /* Fast, and not very random: Numerical Recipes' generator. Use the high bits. */
