@@ -61,11 +61,15 @@ struct xpage_mag {
 /**
  * struct xpage_mags - the magazines of a pool
  * @client: gives the depots' blocks back when the pool runs dry
+ * @pool: the pool
+ * @shut: they are kept empty, because of the pool's limits
  * @nr: orders that have magazines: 0 to @nr - 1
  * @of: by order
  */
 struct xpage_mags {
 	struct xclient		client;
+	struct xpool		*pool;
+	bool			shut;
 	unsigned int		nr;
 	struct xpage_mag	of[XPOOL_MAG_ORDERS];
 };
@@ -80,7 +84,7 @@ static unsigned int page_fill(struct xmag *mag, void **objs, unsigned int nr)
 {
 	struct xpage_mag *of = container_of(mag, struct xpage_mag, mag);
 
-	return xpool_get_many(of->pool, of->order, XPAGE_CACHED,
+	return xpool_get_many(of->pool, of->order, XPAGE_CACHED, XPOOL_ORDINARY,
 			      (struct xpage **)objs, nr);
 }
 
@@ -119,9 +123,10 @@ static noinline void report_lost(struct xpool *pool, struct xpage *page)
 			   pool->name, xpage_index(pool, page));
 }
 
-/* A block, whatever it takes; or NULL. */
-static struct xpage *take(struct xpool *pool, unsigned long order)
+/* A block, whatever it takes; or NULL. Magazines are not filled from the reserve. */
+static struct xpage *take(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
+	enum xpool_need need = gfp & __GFP_HIGH ? XPOOL_URGENT : XPOOL_ORDINARY;
 	struct xpage *page = NULL;
 
 	while (order < pool->mags->nr) {
@@ -131,7 +136,7 @@ static struct xpage *take(struct xpool *pool, unsigned long order)
 		report_lost(pool, page);
 	}
 	if (!page)
-		page = xpool_get(pool, order, XPAGE_LIVE);
+		page = xpool_get(pool, order, XPAGE_LIVE, need);
 	if (page)
 		WRITE_ONCE(page->kind, XPAGE_LIVE);
 	else
@@ -146,7 +151,7 @@ static void *page_addr(struct xpool *pool, struct xpage *page)
 
 static noinline void *alloc_addr_slow(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
-	struct xpage *page = take(pool, order);
+	struct xpage *page = take(pool, order, gfp);
 	void *addr;
 
 	if (unlikely(!page))
@@ -420,45 +425,65 @@ static void drain_magazines(struct xpool *pool)
 	xpool_settle(pool);
 }
 
-/* Each client gives a few pages back; returns how many. */
-static unsigned long ask_clients(struct xpool *pool)
+static unsigned long page_collect(struct xclient *client, bool force)
 {
-	struct xclient *client;
-	unsigned long flags, got = 0;
+	struct xpage_mags *mags = container_of(client, struct xpage_mags, client);
 
-	raw_spin_lock_irqsave(&pool->client_lock, flags);
-	list_for_each_entry(client, &pool->clients, node)
-		got += client->reclaim(client);
-	raw_spin_unlock_irqrestore(&pool->client_lock, flags);
-	return got;
+	unsigned long before = xpool_used(mags->pool), after;
+
+	if (!force)
+		return page_reclaim(client);
+	drain_magazines(mags->pool);
+	after = xpool_used(mags->pool);
+	return before > after ? before - after : 0;
 }
 
-/**
- * xpool_shrink() - put all pages that no client holds back into whole blocks
- * @pool: the pool
- *
- * Empties the page magazines of all CPUs and the depots, and returns empty slabs
- * of the pool's caches. Objects in the caches' own magazines stay: see
- * xslab_cache_shrink().
- *
- * Context: Process context, may sleep. Others may allocate and free meanwhile.
- */
-void xpool_shrink(struct xpool *pool)
+/* What the magazines hold goes to the pool, and nothing comes into them. */
+static void page_shut(struct xclient *client, bool shut)
 {
-	unsigned long all = 0, got;
+	struct xpage_mags *mags = container_of(client, struct xpage_mags, client);
+	unsigned int i;
 
-	drain_magazines(pool);
-	do {
-		got = ask_clients(pool);
-		all += got;
-		cond_resched();
-	} while (got && all < pool->nr_pages);	/* others may fill what we empty */
+	if (mags->shut == shut)
+		return;
+	mags->shut = shut;
+	for (i = 0; i < mags->nr; i++) {
+		struct xmag *mag = &mags->of[i].mag;
+
+		xmag_close(mag);
+		xmag_drain_closed(mag);
+		mag->shut = shut;
+		xmag_open(mag);
+	}
 }
-EXPORT_SYMBOL_GPL(xpool_shrink);
 
 static unsigned int largest_order(const struct xbuddy *buddy)
 {
 	return fls(buddy->orders) - 1;
+}
+
+static u64 limit_stat(unsigned long limit)
+{
+	return limit == XPOOL_NO_LIMIT ? U64_MAX : limit;
+}
+
+static void limit_stats(const struct xpool *pool, struct xpool_stats *stats)
+{
+	stats->hard = limit_stat(pool->limits.hard);
+	stats->cache = limit_stat(pool->limits.cache);
+	stats->reserve = pool->limits.reserve;
+}
+
+static void growth_stats(const struct xpool *pool, struct xpool_stats *stats)
+{
+	const struct xgrow *grow = pool->grow;
+
+	stats->regions = pool->nr_fixed;
+	if (!grow)
+		return;
+	stats->regions += (grow->grown - grow->returned) / XPOOL_CHUNK_PAGES;
+	stats->grown = grow->grown;
+	stats->returned = grow->returned;
 }
 
 /**
@@ -479,8 +504,6 @@ void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 	unsigned int o;
 
 	*stats = (struct xpool_stats){
-		.total = pool->nr_pages,
-		.regions = pool->nr_regions,
 		.metadata = pool->metadata,
 		.live_bytes = READ_ONCE(pool->live_bytes),
 		.failures = atomic_long_read(&pool->failures),
@@ -492,10 +515,14 @@ void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 	}
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
+	stats->total = pool->nr_pages;
+	limit_stats(pool, stats);
+	growth_stats(pool, stats);
 	stats->free = buddy->nr_free;
 	stats->slabs = pool->nr_slab_pages;
 	stats->magazines = min(cached + pool->nr_hot_pages, pool->nr_client_pages);
 	stats->pages = pool->nr_client_pages - stats->magazines;
+	stats->cached = xpool_idle(pool) + stats->magazines - pool->nr_hot_pages;
 	stats->largest_free = buddy->orders ? 1UL << largest_order(buddy) : 0;
 	stats->gets = pool->gets;
 	stats->puts = pool->puts;
@@ -566,7 +593,7 @@ int xpool_validate(struct xpool *pool)
 	gaps = buddy->nr - pool->nr_pages;
 	err = xbuddy_validate(buddy);
 	if (slabs != pool->nr_slab_pages || clients != pool->nr_client_pages ||
-	    slabs + clients + buddy->nr_free + gaps != buddy->nr)
+	    slabs + clients + buddy->nr_free + gaps != buddy->nr || !xgrow_valid(pool))
 		err = -EUCLEAN;
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	return err;
@@ -588,6 +615,12 @@ static unsigned int magazine_size(struct xpool *pool, unsigned int order)
 	return fair < XPAGE_MIN_MAGAZINE ? 0 : min_t(unsigned long, fair, XMAG_MAX_SIZE);
 }
 
+/* Objects that the magazines of all CPUs and the depot hold at most. */
+static unsigned long magazine_pages(const struct xmag *mag)
+{
+	return (2UL * num_possible_cpus() + mag->depot.nr) * mag->size;
+}
+
 static void detach_magazines(struct xpool *pool)
 {
 	struct xpage_mags *mags = pool->mags;
@@ -607,7 +640,10 @@ static int attach_magazines(struct xpool *pool)
 	if (!mags)
 		return -ENOMEM;
 	pool->mags = mags;
+	mags->pool = pool;
 	mags->client.reclaim = page_reclaim;
+	mags->client.collect = page_collect;
+	mags->client.shut = page_shut;
 	xpool_add_client(pool, &mags->client);
 	while (mags->nr < XPOOL_MAG_ORDERS && (size = magazine_size(pool, mags->nr))) {
 		struct xpage_mag *of = &mags->of[mags->nr];
@@ -618,6 +654,7 @@ static int attach_magazines(struct xpool *pool)
 		if (err)
 			break;
 		pool->metadata += of->mag.metadata;
+		mags->client.most += magazine_pages(&of->mag) << of->order;
 		mags->nr++;
 	}
 	if (err)
@@ -691,13 +728,20 @@ static struct xpool *create(const struct xpool_args *args)
 	if (IS_ERR(pool))
 		return pool;
 	err = attach_magazines(pool);
-	if (err) {
-		xpool_teardown(pool);
-		return ERR_PTR(err);
-	}
+	if (err)
+		goto undo_setup;
 	set_near(pool);
+	err = xgrow_start(pool);
+	if (err)
+		goto undo_magazines;
 	xpool_publish(pool);
 	return pool;
+
+undo_magazines:
+	detach_magazines(pool);
+undo_setup:
+	xpool_teardown(pool);
+	return ERR_PTR(err);
 }
 
 /* Fails, with nothing changed, while somebody has something of the pool. */

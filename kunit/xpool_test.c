@@ -114,7 +114,7 @@ static void expect_all_free(struct kunit *test, struct xpool *pool)
 {
 	struct xpool_stats s;
 
-	xpool_shrink(pool);
+	xpool_collect(pool, true);
 	s = stats_of(pool);
 	KUNIT_EXPECT_EQ(test, s.free, s.total);
 	KUNIT_EXPECT_EQ(test, s.magazines, 0ULL);
@@ -749,7 +749,7 @@ static void test_double_free(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, order), 0);
 		expect_refusal(test, pool, addr, order, -EALREADY);
 		expect_refusal(test, pool, addr, (order + 1) % 11, -EALREADY);
-		xpool_shrink(pool);
+		xpool_collect(pool, true);
 		expect_refusal(test, pool, addr, order, -EALREADY);
 	}
 	expect_all_free(test, pool);
@@ -889,7 +889,7 @@ static void test_shrink_many_slabs(struct kunit *test)
 			MANY_OBJECTS);
 	xslab_cache_free_bulk(cache, MANY_OBJECTS, objs);
 	KUNIT_EXPECT_EQ(test, stats_of(pool).slabs, (u64)MANY_OBJECTS);
-	xpool_shrink(pool);
+	xpool_collect(pool, true);
 	KUNIT_EXPECT_EQ(test, stats_of(pool).slabs, 0ULL);
 	expect_balance(test, pool);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
@@ -1048,7 +1048,7 @@ static void test_hot_of_each_order(struct kunit *test)
 		sum += BIT(order);
 	}
 	KUNIT_EXPECT_GE(test, stats_of(pool).magazines, sum);
-	xpool_shrink(pool);
+	xpool_collect(pool, true);
 	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 0ULL);
 	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, 15ULL);
 	expect_balance(test, pool);
@@ -1107,7 +1107,7 @@ static void test_free_at_once_and_live(struct kunit *test)
 	xtest_pin();
 	free_at_once(test, pool, addr, 0);
 	KUNIT_EXPECT_PTR_EQ(test, xpool_alloc_addr(pool, 0, GFP_KERNEL), addr);
-	xpool_shrink(pool);
+	xpool_collect(pool, true);
 	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, 1ULL);
 	KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 1ULL);
 	expect_balance(test, pool);
