@@ -7,10 +7,11 @@
  *
  *	1. xpool_registry	mutex	pools and caches come and go, and are listed
  *	2. xmag.closing		mutex	the magazines of one owner are closed
- *	3. xpool.client_lock	raw	who can give pages back to a pool
- *	4. xdepot.lock		raw	whole magazines
- *	5. xslab_cache.lock	raw	lists of slabs
- *	6. xpool.lock		raw	the buddy system and the state of pages
+ *	3. xgrow.one_at_a_time	mutex	regions come
+ *	4. xpool.client_lock	raw	who can give pages back to a pool
+ *	5. xdepot.lock		raw	whole magazines
+ *	6. xslab_cache.lock	raw	lists of slabs
+ *	7. xpool.lock		raw	the buddy system and the state of pages
  *
  * Raw spin locks are taken with interrupts off, and only tried from NMI.
  */

@@ -187,7 +187,7 @@ void xgrow_use(struct xpool *pool, const struct xpage *page, long nr)
 		WRITE_ONCE(*spare, *spare + region->nr);
 }
 
-/* As many as would be free if all limits and watermarks were met. */
+/* With fewer free pages than this the pool grows. */
 static unsigned long low_mark(const struct xpool *pool)
 {
 	return max(READ_ONCE(pool->nr_pages) / XGROW_SHARE, XGROW_LEAST) +
@@ -213,13 +213,16 @@ static bool is_low(const struct xpool *pool)
 	return free < low_mark(pool) && used < hard && free < hard - used;
 }
 
+static bool may_grow(const struct xpool *pool)
+{
+	return READ_ONCE(pool->nr_pages) + XPOOL_CHUNK_PAGES <= pool->grow->max_pages &&
+	       !too_many_spare(pool, XPOOL_CHUNK_PAGES);
+}
+
 /* Does the pool want a region, and may it have one? May be old without the lock. */
 static bool wants_region(const struct xpool *pool)
 {
-	unsigned long max_pages = pool->grow->max_pages;
-
-	return is_low(pool) && !too_many_spare(pool, XPOOL_CHUNK_PAGES) &&
-	       READ_ONCE(pool->nr_pages) + XPOOL_CHUNK_PAGES <= max_pages;
+	return is_low(pool) && may_grow(pool);
 }
 
 static bool gives_region(const struct xpool *pool)
@@ -446,10 +449,13 @@ void xgrow_trim(struct xpool *pool)
 /* After pages came into use; @starved: some did not. Any context. */
 void xgrow_wake(struct xpool *pool, bool starved)
 {
-	if (unlikely(starved) && !is_paused(pool->grow))
+	if (likely(!starved && !is_low(pool)))
+		return;
+	if (in_nmi() || is_paused(pool->grow) || !may_grow(pool))
+		return;
+	if (starved)
 		WRITE_ONCE(pool->grow->starved, true);
-	if (unlikely(wants_region(pool)) && !is_paused(pool->grow))
-		wake(pool);
+	wake(pool);
 }
 
 static void work(struct work_struct *work)

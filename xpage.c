@@ -38,6 +38,10 @@
  *	2. the buddy system
  *	3. the magazines' depots and the empty slabs of this pool's caches, which
  *	   xpool_get() asks for pages
+ *
+ * Magazines are filled as by an ordinary request, and never from the reserve: an
+ * urgent one goes on to xpool_get(). Where they could hold more than the pool's
+ * limits allow, they are shut (xlimit.c).
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -226,8 +230,9 @@ static noinline struct page *alloc_pages_again(struct xpool *pool, unsigned long
  * xpool_alloc_addr() - take pages of a pool, by address
  * @pool: the pool
  * @order: 2^@order pages in a row, aligned to their size; at most 10
- * @gfp: __GFP_ZERO clears the pages; otherwise they are not touched. Nothing
- *	else matters: this never sleeps and never asks the system for memory
+ * @gfp: __GFP_ZERO clears the pages; otherwise they are not touched. __GFP_HIGH,
+ *	which GFP_ATOMIC has, may take the pool's reserve. Nothing else matters:
+ *	this never sleeps and never asks the system for memory
  *
  * Works for all pools, also for ranges without struct page.
  *
@@ -775,9 +780,10 @@ static void abandon(struct xpool *pool)
  * xpool_create() - make a pool
  * @args: where its memory comes from
  *
- * Takes the memory, and all metadata for it: 1.6 % of it at most. Using the pool
- * takes nothing from the system any more. The module cannot be unloaded until
- * the pool is destroyed.
+ * Takes the memory, and all metadata for it: 1.6 % of it at most, of its max_size
+ * where it has one. Using the pool takes nothing from the system any more: a pool
+ * that grows does so behind the backs of those who use it. The module cannot be
+ * unloaded until the pool is destroyed.
  *
  * Context: Process context, may sleep.
  * Return: the pool; or, with nothing changed and a line in the log that names
