@@ -179,7 +179,7 @@ enum xpool_source {
 	XPOOL_ADDR,
 };
 
-#define XPOOL_MAG_ORDERS	4	/* orders 0 to 3 go through magazines */
+#define XPOOL_MAG_ORDERS	5	/* orders 0 to 4 go through magazines */
 #define XPOOL_CHUNK_PAGES	BIT(XBUDDY_MAX_ORDER)
 #define XPOOL_CHUNK_SHIFT	(XBUDDY_MAX_ORDER + PAGE_SHIFT)
 #define XPOOL_LIVE_SHIFTS	(PAGE_SHIFT + 1)
@@ -265,6 +265,12 @@ void xpool_abandon(struct xpool *pool);
 void xpool_publish(struct xpool *pool);
 void xpool_unpublish(struct xpool *pool);
 
+/* Blocks of one state that follow one another. */
+struct xrow {
+	struct xpage	*first;
+	unsigned int	nr;
+};
+
 struct xpage *xpool_get(struct xpool *pool, unsigned int order, enum xpage_kind kind,
 			enum xpool_need need);
 unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
@@ -272,6 +278,7 @@ unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 			    struct xpage **pages, unsigned int nr);
 void xpool_put(struct xpool *pool, struct xpage *page);
 void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr);
+void xpool_put_rows(struct xpool *pool, const struct xrow *rows, unsigned int nr);
 void xpool_put_hot(struct xpool *pool, struct xpage *page);
 void xpool_settle(struct xpool *pool);
 

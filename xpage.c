@@ -6,7 +6,7 @@
  *
  * xpool.c knows how to take a block of pages from a pool and to put it back,
  * under the pool's lock. This file puts magazines (xmag.c) before it for blocks
- * of orders 0 to 3, checks what clients give back, and makes and destroys pools.
+ * of orders 0 to 4, checks what clients give back, and makes and destroys pools.
  *
  * What a magazine of pages holds are the addresses of struct xpage, not of the
  * pages. So neither the free nor the next allocation needs to translate, and the
@@ -28,9 +28,10 @@
  * Blocks of other orders, and all orders of a small pool, go to the pool. It keeps
  * the last one of each order for a while (xpool.c).
  *
- * A magazine never holds more than 1/64 of the pool's blocks of that order,
- * divided by the CPUs, so the four orders together keep at most an eighth of the
- * pool from other CPUs. In a pool that is too small for that there are none.
+ * A magazine never holds more than 64 pages, so that a refill takes no longer for
+ * larger blocks, nor more than 1/64 of the pool's blocks of that order, divided by
+ * the CPUs, so that the five orders together keep at most a sixth of the pool from
+ * other CPUs. In a pool that is too small for that there are none.
  *
  * A request is satisfied in the following order:
  *
@@ -127,10 +128,14 @@ static noinline void report_lost(struct xpool *pool, struct xpage *page)
 			   pool->name, xpage_index(pool, page));
 }
 
+static enum xpool_need need_of(gfp_t gfp)
+{
+	return gfp & __GFP_HIGH ? XPOOL_URGENT : XPOOL_ORDINARY;
+}
+
 /* A block, whatever it takes; or NULL. Magazines are not filled from the reserve. */
 static struct xpage *take(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
-	enum xpool_need need = gfp & __GFP_HIGH ? XPOOL_URGENT : XPOOL_ORDINARY;
 	struct xpage *page = NULL;
 
 	while (order < pool->mags->nr) {
@@ -140,7 +145,7 @@ static struct xpage *take(struct xpool *pool, unsigned long order, gfp_t gfp)
 		report_lost(pool, page);
 	}
 	if (!page)
-		page = xpool_get(pool, order, XPAGE_LIVE, need);
+		page = xpool_get(pool, order, XPAGE_LIVE, need_of(gfp));
 	if (page)
 		WRITE_ONCE(page->kind, XPAGE_LIVE);
 	else
@@ -166,16 +171,21 @@ static noinline void *alloc_addr_slow(struct xpool *pool, unsigned long order, g
 	return addr;
 }
 
+static bool has_struct_page(const struct xpool *pool)
+{
+	if (unlikely(!pool->has_struct_page))
+		pr_warn_once("pool %s: its range has no struct page; use xpool_alloc_addr()\n",
+			     pool->name);
+	return pool->has_struct_page;
+}
+
 static noinline struct page *alloc_pages_slow(struct xpool *pool, unsigned long order,
 					      gfp_t gfp)
 {
 	void *addr;
 
-	if (unlikely(!pool->has_struct_page)) {
-		pr_warn_once("pool %s: its range has no struct page; use xpool_alloc_addr()\n",
-			     pool->name);
+	if (unlikely(!has_struct_page(pool)))
 		return NULL;
-	}
 	addr = alloc_addr_slow(pool, order, gfp);
 	return likely(addr) ? virt_to_page(addr) : NULL;
 }
@@ -415,6 +425,161 @@ int xpool_free_pages(struct xpool *pool, struct page *page, unsigned long order)
 EXPORT_SYMBOL_GPL(xpool_free_pages);
 
 /*
+ * Bulk: single pages past the magazines, in rows
+ */
+
+#define XPAGE_CHUNK	256U	/* pages under one lock */
+#define XPAGE_ROWS	16U	/* rows under one lock */
+
+/* The struct pages that stand for @pages, in the same place. */
+static void to_struct_pages(struct xpool *pool, struct xpage **pages, size_t nr)
+{
+	unsigned long delta = pool->near_delta;
+	void **at = (void **)pages;
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		at[i] = likely(pool->near_nr) ? at[i] + delta :
+						(void *)virt_to_page(page_addr(pool, at[i]));
+}
+
+/* Up to @nr pages; returns how many. The magazines come last. */
+static size_t alloc_some(struct xpool *pool, gfp_t gfp, size_t nr, struct xpage **pages)
+{
+	size_t got = 0;
+	unsigned int n;
+
+	while (got < nr) {
+		n = xpool_get_many(pool, 0, XPAGE_LIVE, need_of(gfp), pages + got,
+				   min_t(size_t, nr - got, XPAGE_CHUNK));
+		if (unlikely(!n)) {
+			pages[got] = take(pool, 0, gfp);
+			if (!pages[got])
+				break;
+			n = 1;
+		}
+		got += n;
+	}
+	return got;
+}
+
+/**
+ * xpool_alloc_pages_bulk() - take many single pages of a pool
+ * @pool: the pool; its range must have struct page
+ * @gfp: as for xpool_alloc_addr()
+ * @nr: how many
+ * @pages: filled with them
+ *
+ * Takes rows of pages where there are some, so that it costs least for many. They
+ * can be given back one by one, too.
+ *
+ * Context: Any, as for xpool_alloc_addr(). The lock is taken for 256 pages at a
+ * time.
+ * Return: @nr; or 0 where the pool does not have that many, then it took none.
+ */
+int xpool_alloc_pages_bulk(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages)
+{
+	size_t got, i;
+
+	if (unlikely(!has_struct_page(pool)))
+		return 0;
+	got = alloc_some(pool, gfp, nr, (struct xpage **)pages);
+	to_struct_pages(pool, (struct xpage **)pages, got);
+	if (unlikely(got < nr)) {
+		xpool_free_pages_bulk(pool, got, pages);
+		return 0;
+	}
+	for (i = 0; unlikely(gfp & __GFP_ZERO) && i < nr; i++)
+		memset(page_address(pages[i]), 0, PAGE_SIZE);
+	return nr;
+}
+EXPORT_SYMBOL_GPL(xpool_alloc_pages_bulk);
+
+/* The struct xpage of one of the pool's one region, or NULL. */
+static __always_inline struct xpage *near_xpage(struct xpool *pool, struct page *page)
+{
+	unsigned long offset = (void *)page - pool->near_page;
+
+	/* What is no multiple of its size is rotated to something huge. */
+	if (unlikely(ror64(offset, XPAGE_SHIFT) >= pool->near_nr))
+		return NULL;
+	return (void *)page - pool->near_delta;
+}
+
+/*
+ * The single pages from @pages on, but before @end, that follow one another and are
+ * a client's. They are free then. Returns how many.
+ */
+static unsigned int take_row(struct xpool *pool, struct page **pages, struct page **end,
+			     struct xpage **first)
+{
+	struct xpage *at = near_xpage(pool, *pages);
+	unsigned long next = (unsigned long)*pages;
+	struct page **from = pages;
+
+	*first = at;
+	if (unlikely(!at))
+		return 0;
+	/* Behind the last page there is no struct xpage. */
+	end = min(end, pages + (pool->near_nr - (at - pool->near_xpage)));
+	do {
+		if (unlikely(!accept(at, 0)))
+			break;
+		at++;
+		pages++;
+		next += sizeof(*at);
+	} while (pages != end && (unsigned long)*pages == next);
+	return pages - from;
+}
+
+/* Pages from @pages on, up to one that is not to be freed so; returns how many. */
+static size_t free_rows(struct xpool *pool, size_t nr, struct page **pages)
+{
+	struct page **end = pages + nr, **at = pages;
+	struct xrow rows[XPAGE_ROWS];
+	unsigned int i = 0, n;
+
+	while (at != end && i < XPAGE_ROWS) {
+		n = take_row(pool, at, min(end, at + XPAGE_CHUNK), &rows[i].first);
+		if (unlikely(!n))
+			break;
+		rows[i++].nr = n;
+		at += n;
+	}
+	if (i)
+		xpool_put_rows(pool, rows, i);
+	return at - pages;
+}
+
+/**
+ * xpool_free_pages_bulk() - give many single pages back
+ * @pool: the pool
+ * @nr: how many
+ * @pages: the pages, taken in bulk or one by one; an entry may be NULL
+ *
+ * Each is checked as by xpool_free_pages(); those that cannot be freed are
+ * reported and counted, and the others are freed. Costs least where pages follow
+ * one another in @pages as they do in memory.
+ *
+ * Context: Any, as for xpool_free_addr(). The lock is taken for 16 rows at a time,
+ * of at most 256 pages.
+ */
+void xpool_free_pages_bulk(struct xpool *pool, size_t nr, struct page **pages)
+{
+	while (nr) {
+		size_t n = free_rows(pool, nr, pages);
+
+		if (unlikely(!n)) {
+			xpool_free_pages(pool, *pages, 0);
+			n = 1;
+		}
+		pages += n;
+		nr -= n;
+	}
+}
+EXPORT_SYMBOL_GPL(xpool_free_pages_bulk);
+
+/*
  * All of a pool
  */
 
@@ -433,7 +598,6 @@ static void drain_magazines(struct xpool *pool)
 static unsigned long page_collect(struct xclient *client, bool force)
 {
 	struct xpage_mags *mags = container_of(client, struct xpage_mags, client);
-
 	unsigned long before = xpool_used(mags->pool), after;
 
 	if (!force)
@@ -617,7 +781,7 @@ static unsigned int magazine_size(struct xpool *pool, unsigned int order)
 	unsigned long blocks = pool->nr_pages >> order;
 	unsigned long fair = blocks / (64 * num_possible_cpus());
 
-	return fair < XPAGE_MIN_MAGAZINE ? 0 : min_t(unsigned long, fair, XMAG_MAX_SIZE);
+	return fair < XPAGE_MIN_MAGAZINE ? 0 : min_t(unsigned long, fair, XMAG_MAX_SIZE >> order);
 }
 
 /* Objects that the magazines of all CPUs and the depot hold at most. */

@@ -155,6 +155,15 @@ static bool comes_back(const struct xpage *page)
 	return page->kind != XPAGE_NONE && page->kind != XPAGE_LIVE;
 }
 
+/* A row that is put may begin in one region and end in another. */
+static noinline void unuse_row(struct xpool *pool, struct xpage *page, unsigned int nr)
+{
+	long size = 1L << page->order;
+
+	for (; nr; nr--, page += size)
+		xgrow_use(pool, page, -size);
+}
+
 /*
  * @nr blocks of one state that follow one another from @page on. Two CPUs may have
  * freed a block at the same instant, and both been believed, so it may come back
@@ -170,11 +179,10 @@ static bool try_row(struct xpool *pool, struct xpage *page, unsigned int nr)
 		return false;
 	count_pages(pool, page->kind, -((long)nr << order));
 	pool->puts += nr;
-	for (i = 0; i < nr; i++, page += 1UL << order) {
+	if (unlikely(pool->grow))
+		unuse_row(pool, page, nr);
+	for (i = 0; i < nr; i++, page += 1UL << order)
 		WRITE_ONCE(page->kind, XPAGE_NONE);
-		if (unlikely(pool->grow))
-			xgrow_use(pool, page, -(1L << order));
-	}
 	return true;
 }
 
@@ -261,6 +269,24 @@ static struct xpage *get_hot(struct xpool *pool, unsigned int order)
 	return page;
 }
 
+/* Blocks of a row that are used for @kind from now on, written down. */
+static void own_row(struct xpool *pool, unsigned long index, unsigned int nr,
+		    unsigned int order, enum xpage_kind kind, struct xpage **pages)
+{
+	struct xpage *page = &pool->pages[index];
+	unsigned long size = 1UL << order;
+	u16 state = kind << 8 | order;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++, page += size) {
+		WRITE_ONCE(page->state, state);
+		pages[i] = page;
+	}
+	/* A row is cut from one block, so it is of one region. */
+	if (unlikely(pool->grow))
+		xgrow_use(pool, pages[0], (long)nr << order);
+}
+
 /* The block at @page is used for @kind from now on. */
 static void own(struct xpool *pool, struct xpage *page, unsigned int order,
 		enum xpage_kind kind)
@@ -337,18 +363,16 @@ unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 			    enum xpage_kind kind, enum xpool_need need,
 			    struct xpage **pages, unsigned int nr)
 {
-	unsigned long *indices = (unsigned long *)pages;
-	unsigned long flags;
-	unsigned int got, i;
+	unsigned long flags, index;
+	unsigned int got = 0, n;
 
 	if (!xlock(&pool->lock, &flags))
 		return 0;
 	put_deferred(pool);
 	nr = min_t(unsigned long, nr, allowance(pool, need) >> order);
-	got = xbuddy_alloc_many(&pool->buddy, order, indices, nr);
-	for (i = 0; i < got; i++) {
-		pages[i] = &pool->pages[indices[i]];
-		own(pool, pages[i], order, kind);
+	while ((n = xbuddy_alloc_row(&pool->buddy, order, nr - got, &index))) {
+		own_row(pool, index, n, order, kind, pages + got);
+		got += n;
 	}
 	count_pages(pool, kind, (long)got << order);
 	pool->gets += got;
@@ -429,6 +453,34 @@ static void defer_put(struct xpool *pool, struct xpage *page)
 		WRITE_ONCE(page->kind, XPAGE_DEFERRED);
 	if (xdefer_claim(page))
 		xdefer_push(pool, &pool->deferred, page);
+}
+
+static void defer_row(struct xpool *pool, const struct xrow *row)
+{
+	unsigned long size = 1UL << row->first->order;
+	unsigned int i;
+
+	for (i = 0; i < row->nr; i++)
+		defer_put(pool, row->first + i * size);
+}
+
+/* Rows of blocks, which are the caller's. Any context. */
+void xpool_put_rows(struct xpool *pool, const struct xrow *rows, unsigned int nr)
+{
+	unsigned long flags;
+	unsigned int i;
+
+	if (unlikely(!xlock(&pool->lock, &flags))) {
+		for (i = 0; i < nr; i++)
+			defer_row(pool, &rows[i]);
+		return;
+	}
+	put_deferred(pool);
+	for (i = 0; i < nr; i++)
+		put_row(pool, rows[i].first, rows[i].nr);
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	if (unlikely(pool->grow))
+		xgrow_trim(pool);
 }
 
 /*

@@ -361,8 +361,10 @@ static __always_inline void change_word(const struct xslab_cache *cache,
 		atomic_long_set(word, (atomic_long_read(word) & ~clear) | set);
 		return;
 	}
-	atomic_long_andnot(clear, word);
-	atomic_long_or(set, word);
+	if (clear)
+		atomic_long_andnot(clear, word);
+	if (set)
+		atomic_long_or(set, word);
 }
 
 /* Set the bit of an object without the lock; false: it is set. */
@@ -535,54 +537,43 @@ enum xslab_trust {
 	XSLAB_CHECK_LIVE,	/* ... and whether they are live */
 };
 
-/* The number of the object that is @in bytes into its slab; false: not to be freed. */
-static __always_inline bool accept_nr(const struct xslab_check *check, const void *obj,
-				      u64 in, enum xslab_trust trust, unsigned int *nr)
+/* Is the object, @in bytes into its slab, one to free? Marks it dead. */
+static __always_inline bool accept_in(const struct xslab_check *check, const void *obj,
+				      u64 in, enum xslab_trust trust)
 {
 	if (trust != XSLAB_TRUST && unlikely(!is_start(check, in)))
 		return false;
-	if (trust == XSLAB_CHECK_LIVE && unlikely(!set_near_live(check, obj, 0)))
-		return false;
-	*nr = object_nr(check, in);
-	return true;
+	return trust != XSLAB_CHECK_LIVE || likely(set_near_live(check, obj, 0));
 }
 
 /*
  * The objects from @at on, but before @end, that are in the slab at @start, as bits
- * of one word. Stops at one that is not to be freed; returns where it stopped.
+ * of word @w of its map, which is that of the first. Stops at one that is not to
+ * be freed; returns where it stopped.
  */
 static __always_inline void **gather_word(const struct xslab_cache *cache, void **at,
-					  void **end, unsigned long start,
-					  unsigned long *mask, enum xslab_trust trust)
+					  void **end, unsigned long start, unsigned int *w,
+					  unsigned long *mask, enum xslab_trust trust,
+					  bool one_word)
 {
 	unsigned long slab_mask = cache->slab_mask, bits = 0, addr = (unsigned long)*at;
 	struct xslab_check how = cache->check;
-	unsigned int nr;
+	unsigned int nr, word = one_word ? 0 : BIT_WORD(object_nr(&how, addr - start));
 
 	do {
-		if (unlikely(!accept_nr(&how, (void *)addr, addr - start, trust, &nr)))
+		if (!one_word && BIT_WORD(object_nr(&how, addr - start)) != word)
 			break;
-		bits |= BIT(nr);
+		if (unlikely(!accept_in(&how, (void *)addr, addr - start, trust)))
+			break;
+		nr = object_nr(&how, addr - start);
+		bits |= BIT_MASK(nr);
 		if (++at == end)
 			break;
 		addr = (unsigned long)*at;
 	} while ((addr & slab_mask) == start);
 	*mask = bits;
+	*w = word;
 	return at;
-}
-
-/* The same for slabs of several words: one object, a bit of word @w. */
-static __always_inline void **gather_one(const struct xslab_cache *cache, void **at,
-					 unsigned long start, unsigned long *mask,
-					 unsigned int *w, enum xslab_trust trust)
-{
-	unsigned int nr;
-
-	if (unlikely(!accept_nr(&cache->check, *at, (unsigned long)*at - start, trust, &nr)))
-		return at;
-	*w = BIT_WORD(nr);
-	*mask = BIT_MASK(nr);
-	return at + 1;
 }
 
 /* The slab has @mask of word @w back; false: a bit was set before, or is there twice. */
@@ -615,17 +606,14 @@ static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **o
 	for (; at != end; at = next) {
 		unsigned long start = slab_start(cache, (unsigned long)*at), mask;
 		struct xpage *slab;
-		unsigned int w = 0;
+		unsigned int w;
 
 		if (trust != XSLAB_TRUST && unlikely(!is_near(cache, start)))
 			break;
 		slab = slab_of(cache, start);
 		if (trust != XSLAB_TRUST && unlikely(!owns(cache, slab)))
 			break;
-		if (one_word)
-			next = gather_word(cache, at, end, start, &mask, trust);
-		else
-			next = gather_one(cache, at, start, &mask, &w, trust);
+		next = gather_word(cache, at, end, start, &w, &mask, trust, one_word);
 		if (trust != XSLAB_TRUST && unlikely(next == at))
 			break;
 		if (unlikely(!put_run(cache, slab, w, mask, next - at, one_word)))

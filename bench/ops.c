@@ -280,9 +280,21 @@ static __always_inline void xpages_free(const struct xrun *run, void *page)
 	xpool_free_pages(run->handle, page, run->order);
 }
 
+static __always_inline int xpages_alloc_bulk(const struct xrun *run, size_t nr, void **objs)
+{
+	return xpool_alloc_pages_bulk(run->handle, GFP_KERNEL, nr, (struct page **)objs);
+}
+
+static __always_inline void xpages_free_bulk(const struct xrun *run, size_t nr, void **objs)
+{
+	xpool_free_pages_bulk(run->handle, nr, (struct page **)objs);
+}
+
 static const struct xops xpages = {
-	.alloc	= xpages_alloc,
-	.free	= xpages_free,
+	.alloc		= xpages_alloc,
+	.free		= xpages_free,
+	.alloc_bulk	= xpages_alloc_bulk,
+	.free_bulk	= xpages_free_bulk,
 };
 
 int xbench_xpages(enum xwork work, struct xrun *run)

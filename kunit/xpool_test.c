@@ -969,7 +969,7 @@ static void test_hot_pair(struct kunit *test)
 {
 	struct xpool *pool = system_pool(test, ERROR_POOL);
 
-	expect_cheap_pairs(test, pool, 4);
+	expect_cheap_pairs(test, pool, XPOOL_MAG_ORDERS);
 	expect_cheap_pairs(test, pool, XBUDDY_MAX_ORDER);
 }
 
@@ -1698,9 +1698,15 @@ static void expect_reserve(struct kunit *test, struct xpool *pool,
 	KUNIT_EXPECT_EQ(test, left, (u64)limits->reserve);
 	KUNIT_EXPECT_NULL(test, xpool_alloc_pages(pool, 0, GFP_KERNEL));
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 4, GFP_ATOMIC & ~__GFP_HIGH));
+	KUNIT_EXPECT_EQ(test, xpool_alloc_pages_bulk(pool, GFP_KERNEL, 1, &page), 0);
+	KUNIT_EXPECT_EQ(test, xpool_alloc_pages_bulk(pool, GFP_ATOMIC, 1, &page), 1);
+	KUNIT_EXPECT_EQ(test, xpool_free_pages(pool, page, 0), 0);
 	page = xpool_alloc_pages(pool, 0, GFP_ATOMIC);
 	KUNIT_EXPECT_NOT_NULL(test, page);
 	KUNIT_EXPECT_EQ(test, xpool_free_pages(pool, page, 0), 0);
+	/* So that no magazine serves an ordinary request with it. */
+	xpool_collect(pool, true);
+	KUNIT_EXPECT_EQ(test, in_use(pool), (u64)low);
 
 	high = take_with(pool, addr + low, LIMIT_PAGES + 1 - low, GFP_KERNEL | __GFP_HIGH);
 	KUNIT_EXPECT_EQ(test, high, limits->reserve);
@@ -1780,13 +1786,13 @@ static void test_cache_hot(struct kunit *test)
 	unsigned long limit;
 	unsigned int order;
 
-	for (limit = 16; limit <= 2048; limit *= 2) {
+	for (limit = BIT(XPOOL_MAG_ORDERS); limit <= 2048; limit *= 2) {
 		u64 most = 0;
 
 		KUNIT_ASSERT_EQ(test, limit_cache(pool, limit), 0);
-		for (order = 4; order < XBUDDY_NR_ORDERS; order++)
+		for (order = XPOOL_MAG_ORDERS; order < XBUDDY_NR_ORDERS; order++)
 			addr[order] = xpool_alloc_addr(pool, order, GFP_KERNEL);
-		for (order = 4; order < XBUDDY_NR_ORDERS; order++) {
+		for (order = XPOOL_MAG_ORDERS; order < XBUDDY_NR_ORDERS; order++) {
 			KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[order], order), 0);
 			KUNIT_EXPECT_LE(test, stats_of(pool).cached, (u64)limit);
 			most = max(most, stats_of(pool).cached);
@@ -2057,23 +2063,30 @@ static void test_grow_before_empty(struct kunit *test)
 	expect_all_free(test, pool);
 }
 
-/* A block is missing though pages enough are free. Expect a region for it. */
+/*
+ * [##..][##..][##..][absent]: half of all pages are free, and no block of the
+ * largest order. Expect a region for one, and none before.
+ */
 static void test_grow_for_block(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, 3 * REGION, 8 * REGION);
-	void *addr[4];
+	void *half[6], *whole;
 	int i;
 
-	for (i = 0; i < 3; i++)
-		addr[i] = xpool_alloc_addr(pool, 4, GFP_KERNEL);
-	for (i = 0; i < 3; i++)
-		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[i], 4), 0);
-	for (i = 0; i < 3; i++)
-		addr[i] = take_patiently(pool, XBUDDY_MAX_ORDER, 8 * REGION_PAGES);
-	addr[3] = take_patiently(pool, XBUDDY_MAX_ORDER, 8 * REGION_PAGES);
-	KUNIT_EXPECT_NOT_NULL(test, addr[3]);
-	for (i = 0; i < 4; i++)
-		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[i], XBUDDY_MAX_ORDER), 0);
+	KUNIT_ASSERT_EQ(test, limit_hard(pool, 3 * REGION_PAGES), 0);
+	for (i = 0; i < 6; i++)
+		half[i] = xpool_alloc_addr(pool, XBUDDY_MAX_ORDER - 1, GFP_KERNEL);
+	for (i = 0; i < 6; i += 2)
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, half[i], XBUDDY_MAX_ORDER - 1), 0);
+	KUNIT_ASSERT_EQ(test, limit_hard(pool, XPOOL_NO_LIMIT), 0);
+	msleep(20);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).grown, 0ULL);
+	whole = take_patiently(pool, XBUDDY_MAX_ORDER, 8 * REGION_PAGES);
+	KUNIT_EXPECT_NOT_NULL(test, whole);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).grown, (u64)REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, whole, XBUDDY_MAX_ORDER), 0);
+	for (i = 1; i < 6; i += 2)
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, half[i], XBUDDY_MAX_ORDER - 1), 0);
 	expect_all_free(test, pool);
 }
 

@@ -22,6 +22,7 @@
 #define XBUDDY_MAX_NR		BIT(32)
 
 /* 64-way summaries: 64^6 > 2^32, so six levels reach any range. */
+#define XBUDDY_MIN_LEVELS	4
 #define XBUDDY_MAX_LEVELS	6
 
 /**
@@ -80,6 +81,8 @@ int xbuddy_init(struct xbuddy *buddy, unsigned long nr);
 void xbuddy_destroy(struct xbuddy *buddy);
 
 long xbuddy_alloc(struct xbuddy *buddy, unsigned int order);
+unsigned int xbuddy_alloc_row(struct xbuddy *buddy, unsigned int order, unsigned int nr,
+			      unsigned long *index);
 unsigned int xbuddy_alloc_many(struct xbuddy *buddy, unsigned int order,
 			       unsigned long *indices, unsigned int nr);
 long xbuddy_alloc_range(struct xbuddy *buddy, unsigned int order,

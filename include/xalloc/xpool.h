@@ -123,6 +123,8 @@ struct xpool *xpool_default(void);
 
 struct page *xpool_alloc_pages(struct xpool *pool, unsigned long order, gfp_t gfp);
 int xpool_free_pages(struct xpool *pool, struct page *page, unsigned long order);
+int xpool_alloc_pages_bulk(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages);
+void xpool_free_pages_bulk(struct xpool *pool, size_t nr, struct page **pages);
 void *xpool_alloc_addr(struct xpool *pool, unsigned long order, gfp_t gfp);
 int xpool_free_addr(struct xpool *pool, void *addr, unsigned long order);
 
