@@ -48,6 +48,9 @@
  * refuses it. What it may read, the arrays of struct xpage and of regions, stays
  * as long as the pool.
  *
+ * This file and xpool.c are one layer: that one takes and puts blocks and tells this
+ * one about it, this one adds and removes what they are made of.
+ *
  * Locks: pool->lock protects all that is counted and which regions are there. The
  * mutex one_at_a_time belongs to those who take regions, so that a place that they
  * found to be absent stays so. The shared table comes and goes under xpool_registry.
@@ -436,7 +439,10 @@ void xgrow_trim(struct xpool *pool)
 {
 	unsigned long unused;
 
-	if (likely(!gives_region(pool)))
+	if (likely(READ_ONCE(pool->idle_limit) == XPOOL_NO_LIMIT))
+		return;
+	smp_mb();	/* as in xpool_cached_add(): one of us sees the other */
+	if (!gives_region(pool))
 		return;
 	if (!may_free_to_system()) {
 		wake(pool);

@@ -59,7 +59,8 @@ struct xpool_args {
  *
  * Pages that are free in a pool of fixed size, or in the initial size of one that
  * grows, are not bounded by @cache: there is nobody to give them to. A region of
- * a pool that grows has 4 MiB, so with a smaller @cache it does not grow.
+ * a pool that grows has 4 MiB, so with a smaller @cache it does not grow. What is
+ * kept in a magazine is not free, and serves anybody, whatever it was taken for.
  */
 struct xpool_limits {
 	unsigned long	hard;
