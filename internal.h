@@ -551,17 +551,15 @@ void xmag_subsys_exit(void);
  * are ours. An interrupt can come at any moment, but finds them busy and goes
  * past them, so between enter and leave there is no need for a lock, an atomic
  * instruction or for interrupts to be off. False: busy or closed already.
+ * Preemption is for the caller, who may have more to do for it.
  */
 static __always_inline bool xmag_enter(struct xmag_cpu __percpu * const *cpus,
 				       struct xmag_cpu __xhere **cpu)
 {
-	preempt_disable();
 	/* Who closes waits for us to be preemptible, so an old route is fine. */
 	*cpu = xmag_here(READ_ONCE(*cpus));
-	if (unlikely((*cpu)->busy)) {
-		preempt_enable();
+	if (unlikely((*cpu)->busy))
 		return false;
-	}
 	(*cpu)->busy = true;
 	barrier();
 	return true;
@@ -571,7 +569,6 @@ static __always_inline void xmag_leave(struct xmag_cpu __xhere *cpu)
 {
 	barrier();
 	cpu->busy = false;
-	preempt_enable();
 }
 
 /* The same for slow paths, which are where a detour leads. */
@@ -624,8 +621,10 @@ static __always_inline void **xmag_top(struct xmag_cpu __xhere *cpu)
 }
 
 /*
- * Take an object of the loaded magazine; false: xmag_alloc_slow() knows more.
- * Who does not tell anybody how many there were need not have them counted.
+ * Take an object of the loaded magazine; false: xmag_alloc_slow() knows more. With
+ * preemption off; the caller puts it on again when all else is done, because little
+ * need then be kept over the call that this may be. Who does not tell anybody how
+ * many there were need not have them counted.
  */
 static __always_inline bool xmag_try_alloc(struct xmag_cpu __percpu * const *cpus,
 					   void **obj, bool count)
@@ -670,13 +669,22 @@ static __always_inline bool xmag_try_free(struct xmag_cpu __percpu * const *cpus
 static __always_inline void *xmag_alloc(struct xmag *mag)
 {
 	void *obj;
+	bool hit;
 
-	return likely(xmag_try_alloc(&mag->cpus, &obj, true)) ? obj : xmag_alloc_slow(mag);
+	preempt_disable();
+	hit = xmag_try_alloc(&mag->cpus, &obj, true);
+	preempt_enable();
+	return likely(hit) ? obj : xmag_alloc_slow(mag);
 }
 
 static __always_inline void xmag_free(struct xmag *mag, void *obj)
 {
-	if (unlikely(!xmag_try_free(&mag->cpus, obj)))
+	bool hit;
+
+	preempt_disable();
+	hit = xmag_try_free(&mag->cpus, obj);
+	preempt_enable();
+	if (unlikely(!hit))
 		xmag_free_slow(mag, obj);
 }
 

@@ -190,21 +190,10 @@ static noinline struct page *alloc_pages_slow(struct xpool *pool, unsigned long 
 	return likely(addr) ? virt_to_page(addr) : NULL;
 }
 
-/*
- * A block of the loaded magazine, for pools of one region; false: the slow path
- * knows more. __GFP_ZERO is one of the things that only the slow path does.
- */
-static __always_inline bool take_near(struct xmag_cpu __percpu * const *cpus,
-				      unsigned long order, gfp_t gfp, struct xpage **page)
+/* What the fast paths do not do. */
+static __always_inline bool is_special(unsigned long order, gfp_t gfp)
 {
-	void *obj;
-
-	if (unlikely(order > XBUDDY_MAX_ORDER || gfp & __GFP_ZERO))
-		return false;
-	if (unlikely(!xmag_try_alloc(cpus, &obj, false)))
-		return false;
-	*page = obj;
-	return true;
+	return unlikely(order > XBUDDY_MAX_ORDER) || unlikely(gfp & __GFP_ZERO);
 }
 
 /* A struct xpage stands for a page as its address does for the page's, to scale. */
@@ -222,9 +211,28 @@ static __always_inline bool make_live(struct xpage *page)
 	return true;
 }
 
+/*
+ * What the fast paths leave to others, which begins with preemption off: that the
+ * magazine could not serve, and that the block came twice
+ */
+
+static noinline void *alloc_addr_missed(struct xpool *pool, unsigned long order, gfp_t gfp)
+{
+	preempt_enable();
+	return alloc_addr_slow(pool, order, gfp);
+}
+
+static noinline struct page *alloc_pages_missed(struct xpool *pool, unsigned long order,
+						gfp_t gfp)
+{
+	preempt_enable();
+	return alloc_pages_slow(pool, order, gfp);
+}
+
 static noinline void *alloc_addr_again(struct xpool *pool, unsigned long order, gfp_t gfp,
 				       struct xpage *page)
 {
+	preempt_enable();
 	report_lost(pool, page);
 	return alloc_addr_slow(pool, order, gfp);
 }
@@ -232,6 +240,7 @@ static noinline void *alloc_addr_again(struct xpool *pool, unsigned long order, 
 static noinline struct page *alloc_pages_again(struct xpool *pool, unsigned long order,
 					       gfp_t gfp, struct xpage *page)
 {
+	preempt_enable();
 	report_lost(pool, page);
 	return alloc_pages_slow(pool, order, gfp);
 }
@@ -251,12 +260,16 @@ static noinline struct page *alloc_pages_again(struct xpool *pool, unsigned long
  */
 void *xpool_alloc_addr(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
-	struct xpage *page;
+	void *page;
 
-	if (unlikely(!take_near(&pool->cpus[order], order, gfp, &page)))
+	if (is_special(order, gfp))
 		return alloc_addr_slow(pool, order, gfp);
+	preempt_disable();
+	if (unlikely(!xmag_try_alloc(&pool->cpus[order], &page, false)))
+		return alloc_addr_missed(pool, order, gfp);
 	if (unlikely(!make_live(page)))
 		return alloc_addr_again(pool, order, gfp, page);
+	preempt_enable();
 	return (void *)(near_scale(page) + pool->near_scaled);
 }
 EXPORT_SYMBOL_GPL(xpool_alloc_addr);
@@ -276,13 +289,17 @@ EXPORT_SYMBOL_GPL(xpool_alloc_addr);
  */
 struct page *xpool_alloc_pages(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
-	struct xpage *page;
+	void *page;
 
-	if (unlikely(!take_near(&pool->page_cpus[order], order, gfp, &page)))
+	if (is_special(order, gfp))
 		return alloc_pages_slow(pool, order, gfp);
+	preempt_disable();
+	if (unlikely(!xmag_try_alloc(&pool->page_cpus[order], &page, false)))
+		return alloc_pages_missed(pool, order, gfp);
 	if (unlikely(!make_live(page)))
 		return alloc_pages_again(pool, order, gfp, page);
-	return (void *)page + pool->near_delta;
+	preempt_enable();
+	return page + pool->near_delta;
 }
 EXPORT_SYMBOL_GPL(xpool_alloc_pages);
 
@@ -327,7 +344,7 @@ static __always_inline bool accept(struct xpage *page, unsigned long order)
 	return true;
 }
 
-static noinline int give_slow(struct xpool *pool, struct xpage *page, unsigned long order)
+static int give_slow(struct xpool *pool, struct xpage *page, unsigned long order)
 {
 	if (order < pool->mags->nr)
 		xmag_free_slow(&pool->mags->of[order].mag, page);
@@ -336,11 +353,20 @@ static noinline int give_slow(struct xpool *pool, struct xpage *page, unsigned l
 	return 0;
 }
 
+/* The loaded magazine could not serve. Begins with preemption off. */
+static noinline int give_missed(struct xpool *pool, struct xpage *page, unsigned long order)
+{
+	preempt_enable();
+	return give_slow(pool, page, order);
+}
+
 /* A block that was accepted, so its order is one. Always 0. */
 static __always_inline int give(struct xpool *pool, struct xpage *page, unsigned long order)
 {
+	preempt_disable();
 	if (unlikely(!xmag_try_free(&pool->cpus[order], page)))
-		return give_slow(pool, page, order);
+		return give_missed(pool, page, order);
+	preempt_enable();
 	return 0;
 }
 

@@ -936,7 +936,7 @@ static void *alloc_marked(struct xslab_cache *cache)
 	return obj;
 }
 
-static noinline void *alloc_slow(struct xslab_cache *cache, gfp_t gfp)
+static void *alloc_slow(struct xslab_cache *cache, gfp_t gfp)
 {
 	void *obj = alloc_marked(cache);
 
@@ -947,11 +947,29 @@ static noinline void *alloc_slow(struct xslab_cache *cache, gfp_t gfp)
 	return obj;
 }
 
+/*
+ * What xslab_cache_alloc() leaves to others, which begins with preemption off
+ */
+
+/* The loaded magazine could not serve. */
+static noinline void *alloc_missed(struct xslab_cache *cache, gfp_t gfp)
+{
+	preempt_enable();
+	return alloc_slow(cache, gfp);
+}
+
 /* The object came twice: the other time it was handed out, this time it is not. */
 static noinline void *alloc_again(struct xslab_cache *cache, void *obj, gfp_t gfp)
 {
+	preempt_enable();
 	report_lost(cache, obj);
 	return alloc_slow(cache, gfp);
+}
+
+static noinline void *alloc_zeroed(struct xslab_cache *cache, void *obj)
+{
+	preempt_enable();
+	return zeroed(cache, obj);
 }
 
 /**
@@ -969,12 +987,14 @@ void *xslab_cache_alloc(struct xslab_cache *cache, gfp_t gfp)
 {
 	void *obj;
 
+	preempt_disable();
 	if (unlikely(!xmag_try_alloc(&cache->mag.cpus, &obj, true)))
-		return alloc_slow(cache, gfp);
+		return alloc_missed(cache, gfp);
 	if (likely(cache->check.checks) && unlikely(!set_near_live(&cache->check, obj, 1)))
 		return alloc_again(cache, obj, gfp);
 	if (unlikely(gfp & __GFP_ZERO))
-		return zeroed(cache, obj);
+		return alloc_zeroed(cache, obj);
+	preempt_enable();
 	return obj;
 }
 EXPORT_SYMBOL_GPL(xslab_cache_alloc);
@@ -1004,10 +1024,17 @@ static __always_inline bool accept_near(struct xslab_cache *cache, void *obj,
 	       (unlikely(!cache->check.checks) || likely(set_near_live(&cache->check, obj, 0)));
 }
 
-static noinline int free_slow(struct xslab_cache *cache, void *obj)
+static int free_slow(struct xslab_cache *cache, void *obj)
 {
 	xmag_free_slow(&cache->mag, obj);
 	return 0;
+}
+
+/* The loaded magazine could not serve. Begins with preemption off. */
+static noinline int free_missed(struct xslab_cache *cache, void *obj)
+{
+	preempt_enable();
+	return free_slow(cache, obj);
 }
 
 /* Not near: in one of several regions, or an error. */
@@ -1037,8 +1064,10 @@ int xslab_cache_free(struct xslab_cache *cache, void *obj)
 		return free_far(cache, obj);
 	if (unlikely(!accept_near(cache, obj, start)))
 		return refuse_free(cache, obj);
+	preempt_disable();
 	if (unlikely(!xmag_try_free(&cache->mag.cpus, obj)))
-		return free_slow(cache, obj);
+		return free_missed(cache, obj);
+	preempt_enable();
 	return 0;
 }
 EXPORT_SYMBOL_GPL(xslab_cache_free);
