@@ -327,7 +327,7 @@ static inline unsigned long xpage_index(const struct xpool *pool,
 /* Pages that slabs and clients have, and what is kept of these for the next. */
 static inline unsigned long xpool_used(const struct xpool *pool)
 {
-	return data_race(pool->nr_slab_pages) + data_race(pool->nr_client_pages);
+	return READ_ONCE(pool->nr_slab_pages) + READ_ONCE(pool->nr_client_pages);
 }
 
 /*
@@ -360,7 +360,7 @@ struct xgrow {
 	struct xpool		*pool;
 	unsigned long		max_pages;
 	struct work_struct	work;
-	struct mutex		one_at_a_time;
+	struct mutex		one_at_a_time;	/* before a region is looked for */
 	struct shrinker		*shrinker;
 	unsigned long		not_before;
 	bool			starved;

@@ -113,7 +113,7 @@ static int get_owners(void)
 	new->first = first;
 	new->nr = nr;
 	new->users = 1;
-	/* Pairs with xgrow_owner(). */
+	/* Pairs with owner_slot(). */
 	smp_store_release(&xowners, new);
 	return 0;
 }
@@ -132,9 +132,11 @@ static void put_owners(void)
 
 static struct xpool **owner_slot(unsigned long addr)
 {
-	struct xowners *owners = smp_load_acquire(&xowners);
+	struct xowners *owners;
 	unsigned long slot;
 
+	/* Pairs with get_owners(). */
+	owners = smp_load_acquire(&xowners);
 	if (!owners)
 		return NULL;
 	slot = (addr >> XPOOL_CHUNK_SHIFT) - owners->first;
@@ -209,7 +211,7 @@ static bool too_many_spare(const struct xpool *pool, unsigned long more)
 static bool is_low(const struct xpool *pool)
 {
 	unsigned long hard = READ_ONCE(pool->limits.hard), used = xpool_used(pool);
-	unsigned long free = data_race(pool->buddy.nr_free);
+	unsigned long free = READ_ONCE(pool->buddy.nr_free);
 
 	if (READ_ONCE(pool->grow->starved))
 		return used < hard;

@@ -304,7 +304,7 @@ static unsigned long allowance(const struct xpool *pool, enum xpool_need need)
 	unsigned long hard = READ_ONCE(pool->limits.hard), used = xpool_used(pool);
 	unsigned long room = hard > used ? hard - used : 0;
 
-	room = min(room, data_race(pool->buddy.nr_free));
+	room = min(room, READ_ONCE(pool->buddy.nr_free));
 	return room > keep ? room - keep : 0;
 }
 

@@ -1994,27 +1994,27 @@ static struct xpool *growing_pool(struct kunit *test, size_t size, size_t max_si
 
 #define PATIENCE_MS	5000
 
+/* Sleep until @condition; false: it took too long. */
 #define wait_until(condition) ({					\
 	unsigned long __end = jiffies + msecs_to_jiffies(PATIENCE_MS);	\
+	bool __met;							\
 									\
-	while (!(condition) && time_before(jiffies, __end))		\
-		msleep(2);						\
-	!!(condition);							\
+	while (!(__met = (condition)) && time_before(jiffies, __end))	\
+		usleep_range(1000, 2000);				\
+	__met;								\
 })
 
 /* A block, when the pool has grown enough; NULL: it does not grow any more. */
 static void *take_patiently(struct xpool *pool, unsigned int order, u64 max_pages)
 {
-	void *addr = xpool_alloc_addr(pool, order, GFP_KERNEL);
+	void *addr;
+	u64 total;
 
-	while (!addr && stats_of(pool).total < max_pages) {
-		u64 total = stats_of(pool).total;
-
-		if (!wait_until(stats_of(pool).total > total))
-			return NULL;
+	do {
+		total = stats_of(pool).total;
 		addr = xpool_alloc_addr(pool, order, GFP_KERNEL);
-	}
-	return addr ?: xpool_alloc_addr(pool, order, GFP_KERNEL);
+	} while (!addr && total < max_pages && wait_until(stats_of(pool).total > total));
+	return addr;
 }
 
 static unsigned long take_all_patiently(struct xpool *pool, void **addr, unsigned long max,
