@@ -1609,7 +1609,7 @@ static void test_hard_reclaims(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, whole, 8), 0);
 	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 256ULL);
 
-	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 64, objs), 64);
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 64, objs), 64);
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 8, GFP_KERNEL));
 	xslab_cache_free_bulk(cache, 64, objs);
 	KUNIT_EXPECT_GE(test, stats_of(pool).slabs, 64ULL);
@@ -1642,7 +1642,7 @@ static void test_hard_lower(struct kunit *test)
 	xpool_get_limits(pool, &after);
 	KUNIT_EXPECT_EQ(test, memcmp(&before, &after, sizeof(before)), 0);
 	expect_balance(test, pool);
-	KUNIT_EXPECT_EQ(test, take_all(pool, pages + 300, 300), 300UL);
+	KUNIT_ASSERT_EQ(test, take_all(pool, pages + 300, 300), 300UL);
 	free_pages_at(test, pool, pages + 300, 300);
 
 	KUNIT_EXPECT_EQ(test, limit_hard(pool, 300), 0);
@@ -1963,7 +1963,7 @@ static void test_collect_fixed(struct kunit *test)
 		use_all_cpus(pool);
 		addr = xpool_alloc_addr(pool, 9, GFP_KERNEL);
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, 9), 0);
-		KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 64, objs), 64);
+		KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 64, objs), 64);
 		xslab_cache_free_bulk(cache, 64, objs);
 		addr = xpool_alloc_addr(pool, 6, GFP_KERNEL);
 		kept = in_use(pool) - 64;
@@ -2216,7 +2216,11 @@ static void test_pool_over_grown(struct kunit *test)
 	expect_all_free(test, pool);
 }
 
-/* Regions on the way, and regions used: expect a pool to take all with it. */
+/*
+ * Expect a pool to take all of its regions with it. One that stays behind each
+ * time would be 8,192 pages in all; the system's CPUs keep some free pages, too,
+ * that it does not count as free.
+ */
 static void test_destroy_grown(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -2237,7 +2241,7 @@ static void test_destroy_grown(struct kunit *test)
 			before = free_system_pages();
 	}
 	drift = before - (long)free_system_pages();
-	KUNIT_EXPECT_LT(test, drift, CYCLE_DRIFT);
+	KUNIT_EXPECT_LT(test, drift, 4 * (long)REGION_PAGES);
 	kunit_info(test, "8 pools that had grown by 28 MiB, drift %ld pages\n", drift);
 }
 
