@@ -351,7 +351,9 @@ bool xpool_cached_add(struct xpool *pool, long pages);
  * @not_before: when to ask the system again, in jiffies
  * @starved: a block was not there, although enough pages may have been
  * @stopped: no more work
- * @fixed_spare: pages of empty regions that stay; these four under the pool's lock
+ * @unused: pages that went since a collection began and were free then; this and
+ *	those below under the pool's lock
+ * @fixed_spare: pages of empty regions that stay
  * @spare: pages of empty regions that can go
  * @grown: pages taken so far
  * @returned: pages given back so far
@@ -365,6 +367,7 @@ struct xgrow {
 	unsigned long		not_before;
 	bool			starved;
 	bool			stopped;
+	unsigned long		unused;
 	unsigned long		fixed_spare;
 	unsigned long		spare;
 	unsigned long		grown;
