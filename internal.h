@@ -446,7 +446,7 @@ DECLARE_PER_CPU(struct xmag_cpu, xmag_closed);
  * is reached through a segment register, so the CPU's offset need not be added:
  * one instruction in 32. What instruments memory accesses does not know that.
  */
-#if defined(CONFIG_X86_64) && defined(CONFIG_SMP) && defined(__SEG_GS) && \
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML) && defined(CONFIG_SMP) && defined(__SEG_GS) && \
 	!defined(CONFIG_KASAN) && !defined(CONFIG_KCSAN) && !defined(__CHECKER__)
 #define __xhere __seg_gs
 #define xmag_here(cpus) ((struct xmag_cpu __seg_gs *)(unsigned long)(cpus))
