@@ -150,6 +150,7 @@ struct xpool *xgrow_owner(unsigned long addr)
 
 	return slot ? READ_ONCE(*slot) : NULL;
 }
+EXPORT_SYMBOL_GPL(xgrow_owner);
 
 /* Is some of these @bytes in a region that a pool has grown by? */
 bool xgrow_overlaps(unsigned long addr, unsigned long bytes)

@@ -2287,6 +2287,55 @@ static void test_destroy_grown(struct kunit *test)
 	kunit_info(test, "8 pools that had grown by 28 MiB, drift %ld pages\n", drift);
 }
 
+/* One of two pools goes with its regions. Expect their addresses to lead nowhere. */
+static void test_destroy_one_of_two(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 2 * REGION), *other;
+	struct xpool_args args = { .name = "xpool-test-2", .size = REGION,
+				   .max_size = 2 * REGION };
+	void *addr[2];
+	int i;
+
+	other = xpool_create(&args);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(other));
+	take_regions(test, other, addr, 2);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(other, addr[i], XBUDDY_MAX_ORDER), 0);
+	KUNIT_EXPECT_EQ(test, stats_of(other).regions, 2ULL);
+	KUNIT_ASSERT_EQ(test, xpool_destroy(other), 0);
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_PTR_EQ(test, xgrow_owner((unsigned long)addr[i]), NULL);
+		KUNIT_EXPECT_EQ(test, xslab_free(addr[i]), -ERANGE);
+	}
+	expect_all_free(test, pool);
+}
+
+/* Each count of a region a page off. Expect the validator to see it. */
+static void test_validate_regions(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 2 * REGION);
+	unsigned long *counts[] = {
+		&pool->grow->spare, &pool->grow->fixed_spare, &pool->nr_pages,
+	};
+	void *addr[2];
+	int i;
+
+	take_regions(test, pool, addr, 2);
+	for (i = 0; i < ARRAY_SIZE(counts); i++) {
+		++*counts[i];
+		KUNIT_EXPECT_EQ(test, xpool_validate(pool), -EUCLEAN);
+		--*counts[i];
+	}
+	for (i = 0; i < 2; i++) {
+		pool->regions[i].used--;
+		KUNIT_EXPECT_EQ(test, xpool_validate(pool), -EUCLEAN);
+		pool->regions[i].used++;
+		KUNIT_EXPECT_EQ(test, xpool_validate(pool), 0);
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[i], XBUDDY_MAX_ORDER), 0);
+	}
+	expect_all_free(test, pool);
+}
+
 /*
  * The system has nothing. Expect no growth, no failure of what the pool has, and
  * growth when there is something again; and no request of those who allocate.
@@ -2610,6 +2659,8 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(test_numbers_used_again),
 	KUNIT_CASE(test_pool_over_grown),
 	KUNIT_CASE(test_destroy_grown),
+	KUNIT_CASE(test_destroy_one_of_two),
+	KUNIT_CASE(test_validate_regions),
 	KUNIT_CASE(test_grow_without_memory),
 	KUNIT_CASE(test_grow_metadata),
 	KUNIT_CASE(test_grow_hard),
