@@ -7,10 +7,11 @@
  *
  *	1. xpool_registry	mutex	pools and caches come and go, and are listed
  *	2. xmag.closing		mutex	the magazines of one owner are closed
- *	3. xpool.client_lock	raw	who can give pages back to a pool
- *	4. xdepot.lock		raw	whole magazines
- *	5. xslab_cache.lock	raw	lists of slabs
- *	6. xpool.lock		raw	the buddy system and the state of pages
+ *	3. xgrow.one_at_a_time	mutex	regions come
+ *	4. xpool.client_lock	raw	who can give pages back to a pool
+ *	5. xdepot.lock		raw	whole magazines
+ *	6. xslab_cache.lock	raw	lists of slabs
+ *	7. xpool.lock		raw	the buddy system and the state of pages
  *
  * Raw spin locks are taken with interrupts off, and only tried from NMI.
  */
@@ -29,6 +30,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/vmalloc.h>
+#include <linux/workqueue.h>
 
 #include <xalloc/xbuddy.h>
 #include <xalloc/xpool.h>
@@ -129,24 +131,45 @@ struct xdefer {
 /**
  * struct xregion - a run of contiguous addresses
  * @addr: kernel virtual address
- * @nr: pages
+ * @nr: pages; 0: the page numbers are there, and no memory for them
  * @index: page number of its first page
+ * @used: pools that grow: pages in use, under the pool's lock
+ * @was_used: the same when the pool's collection began
  */
 struct xregion {
 	unsigned long	addr;
 	unsigned long	nr;
 	unsigned long	index;
+	unsigned int	used;
+	unsigned int	was_used;
 };
 
 /**
  * struct xclient - somebody who keeps free pages of a pool
  * @node: in the pool's list
+ * @most: pages that it keeps at most and counts nowhere else, if it has @shut
  * @reclaim: give some pages back; any context but NMI, no locks of the pool
  *	held but client_lock
+ * @collect: give all pages back that no object needs, with force also what only
+ *	other CPUs reach; may sleep, under xpool_registry. NULL: @reclaim will do
+ * @shut: keep nothing from now on, or (false) @most again; may sleep, under
+ *	xpool_registry. NULL: what it keeps goes through xpool_cached_add()
+ *
+ * Clients come and go under both xpool_registry and client_lock, so either is
+ * enough to walk their list.
  */
 struct xclient {
 	struct list_head node;
+	unsigned long most;
 	unsigned long (*reclaim)(struct xclient *client);
+	unsigned long (*collect)(struct xclient *client, bool force);
+	void (*shut)(struct xclient *client, bool shut);
+};
+
+/* Who may take the last pages? See struct xpool_limits. */
+enum xpool_need {
+	XPOOL_ORDINARY,
+	XPOOL_URGENT,		/* __GFP_HIGH, or a reserve that was promised */
 };
 
 enum xpool_source {
@@ -162,6 +185,7 @@ enum xpool_source {
 #define XPOOL_LIVE_SHIFTS	(PAGE_SHIFT + 1)
 #define XPOOL_FOREIGN		ULONG_MAX
 
+struct xgrow;
 struct xmag_cpu;
 struct xpage_mags;
 struct xlive;
@@ -197,8 +221,9 @@ struct xpool {
 	unsigned long		nr_chunks;
 
 	struct xregion		*regions;
-	unsigned long		nr_regions;
-	unsigned long		nr_pages;
+	unsigned long		nr_regions;	/* with those that are not there yet */
+	unsigned long		nr_fixed;	/* of these, there from first to last */
+	unsigned long		nr_pages;	/* that are there */
 	bool			has_struct_page;
 	enum xpool_source	source;
 	phys_addr_t		phys;
@@ -216,6 +241,10 @@ struct xpool {
 
 	raw_spinlock_t		lock ____cacheline_aligned;
 	struct xbuddy		buddy;
+	struct xpool_limits	limits;
+	unsigned long		idle_limit;	/* limits.cache less what @shut bounds */
+	struct xgrow		*grow;		/* NULL: does not grow */
+	atomic_long_t		cached;		/* pages of slabs without objects */
 	unsigned long		nr_slab_pages;
 	unsigned long		nr_client_pages;	/* live, cached, deferred */
 	unsigned long		nr_hot_pages;		/* of these, in hot */
@@ -242,9 +271,11 @@ struct xrow {
 	unsigned int	nr;
 };
 
-struct xpage *xpool_get(struct xpool *pool, unsigned int order, enum xpage_kind kind);
+struct xpage *xpool_get(struct xpool *pool, unsigned int order, enum xpage_kind kind,
+			enum xpool_need need);
 unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
-			    enum xpage_kind kind, struct xpage **pages, unsigned int nr);
+			    enum xpage_kind kind, enum xpool_need need,
+			    struct xpage **pages, unsigned int nr);
 void xpool_put(struct xpool *pool, struct xpage *page);
 void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr);
 void xpool_put_rows(struct xpool *pool, const struct xrow *rows, unsigned int nr);
@@ -253,6 +284,7 @@ void xpool_settle(struct xpool *pool);
 
 void xpool_add_client(struct xpool *pool, struct xclient *client);
 void xpool_del_client(struct xpool *pool, struct xclient *client);
+unsigned long xpool_ask_clients(struct xpool *pool);
 
 unsigned long xpool_offset_far(const struct xpool *pool, unsigned long addr);
 struct xpool *xpool_of(const void *addr);
@@ -291,6 +323,71 @@ static inline unsigned long xpage_index(const struct xpool *pool,
 {
 	return page - pool->pages;
 }
+
+/* Pages that slabs and clients have, and what is kept of these for the next. */
+static inline unsigned long xpool_used(const struct xpool *pool)
+{
+	return READ_ONCE(pool->nr_slab_pages) + READ_ONCE(pool->nr_client_pages);
+}
+
+/*
+ * Limits (xlimit.c)
+ */
+unsigned long xpool_idle(const struct xpool *pool);
+bool xpool_over_cache(const struct xpool *pool);
+bool xpool_cached_add(struct xpool *pool, long pages);
+
+/*
+ * Pools that grow (xgrow.c)
+ */
+
+/**
+ * struct xgrow - what a pool has that takes memory from the system and gives it back
+ * @pool: the pool
+ * @max_pages: that it may have
+ * @work: takes and gives back where others cannot
+ * @one_at_a_time: held to take regions
+ * @shrinker: the system's way of asking for memory
+ * @not_before: when to ask the system again, in jiffies
+ * @starved: a block was not there, although enough pages may have been
+ * @stopped: no more work
+ * @unused: pages that went since a collection began and were free then; this and
+ *	those below under the pool's lock
+ * @fixed_spare: pages of empty regions that stay
+ * @spare: pages of empty regions that can go
+ * @grown: pages taken so far
+ * @returned: pages given back so far
+ */
+struct xgrow {
+	struct xpool		*pool;
+	unsigned long		max_pages;
+	struct work_struct	work;
+	struct mutex		one_at_a_time;	/* before a region is looked for */
+	struct shrinker		*shrinker;
+	unsigned long		not_before;
+	bool			starved;
+	bool			stopped;
+	unsigned long		unused;
+	unsigned long		fixed_spare;
+	unsigned long		spare;
+	unsigned long		grown;
+	unsigned long		returned;
+};
+
+void xgrow_direct_map(unsigned long *first, unsigned long *nr);
+int xgrow_init(struct xpool *pool, unsigned long max_pages);
+void xgrow_exit(struct xpool *pool);
+int xgrow_start(struct xpool *pool);
+void xgrow_stop(struct xpool *pool);
+void xgrow_use(struct xpool *pool, const struct xpage *page, long nr);
+void xgrow_wake(struct xpool *pool, bool starved);
+void xgrow_trim(struct xpool *pool);
+unsigned long xgrow_now(struct xpool *pool);
+void xgrow_mark(struct xpool *pool);
+unsigned long xgrow_return_all(struct xpool *pool);
+struct xpool *xgrow_owner(unsigned long addr);
+bool xgrow_overlaps(unsigned long addr, unsigned long bytes);
+bool xgrow_valid(const struct xpool *pool);
 
 /*
  * Observers: told when pools and caches come and go. The layers know that
@@ -397,6 +494,7 @@ struct xdepot {
  * @size: objects of a magazine
  * @closed: somebody has all magazines; see xmag_close()
  * @detour: the fast path is never to be taken
+ * @shut: to stay closed when it is opened; changed while it is closed
  * @routes: copies of @cpus, for fast paths that have another place for them
  * @slow: what the slow paths count
  * @slots: the memory of all magazines
@@ -412,6 +510,7 @@ struct xmag {
 	unsigned int		size;
 	bool			closed;
 	bool			detour;
+	bool			shut;
 	struct xmag_cpu __percpu **routes[XMAG_ROUTES];
 	struct xmag_slow __percpu *slow;
 	void			**slots;

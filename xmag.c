@@ -355,10 +355,12 @@ EXPORT_SYMBOL_GPL(xmag_close);
 
 void xmag_open(struct xmag *mag)
 {
-	/* Pairs with xmag_enter_slow(). */
-	smp_store_release(&mag->closed, false);
-	if (!mag->detour)
-		set_routes(mag, mag->own);
+	if (!mag->shut) {
+		/* Pairs with xmag_enter_slow(). */
+		smp_store_release(&mag->closed, false);
+		if (!mag->detour)
+			set_routes(mag, mag->own);
+	}
 	mutex_unlock(&mag->closing);
 }
 EXPORT_SYMBOL_GPL(xmag_open);

@@ -4,6 +4,7 @@
  *
  *	insmod xalloc.ko				64 MiB from the system
  *	insmod xalloc.ko size=1G			another size
+ *	insmod xalloc.ko size=64M max_size=4G		grows when it needs to
  *	insmod xalloc.ko base=0x100000000 size=1G	reserved with memmap=1G$4G
  *	insmod xalloc.ko reserve_mem=mine		reserved with reserve_mem=
  *
@@ -24,6 +25,10 @@
 static char *size;
 module_param(size, charp, 0444);
 MODULE_PARM_DESC(size, "bytes of the default pool, with suffix K, M, G or T (default 64M, or all of reserve_mem)");
+
+static char *max_size;
+module_param(max_size, charp, 0444);
+MODULE_PARM_DESC(max_size, "bytes that the default pool grows to, a multiple of 4M (default: it does not grow)");
 
 static char *base;
 module_param(base, charp, 0444);
@@ -104,6 +109,22 @@ static int parse_size(struct xpool_args *args)
 	return 0;
 }
 
+static int parse_max_size(struct xpool_args *args)
+{
+	u64 value = 0;
+	int err = max_size ? parse_bytes("max_size", max_size, &value) : 0;
+
+	if (err)
+		return err;
+	if (max_size && !value) {
+		pr_err("max_size=%s: nothing to grow to; leave it out, or give a multiple of 4M\n",
+		       max_size);
+		return -EINVAL;
+	}
+	args->max_size = value;
+	return 0;
+}
+
 static int parse_parameters(struct xpool_args *args)
 {
 	int err = parse_size(args);
@@ -111,7 +132,7 @@ static int parse_parameters(struct xpool_args *args)
 	if (err)
 		return err;
 	args->reserve_mem = reserve_mem;
-	return parse_base(args);
+	return parse_max_size(args) ?: parse_base(args);
 }
 
 static int __init xmodule_init(void)

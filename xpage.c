@@ -39,6 +39,10 @@
  *	2. the buddy system
  *	3. the magazines' depots and the empty slabs of this pool's caches, which
  *	   xpool_get() asks for pages
+ *
+ * Magazines are filled as by an ordinary request, and never from the reserve: an
+ * urgent one goes on to xpool_get(). Where they could hold more than the pool's
+ * limits allow, they are shut (xlimit.c).
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -62,11 +66,15 @@ struct xpage_mag {
 /**
  * struct xpage_mags - the magazines of a pool
  * @client: gives the depots' blocks back when the pool runs dry
+ * @pool: the pool
+ * @shut: they are kept empty, because of the pool's limits
  * @nr: orders that have magazines: 0 to @nr - 1
  * @of: by order
  */
 struct xpage_mags {
 	struct xclient		client;
+	struct xpool		*pool;
+	bool			shut;
 	unsigned int		nr;
 	struct xpage_mag	of[XPOOL_MAG_ORDERS];
 };
@@ -81,7 +89,7 @@ static unsigned int page_fill(struct xmag *mag, void **objs, unsigned int nr)
 {
 	struct xpage_mag *of = container_of(mag, struct xpage_mag, mag);
 
-	return xpool_get_many(of->pool, of->order, XPAGE_CACHED,
+	return xpool_get_many(of->pool, of->order, XPAGE_CACHED, XPOOL_ORDINARY,
 			      (struct xpage **)objs, nr);
 }
 
@@ -120,8 +128,13 @@ static noinline void report_lost(struct xpool *pool, struct xpage *page)
 			   pool->name, xpage_index(pool, page));
 }
 
-/* A block, whatever it takes; or NULL. */
-static struct xpage *take(struct xpool *pool, unsigned long order)
+static enum xpool_need need_of(gfp_t gfp)
+{
+	return gfp & __GFP_HIGH ? XPOOL_URGENT : XPOOL_ORDINARY;
+}
+
+/* A block, whatever it takes; or NULL. Magazines are not filled from the reserve. */
+static struct xpage *take(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
 	struct xpage *page = NULL;
 
@@ -132,7 +145,7 @@ static struct xpage *take(struct xpool *pool, unsigned long order)
 		report_lost(pool, page);
 	}
 	if (!page)
-		page = xpool_get(pool, order, XPAGE_LIVE);
+		page = xpool_get(pool, order, XPAGE_LIVE, need_of(gfp));
 	if (page)
 		WRITE_ONCE(page->kind, XPAGE_LIVE);
 	else
@@ -147,7 +160,7 @@ static void *page_addr(struct xpool *pool, struct xpage *page)
 
 static noinline void *alloc_addr_slow(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
-	struct xpage *page = take(pool, order);
+	struct xpage *page = take(pool, order, gfp);
 	void *addr;
 
 	if (unlikely(!page))
@@ -236,8 +249,9 @@ static noinline struct page *alloc_pages_again(struct xpool *pool, unsigned long
  * xpool_alloc_addr() - take pages of a pool, by address
  * @pool: the pool
  * @order: 2^@order pages in a row, aligned to their size; at most 10
- * @gfp: __GFP_ZERO clears the pages; otherwise they are not touched. Nothing
- *	else matters: this never sleeps and never asks the system for memory
+ * @gfp: __GFP_ZERO clears the pages; otherwise they are not touched. __GFP_HIGH,
+ *	which GFP_ATOMIC has, may take the pool's reserve. Nothing else matters:
+ *	this never sleeps and never asks the system for memory
  *
  * Works for all pools, also for ranges without struct page.
  *
@@ -456,16 +470,16 @@ static void to_struct_pages(struct xpool *pool, struct xpage **pages, size_t nr)
 }
 
 /* Up to @nr pages; returns how many. The magazines come last. */
-static size_t alloc_some(struct xpool *pool, size_t nr, struct xpage **pages)
+static size_t alloc_some(struct xpool *pool, gfp_t gfp, size_t nr, struct xpage **pages)
 {
 	size_t got = 0;
 	unsigned int n;
 
 	while (got < nr) {
-		n = xpool_get_many(pool, 0, XPAGE_LIVE, pages + got,
+		n = xpool_get_many(pool, 0, XPAGE_LIVE, need_of(gfp), pages + got,
 				   min_t(size_t, nr - got, XPAGE_CHUNK));
 		if (unlikely(!n)) {
-			pages[got] = take(pool, 0);
+			pages[got] = take(pool, 0, gfp);
 			if (!pages[got])
 				break;
 			n = 1;
@@ -495,7 +509,7 @@ int xpool_alloc_pages_bulk(struct xpool *pool, gfp_t gfp, size_t nr, struct page
 
 	if (unlikely(!has_struct_page(pool)))
 		return 0;
-	got = alloc_some(pool, nr, (struct xpage **)pages);
+	got = alloc_some(pool, gfp, nr, (struct xpage **)pages);
 	to_struct_pages(pool, (struct xpage **)pages, got);
 	if (unlikely(got < nr)) {
 		xpool_free_pages_bulk(pool, got, pages);
@@ -607,45 +621,64 @@ static void drain_magazines(struct xpool *pool)
 	xpool_settle(pool);
 }
 
-/* Each client gives a few pages back; returns how many. */
-static unsigned long ask_clients(struct xpool *pool)
+static unsigned long page_collect(struct xclient *client, bool force)
 {
-	struct xclient *client;
-	unsigned long flags, got = 0;
+	struct xpage_mags *mags = container_of(client, struct xpage_mags, client);
+	unsigned long before = xpool_used(mags->pool), after;
 
-	raw_spin_lock_irqsave(&pool->client_lock, flags);
-	list_for_each_entry(client, &pool->clients, node)
-		got += client->reclaim(client);
-	raw_spin_unlock_irqrestore(&pool->client_lock, flags);
-	return got;
+	if (!force)
+		return page_reclaim(client);
+	drain_magazines(mags->pool);
+	after = xpool_used(mags->pool);
+	return before > after ? before - after : 0;
 }
 
-/**
- * xpool_shrink() - put all pages that no client holds back into whole blocks
- * @pool: the pool
- *
- * Empties the page magazines of all CPUs and the depots, and returns empty slabs
- * of the pool's caches. Objects in the caches' own magazines stay: see
- * xslab_cache_shrink().
- *
- * Context: Process context, may sleep. Others may allocate and free meanwhile.
- */
-void xpool_shrink(struct xpool *pool)
+/* What the magazines hold goes to the pool, and nothing comes into them. */
+static void page_shut(struct xclient *client, bool shut)
 {
-	unsigned long all = 0, got;
+	struct xpage_mags *mags = container_of(client, struct xpage_mags, client);
+	unsigned int i;
 
-	drain_magazines(pool);
-	do {
-		got = ask_clients(pool);
-		all += got;
-		cond_resched();
-	} while (got && all < pool->nr_pages);	/* others may fill what we empty */
+	if (mags->shut == shut)
+		return;
+	mags->shut = shut;
+	for (i = 0; i < mags->nr; i++) {
+		struct xmag *mag = &mags->of[i].mag;
+
+		xmag_close(mag);
+		xmag_drain_closed(mag);
+		mag->shut = shut;
+		xmag_open(mag);
+	}
 }
-EXPORT_SYMBOL_GPL(xpool_shrink);
 
 static unsigned int largest_order(const struct xbuddy *buddy)
 {
 	return fls(buddy->orders) - 1;
+}
+
+static u64 limit_stat(unsigned long limit)
+{
+	return limit == XPOOL_NO_LIMIT ? U64_MAX : limit;
+}
+
+static void limit_stats(const struct xpool *pool, struct xpool_stats *stats)
+{
+	stats->hard = limit_stat(pool->limits.hard);
+	stats->cache = limit_stat(pool->limits.cache);
+	stats->reserve = pool->limits.reserve;
+}
+
+static void growth_stats(const struct xpool *pool, struct xpool_stats *stats)
+{
+	const struct xgrow *grow = pool->grow;
+
+	stats->regions = pool->nr_fixed;
+	if (!grow)
+		return;
+	stats->regions += (grow->grown - grow->returned) / XPOOL_CHUNK_PAGES;
+	stats->grown = grow->grown;
+	stats->returned = grow->returned;
 }
 
 /**
@@ -666,8 +699,6 @@ void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 	unsigned int o;
 
 	*stats = (struct xpool_stats){
-		.total = pool->nr_pages,
-		.regions = pool->nr_regions,
 		.metadata = pool->metadata,
 		.live_bytes = READ_ONCE(pool->live_bytes),
 		.failures = atomic_long_read(&pool->failures),
@@ -679,10 +710,14 @@ void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 	}
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
+	stats->total = pool->nr_pages;
+	limit_stats(pool, stats);
+	growth_stats(pool, stats);
 	stats->free = buddy->nr_free;
 	stats->slabs = pool->nr_slab_pages;
 	stats->magazines = min(cached + pool->nr_hot_pages, pool->nr_client_pages);
 	stats->pages = pool->nr_client_pages - stats->magazines;
+	stats->cached = xpool_idle(pool) + stats->magazines - pool->nr_hot_pages;
 	stats->largest_free = buddy->orders ? 1UL << largest_order(buddy) : 0;
 	stats->gets = pool->gets;
 	stats->puts = pool->puts;
@@ -753,7 +788,7 @@ int xpool_validate(struct xpool *pool)
 	gaps = buddy->nr - pool->nr_pages;
 	err = xbuddy_validate(buddy);
 	if (slabs != pool->nr_slab_pages || clients != pool->nr_client_pages ||
-	    slabs + clients + buddy->nr_free + gaps != buddy->nr)
+	    slabs + clients + buddy->nr_free + gaps != buddy->nr || !xgrow_valid(pool))
 		err = -EUCLEAN;
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	return err;
@@ -775,6 +810,12 @@ static unsigned int magazine_size(struct xpool *pool, unsigned int order)
 	return fair < XPAGE_MIN_MAGAZINE ? 0 : min_t(unsigned long, fair, XMAG_MAX_SIZE >> order);
 }
 
+/* Objects that the magazines of all CPUs and the depot hold at most. */
+static unsigned long magazine_pages(const struct xmag *mag)
+{
+	return (2UL * num_possible_cpus() + mag->depot.nr) * mag->size;
+}
+
 static void detach_magazines(struct xpool *pool)
 {
 	struct xpage_mags *mags = pool->mags;
@@ -794,7 +835,10 @@ static int attach_magazines(struct xpool *pool)
 	if (!mags)
 		return -ENOMEM;
 	pool->mags = mags;
+	mags->pool = pool;
 	mags->client.reclaim = page_reclaim;
+	mags->client.collect = page_collect;
+	mags->client.shut = page_shut;
 	xpool_add_client(pool, &mags->client);
 	while (mags->nr < XPOOL_MAG_ORDERS && (size = magazine_size(pool, mags->nr))) {
 		struct xpage_mag *of = &mags->of[mags->nr];
@@ -805,6 +849,7 @@ static int attach_magazines(struct xpool *pool)
 		if (err)
 			break;
 		pool->metadata += of->mag.metadata;
+		mags->client.most += magazine_pages(&of->mag) << of->order;
 		mags->nr++;
 	}
 	if (err)
@@ -878,13 +923,20 @@ static struct xpool *create(const struct xpool_args *args)
 	if (IS_ERR(pool))
 		return pool;
 	err = attach_magazines(pool);
-	if (err) {
-		xpool_teardown(pool);
-		return ERR_PTR(err);
-	}
+	if (err)
+		goto undo_setup;
 	set_near(pool);
+	err = xgrow_start(pool);
+	if (err)
+		goto undo_magazines;
 	xpool_publish(pool);
 	return pool;
+
+undo_magazines:
+	detach_magazines(pool);
+undo_setup:
+	xpool_teardown(pool);
+	return ERR_PTR(err);
 }
 
 /* Fails, with nothing changed, while somebody has something of the pool. */
@@ -918,9 +970,10 @@ static void abandon(struct xpool *pool)
  * xpool_create() - make a pool
  * @args: where its memory comes from
  *
- * Takes the memory, and all metadata for it: 1.6 % of it at most. Using the pool
- * takes nothing from the system any more. The module cannot be unloaded until
- * the pool is destroyed.
+ * Takes the memory, and all metadata for it: 1.6 % of it at most, of its max_size
+ * where it has one. Using the pool takes nothing from the system any more: a pool
+ * that grows does so behind the backs of those who use it. The module cannot be
+ * unloaded until the pool is destroyed.
  *
  * Context: Process context, may sleep.
  * Return: the pool; or, with nothing changed and a line in the log that names

@@ -34,7 +34,7 @@
  * numbers. Then a table from address to page number, with an entry for each
  * 4 MiB between the lowest region and the highest, keeps the way in O(1). Such
  * a pool has bytes == 0, so that it fails the first test and takes the long way
- * by itself.
+ * by itself. Pools that grow are always made so.
  *
  * The state of pages
  *
@@ -43,17 +43,30 @@
  * here", so an address inside of a block finds its start by looking at the
  * (at most eleven) numbers at which a block that holds it could start.
  *
- * Metadata is 64 bytes and 4 bits a page, 1.58 % of the range. It is allocated
- * before the first page is handed out, and nothing is allocated after.
+ * Metadata is 64 bytes and 4 bits a page, 1.58 % of the range, or of the size that
+ * it may grow to. It is allocated before the first page is handed out, and nothing
+ * is allocated after.
  *
  * Order of satisfaction
  *
  *	1. pages that NMIs freed while the lock was taken are put back
  *	2. for clients: the block of that order that was freed last
- *	3. the buddy system
+ *	3. the buddy system, as far as the limits allow
  *	4. the blocks of other orders that were freed last are put back
  *	5. clients of the pool that keep empty slabs or magazines of pages are
  *	   asked to give back, one after the other, until there is a block
+ *
+ * Limits
+ *
+ * A block comes from the buddy system in one place for one and in one for many,
+ * and both first ask how many pages may still be taken (allowance()):
+ *
+ *	obtainable = min(free, hard - in use), for ordinary needs less the reserve
+ *
+ * The numbers and the limits belong to the same lock, so no limit is exceeded for
+ * an instant. A block that was freed last is in use all the time. Limits are set
+ * in xlimit.c; pools that grow are in xgrow.c, and are told here which pages
+ * come into use and go out of it.
  *
  * Locks: pool->lock protects the buddy system, the counts and the change of a
  * block's owner. It is held for one operation of the buddy system, and only
@@ -143,6 +156,15 @@ static bool comes_back(const struct xpage *page)
 	return page->kind != XPAGE_NONE && page->kind != XPAGE_LIVE;
 }
 
+/* A row that is put may begin in one region and end in another. */
+static noinline void unuse_row(struct xpool *pool, struct xpage *page, unsigned int nr)
+{
+	long size = 1L << page->order;
+
+	for (; nr; nr--, page += size)
+		xgrow_use(pool, page, -size);
+}
+
 /*
  * @nr blocks of one state that follow one another from @page on. Two CPUs may have
  * freed a block at the same instant, and both been believed, so it may come back
@@ -158,6 +180,8 @@ static bool try_row(struct xpool *pool, struct xpage *page, unsigned int nr)
 		return false;
 	count_pages(pool, page->kind, -((long)nr << order));
 	pool->puts += nr;
+	if (unlikely(pool->grow))
+		unuse_row(pool, page, nr);
 	for (i = 0; i < nr; i++, page += 1UL << order)
 		WRITE_ONCE(page->kind, XPAGE_NONE);
 	return true;
@@ -220,14 +244,19 @@ static bool put_hot(struct xpool *pool)
 	return was;
 }
 
-/* The one that was hot goes back. */
+/* The one that was hot goes back, and all where no more may be kept. */
 static void make_hot(struct xpool *pool, struct xpage *page, unsigned int order)
 {
 	swap(pool->hot[order], page);
 	if (page)
 		put_locked(pool, page);
 	else
-		pool->nr_hot_pages += 1UL << order;
+		WRITE_ONCE(pool->nr_hot_pages, pool->nr_hot_pages + (1UL << order));
+	if (unlikely(pool->idle_limit != XPOOL_NO_LIMIT)) {
+		smp_mb();	/* as in xpool_cached_add(): one of us sees the other */
+		if (xpool_over_cache(pool))
+			put_hot(pool);
+	}
 }
 
 static struct xpage *get_hot(struct xpool *pool, unsigned int order)
@@ -254,17 +283,41 @@ static void own_row(struct xpool *pool, unsigned long index, unsigned int nr,
 		WRITE_ONCE(page->state, state);
 		pages[i] = page;
 	}
+	/* A row is cut from one block, so it is of one region. */
+	if (unlikely(pool->grow))
+		xgrow_use(pool, pages[0], (long)nr << order);
 }
 
 /* The block at @page is used for @kind from now on. */
-static void own(struct xpage *page, unsigned int order, enum xpage_kind kind)
+static void own(struct xpool *pool, struct xpage *page, unsigned int order,
+		enum xpage_kind kind)
 {
 	page->order = order;
 	WRITE_ONCE(page->kind, kind);
+	if (unlikely(pool->grow))
+		xgrow_use(pool, page, 1L << order);
+}
+
+/* Pages that may be taken; see struct xpool_limits. May be old without the lock. */
+static unsigned long allowance(const struct xpool *pool, enum xpool_need need)
+{
+	unsigned long keep = need == XPOOL_URGENT ? 0 : READ_ONCE(pool->limits.reserve);
+	unsigned long hard = READ_ONCE(pool->limits.hard), used = xpool_used(pool);
+	unsigned long room = hard > used ? hard - used : 0;
+
+	room = min(room, READ_ONCE(pool->buddy.nr_free));
+	return room > keep ? room - keep : 0;
+}
+
+static long take_block(struct xpool *pool, unsigned int order, enum xpool_need need)
+{
+	if (unlikely(!(allowance(pool, need) >> order)))
+		return -ENOSPC;
+	return xbuddy_alloc(&pool->buddy, order);
 }
 
 static struct xpage *get_locked(struct xpool *pool, unsigned int order,
-				enum xpage_kind kind)
+				enum xpage_kind kind, enum xpool_need need)
 {
 	struct xpage *page;
 	long index;
@@ -277,20 +330,20 @@ static struct xpage *get_locked(struct xpool *pool, unsigned int order,
 			return page;
 		}
 	}
-	index = xbuddy_alloc(&pool->buddy, order);
+	index = take_block(pool, order, need);
 	if (unlikely(index < 0 && put_hot(pool)))
-		index = xbuddy_alloc(&pool->buddy, order);
+		index = take_block(pool, order, need);
 	if (unlikely(index < 0))
 		return NULL;
 	page = &pool->pages[index];
-	own(page, order, kind);
+	own(pool, page, order, kind);
 	count_pages(pool, kind, 1L << order);
 	pool->gets++;
 	return page;
 }
 
 static struct xpage *get_once(struct xpool *pool, unsigned int order,
-			      enum xpage_kind kind)
+			      enum xpage_kind kind, enum xpool_need need)
 {
 	struct xpage *page;
 	unsigned long flags;
@@ -298,17 +351,18 @@ static struct xpage *get_once(struct xpool *pool, unsigned int order,
 	if (!xlock(&pool->lock, &flags))
 		return NULL;
 	put_deferred(pool);
-	page = get_locked(pool, order, kind);
+	page = get_locked(pool, order, kind, need);
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	return page;
 }
 
 /*
- * Take up to @nr blocks of 2^@order pages for @kind, without asking anybody to
- * give back. Any context. Returns how many.
+ * Take up to @nr blocks of 2^@order pages for @kind, as many as the limits allow,
+ * without asking anybody to give back. Any context. Returns how many.
  */
 unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
-			    enum xpage_kind kind, struct xpage **pages, unsigned int nr)
+			    enum xpage_kind kind, enum xpool_need need,
+			    struct xpage **pages, unsigned int nr)
 {
 	unsigned long flags, index;
 	unsigned int got = 0, n;
@@ -316,6 +370,7 @@ unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 	if (!xlock(&pool->lock, &flags))
 		return 0;
 	put_deferred(pool);
+	nr = min_t(unsigned long, nr, allowance(pool, need) >> order);
 	while ((n = xbuddy_alloc_row(&pool->buddy, order, nr - got, &index))) {
 		own_row(pool, index, n, order, kind, pages + got);
 		got += n;
@@ -323,11 +378,19 @@ unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 	count_pages(pool, kind, (long)got << order);
 	pool->gets += got;
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	if (unlikely(pool->grow))
+		xgrow_wake(pool, false);
 	return got;
 }
 
+/* Is there a block, as far as can be seen without the lock? */
+static bool has_block(const struct xpool *pool, unsigned int order, enum xpool_need need)
+{
+	return READ_ONCE(pool->buddy.orders) >> order && allowance(pool, need) >> order;
+}
+
 /* Ask the clients for pages until there is a block; false: they gave none. */
-static bool reclaim(struct xpool *pool, unsigned int order)
+static bool reclaim(struct xpool *pool, unsigned int order, enum xpool_need need)
 {
 	struct xclient *client;
 	unsigned long flags, got = 0;
@@ -337,26 +400,51 @@ static bool reclaim(struct xpool *pool, unsigned int order)
 	raw_spin_lock_irqsave(&pool->client_lock, flags);
 	list_for_each_entry(client, &pool->clients, node) {
 		got += client->reclaim(client);
-		if (READ_ONCE(pool->buddy.orders) >> order)
+		if (has_block(pool, order, need))
 			break;
 	}
 	raw_spin_unlock_irqrestore(&pool->client_lock, flags);
 	return got;
 }
 
+/* Each client gives a few pages back. Any context but NMI; returns how many. */
+unsigned long xpool_ask_clients(struct xpool *pool)
+{
+	struct xclient *client;
+	unsigned long flags, got = 0;
+
+	raw_spin_lock_irqsave(&pool->client_lock, flags);
+	list_for_each_entry(client, &pool->clients, node)
+		got += client->reclaim(client);
+	raw_spin_unlock_irqrestore(&pool->client_lock, flags);
+	return got;
+}
+
+/* The limit leaves no room for such a block, whatever the pool has. */
+static bool is_over_hard(const struct xpool *pool, unsigned int order)
+{
+	unsigned long hard = READ_ONCE(pool->limits.hard), used = xpool_used(pool);
+
+	return hard < used || !((hard - used) >> order);
+}
+
 /*
  * Take a block of 2^@order pages for @kind. Any context. Returns its first page,
- * or NULL: there is none, or this is an NMI that found the lock taken.
+ * or NULL: there is none that @need may have, or this is an NMI that found the
+ * lock taken.
  */
-struct xpage *xpool_get(struct xpool *pool, unsigned int order, enum xpage_kind kind)
+struct xpage *xpool_get(struct xpool *pool, unsigned int order, enum xpage_kind kind,
+			enum xpool_need need)
 {
 	struct xpage *page;
 
 	if (unlikely(order > XBUDDY_MAX_ORDER))
 		return NULL;
 	do {
-		page = get_once(pool, order, kind);
-	} while (unlikely(!page) && reclaim(pool, order));
+		page = get_once(pool, order, kind, need);
+	} while (unlikely(!page) && reclaim(pool, order, need));
+	if (unlikely(pool->grow))
+		xgrow_wake(pool, !page && !is_over_hard(pool, order));
 	return page;
 }
 
@@ -392,6 +480,8 @@ void xpool_put_rows(struct xpool *pool, const struct xrow *rows, unsigned int nr
 	for (i = 0; i < nr; i++)
 		put_row(pool, rows[i].first, rows[i].nr);
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	if (unlikely(pool->grow))
+		xgrow_trim(pool);
 }
 
 /*
@@ -438,6 +528,8 @@ void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr)
 		put_row(pool, first, n);
 	}
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	if (unlikely(pool->grow))
+		xgrow_trim(pool);
 }
 
 void xpool_put(struct xpool *pool, struct xpage *page)
@@ -461,6 +553,8 @@ void xpool_put_hot(struct xpool *pool, struct xpage *page)
 	else
 		refuse_late(pool, page);
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	if (unlikely(pool->grow))
+		xgrow_trim(pool);
 }
 
 /* Put back what NMIs left, and what is hot. */
@@ -473,6 +567,8 @@ void xpool_settle(struct xpool *pool)
 	put_deferred(pool);
 	put_hot(pool);
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	if (unlikely(pool->grow))
+		xgrow_trim(pool);
 }
 
 void xpool_add_client(struct xpool *pool, struct xclient *client)
@@ -506,8 +602,9 @@ unsigned long xpool_offset_far(const struct xpool *pool, unsigned long addr)
 
 	if (slot >= pool->nr_chunks)
 		return XPOOL_FOREIGN;
-	chunk = pool->chunks[slot];
-	if (chunk == U32_MAX || in >= pool->regions[chunk].nr << PAGE_SHIFT)
+	/* Pairs with the release of a region that has come. */
+	chunk = smp_load_acquire(&pool->chunks[slot]);
+	if (chunk == U32_MAX || in >= READ_ONCE(pool->regions[chunk].nr) << PAGE_SHIFT)
 		return XPOOL_FOREIGN;
 	return ((unsigned long)chunk << XPOOL_CHUNK_SHIFT) + in;
 }
@@ -518,7 +615,8 @@ unsigned long xpool_offset_far(const struct xpool *pool, unsigned long addr)
  */
 struct xpool *xpool_of(const void *addr)
 {
-	return mtree_load(&xpool_map, (unsigned long)addr);
+	return mtree_load(&xpool_map, (unsigned long)addr) ?:
+	       xgrow_owner((unsigned long)addr);
 }
 
 /* The first page of the handed out block that holds @index, or NULL. */
@@ -566,6 +664,7 @@ static int one_region(struct xpool *pool, void *addr)
 	};
 	pool->regions = region;
 	pool->nr_regions = 1;
+	pool->nr_fixed = 1;
 	return 0;
 }
 
@@ -671,7 +770,8 @@ static void release_system(struct xpool *pool)
 	unsigned long r;
 
 	for (r = 0; r < pool->nr_regions; r++)
-		release_run(region_pfn(&pool->regions[r]), pool->regions[r].nr);
+		if (pool->regions[r].nr)
+			release_run(region_pfn(&pool->regions[r]), pool->regions[r].nr);
 }
 
 static int by_address(const void *a, const void *b)
@@ -681,27 +781,35 @@ static int by_address(const void *a, const void *b)
 	return left->addr < right->addr ? -1 : left->addr > right->addr;
 }
 
+/* What the table of chunks covers: the regions, and those that may come. */
+static void span_chunks(struct xpool *pool, bool grows)
+{
+	struct xregion *last = &pool->regions[pool->nr_fixed - 1];
+
+	if (grows) {
+		xgrow_direct_map(&pool->first_chunk, &pool->nr_chunks);
+		return;
+	}
+	pool->first_chunk = pool->regions[0].addr >> XPOOL_CHUNK_SHIFT;
+	pool->nr_chunks = (last->addr >> XPOOL_CHUNK_SHIFT) - pool->first_chunk + 1;
+}
+
 /* The address of each region leads to its number; see xpool_offset_far(). */
 static int map_chunks(struct xpool *pool)
 {
-	struct xregion *last = &pool->regions[pool->nr_regions - 1];
 	unsigned long r;
 
-	pool->first_chunk = pool->regions[0].addr >> XPOOL_CHUNK_SHIFT;
-	pool->nr_chunks = (last->addr >> XPOOL_CHUNK_SHIFT) - pool->first_chunk + 1;
 	pool->chunks = xmeta_alloc(pool->nr_chunks * sizeof(*pool->chunks));
 	if (!pool->chunks)
 		return -ENOMEM;
 	memset(pool->chunks, 0xff, pool->nr_chunks * sizeof(*pool->chunks));
 	pool->metadata += pool->nr_chunks * sizeof(*pool->chunks);
 
-	for (r = 0; r < pool->nr_regions; r++) {
-		struct xregion *region = &pool->regions[r];
-
-		region->index = r * XPOOL_CHUNK_PAGES;
-		pool->chunks[(region->addr >> XPOOL_CHUNK_SHIFT) -
+	for (r = 0; r < pool->nr_regions; r++)
+		pool->regions[r].index = r * XPOOL_CHUNK_PAGES;
+	for (r = 0; r < pool->nr_fixed; r++)
+		pool->chunks[(pool->regions[r].addr >> XPOOL_CHUNK_SHIFT) -
 			     pool->first_chunk] = r;
-	}
 	return 0;
 }
 
@@ -709,18 +817,18 @@ static int map_chunks(struct xpool *pool)
  * No run of that length is free: blocks, wherever they lie. Page numbers of a
  * region are a whole chunk, so only the last one may be shorter; it is sorted
  * to where its address belongs and leaves a gap there. It starts where a chunk
- * starts too, so it is cut from a largest block.
+ * starts too, so it is cut from a largest block. There are page numbers for
+ * @more regions that are not there yet.
  */
-static int acquire_blocks(struct xpool *pool)
+static int acquire_blocks(struct xpool *pool, unsigned long more)
 {
 	unsigned long left = pool->nr_pages;
-	size_t bytes = DIV_ROUND_UP(left, XPOOL_CHUNK_PAGES) * sizeof(struct xregion);
+	size_t bytes = (DIV_ROUND_UP(left, XPOOL_CHUNK_PAGES) + more) * sizeof(struct xregion);
 	int err = -ENOMEM;
 
 	pool->regions = xmeta_alloc(bytes);
 	if (!pool->regions)
 		return -ENOMEM;
-	pool->metadata += bytes;
 	while (left) {
 		unsigned long nr = min(left, XPOOL_CHUNK_PAGES);
 		unsigned long pfn = run_in_block(nr, XBUDDY_MAX_ORDER);
@@ -734,6 +842,10 @@ static int acquire_blocks(struct xpool *pool)
 		cond_resched();
 	}
 	sort(pool->regions, pool->nr_regions, sizeof(struct xregion), by_address, NULL);
+	pool->nr_fixed = pool->nr_regions;
+	pool->nr_regions += more;
+	pool->metadata += bytes;
+	span_chunks(pool, more);
 	err = map_chunks(pool);
 	if (!err)
 		return 0;
@@ -745,9 +857,22 @@ undo:
 	return err;
 }
 
-static int acquire_system(struct xpool *pool)
+static int too_much_for_system(struct xpool *pool, unsigned long nr)
 {
-	unsigned long nr = pool->nr_pages, pfn;
+	return refuse(pool, -ENOMEM,
+		      "size=%lu: the system has not that much free; ask for less, or reserve it at boot with memmap= or reserve_mem=",
+		      nr << PAGE_SHIFT);
+}
+
+/* Regions that may come to those of @args->size. */
+static unsigned long more_regions(const struct xpool_args *args)
+{
+	return args->max_size ? (args->max_size - args->size) >> XPOOL_CHUNK_SHIFT : 0;
+}
+
+static int acquire_system(struct xpool *pool, const struct xpool_args *args)
+{
+	unsigned long nr = pool->nr_pages, more = more_regions(args), pfn;
 	int err;
 
 	if (nr > totalram_pages())
@@ -756,13 +881,15 @@ static int acquire_system(struct xpool *pool)
 			      nr << PAGE_SHIFT, totalram_pages() << PAGE_SHIFT);
 
 	pool->has_struct_page = true;
+	if (more) {
+		err = acquire_blocks(pool, more);
+		return err ? too_much_for_system(pool, nr) : 0;
+	}
 	pfn = nr <= XPOOL_CHUNK_PAGES ?
 	      run_in_block(nr, get_order(nr << PAGE_SHIFT)) : run_in_system(nr);
 	if (!pfn) {
-		err = nr <= XPOOL_CHUNK_PAGES ? -ENOMEM : acquire_blocks(pool);
-		return err ? refuse(pool, err,
-				    "size=%lu: the system has not that much free; ask for less, or reserve it at boot with memmap= or reserve_mem=",
-				    nr << PAGE_SHIFT) : 0;
+		err = nr <= XPOOL_CHUNK_PAGES ? -ENOMEM : acquire_blocks(pool, 0);
+		return err ? too_much_for_system(pool, nr) : 0;
 	}
 
 	err = one_region(pool, page_address(pfn_to_page(pfn)));
@@ -900,7 +1027,7 @@ static int acquire(struct xpool *pool, const struct xpool_args *args)
 	case XPOOL_ADDR:
 		return acquire_addr(pool, args);
 	default:
-		return acquire_system(pool);
+		return acquire_system(pool, args);
 	}
 }
 
@@ -945,6 +1072,29 @@ static int check_size(struct xpool *pool, const struct xpool_args *args)
 	return 0;
 }
 
+static int check_max_size(struct xpool *pool, const struct xpool_args *args)
+{
+	if (!args->max_size)
+		return 0;
+	if (pool->source != XPOOL_SYSTEM)
+		return refuse(pool, -EINVAL,
+			      "max_size=%zu: only memory of the system grows; give no other source, or no max_size",
+			      args->max_size);
+	if (!IS_ALIGNED(args->max_size, 1UL << XPOOL_CHUNK_SHIFT))
+		return refuse(pool, -EINVAL,
+			      "max_size=%zu: not a multiple of the %lu bytes by which a pool grows; round it",
+			      args->max_size, 1UL << XPOOL_CHUNK_SHIFT);
+	if (args->max_size < args->size)
+		return refuse(pool, -EINVAL,
+			      "max_size=%zu: less than size=%zu; a pool grows from size to max_size",
+			      args->max_size, args->size);
+	if (args->max_size >> PAGE_SHIFT > totalram_pages())
+		return refuse(pool, -ENOMEM,
+			      "max_size=%zu: more than the %lu bytes that the system has; ask for less",
+			      args->max_size, totalram_pages() << PAGE_SHIFT);
+	return 0;
+}
+
 static int check_args(struct xpool *pool, const struct xpool_args *args)
 {
 	if (!!args->base + !!args->reserve_mem + !!args->addr > 1)
@@ -954,7 +1104,7 @@ static int check_args(struct xpool *pool, const struct xpool_args *args)
 	pool->source = args->base ? XPOOL_BASE :
 		       args->reserve_mem ? XPOOL_RESERVE_MEM :
 		       args->addr ? XPOOL_ADDR : XPOOL_SYSTEM;
-	return check_size(pool, args);
+	return check_size(pool, args) ?: check_max_size(pool, args);
 }
 
 /* Page numbers that no region stands for are taken out of the buddy for good. */
@@ -973,11 +1123,18 @@ static void take_gaps(struct xpool *pool)
 	}
 }
 
+/* The last region, if it has no memory yet, is a whole chunk once it has. */
+static unsigned long end_number(const struct xpool *pool)
+{
+	const struct xregion *last = &pool->regions[pool->nr_regions - 1];
+
+	return last->index + (last->nr ?: XPOOL_CHUNK_PAGES);
+}
+
 static int init_metadata(struct xpool *pool)
 {
-	struct xregion *last = &pool->regions[pool->nr_regions - 1];
 	unsigned long first = pool->regions[0].index;
-	unsigned long end = last->index + last->nr;
+	unsigned long end = end_number(pool);
 	int err;
 
 	pool->pages_mem = xmeta_alloc((end - first) * sizeof(struct xpage));
@@ -1005,15 +1162,23 @@ static void unmap_regions(struct xpool *pool, unsigned long nr)
 		mtree_erase(&xpool_map, pool->regions[nr].addr);
 }
 
+static int map_region(struct xpool *pool, const struct xregion *region)
+{
+	unsigned long bytes = region->nr << PAGE_SHIFT;
+
+	if (xgrow_overlaps(region->addr, bytes))
+		return -EEXIST;
+	return mtree_insert_range(&xpool_map, region->addr, region->addr + bytes - 1,
+				  pool, GFP_KERNEL);
+}
+
+/* Regions that come and go are found by another way; see xgrow.c. */
 static int map_regions(struct xpool *pool)
 {
 	unsigned long r;
 
-	for (r = 0; r < pool->nr_regions; r++) {
-		struct xregion *region = &pool->regions[r];
-		unsigned long bytes = region->nr << PAGE_SHIFT;
-		int err = mtree_insert_range(&xpool_map, region->addr,
-					     region->addr + bytes - 1, pool, GFP_KERNEL);
+	for (r = 0; r < pool->nr_fixed; r++) {
+		int err = map_region(pool, &pool->regions[r]);
 
 		if (!err)
 			continue;
@@ -1058,8 +1223,14 @@ static int setup(struct xpool *pool, const struct xpool_args *args)
 	err = map_regions(pool);
 	if (err)
 		goto undo_metadata;
+	err = more_regions(args) ? xgrow_init(pool, args->max_size >> PAGE_SHIFT) : 0;
+	if (err)
+		goto undo_map;
 	return 0;
 
+undo_map:
+	unmap_regions(pool, pool->nr_fixed);
+	synchronize_rcu_expedited();	/* xpool_of() may still be looking */
 undo_metadata:
 	xbuddy_destroy(&pool->buddy);
 	xmeta_free(pool->pages_mem);
@@ -1088,6 +1259,9 @@ struct xpool *xpool_setup(const struct xpool_args *args)
 	raw_spin_lock_init(&pool->lock);
 	raw_spin_lock_init(&pool->client_lock);
 	INIT_LIST_HEAD(&pool->clients);
+	pool->limits.hard = XPOOL_NO_LIMIT;
+	pool->limits.cache = XPOOL_NO_LIMIT;
+	pool->idle_limit = XPOOL_NO_LIMIT;
 	pool->metadata = sizeof(*pool);
 	err = setup(pool, args);
 	if (err) {
@@ -1100,11 +1274,13 @@ struct xpool *xpool_setup(const struct xpool_args *args)
 /* Undo xpool_setup(). Nobody has anything of the pool any more. */
 void xpool_teardown(struct xpool *pool)
 {
-	unmap_regions(pool, pool->nr_regions);
+	unmap_regions(pool, pool->nr_fixed);
+	xgrow_exit(pool);
 	synchronize_rcu_expedited();	/* xpool_of() may still be looking */
 	xbuddy_destroy(&pool->buddy);
 	xmeta_free(pool->pages_mem);
 	release(pool);
+	xmeta_free(pool->grow);
 	xmeta_free(pool);
 }
 
@@ -1134,4 +1310,5 @@ void xpool_unpublish(struct xpool *pool)
 	lockdep_assert_held(&xpool_registry);
 	blocking_notifier_call_chain(&xobservers, XOBSERVE_POOL_DEL, pool);
 	list_del(&pool->node);
+	xgrow_stop(pool);
 }

@@ -826,7 +826,8 @@ static void construct(struct xslab_cache *cache, struct xpage *slab)
 
 static bool grow(struct xslab_cache *cache)
 {
-	struct xpage *slab = xpool_get(cache->pool, cache->order, XPAGE_SLAB);
+	struct xpage *slab = xpool_get(cache->pool, cache->order, XPAGE_SLAB,
+				       XPOOL_ORDINARY);
 	unsigned long flags;
 
 	if (!slab)

@@ -144,8 +144,9 @@ static int regions_show(struct seq_file *m, void *unused)
 	unsigned long r;
 
 	for (r = 0; r < pool->nr_regions; r++)
-		seq_printf(m, "%lu 0x%lx %lu\n", pool->regions[r].index,
-			   pool->regions[r].addr, pool->regions[r].nr);
+		if (READ_ONCE(pool->regions[r].nr))
+			seq_printf(m, "%lu 0x%lx %lu\n", pool->regions[r].index,
+				   pool->regions[r].addr, READ_ONCE(pool->regions[r].nr));
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(regions);

@@ -12,6 +12,8 @@
 #include <linux/errno.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
@@ -57,6 +59,75 @@ static inline int xcompat_reserve_mem(const char *name, phys_addr_t *base,
 				      phys_addr_t *size)
 {
 	return -EOPNOTSUPP;
+}
+#endif
+
+/*
+ * 6.7 has shrinkers allocated, and lets them point to their owner's data. What they
+ * count costs nothing to make again, so seeks is 0.
+ */
+typedef unsigned long xcompat_shrink_fn(struct shrinker *shrinker,
+					struct shrink_control *sc);
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+static inline struct shrinker *xcompat_shrinker_new(const char *name, void *data,
+						    xcompat_shrink_fn *count,
+						    xcompat_shrink_fn *scan)
+{
+	struct shrinker *shrinker = shrinker_alloc(0, "xalloc-%s", name);
+
+	if (!shrinker)
+		return NULL;
+	shrinker->count_objects = count;
+	shrinker->scan_objects = scan;
+	shrinker->seeks = 0;
+	shrinker->private_data = data;
+	shrinker_register(shrinker);
+	return shrinker;
+}
+
+static inline void *xcompat_shrinker_data(struct shrinker *shrinker)
+{
+	return shrinker->private_data;
+}
+
+static inline void xcompat_shrinker_free(struct shrinker *shrinker)
+{
+	shrinker_free(shrinker);
+}
+#else
+struct xcompat_shrinker {
+	struct shrinker shrinker;
+	void *data;
+};
+
+static inline struct shrinker *xcompat_shrinker_new(const char *name, void *data,
+						    xcompat_shrink_fn *count,
+						    xcompat_shrink_fn *scan)
+{
+	struct xcompat_shrinker *own = kzalloc(sizeof(*own), GFP_KERNEL);
+
+	if (!own)
+		return NULL;
+	own->shrinker.count_objects = count;
+	own->shrinker.scan_objects = scan;
+	own->data = data;
+	if (register_shrinker(&own->shrinker, "xalloc-%s", name)) {
+		kfree(own);
+		return NULL;
+	}
+	return &own->shrinker;
+}
+
+static inline void *xcompat_shrinker_data(struct shrinker *shrinker)
+{
+	return container_of(shrinker, struct xcompat_shrinker, shrinker)->data;
+}
+
+static inline void xcompat_shrinker_free(struct shrinker *shrinker)
+{
+	unregister_shrinker(shrinker);
+	kfree(container_of(shrinker, struct xcompat_shrinker, shrinker));
 }
 #endif
 

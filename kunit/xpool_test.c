@@ -6,12 +6,17 @@
  * given everything back by then: that the destruction succeeds is part of each.
  */
 #include <kunit/test.h>
+#include <linux/cpu.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/io.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
+#include <linux/workqueue.h>
 
 #include "internal.h"
 #include "xtest.h"
@@ -114,7 +119,7 @@ static void expect_all_free(struct kunit *test, struct xpool *pool)
 {
 	struct xpool_stats s;
 
-	xpool_shrink(pool);
+	xpool_collect(pool, true);
 	s = stats_of(pool);
 	KUNIT_EXPECT_EQ(test, s.free, s.total);
 	KUNIT_EXPECT_EQ(test, s.magazines, 0ULL);
@@ -480,6 +485,16 @@ static const struct create_error create_errors[] = {
 			  .addr = (void *)PAGE_MASK }, -EINVAL },
 	{ "addr with more than 2^32 pages", { .name = pool_name, .size = 1UL << 52,
 			  .addr = (void *)(1UL << 30) }, -EINVAL },
+	{ "max_size of 6 MiB", { .name = pool_name, .size = 4 << 20, .max_size = 6 << 20 },
+	  -EINVAL },
+	{ "max_size below size", { .name = pool_name, .size = 8 << 20, .max_size = 4 << 20 },
+	  -EINVAL },
+	{ "max_size of 32 TiB", { .name = pool_name, .size = 4 << 20, .max_size = 1UL << 45 },
+	  -ENOMEM },
+	{ "max_size and addr", { .name = pool_name, .size = 4 << 20, .max_size = 8 << 20,
+				 .addr = (void *)(1UL << 30) }, -EINVAL },
+	{ "max_size and base", { .name = pool_name, .size = 4 << 20, .max_size = 8 << 20,
+				 .base = 1 << 30 }, -EINVAL },
 	{ "addr without size", { .name = pool_name, .addr = (void *)(1UL << 30) },
 	  -EINVAL },
 };
@@ -749,7 +764,7 @@ static void test_double_free(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, order), 0);
 		expect_refusal(test, pool, addr, order, -EALREADY);
 		expect_refusal(test, pool, addr, (order + 1) % 11, -EALREADY);
-		xpool_shrink(pool);
+		xpool_collect(pool, true);
 		expect_refusal(test, pool, addr, order, -EALREADY);
 	}
 	expect_all_free(test, pool);
@@ -889,7 +904,7 @@ static void test_shrink_many_slabs(struct kunit *test)
 			MANY_OBJECTS);
 	xslab_cache_free_bulk(cache, MANY_OBJECTS, objs);
 	KUNIT_EXPECT_EQ(test, stats_of(pool).slabs, (u64)MANY_OBJECTS);
-	xpool_shrink(pool);
+	xpool_collect(pool, true);
 	KUNIT_EXPECT_EQ(test, stats_of(pool).slabs, 0ULL);
 	expect_balance(test, pool);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
@@ -1048,7 +1063,7 @@ static void test_hot_of_each_order(struct kunit *test)
 		sum += BIT(order);
 	}
 	KUNIT_EXPECT_GE(test, stats_of(pool).magazines, sum);
-	xpool_shrink(pool);
+	xpool_collect(pool, true);
 	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 0ULL);
 	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, 15ULL);
 	expect_balance(test, pool);
@@ -1107,7 +1122,7 @@ static void test_free_at_once_and_live(struct kunit *test)
 	xtest_pin();
 	free_at_once(test, pool, addr, 0);
 	KUNIT_EXPECT_PTR_EQ(test, xpool_alloc_addr(pool, 0, GFP_KERNEL), addr);
-	xpool_shrink(pool);
+	xpool_collect(pool, true);
 	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, 1ULL);
 	KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 1ULL);
 	expect_balance(test, pool);
@@ -1222,7 +1237,7 @@ static void expect_user_fine(struct kunit *test, struct client *u)
 	expect_balance(test, u->pool);
 }
 
-static void end_user(struct kunit *test, struct client *u)
+static void free_all_of(struct client *u)
 {
 	unsigned int i;
 
@@ -1234,6 +1249,11 @@ static void end_user(struct kunit *test, struct client *u)
 		if (u->objs[1][i])
 			toggle(u, 2, i);
 	}
+}
+
+static void end_user(struct kunit *test, struct client *u)
+{
+	free_all_of(u);
 	KUNIT_EXPECT_EQ(test, u->err, 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(u->small), 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(u->large), 0);
@@ -1343,9 +1363,9 @@ static void test_no_hidden_allocation(struct kunit *test)
  * after the other. Expect an error pointer or a pool that is whole; after an
  * error the name is free again, so nothing is left of it.
  */
-static void create_without_memory(struct kunit *test, size_t size)
+static void create_without_memory(struct kunit *test, size_t size, size_t max_size)
 {
-	struct xpool_args args = { .name = pool_name, .size = size };
+	struct xpool_args args = { .name = pool_name, .size = size, .max_size = max_size };
 	unsigned int n, left = 0, failures = 0;
 
 	for (n = 1; !left; n++) {
@@ -1371,13 +1391,19 @@ static void create_without_memory(struct kunit *test, size_t size)
 static void test_create_small_without_memory(struct kunit *test)
 {
 	xtest_need_failures(test);
-	create_without_memory(test, PAGE_SIZE);
+	create_without_memory(test, PAGE_SIZE, 0);
 }
 
 static void test_create_large_without_memory(struct kunit *test)
 {
 	xtest_need_failures(test);
-	create_without_memory(test, 6 << 20);
+	create_without_memory(test, 6 << 20, 0);
+}
+
+static void test_create_growing_without_memory(struct kunit *test)
+{
+	xtest_need_failures(test);
+	create_without_memory(test, 6 << 20, 16 << 20);
 }
 
 static void test_cache_without_memory(struct kunit *test)
@@ -1483,6 +1509,1081 @@ static void test_unusable_index_of_pool(struct kunit *test)
 	end_user(test, u);
 }
 
+/*
+ * Limits
+ */
+
+#define UNLIMITED	{ .hard = XPOOL_NO_LIMIT, .cache = XPOOL_NO_LIMIT }
+
+static int limit_hard(struct xpool *pool, unsigned long pages)
+{
+	struct xpool_limits limits;
+
+	xpool_get_limits(pool, &limits);
+	limits.hard = pages;
+	return xpool_set_limits(pool, &limits);
+}
+
+static int limit_cache(struct xpool *pool, unsigned long pages)
+{
+	struct xpool_limits limits;
+
+	xpool_get_limits(pool, &limits);
+	limits.cache = pages;
+	return xpool_set_limits(pool, &limits);
+}
+
+static u64 in_use(struct xpool *pool)
+{
+	struct xpool_stats s = stats_of(pool);
+
+	return s.slabs + s.pages + s.magazines;
+}
+
+static void free_pages_at(struct kunit *test, struct xpool *pool, unsigned long **pages,
+			  unsigned long nr)
+{
+	unsigned long i;
+
+	for (i = 0; i < nr; i++)
+		KUNIT_ASSERT_EQ(test, xpool_free_addr(pool, pages[i], 0), 0);
+}
+
+static unsigned long **room_for(struct kunit *test, unsigned long pages)
+{
+	unsigned long **room = kunit_kcalloc(test, pages, sizeof(*room), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, room);
+	return room;
+}
+
+#define LIMIT_POOL	(16 << 20)
+#define LIMIT_PAGES	(LIMIT_POOL >> PAGE_SHIFT)
+
+static const unsigned long hard_limits[] = { 0, 1, 63, 200, 3000, LIMIT_PAGES - 1 };
+
+/* Expect each of the allowed pages, and not one more, whatever was used before. */
+static void test_hard(struct kunit *test)
+{
+	struct xpool *pool = system_pool(test, LIMIT_POOL);
+	unsigned long **pages = room_for(test, LIMIT_PAGES + 1), nr;
+	unsigned int i;
+
+	xtest_pin();
+	for (i = 0; i < ARRAY_SIZE(hard_limits); i++) {
+		unsigned long hard = hard_limits[i];
+		u64 failures = stats_of(pool).failures;
+
+		KUNIT_ASSERT_EQ(test, limit_hard(pool, hard), 0);
+		nr = take_all(pool, pages, LIMIT_PAGES + 1);
+		KUNIT_EXPECT_EQ(test, nr, hard);
+		KUNIT_EXPECT_EQ(test, in_use(pool), (u64)hard);
+		KUNIT_EXPECT_EQ(test, stats_of(pool).hard, (u64)hard);
+		KUNIT_EXPECT_EQ(test, stats_of(pool).failures, failures + 1);
+		KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_KERNEL | __GFP_HIGH));
+		expect_balance(test, pool);
+		free_pages_at(test, pool, pages, nr);
+	}
+	expect_all_free(test, pool);
+	KUNIT_EXPECT_EQ(test, limit_hard(pool, XPOOL_NO_LIMIT), 0);
+	KUNIT_EXPECT_EQ(test, take_all(pool, pages, LIMIT_PAGES + 1), (unsigned long)LIMIT_PAGES);
+	free_pages_at(test, pool, pages, LIMIT_PAGES);
+	expect_all_free(test, pool);
+	kunit_info(test, "row 8: of %d pages exactly 0, 1, 63, 200, 3,000 and %d could be had\n",
+		   LIMIT_PAGES, LIMIT_PAGES - 1);
+}
+
+/* The last pages allowed are in a block freed last, and in empty slabs. */
+static void test_hard_reclaims(struct kunit *test)
+{
+	struct xslab_args args = { .name = "xpool-test", .size = PAGE_SIZE };
+	struct xpool *pool = system_pool(test, LIMIT_POOL);
+	struct xslab_cache *cache = xslab_cache_create_in(pool, &args);
+	void *objs[64], *whole;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(cache));
+	KUNIT_ASSERT_EQ(test, limit_hard(pool, 256), 0);
+	whole = xpool_alloc_addr(pool, 8, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, whole);
+	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 64, objs), 0);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, whole, 8), 0);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 256ULL);
+
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 64, objs), 64);
+	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 8, GFP_KERNEL));
+	xslab_cache_free_bulk(cache, 64, objs);
+	KUNIT_EXPECT_GE(test, stats_of(pool).slabs, 64ULL);
+	whole = xpool_alloc_addr(pool, 8, GFP_KERNEL);
+	KUNIT_EXPECT_NOT_NULL(test, whole);
+	KUNIT_EXPECT_EQ(test, in_use(pool), 256ULL);
+	expect_balance(test, pool);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, whole, 8), 0);
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
+	expect_all_free(test, pool);
+}
+
+/*
+ * Live pages, and as many that are only kept. Expect what is kept not to count,
+ * and a limit that is one page too low to be refused and to change nothing.
+ */
+static void test_hard_lower(struct kunit *test)
+{
+	struct xpool_limits before = { 2000, 1500, 100 }, after;
+	struct xpool *pool = system_pool(test, LIMIT_POOL);
+	unsigned long **pages = room_for(test, 600);
+
+	xtest_pin();
+	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &before), 0);
+	KUNIT_ASSERT_EQ(test, take_all(pool, pages, 600), 600UL);
+	free_pages_at(test, pool, pages + 300, 300);
+	KUNIT_EXPECT_GT(test, stats_of(pool).magazines, 0ULL);
+
+	KUNIT_EXPECT_EQ(test, limit_hard(pool, 299), -EBUSY);
+	xpool_get_limits(pool, &after);
+	KUNIT_EXPECT_EQ(test, memcmp(&before, &after, sizeof(before)), 0);
+	expect_balance(test, pool);
+	KUNIT_ASSERT_EQ(test, take_all(pool, pages + 300, 300), 300UL);
+	free_pages_at(test, pool, pages + 300, 300);
+
+	KUNIT_EXPECT_EQ(test, limit_hard(pool, 300), 0);
+	KUNIT_EXPECT_EQ(test, in_use(pool), 300ULL);
+	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_KERNEL | __GFP_HIGH));
+	free_pages_at(test, pool, pages, 300);
+	expect_all_free(test, pool);
+}
+
+/* Expect a refusal that names the reserve, and no limit changed. */
+static void test_reserve_too_large(struct kunit *test)
+{
+	struct xpool_limits limits = UNLIMITED, after;
+	struct xpool *pool = system_pool(test, LIMIT_POOL);
+
+	limits.reserve = LIMIT_PAGES + 1;
+	KUNIT_EXPECT_EQ(test, xpool_set_limits(pool, &limits), -EINVAL);
+	limits.reserve = 11;
+	limits.hard = 10;
+	KUNIT_EXPECT_EQ(test, xpool_set_limits(pool, &limits), -EINVAL);
+	xpool_get_limits(pool, &after);
+	KUNIT_EXPECT_EQ(test, after.reserve, 0UL);
+	KUNIT_EXPECT_EQ(test, after.hard, XPOOL_NO_LIMIT);
+	limits.hard = XPOOL_NO_LIMIT;
+	limits.reserve = LIMIT_PAGES;
+	KUNIT_EXPECT_EQ(test, xpool_set_limits(pool, &limits), 0);
+	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_KERNEL));
+}
+
+/* Pages that @gfp gets until there is none for it, behind those that are taken. */
+static unsigned long take_with(struct xpool *pool, void **addr, unsigned long max, gfp_t gfp)
+{
+	unsigned long nr = 0;
+
+	while (nr < max && (addr[nr] = xpool_alloc_addr(pool, 0, gfp)))
+		nr++;
+	return nr;
+}
+
+/* Expect ordinary requests to stop at the reserve, and urgent ones to get all of it. */
+static void expect_reserve(struct kunit *test, struct xpool *pool,
+			   const struct xpool_limits *limits)
+{
+	unsigned long most = min_t(unsigned long, limits->hard, LIMIT_PAGES), low, high;
+	void **addr = (void **)room_for(test, LIMIT_PAGES + 1);
+	struct page *page;
+	u64 left;
+
+	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, limits), 0);
+	low = take_with(pool, addr, LIMIT_PAGES + 1, GFP_KERNEL);
+	left = most - in_use(pool);
+	KUNIT_EXPECT_EQ(test, low, most - limits->reserve);
+	KUNIT_EXPECT_EQ(test, left, (u64)limits->reserve);
+	KUNIT_EXPECT_NULL(test, xpool_alloc_pages(pool, 0, GFP_KERNEL));
+	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 4, GFP_ATOMIC & ~__GFP_HIGH));
+	KUNIT_EXPECT_EQ(test, xpool_alloc_pages_bulk(pool, GFP_KERNEL, 1, &page), 0);
+	KUNIT_EXPECT_EQ(test, xpool_alloc_pages_bulk(pool, GFP_ATOMIC, 1, &page), 1);
+	KUNIT_EXPECT_EQ(test, xpool_free_pages(pool, page, 0), 0);
+	page = xpool_alloc_pages(pool, 0, GFP_ATOMIC);
+	KUNIT_EXPECT_NOT_NULL(test, page);
+	KUNIT_EXPECT_EQ(test, xpool_free_pages(pool, page, 0), 0);
+	/* So that no magazine serves an ordinary request with it. */
+	xpool_collect(pool, true);
+	KUNIT_EXPECT_EQ(test, in_use(pool), (u64)low);
+
+	high = take_with(pool, addr + low, LIMIT_PAGES + 1 - low, GFP_KERNEL | __GFP_HIGH);
+	KUNIT_EXPECT_EQ(test, high, limits->reserve);
+	expect_balance(test, pool);
+	free_pages_at(test, pool, (unsigned long **)addr, low + high);
+	expect_all_free(test, pool);
+	kunit_info(test, "row 17: ordinary failed at %llu free, high got %lu\n", left, high);
+}
+
+static void test_reserve(struct kunit *test)
+{
+	struct xpool_limits tenth = UNLIMITED, of_hard = UNLIMITED;
+	struct xpool *pool = system_pool(test, LIMIT_POOL);
+
+	xtest_pin();
+	tenth.reserve = DIV_ROUND_UP(LIMIT_PAGES, 10);
+	expect_reserve(test, pool, &tenth);
+	of_hard.hard = 1000;
+	of_hard.reserve = 100;
+	expect_reserve(test, pool, &of_hard);
+}
+
+/* Fill the magazines of all CPUs. */
+static long take_and_free(void *data)
+{
+	void *addr[64];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(addr); i++)
+		addr[i] = xpool_alloc_addr(data, i % 4, GFP_KERNEL);
+	for (i = 0; i < ARRAY_SIZE(addr); i++)
+		xpool_free_addr(data, addr[i], i % 4);
+	return 0;
+}
+
+static void use_all_cpus(struct xpool *pool)
+{
+	unsigned int cpu;
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu)
+		work_on_cpu(cpu, take_and_free, pool);
+	cpus_read_unlock();
+}
+
+/* Expect no page kept on any CPU when a limit of none returns, nor after it. */
+static void test_cache_none(struct kunit *test)
+{
+	struct xpool *pool = system_pool(test, LIMIT_POOL);
+	void *addr;
+
+	use_all_cpus(pool);
+	addr = xpool_alloc_addr(pool, 9, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, 9), 0);
+	KUNIT_EXPECT_GT(test, stats_of(pool).magazines, 512ULL);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).cached, stats_of(pool).magazines);
+
+	KUNIT_EXPECT_EQ(test, limit_cache(pool, 0), 0);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).free, (u64)LIMIT_PAGES);
+	use_all_cpus(pool);
+	addr = xpool_alloc_addr(pool, 9, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, 9), 0);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).free, (u64)LIMIT_PAGES);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).cached, 0ULL);
+
+	KUNIT_EXPECT_EQ(test, limit_cache(pool, XPOOL_NO_LIMIT), 0);
+	use_all_cpus(pool);
+	KUNIT_EXPECT_GT(test, stats_of(pool).magazines, 0ULL);
+	expect_all_free(test, pool);
+}
+
+/* Free a block of each large order. Expect to be kept what fits, at each moment. */
+static void test_cache_hot(struct kunit *test)
+{
+	struct xpool *pool = system_pool(test, LIMIT_POOL);
+	void *addr[XBUDDY_NR_ORDERS];
+	unsigned long limit;
+	unsigned int order;
+
+	for (limit = BIT(XPOOL_MAG_ORDERS); limit <= 2048; limit *= 2) {
+		u64 most = 0;
+
+		KUNIT_ASSERT_EQ(test, limit_cache(pool, limit), 0);
+		for (order = XPOOL_MAG_ORDERS; order < XBUDDY_NR_ORDERS; order++)
+			addr[order] = xpool_alloc_addr(pool, order, GFP_KERNEL);
+		for (order = XPOOL_MAG_ORDERS; order < XBUDDY_NR_ORDERS; order++) {
+			KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[order], order), 0);
+			KUNIT_EXPECT_LE(test, stats_of(pool).cached, (u64)limit);
+			most = max(most, stats_of(pool).cached);
+		}
+		KUNIT_EXPECT_GT(test, most, 0ULL);
+		expect_balance(test, pool);
+	}
+	KUNIT_EXPECT_EQ(test, limit_cache(pool, XPOOL_NO_LIMIT), 0);
+	expect_all_free(test, pool);
+}
+
+/* What caches keep counts too: expect to be told at the first page too many. */
+static void test_cache_of_slabs(struct kunit *test)
+{
+	struct xpool *pool = own_pool(test, 1 << 20);
+	void *addr;
+
+	KUNIT_EXPECT_FALSE(test, xpool_cached_add(pool, 1000));
+	KUNIT_EXPECT_FALSE(test, xpool_cached_add(pool, -1000));
+	KUNIT_ASSERT_EQ(test, limit_cache(pool, 40), 0);
+	KUNIT_EXPECT_FALSE(test, xpool_cached_add(pool, 40));
+	KUNIT_EXPECT_TRUE(test, xpool_cached_add(pool, 1));
+	KUNIT_EXPECT_EQ(test, stats_of(pool).cached, 41ULL);
+	KUNIT_EXPECT_FALSE(test, xpool_cached_add(pool, -17));
+	addr = xpool_alloc_addr(pool, 5, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, 5), 0);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).cached, 24ULL);
+	addr = xpool_alloc_addr(pool, 4, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, 4), 0);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).cached, 40ULL);
+	KUNIT_EXPECT_TRUE(test, xpool_cached_add(pool, 1));
+	KUNIT_EXPECT_FALSE(test, xpool_cached_add(pool, -25));
+	expect_all_free(test, pool);
+}
+
+/*
+ * Clients on all CPUs
+ */
+
+struct crowd {
+	struct client		*users[8];
+	struct task_struct	*tasks[8];
+	unsigned int		nr;
+};
+
+static int use_in_thread(void *data)
+{
+	while (!kthread_should_stop()) {
+		use_pool(data, 64);
+		usleep_range(1, 10);
+	}
+	return 0;
+}
+
+static void start_crowd(struct kunit *test, struct xpool *pool, struct crowd *crowd)
+{
+	unsigned int cpu;
+
+	*crowd = (struct crowd){};
+	for_each_online_cpu(cpu) {
+		struct client *u = new_user(test, pool);
+		struct task_struct *task = kthread_create(use_in_thread, u, "xpool/%u", cpu);
+
+		KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+		crowd->users[crowd->nr] = u;
+		crowd->tasks[crowd->nr++] = task;
+		kthread_bind(task, cpu);
+		wake_up_process(task);
+		if (crowd->nr == ARRAY_SIZE(crowd->tasks))
+			break;
+	}
+}
+
+static unsigned long stop_crowd(struct kunit *test, struct crowd *crowd)
+{
+	unsigned long done = 0;
+	unsigned int i;
+
+	for (i = 0; i < crowd->nr; i++)
+		kthread_stop(crowd->tasks[i]);
+	for (i = 0; i < crowd->nr; i++) {
+		done += crowd->users[i]->done;
+		expect_user_fine(test, crowd->users[i]);
+		free_all_of(crowd->users[i]);
+		KUNIT_EXPECT_EQ(test, crowd->users[i]->err, 0);
+		KUNIT_EXPECT_EQ(test, xslab_cache_destroy(crowd->users[i]->small), 0);
+		KUNIT_EXPECT_EQ(test, xslab_cache_destroy(crowd->users[i]->large), 0);
+	}
+	return done;
+}
+
+#define CROWD_MS	(IS_ENABLED(CONFIG_KASAN) ? 1000 : 600)
+
+/* All CPUs run into the limit. Expect nobody ever to see a page more in use. */
+static void test_hard_crowd(struct kunit *test)
+{
+	struct xpool *pool = system_pool(test, LIMIT_POOL);
+	unsigned long end, samples = 0, done;
+	struct crowd crowd;
+	u64 most = 0;
+
+	KUNIT_ASSERT_EQ(test, limit_hard(pool, 1500), 0);
+	start_crowd(test, pool, &crowd);
+	for (end = jiffies + msecs_to_jiffies(CROWD_MS); time_before(jiffies, end); samples++) {
+		most = max(most, in_use(pool));
+		if (samples % 64 == 0)
+			usleep_range(10, 20);
+	}
+	done = stop_crowd(test, &crowd);
+	KUNIT_EXPECT_LE(test, most, 1500ULL);
+	KUNIT_EXPECT_GT(test, most, 1400ULL);
+	KUNIT_EXPECT_GT(test, stats_of(pool).failures, 0ULL);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 0ULL);
+	expect_all_free(test, pool);
+	kunit_info(test, "row 8: limit 1,500 pages: at most %llu in use in %lu samples of %lu allocations on %u CPUs, %llu failed\n",
+		   most, samples, done, crowd.nr, stats_of(pool).failures);
+}
+
+/* Limits that go up and down under load: expect each to hold when it returns. */
+static void test_limits_change(struct kunit *test)
+{
+	struct xpool *pool = system_pool(test, 64 << 20);
+	unsigned long end, refused = 0, set = 0;
+	struct rnd_state rnd;
+	struct crowd crowd;
+
+	xtest_seed(test, &rnd);
+	start_crowd(test, pool, &crowd);
+	end = jiffies + msecs_to_jiffies(CROWD_MS);
+	while (time_before(jiffies, end) || (!set && refused < 100)) {
+		struct xpool_limits limits = {
+			.hard = 500 + xtest_below(&rnd, 64 << (20 - PAGE_SHIFT)),
+			.cache = xtest_below(&rnd, 1500),
+			.reserve = xtest_below(&rnd, 500),
+		};
+		int err = xpool_set_limits(pool, &limits);
+
+		KUNIT_ASSERT_TRUE(test, !err || err == -EBUSY);
+		refused += !!err;
+		set += !err;
+		if (!err)
+			KUNIT_EXPECT_LE(test, in_use(pool), (u64)limits.hard);
+		KUNIT_EXPECT_EQ(test, xpool_validate(pool), 0);
+		usleep_range(100, 1000);
+	}
+	stop_crowd(test, &crowd);
+	KUNIT_EXPECT_GT(test, set, 0UL);
+	expect_all_free(test, pool);
+	kunit_info(test, "limits set %lu times, refused %lu times\n", set, refused);
+}
+
+/*
+ * Collection
+ */
+
+/* Magazines of all CPUs, a block freed last, empty slabs: expect each page counted. */
+static void test_collect_fixed(struct kunit *test)
+{
+	struct xslab_args args = { .name = "xpool-test", .size = PAGE_SIZE };
+	struct xpool *pool = system_pool(test, LIMIT_POOL);
+	struct xslab_cache *cache = xslab_cache_create_in(pool, &args);
+	void *objs[64], *addr;
+	u64 kept;
+	int i;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(cache));
+	for (i = 0; i < 10; i++) {
+		use_all_cpus(pool);
+		addr = xpool_alloc_addr(pool, 9, GFP_KERNEL);
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, 9), 0);
+		KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 64, objs), 64);
+		xslab_cache_free_bulk(cache, 64, objs);
+		addr = xpool_alloc_addr(pool, 6, GFP_KERNEL);
+		kept = in_use(pool) - 64;
+		KUNIT_EXPECT_GT(test, kept, 512ULL);
+		KUNIT_EXPECT_EQ(test, (u64)xpool_collect(pool, true), kept);
+		KUNIT_EXPECT_EQ(test, in_use(pool), 64ULL);
+		KUNIT_EXPECT_EQ(test, xpool_collect(pool, true), 0UL);
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, 6), 0);
+		KUNIT_EXPECT_EQ(test, xpool_collect(pool, false), 64UL);
+	}
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
+	expect_all_free(test, pool);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).returned, 0ULL);
+}
+
+/*
+ * Pools that grow
+ */
+
+#define REGION		(4UL << 20)
+#define REGION_PAGES	(REGION >> PAGE_SHIFT)
+
+static struct xpool *growing_pool(struct kunit *test, size_t size, size_t max_size)
+{
+	return make_pool(test, &(struct xpool_args){
+			 .name = pool_name, .size = size, .max_size = max_size });
+}
+
+#define PATIENCE_MS	5000
+
+/* Sleep until @condition; false: it took too long. */
+#define wait_until(condition) ({					\
+	unsigned long __end = jiffies + msecs_to_jiffies(PATIENCE_MS);	\
+	bool __met;							\
+									\
+	while (!(__met = (condition)) && time_before(jiffies, __end))	\
+		usleep_range(1000, 2000);				\
+	__met;								\
+})
+
+/* A block, when the pool has grown enough; NULL: it does not grow any more. */
+static void *take_patiently(struct xpool *pool, unsigned int order, u64 max_pages)
+{
+	void *addr;
+	u64 total;
+
+	do {
+		total = stats_of(pool).total;
+		addr = xpool_alloc_addr(pool, order, GFP_KERNEL);
+	} while (!addr && total < max_pages && wait_until(stats_of(pool).total > total));
+	return addr;
+}
+
+static unsigned long take_all_patiently(struct xpool *pool, void **addr, unsigned long max,
+					unsigned int order, u64 max_pages)
+{
+	unsigned long nr = 0;
+
+	while (nr < max && (addr[nr] = take_patiently(pool, order, max_pages)))
+		nr++;
+	return nr;
+}
+
+/*
+ * [ size ][absent]...: take pages without haste. Expect the next region to be there
+ * before one is missing, and all of the largest size in the end but no page more.
+ */
+static void test_grow_before_empty(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 4 * REGION);
+	unsigned long **pages = room_for(test, 4 * REGION_PAGES + 1), nr = 0, i;
+	u64 metadata = stats_of(pool).metadata, wanted;
+
+	xtest_pin();
+	KUNIT_EXPECT_EQ(test, stats_of(pool).total, (u64)REGION_PAGES);
+	for (wanted = 2; wanted <= 4; wanted++) {
+		nr += take_all(pool, pages + nr, REGION_PAGES - REGION_PAGES / 16);
+		KUNIT_EXPECT_TRUE(test, wait_until(stats_of(pool).regions == wanted));
+		KUNIT_EXPECT_EQ(test, stats_of(pool).failures, 0ULL);
+		expect_balance(test, pool);
+	}
+	nr += take_all(pool, pages + nr, 4 * REGION_PAGES + 1 - nr);
+	KUNIT_EXPECT_EQ(test, nr, 4 * REGION_PAGES);
+	msleep(20);
+	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, stats_of(pool).total, 4ULL * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).grown, 3ULL * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).metadata, metadata);
+	for (i = 0; i < nr; i++)
+		*pages[i] = i;
+	while (nr--) {
+		KUNIT_ASSERT_EQ(test, *pages[nr], nr);
+		KUNIT_ASSERT_EQ(test, xpool_free_addr(pool, pages[nr], 0), 0);
+		KUNIT_ASSERT_EQ(test, xpool_free_addr(pool, pages[nr], 0), -EALREADY);
+	}
+	expect_balance(test, pool);
+	expect_all_free(test, pool);
+}
+
+/*
+ * [##..][##..][##..][absent]: half of all pages are free, and no block of the
+ * largest order. Expect a region for one, and none before.
+ */
+static void test_grow_for_block(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, 3 * REGION, 8 * REGION);
+	void *half[6], *whole;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, limit_hard(pool, 3 * REGION_PAGES), 0);
+	for (i = 0; i < 6; i++)
+		half[i] = xpool_alloc_addr(pool, XBUDDY_MAX_ORDER - 1, GFP_KERNEL);
+	for (i = 0; i < 6; i += 2)
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, half[i], XBUDDY_MAX_ORDER - 1), 0);
+	KUNIT_ASSERT_EQ(test, limit_hard(pool, XPOOL_NO_LIMIT), 0);
+	msleep(20);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).grown, 0ULL);
+	whole = take_patiently(pool, XBUDDY_MAX_ORDER, 8 * REGION_PAGES);
+	KUNIT_EXPECT_NOT_NULL(test, whole);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).grown, (u64)REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, whole, XBUDDY_MAX_ORDER), 0);
+	for (i = 1; i < 6; i += 2)
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, half[i], XBUDDY_MAX_ORDER - 1), 0);
+	expect_all_free(test, pool);
+}
+
+/* The initial size need not be whole regions. Expect it to stay, and no more. */
+static void test_grow_odd_size(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION + 5 * PAGE_SIZE, 3 * REGION);
+	void **addr = (void **)room_for(test, 3 * REGION_PAGES);
+	unsigned long nr;
+
+	xtest_pin();
+	nr = take_all_patiently(pool, addr, 3 * REGION_PAGES, 0, 2 * REGION_PAGES + 5);
+	KUNIT_EXPECT_EQ(test, nr, 2 * REGION_PAGES + 5);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).regions, 3ULL);
+	free_pages_at(test, pool, (unsigned long **)addr, nr);
+	expect_all_free(test, pool);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).total, (u64)REGION_PAGES + 5);
+}
+
+static void take_regions(struct kunit *test, struct xpool *pool, void **addr,
+			 unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		addr[i] = take_patiently(pool, XBUDDY_MAX_ORDER, nr * REGION_PAGES);
+		KUNIT_ASSERT_NOT_NULL(test, addr[i]);
+	}
+	KUNIT_EXPECT_EQ(test, stats_of(pool).total, (u64)nr * REGION_PAGES);
+}
+
+/* A live block in one of the regions. Expect exactly the others to go. */
+static void test_collect_grown(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 8 * REGION);
+	u64 metadata = stats_of(pool).metadata;
+	void *addr[8];
+	int round, i;
+
+	for (round = 0; round < 20; round++) {
+		int live = 1 + round % 7;
+
+		take_regions(test, pool, addr, 8);
+		for (i = 0; i < 8; i++)
+			if (i != live)
+				KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[i],
+								      XBUDDY_MAX_ORDER), 0);
+		/* One is hot; of the initial region nothing can go. */
+		KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, (u64)REGION_PAGES);
+		KUNIT_EXPECT_EQ(test, xpool_collect(pool, round % 2), 6 * REGION_PAGES);
+		KUNIT_EXPECT_EQ(test, stats_of(pool).total, 2ULL * REGION_PAGES);
+		KUNIT_EXPECT_EQ(test, stats_of(pool).pages, (u64)REGION_PAGES);
+		expect_balance(test, pool);
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[live], XBUDDY_MAX_ORDER), 0);
+		KUNIT_EXPECT_EQ(test, xpool_collect(pool, true), REGION_PAGES);
+		KUNIT_EXPECT_EQ(test, xpool_collect(pool, true), 0UL);
+		KUNIT_EXPECT_EQ(test, stats_of(pool).total, (u64)REGION_PAGES);
+		KUNIT_EXPECT_EQ(test, stats_of(pool).grown, stats_of(pool).returned);
+	}
+	KUNIT_EXPECT_EQ(test, stats_of(pool).returned, 20ULL * 7 * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).metadata, metadata);
+	kunit_info(test, "20 rounds of 8 regions: %llu pages taken and given back\n",
+		   stats_of(pool).returned);
+}
+
+/*
+ * Half of a region in use before, half free: expect its pages counted once, also
+ * where a limit of what is cached makes it go before the collection comes to it.
+ */
+static void expect_counted_once(struct kunit *test, struct xpool *pool, unsigned long cache)
+{
+	void *whole = xpool_alloc_addr(pool, XBUDDY_MAX_ORDER, GFP_KERNEL);
+	void *half = take_patiently(pool, XBUDDY_MAX_ORDER - 1, 2 * REGION_PAGES);
+
+	KUNIT_ASSERT_NOT_NULL(test, half);
+	KUNIT_ASSERT_EQ(test, limit_cache(pool, cache), 0);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, half, XBUDDY_MAX_ORDER - 1), 0);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, (u64)REGION_PAGES / 2);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).free, (u64)REGION_PAGES / 2);
+	KUNIT_EXPECT_EQ(test, xpool_collect(pool, true), REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).total, (u64)REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, whole, XBUDDY_MAX_ORDER), 0);
+	xpool_collect(pool, true);
+}
+
+static void test_collect_counts_once(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 2 * REGION);
+
+	expect_counted_once(test, pool, XPOOL_NO_LIMIT);
+	expect_counted_once(test, pool, REGION_PAGES - 1);
+}
+
+/* Expect objects in a region that came to be found by their address alone. */
+static void test_grown_addresses(struct kunit *test)
+{
+	struct xslab_args args = { .name = "xpool-test", .size = 1000 };
+	struct xpool *pool = growing_pool(test, REGION, 2 * REGION);
+	struct xslab_cache *cache = xslab_cache_create_in(pool, &args);
+	void *whole = xpool_alloc_addr(pool, XBUDDY_MAX_ORDER, GFP_KERNEL);
+	void *obj, *page;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(cache));
+	page = take_patiently(pool, 6, 2 * REGION_PAGES);
+	obj = xslab_cache_alloc(cache, GFP_KERNEL);
+	KUNIT_ASSERT_TRUE(test, page && obj);
+	KUNIT_EXPECT_EQ(test, xslab_free(obj), 0);
+	KUNIT_EXPECT_EQ(test, xslab_free(obj), -EALREADY);
+	KUNIT_EXPECT_EQ(test, xpool_free_pages(pool, virt_to_page(page), 6), 0);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 6), -EALREADY);
+	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 0);
+	KUNIT_EXPECT_GE(test, xpool_collect(pool, true), REGION_PAGES / 2);
+
+	KUNIT_EXPECT_EQ(test, stats_of(pool).regions, 1ULL);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 6), -ERANGE);
+	KUNIT_EXPECT_EQ(test, xpool_free_pages(pool, virt_to_page(page), 6), -ERANGE);
+	KUNIT_EXPECT_EQ(test, xslab_free(obj), -ERANGE);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), -ERANGE);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, whole, XBUDDY_MAX_ORDER), 0);
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
+	expect_all_free(test, pool);
+}
+
+#define OTHER_TRIES	16
+
+/*
+ * A region goes, and another one gets its page numbers. Expect the first one's
+ * addresses to be foreign and not to lead to the second. What the system gives
+ * first is what it got last, so that is held until it gives something else.
+ */
+static void test_numbers_used_again(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 2 * REGION);
+	struct page *held[OTHER_TRIES] = {};
+	void *first[2], *second = NULL;
+	int i;
+
+	take_regions(test, pool, first, 2);
+	for (i = 0; i < OTHER_TRIES && (!second || second == first[1]); i++) {
+		xpool_free_addr(pool, second ?: first[1], XBUDDY_MAX_ORDER);
+		KUNIT_EXPECT_EQ(test, xpool_collect(pool, true), REGION_PAGES);
+		held[i] = alloc_pages(GFP_KERNEL, XBUDDY_MAX_ORDER);
+		second = take_patiently(pool, XBUDDY_MAX_ORDER, 2 * REGION_PAGES);
+	}
+	KUNIT_EXPECT_PTR_NE(test, second, first[1]);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, first[1], XBUDDY_MAX_ORDER), -ERANGE);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, second, XBUDDY_MAX_ORDER), 0);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, first[0], XBUDDY_MAX_ORDER), 0);
+	for (i = 0; i < OTHER_TRIES; i++)
+		if (held[i])
+			__free_pages(held[i], XBUDDY_MAX_ORDER);
+	expect_all_free(test, pool);
+}
+
+/* Expect memory that a pool has grown by to be no other pool's. */
+static void test_pool_over_grown(struct kunit *test)
+{
+	struct xpool_args args = { .name = "xpool-test-2", .size = REGION };
+	struct xpool *pool = growing_pool(test, REGION, 2 * REGION);
+	void *addr[2];
+
+	take_regions(test, pool, addr, 2);
+	args.addr = addr[1];
+	expect_create_error(test, &args, -EBUSY);
+	args.addr = addr[0];
+	expect_create_error(test, &args, -EBUSY);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[0], XBUDDY_MAX_ORDER), 0);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[1], XBUDDY_MAX_ORDER), 0);
+	expect_all_free(test, pool);
+}
+
+/*
+ * Expect a pool to take all of its regions with it. One that stays behind each
+ * time would be 8,192 pages in all; the system's CPUs keep some free pages, too,
+ * that it does not count as free.
+ */
+static void test_destroy_grown(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	long before = 0, drift;
+	void *addr[8];
+	int i, round;
+
+	for (round = 0; round <= 8; round++) {
+		growing_pool(test, REGION, 8 * REGION);
+		take_regions(test, f->pool, addr, 8);
+		KUNIT_EXPECT_EQ(test, xpool_destroy(f->pool), -EBUSY);
+		for (i = 0; i < 8; i++)
+			KUNIT_EXPECT_EQ(test, xpool_free_addr(f->pool, addr[i],
+							      XBUDDY_MAX_ORDER), 0);
+		KUNIT_ASSERT_EQ(test, xpool_destroy(f->pool), 0);
+		f->pool = NULL;
+		if (!round)
+			before = free_system_pages();
+	}
+	drift = before - (long)free_system_pages();
+	KUNIT_EXPECT_LT(test, drift, 4 * (long)REGION_PAGES);
+	kunit_info(test, "8 pools that had grown by 28 MiB, drift %ld pages\n", drift);
+}
+
+/* One of two pools goes with its regions. Expect their addresses to lead nowhere. */
+static void test_destroy_one_of_two(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 2 * REGION), *other;
+	struct xpool_args args = { .name = "xpool-test-2", .size = REGION,
+				   .max_size = 2 * REGION };
+	void *addr[2];
+	int i;
+
+	other = xpool_create(&args);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(other));
+	take_regions(test, other, addr, 2);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(other, addr[i], XBUDDY_MAX_ORDER), 0);
+	KUNIT_EXPECT_EQ(test, stats_of(other).regions, 2ULL);
+	KUNIT_ASSERT_EQ(test, xpool_destroy(other), 0);
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_PTR_EQ(test, xgrow_owner((unsigned long)addr[i]), NULL);
+		KUNIT_EXPECT_EQ(test, xslab_free(addr[i]), -ERANGE);
+	}
+	expect_all_free(test, pool);
+}
+
+/* Each count of a region a page off. Expect the validator to see it. */
+static void test_validate_regions(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 2 * REGION);
+	unsigned long *counts[] = {
+		&pool->grow->spare, &pool->grow->fixed_spare, &pool->nr_pages,
+	};
+	void *addr[2];
+	int i;
+
+	take_regions(test, pool, addr, 2);
+	for (i = 0; i < ARRAY_SIZE(counts); i++) {
+		++*counts[i];
+		KUNIT_EXPECT_EQ(test, xpool_validate(pool), -EUCLEAN);
+		--*counts[i];
+	}
+	for (i = 0; i < 2; i++) {
+		pool->regions[i].used--;
+		KUNIT_EXPECT_EQ(test, xpool_validate(pool), -EUCLEAN);
+		pool->regions[i].used++;
+		KUNIT_EXPECT_EQ(test, xpool_validate(pool), 0);
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[i], XBUDDY_MAX_ORDER), 0);
+	}
+	expect_all_free(test, pool);
+}
+
+/*
+ * The system has nothing. Expect no growth, no failure of what the pool has, and
+ * growth when there is something again; and no request of those who allocate.
+ */
+static void test_grow_without_memory(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 4 * REGION);
+	void **addr = (void **)room_for(test, 4 * REGION_PAGES);
+	struct xpool_limits limits = UNLIMITED;
+	unsigned int left;
+	unsigned long nr;
+
+	xtest_need_failures(test);
+	/* A hard limit that leaves nothing keeps the worker away, and then us in time. */
+	limits.hard = REGION_PAGES;
+	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &limits), 0);
+	xtest_pin();
+	xtest_fail_nth(XTEST_NEVER);
+	nr = take_with(pool, addr, 4 * REGION_PAGES, GFP_KERNEL);
+	left = xtest_fail_end();
+	KUNIT_EXPECT_EQ(test, nr, REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, left, XTEST_NEVER);
+
+	WRITE_ONCE(pool->limits.hard, XPOOL_NO_LIMIT);
+	xtest_fail_nth(1);
+	KUNIT_EXPECT_EQ(test, xgrow_now(pool), 0UL);
+	left = xtest_fail_end();
+	KUNIT_EXPECT_EQ(test, left, 0U);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).grown, 0ULL);
+	expect_balance(test, pool);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[nr - 1], 0), 0);
+	addr[nr - 1] = xpool_alloc_addr(pool, 0, GFP_KERNEL);
+	KUNIT_EXPECT_NOT_NULL(test, addr[nr - 1]);
+
+	KUNIT_EXPECT_EQ(test, xgrow_now(pool), REGION_PAGES);
+	KUNIT_EXPECT_NOT_NULL(test, addr[nr] = xpool_alloc_addr(pool, 0, GFP_KERNEL));
+	free_pages_at(test, pool, (unsigned long **)addr, nr + 1);
+	expect_all_free(test, pool);
+}
+
+/* The pool's metadata for its largest size is taken at once: 1.6 % of it at most. */
+static void test_grow_metadata(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 64 * REGION);
+	u64 metadata = stats_of(pool).metadata, most = 64 * REGION / 1000 * 16;
+
+	KUNIT_EXPECT_GT(test, metadata, 64 * REGION_PAGES * sizeof(struct xpage));
+	KUNIT_EXPECT_LE(test, metadata, most + PAGE_SIZE);
+	kunit_info(test, "4 MiB that grow to 256: metadata %llu bytes\n", metadata);
+}
+
+/* A pool does not grow for pages that its hard limit does not let it use. */
+static void test_grow_hard(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 4 * REGION);
+	void **addr = (void **)room_for(test, 4 * REGION_PAGES);
+	unsigned long nr;
+
+	xtest_pin();
+	KUNIT_ASSERT_EQ(test, limit_hard(pool, REGION_PAGES + 10), 0);
+	nr = take_all_patiently(pool, addr, 4 * REGION_PAGES, 0, 2 * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, nr, REGION_PAGES + 10);
+	msleep(20);
+	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, stats_of(pool).total, 2ULL * REGION_PAGES);
+	free_pages_at(test, pool, (unsigned long **)addr, nr);
+	expect_all_free(test, pool);
+}
+
+/* A limit below a region: expect no growth, because a region that comes is empty. */
+static void test_grow_cache_none(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 4 * REGION);
+	void **addr = (void **)room_for(test, 2 * REGION_PAGES);
+	unsigned long nr;
+
+	xtest_pin();
+	KUNIT_ASSERT_EQ(test, limit_cache(pool, REGION_PAGES - 1), 0);
+	nr = take_with(pool, addr, 2 * REGION_PAGES, GFP_KERNEL);
+	msleep(20);
+	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, nr, REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).grown, 0ULL);
+	free_pages_at(test, pool, (unsigned long **)addr, nr);
+	expect_all_free(test, pool);
+}
+
+#define MIB_ORDER	8
+#define MIB_PAGES	BIT(MIB_ORDER)
+#define ROW8_LIMIT	(16 * MIB_PAGES)
+
+static u64 held_unused(struct xpool *pool)
+{
+	struct xpool_stats s = stats_of(pool);
+
+	return s.total - s.pages;
+}
+
+/*
+ * 64 MiB in blocks of 1 MiB, freed and kept. Expect no more than 16 MiB when the
+ * limit returns; then, with the limit set, when each free returns.
+ */
+static void test_cache_of_regions(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 20 * REGION);
+	unsigned long **addr = room_for(test, 64), i;
+	u64 cached;
+
+	for (i = 0; i < 64; i++)
+		KUNIT_ASSERT_NOT_NULL(test, addr[i] = take_patiently(pool, MIB_ORDER, ULONG_MAX));
+	for (i = 0; i < 64; i++)
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[i], MIB_ORDER), 0);
+	cached = held_unused(pool);
+	KUNIT_EXPECT_GE(test, cached, 64ULL * MIB_PAGES);
+	KUNIT_EXPECT_EQ(test, limit_cache(pool, ROW8_LIMIT), 0);
+	KUNIT_EXPECT_LE(test, held_unused(pool), (u64)ROW8_LIMIT);
+	KUNIT_EXPECT_GT(test, held_unused(pool), (u64)ROW8_LIMIT / 2);
+	KUNIT_EXPECT_LE(test, stats_of(pool).cached, (u64)ROW8_LIMIT);
+	kunit_info(test, "row 8: 64 x 1 MiB cached (%llu MiB held), limit 16 MiB: %llu MiB held on return\n",
+		   cached / MIB_PAGES, held_unused(pool) / MIB_PAGES);
+
+	for (i = 0; i < 64; i++)
+		KUNIT_ASSERT_NOT_NULL(test, addr[i] = take_patiently(pool, MIB_ORDER, ULONG_MAX));
+	for (i = 0; i < 64; i++) {
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[i], MIB_ORDER), 0);
+		KUNIT_EXPECT_LE(test, stats_of(pool).cached, (u64)ROW8_LIMIT);
+	}
+	KUNIT_EXPECT_LE(test, held_unused(pool), (u64)ROW8_LIMIT);
+	expect_balance(test, pool);
+	expect_all_free(test, pool);
+}
+
+/* With interrupts off the system cannot be called: expect it done soon after. */
+static void test_cache_of_regions_atomic(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 8 * REGION);
+	unsigned long flags;
+	void *addr[8];
+	int i;
+
+	take_regions(test, pool, addr, 8);
+	KUNIT_EXPECT_EQ(test, limit_cache(pool, 2 * REGION_PAGES), 0);
+	local_irq_save(flags);
+	for (i = 0; i < 8; i++)
+		xpool_free_addr(pool, addr[i], XBUDDY_MAX_ORDER);
+	local_irq_restore(flags);
+	KUNIT_EXPECT_TRUE(test, wait_until(held_unused(pool) <= 2 * REGION_PAGES));
+	expect_balance(test, pool);
+	expect_all_free(test, pool);
+}
+
+/* All CPUs use a pool that grows, while it is collected again and again. */
+static void test_grow_crowd(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 12 * REGION);
+	unsigned long end, rounds = 0, pages = 0, done;
+	struct crowd crowd;
+	u64 most = 0;
+
+	start_crowd(test, pool, &crowd);
+	for (end = jiffies + msecs_to_jiffies(2 * CROWD_MS); time_before(jiffies, end); rounds++) {
+		if (rounds % 4 == 0)
+			KUNIT_EXPECT_EQ(test, limit_cache(pool, rounds % 8 ? XPOOL_NO_LIMIT :
+							  4 * REGION_PAGES), 0);
+		pages += xpool_collect(pool, rounds % 2);
+		most = max(most, stats_of(pool).total);
+		expect_balance(test, pool);
+		usleep_range(1000, 5000);
+	}
+	done = stop_crowd(test, &crowd);
+	KUNIT_EXPECT_GT(test, stats_of(pool).grown, 0ULL);
+	KUNIT_EXPECT_LE(test, most, 12ULL * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 0ULL);
+	expect_all_free(test, pool);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).total, (u64)REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).grown, stats_of(pool).returned);
+	kunit_info(test, "%lu allocations on %u CPUs, %lu collections of %lu pages, %llu pages came and went\n",
+		   done, crowd.nr, rounds, pages, stats_of(pool).returned);
+}
+
+/*
+ * The system runs out of memory. What is taken from it is chained through the
+ * first word of each block.
+ */
+struct hog {
+	struct hogged {
+		struct hogged	*next;
+		unsigned int	order;
+	} *first;
+	unsigned long pages;
+};
+
+#define HOG_GFP		(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
+
+static bool hog_block(struct hog *hog, unsigned int order)
+{
+	struct hogged *block = (void *)__get_free_pages(HOG_GFP, order);
+
+	if (!block)
+		return false;
+	block->next = hog->first;
+	block->order = order;
+	hog->first = block;
+	hog->pages += 1UL << order;
+	return true;
+}
+
+static void end_hog(struct hog *hog)
+{
+	while (hog->first) {
+		struct hogged *block = hog->first;
+
+		hog->first = block->next;
+		free_pages((unsigned long)block, block->order);
+	}
+}
+
+/*
+ * Take all that the system has, the largest blocks first. Expect it to fetch every
+ * empty region of the pool before it gives up, and none that is in use.
+ */
+static void test_pressure(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 16 * REGION);
+	struct hog hog = {};
+	void *addr[16];
+	int order, i;
+
+	take_regions(test, pool, addr, 16);
+	for (i = 0; i < 16; i++)
+		if (i != 8)
+			KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[i],
+							      XBUDDY_MAX_ORDER), 0);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).total, 16ULL * REGION_PAGES);
+	for (order = XBUDDY_MAX_ORDER; order >= 0; order--)
+		while (stats_of(pool).total > 2 * REGION_PAGES && hog_block(&hog, order))
+			cond_resched();
+	end_hog(&hog);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).total, 2ULL * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).returned, 14ULL * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, (u64)REGION_PAGES);
+	expect_balance(test, pool);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[8], XBUDDY_MAX_ORDER), 0);
+	expect_all_free(test, pool);
+	kunit_info(test, "%lu MiB taken from the system, %llu regions fetched from the pool\n",
+		   hog.pages >> (20 - PAGE_SHIFT), stats_of(pool).returned / REGION_PAGES - 1);
+}
+
 static struct kunit_case pool_cases[] = {
 	KUNIT_CASE_PARAM(test_new_pool, kind_gen_params),
 	KUNIT_CASE_PARAM(test_every_order, kind_gen_params),
@@ -1532,11 +2633,42 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(test_no_hidden_allocation),
 	KUNIT_CASE(test_create_small_without_memory),
 	KUNIT_CASE(test_create_large_without_memory),
+	KUNIT_CASE(test_create_growing_without_memory),
 	KUNIT_CASE(test_cache_without_memory),
 	KUNIT_CASE(test_metadata_share),
 	KUNIT_CASE(test_unusable_index),
 	KUNIT_CASE(test_unusable_index_ends),
 	KUNIT_CASE(test_unusable_index_of_pool),
+	KUNIT_CASE(test_hard),
+	KUNIT_CASE(test_hard_reclaims),
+	KUNIT_CASE(test_hard_lower),
+	KUNIT_CASE(test_reserve_too_large),
+	KUNIT_CASE(test_reserve),
+	KUNIT_CASE(test_cache_none),
+	KUNIT_CASE(test_cache_hot),
+	KUNIT_CASE(test_cache_of_slabs),
+	KUNIT_CASE(test_hard_crowd),
+	KUNIT_CASE(test_limits_change),
+	KUNIT_CASE(test_collect_fixed),
+	KUNIT_CASE(test_grow_before_empty),
+	KUNIT_CASE(test_grow_for_block),
+	KUNIT_CASE(test_grow_odd_size),
+	KUNIT_CASE(test_collect_grown),
+	KUNIT_CASE(test_collect_counts_once),
+	KUNIT_CASE(test_grown_addresses),
+	KUNIT_CASE(test_numbers_used_again),
+	KUNIT_CASE(test_pool_over_grown),
+	KUNIT_CASE(test_destroy_grown),
+	KUNIT_CASE(test_destroy_one_of_two),
+	KUNIT_CASE(test_validate_regions),
+	KUNIT_CASE(test_grow_without_memory),
+	KUNIT_CASE(test_grow_metadata),
+	KUNIT_CASE(test_grow_hard),
+	KUNIT_CASE(test_grow_cache_none),
+	KUNIT_CASE(test_cache_of_regions),
+	KUNIT_CASE(test_cache_of_regions_atomic),
+	KUNIT_CASE(test_grow_crowd),
+	KUNIT_CASE(test_pressure),
 	{ }
 };
 

@@ -59,7 +59,7 @@ static void destroy_pool(struct kunit *test, struct xpool *pool)
 
 	if (!pool)
 		return;
-	xpool_shrink(pool);
+	xpool_collect(pool, true);
 	xpool_stats(pool, &stats);
 	KUNIT_EXPECT_EQ(test, stats.free, stats.total);
 	KUNIT_EXPECT_EQ(test, stats.live_bytes, 0ULL);

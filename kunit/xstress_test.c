@@ -200,7 +200,7 @@ static void step_pages(struct job *job)
 static void step_shrink(struct job *job)
 {
 	xslab_cache_shrink(job->stress->cache);
-	xpool_shrink(job->stress->pool);
+	xpool_collect(job->stress->pool, true);
 	usleep_range(100, 200);
 }
 
@@ -359,7 +359,7 @@ static struct xslab_stats reckon(struct kunit *test, struct stress *s)
 	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(s->cache), 0);
 	xslab_cache_stats(s->cache, &empty);
 	KUNIT_EXPECT_EQ(test, empty.slabs, 0ULL);
-	xpool_shrink(s->pool);
+	xpool_collect(s->pool, true);
 	xpool_stats(s->pool, &pool);
 	KUNIT_EXPECT_EQ(test, pool.free, pool.total);
 	KUNIT_EXPECT_EQ(test, xpool_validate(s->pool), 0);

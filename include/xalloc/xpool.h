@@ -10,6 +10,7 @@
 #define _XALLOC_XPOOL_H
 
 #include <linux/gfp.h>
+#include <linux/limits.h>
 #include <linux/types.h>
 #include <xalloc/xbuddy.h>
 
@@ -27,10 +28,13 @@ struct xpool;
  *	@size may be 0 then and means all of it
  * @addr: kernel virtual address of a range that the caller owns, has mapped,
  *	and keeps until the pool is destroyed
+ * @max_size: bytes, a multiple of 4 MiB and at least @size: the pool grows up to
+ *	it; 0: it keeps its size
  *
  * At most one of @base, @reserve_mem and @addr is given. Without any, the
  * memory is taken from the system when the pool is created, and goes back when
- * it is destroyed.
+ * it is destroyed. Only such a pool can grow. All metadata is taken for
+ * @max_size when the pool is created.
  */
 struct xpool_args {
 	const char	*name;
@@ -38,6 +42,30 @@ struct xpool_args {
 	phys_addr_t	base;
 	const char	*reserve_mem;
 	void		*addr;
+	size_t		max_size;
+};
+
+#define XPOOL_NO_LIMIT	ULONG_MAX
+
+/**
+ * struct xpool_limits - what a pool may do, in pages
+ * @hard: pages in use at most, by slabs and clients, with what page magazines
+ *	keep for the next; XPOOL_NO_LIMIT: all of the pool
+ * @cache: pages at most that the pool holds and no client uses: in page
+ *	magazines, in slabs without objects, blocks kept as they were freed, and
+ *	empty regions of a pool that has grown; XPOOL_NO_LIMIT: any number
+ * @reserve: pages that only __GFP_HIGH can have, the last ones that @hard leaves;
+ *	0: none
+ *
+ * Pages that are free in a pool of fixed size, or in the initial size of one that
+ * grows, are not bounded by @cache: there is nobody to give them to. A region of
+ * a pool that grows has 4 MiB, so with a smaller @cache it does not grow. What is
+ * kept in a magazine is not free, and serves anybody, whatever it was taken for.
+ */
+struct xpool_limits {
+	unsigned long	hard;
+	unsigned long	cache;
+	unsigned long	reserve;
 };
 
 /**
@@ -57,6 +85,12 @@ struct xpool_args {
  * @merges: pairs of blocks joined so far
  * @failures: requests for a block that were not met
  * @errors: frees that were refused
+ * @hard: limit of pages in use; U64_MAX: none
+ * @cache: limit of @cached; U64_MAX: none
+ * @reserve: pages that only __GFP_HIGH can have
+ * @cached: pages that no client uses and that the limit bounds; with @magazines
+ * @grown: pages taken from the system since the pool was created
+ * @returned: pages given back to it
  * @free_blocks: free blocks, by order
  */
 struct xpool_stats {
@@ -75,6 +109,12 @@ struct xpool_stats {
 	u64	merges;
 	u64	failures;
 	u64	errors;
+	u64	hard;
+	u64	cache;
+	u64	reserve;
+	u64	cached;
+	u64	grown;
+	u64	returned;
 	u64	free_blocks[XBUDDY_NR_ORDERS];
 };
 
@@ -89,7 +129,9 @@ void xpool_free_pages_bulk(struct xpool *pool, size_t nr, struct page **pages);
 void *xpool_alloc_addr(struct xpool *pool, unsigned long order, gfp_t gfp);
 int xpool_free_addr(struct xpool *pool, void *addr, unsigned long order);
 
-void xpool_shrink(struct xpool *pool);
+void xpool_get_limits(struct xpool *pool, struct xpool_limits *limits);
+int xpool_set_limits(struct xpool *pool, const struct xpool_limits *limits);
+unsigned long xpool_collect(struct xpool *pool, bool force);
 void xpool_stats(struct xpool *pool, struct xpool_stats *stats);
 unsigned int xpool_unusable_index(const struct xpool_stats *stats, unsigned int order);
 int xpool_validate(struct xpool *pool);

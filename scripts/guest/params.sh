@@ -65,6 +65,13 @@ refused $EINVAL size size=-4096
 refused $EINVAL size size=12Q
 refused $EINVAL size size=4Mx
 refused $ENOMEM size size=1T
+refused $EINVAL max_size "size=4M max_size=6M"
+refused $EINVAL max_size "size=8M max_size=4M"
+refused $EINVAL max_size max_size=32M
+refused $EINVAL max_size "size=4M max_size=0"
+refused $EINVAL max_size "size=4M max_size=many"
+refused $ENOMEM max_size "size=4M max_size=1T"
+refused $EINVAL max_size "base=$reserved size=4M max_size=8M"
 refused $EINVAL size base=$reserved
 refused $EINVAL base "base=0x18000800 size=4M"
 refused $EINVAL base "base=garbage size=4M"
@@ -82,6 +89,9 @@ accepted 1024 size=4M
 accepted 16896 size=66M
 accepted 1024 size=0x400000
 accepted 1024 "size=4M checks=0"
+accepted 1024 "size=4M max_size=64M"
+accepted 1 "size=4K max_size=4M"
+accepted 16384 max_size=64M
 
 if x86; then
 	refused $EBUSY base "base=0xfec00000 size=4K"
