@@ -54,7 +54,7 @@
 
 #include "internal.h"
 
-#define XPAGE_DEPOT	4U	/* magazines: a CPU's two can go, and two wait */
+#define XPAGE_DEPOT	3U	/* magazines: a CPU's two can go, and one waits */
 
 /* The magazines of one order. */
 struct xpage_mag {
@@ -457,27 +457,60 @@ EXPORT_SYMBOL_GPL(xpool_free_pages);
 #define XPAGE_CHUNK	256U	/* pages under one lock */
 #define XPAGE_ROWS	16U	/* rows under one lock */
 
-/* The struct pages that stand for @pages, in the same place. */
-static void to_struct_pages(struct xpool *pool, struct xpage **pages, size_t nr)
+static void far_to_struct_pages(struct xpool *pool, void **pages, size_t nr)
 {
-	unsigned long delta = pool->near_delta;
-	void **at = (void **)pages;
 	size_t i;
 
 	for (i = 0; i < nr; i++)
-		at[i] = likely(pool->near_nr) ? at[i] + delta :
-						(void *)virt_to_page(page_addr(pool, at[i]));
+		pages[i] = virt_to_page(page_addr(pool, pages[i]));
 }
 
-/* Up to @nr pages; returns how many. The magazines come last. */
+/* The struct pages that stand for @pages, in the same place. */
+static void to_struct_pages(struct xpool *pool, void **pages, size_t nr)
+{
+	unsigned long delta = pool->near_delta;
+	void **end = pages + nr;
+
+	if (unlikely(!pool->near_nr)) {
+		far_to_struct_pages(pool, pages, nr);
+		return;
+	}
+	for (; pages != end; pages++)
+		*pages += delta;
+}
+
+/* A full magazine of the depot, if as many are wanted; returns how many it had. */
+static unsigned int take_magazine(struct xpool *pool, size_t nr, struct xpage **pages)
+{
+	struct xmag *mag = &pool->mags->of[0].mag;
+	unsigned int got, i, fresh = 0;
+
+	if (!pool->mags->nr || nr < mag->size)
+		return 0;
+	got = xmag_take_full(mag, (void **)pages);
+	for (i = 0; i < got; i++) {
+		if (likely(make_live(pages[i])))
+			pages[fresh++] = pages[i];
+		else
+			report_lost(pool, pages[i]);
+	}
+	return fresh;
+}
+
+/*
+ * Up to @nr pages; returns how many. The depot comes before the buddy system, because
+ * its pages are holes there. The magazines come last.
+ */
 static size_t alloc_some(struct xpool *pool, gfp_t gfp, size_t nr, struct xpage **pages)
 {
 	size_t got = 0;
 	unsigned int n;
 
 	while (got < nr) {
-		n = xpool_get_many(pool, 0, XPAGE_LIVE, need_of(gfp), pages + got,
-				   min_t(size_t, nr - got, XPAGE_CHUNK));
+		n = take_magazine(pool, nr - got, pages + got);
+		if (!n)
+			n = xpool_get_many(pool, 0, XPAGE_LIVE, need_of(gfp), pages + got,
+					   min_t(size_t, nr - got, XPAGE_CHUNK));
 		if (unlikely(!n)) {
 			pages[got] = take(pool, 0, gfp);
 			if (!pages[got])
@@ -496,8 +529,8 @@ static size_t alloc_some(struct xpool *pool, gfp_t gfp, size_t nr, struct xpage 
  * @nr: how many
  * @pages: filled with them
  *
- * Takes rows of pages where there are some, so that it costs least for many. They
- * can be given back one by one, too.
+ * Takes whole magazines of the depot, and then rows of pages where there are some,
+ * so that it costs least for many. They can be given back one by one, too.
  *
  * Context: Any, as for xpool_alloc_addr(). The lock is taken for 256 pages at a
  * time.
@@ -510,7 +543,7 @@ int xpool_alloc_pages_bulk(struct xpool *pool, gfp_t gfp, size_t nr, struct page
 	if (unlikely(!has_struct_page(pool)))
 		return 0;
 	got = alloc_some(pool, gfp, nr, (struct xpage **)pages);
-	to_struct_pages(pool, (struct xpage **)pages, got);
+	to_struct_pages(pool, (void **)pages, got);
 	if (unlikely(got < nr)) {
 		xpool_free_pages_bulk(pool, got, pages);
 		return 0;
