@@ -494,6 +494,7 @@ struct xdepot {
  * @size: objects of a magazine
  * @closed: somebody has all magazines; see xmag_close()
  * @detour: the fast path is never to be taken
+ * @careful: interrupts are off while the depot is locked
  * @shut: to stay closed when it is opened; changed while it is closed
  * @routes: copies of @cpus, for fast paths that have another place for them
  * @slow: what the slow paths count
@@ -510,6 +511,7 @@ struct xmag {
 	unsigned int		size;
 	bool			closed;
 	bool			detour;
+	bool			careful;
 	bool			shut;
 	struct xmag_cpu __percpu **routes[XMAG_ROUTES];
 	struct xmag_slow __percpu *slow;
@@ -536,6 +538,7 @@ int xmag_init(struct xmag *mag, const struct xmag_ops *ops, unsigned int size,
 	      unsigned int depot);
 void xmag_destroy(struct xmag *mag);
 void xmag_set_detour(struct xmag *mag);
+void xmag_set_careful(struct xmag *mag);
 void xmag_add_route(struct xmag *mag, struct xmag_cpu __percpu **route);
 void *xmag_alloc_slow(struct xmag *mag);
 void xmag_free_slow(struct xmag *mag, void *obj);

@@ -68,9 +68,11 @@
  *
  * Locks: depot->lock protects the depot, and is held to exchange two pointers,
  * or to spill one magazine. Interrupts stay on meanwhile, so one that needs the
- * lock may have interrupted its holder. Hence nobody waits for it who might be an
- * interrupt or hold a lock of one: operations try it, and go past the depot when
- * it is taken. The mutex closing serialises those who close, who do wait.
+ * lock may have interrupted its holder. Hence nobody waits for it: operations try
+ * it, and go past the depot when it is taken. An interrupt that finds it so, and
+ * nothing below, gets nothing although the depot has some. Where that must not
+ * be, because objects were promised, xmag_set_careful() has interrupts off, too.
+ * The mutex closing serialises those who close.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -89,35 +91,71 @@ static int xmag_hotplug_state;
  * The depot
  */
 
-/* Give an empty magazine for a full one. */
-static bool depot_swap_for_full(struct xdepot *depot, void ***magazine)
+/* For who cannot do without: the lock is held for a few instructions. */
+#define XDEPOT_PATIENCE	1000U
+
+struct xdepot_hold {
+	bool		irqs_off;
+	unsigned long	flags;
+};
+
+/* Any context: the holder may be the context below. */
+static inline bool depot_lock(struct xmag *mag, struct xdepot_hold *hold, unsigned int tries)
 {
+	hold->irqs_off = READ_ONCE(mag->careful);
+	if (hold->irqs_off)
+		local_irq_save(hold->flags);
+	while (!raw_spin_trylock(&mag->depot.lock)) {
+		if (!--tries) {
+			if (hold->irqs_off)
+				local_irq_restore(hold->flags);
+			return false;
+		}
+		cpu_relax();
+	}
+	return true;
+}
+
+static inline void depot_unlock(struct xmag *mag, struct xdepot_hold *hold)
+{
+	raw_spin_unlock(&mag->depot.lock);
+	if (hold->irqs_off)
+		local_irq_restore(hold->flags);
+}
+
+/* Give an empty magazine for a full one. */
+static bool depot_swap_for_full(struct xmag *mag, void ***magazine, unsigned int tries)
+{
+	struct xdepot *depot = &mag->depot;
+	struct xdepot_hold hold;
 	bool hit;
 
-	if (!READ_ONCE(depot->nr_full) || !raw_spin_trylock(&depot->lock))
+	if (!READ_ONCE(depot->nr_full) || !depot_lock(mag, &hold, tries))
 		return false;
 	hit = depot->nr_full;
 	if (hit) {
 		WRITE_ONCE(depot->nr_full, depot->nr_full - 1);
 		swap(depot->mags[depot->nr_full], *magazine);
 	}
-	raw_spin_unlock(&depot->lock);
+	depot_unlock(mag, &hold);
 	return hit;
 }
 
 /* Give a full magazine for an empty one. */
-static bool depot_swap_for_empty(struct xdepot *depot, void ***magazine)
+static bool depot_swap_for_empty(struct xmag *mag, void ***magazine)
 {
+	struct xdepot *depot = &mag->depot;
+	struct xdepot_hold hold;
 	bool hit;
 
-	if (READ_ONCE(depot->nr_full) == depot->nr || !raw_spin_trylock(&depot->lock))
+	if (READ_ONCE(depot->nr_full) == depot->nr || !depot_lock(mag, &hold, 1))
 		return false;
 	hit = depot->nr_full < depot->nr;
 	if (hit) {
 		swap(depot->mags[depot->nr_full], *magazine);
 		WRITE_ONCE(depot->nr_full, depot->nr_full + 1);
 	}
-	raw_spin_unlock(&depot->lock);
+	depot_unlock(mag, &hold);
 	return hit;
 }
 
@@ -131,42 +169,33 @@ static void **depot_pop(struct xdepot *depot)
 	return depot->mags[depot->nr_full];
 }
 
-/*
- * Empty one full magazine into the owner. Any context: the holder of the lock may
- * be the context below. The owner runs dry, so this is worth a little patience.
- */
+/* Empty one full magazine into the owner. Any context. */
 static bool depot_spill(struct xmag *mag)
 {
-	struct xdepot *depot = &mag->depot;
-	unsigned int tries = READ_ONCE(depot->nr_full) ? 1000 : 0;
+	struct xdepot_hold hold;
 	void **magazine;
 
-	for (; tries; tries--) {
-		if (!raw_spin_trylock(&depot->lock)) {
-			cpu_relax();
-			continue;
-		}
-		magazine = depot_pop(depot);
-		if (magazine)
-			mag->ops->drain(mag, magazine, mag->size);
-		raw_spin_unlock(&depot->lock);
-		return magazine;
-	}
-	return false;
+	if (!READ_ONCE(mag->depot.nr_full) || !depot_lock(mag, &hold, XDEPOT_PATIENCE))
+		return false;
+	magazine = depot_pop(&mag->depot);
+	if (magazine)
+		mag->ops->drain(mag, magazine, mag->size);
+	depot_unlock(mag, &hold);
+	return magazine;
 }
 
 /* Take the objects of one full magazine. Any context; returns how many, or 0. */
 unsigned int xmag_take_full(struct xmag *mag, void **objs)
 {
-	struct xdepot *depot = &mag->depot;
+	struct xdepot_hold hold;
 	void **magazine;
 
-	if (!READ_ONCE(depot->nr_full) || !raw_spin_trylock(&depot->lock))
+	if (!READ_ONCE(mag->depot.nr_full) || !depot_lock(mag, &hold, 1))
 		return 0;
-	magazine = depot_pop(depot);
+	magazine = depot_pop(&mag->depot);
 	if (magazine)
 		memcpy(objs, magazine, mag->size * sizeof(*objs));
-	raw_spin_unlock(&depot->lock);
+	depot_unlock(mag, &hold);
 	return magazine ? mag->size : 0;
 }
 
@@ -184,15 +213,16 @@ unsigned long xmag_drain_depot(struct xmag *mag)
 /* All of it, whoever has the lock. Process context. */
 static void empty_depot(struct xmag *mag)
 {
-	struct xdepot *depot = &mag->depot;
+	struct xdepot_hold hold;
 	void **magazine;
 
 	do {
-		raw_spin_lock(&depot->lock);
-		magazine = depot_pop(depot);
+		while (!depot_lock(mag, &hold, XDEPOT_PATIENCE))
+			cond_resched();
+		magazine = depot_pop(&mag->depot);
 		if (magazine)
 			mag->ops->drain(mag, magazine, mag->size);
-		raw_spin_unlock(&depot->lock);
+		depot_unlock(mag, &hold);
 	} while (magazine);
 }
 
@@ -240,12 +270,15 @@ static void load(struct xmag *mag, struct xmag_cpu *cpu)
 		return;
 	}
 	slow->refills++;
-	if (depot_swap_for_full(&mag->depot, &magazine)) {
+	if (depot_swap_for_full(mag, &magazine, 1)) {
 		slow->depot_hits++;
 		prefetch_magazine(mag, magazine);
 		nr = mag->size;
 	} else {
 		nr = mag->ops->fill(mag, magazine, mag->size);
+		/* Was the lock taken, and all that there is behind it? */
+		if (!nr && depot_swap_for_full(mag, &magazine, XDEPOT_PATIENCE))
+			nr = mag->size;
 	}
 	set_loaded(mag, cpu, magazine, nr);
 }
@@ -260,7 +293,7 @@ static void unload(struct xmag *mag, struct xmag_cpu *cpu)
 
 	if (cpu->previous_full) {
 		slow->flushes++;
-		if (depot_swap_for_empty(&mag->depot, &cpu->previous)) {
+		if (depot_swap_for_empty(mag, &cpu->previous)) {
 			slow->depot_hits++;
 			prefetch_magazine(mag, cpu->previous);
 		} else {
@@ -397,11 +430,11 @@ static int xmag_cpu_dead(unsigned int nr, struct hlist_node *node)
 	struct xmag_cpu *cpu = per_cpu_ptr(mag->own, nr);
 
 	mutex_lock(&mag->closing);
-	if (cpu->previous_full && depot_swap_for_empty(&mag->depot, &cpu->previous))
+	if (cpu->previous_full && depot_swap_for_empty(mag, &cpu->previous))
 		cpu->previous_full = false;
 	if (xmag_is_full(cpu))
 		swap_magazines(mag, cpu);
-	if (cpu->previous_full && depot_swap_for_empty(&mag->depot, &cpu->previous))
+	if (cpu->previous_full && depot_swap_for_empty(mag, &cpu->previous))
 		cpu->previous_full = false;
 	drain_cpu(mag, cpu);
 	mutex_unlock(&mag->closing);
@@ -524,6 +557,18 @@ void xmag_set_detour(struct xmag *mag)
 {
 	mag->detour = true;
 	set_routes(mag, &xmag_closed);
+}
+
+/*
+ * No allocation may fail that the depot could serve; NMIs' may. May sleep: holders of
+ * the lock with interrupts on are gone when this returns.
+ */
+void xmag_set_careful(struct xmag *mag)
+{
+	if (READ_ONCE(mag->careful))
+		return;
+	WRITE_ONCE(mag->careful, true);
+	synchronize_rcu_expedited();
 }
 
 /*

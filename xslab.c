@@ -1381,6 +1381,8 @@ int xslab_cache_prefill(struct xslab_cache *cache, unsigned int nr)
 	if (DIV_ROUND_UP(keep, cache->per_slab) > cache->pool->nr_pages >> cache->order)
 		return -ENOMEM;
 	WRITE_ONCE(cache->keep, keep);
+	if (keep)
+		xmag_set_careful(&cache->mag);
 	if (grow_to(cache, keep))
 		return 0;
 	WRITE_ONCE(cache->keep, old);

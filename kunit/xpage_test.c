@@ -18,7 +18,7 @@
 
 struct fixture {
 	struct xpool	*pool;
-	struct page	**pages;	/* one more than the pool has */
+	struct page	**pages;	/* two more than the pool has */
 };
 
 static int page_init(struct kunit *test)
@@ -28,7 +28,7 @@ static int page_init(struct kunit *test)
 
 	if (!f)
 		return -ENOMEM;
-	f->pages = vzalloc((POOL_PAGES + 1) * sizeof(*f->pages));
+	f->pages = vzalloc((POOL_PAGES + 2) * sizeof(*f->pages));
 	if (!f->pages)
 		return -ENOMEM;
 	f->pool = xpool_create(&args);

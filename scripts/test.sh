@@ -65,11 +65,16 @@ gather() { # module directory, destination
 	gcc -O2 -static -o "$2/insmod-nth" "$scripts/guest/insmod-nth.c"
 }
 
-# One kernel gets enough for a buddy system over 2^32 pages, if the machine has it
+# One kernel gets enough for a buddy system over 2^32 pages, and those that need memory
+# for their own checks get more, if the machine has it
 guest_memory() { # MiB
 	local available
 	available=$(awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo)
-	if [[ $rig_name == um-smp && $available -gt 6144 ]]; then echo 4096; else echo 1024; fi
+	case $rig_name in
+	um-smp) ((available > 8192)) && echo 4096 && return ;;
+	*-debug) ((available > 8192)) && echo 2048 && return ;;
+	esac
+	echo 1024
 }
 
 boot_once() { # files directory, log
