@@ -209,6 +209,7 @@ unsigned long xmag_drain_depot(struct xmag *mag)
 		objs += mag->size;
 	return objs;
 }
+EXPORT_SYMBOL_GPL(xmag_drain_depot);
 
 /* All of it, whoever has the lock. Process context. */
 static void empty_depot(struct xmag *mag)
@@ -570,6 +571,7 @@ void xmag_set_careful(struct xmag *mag)
 	WRITE_ONCE(mag->careful, true);
 	synchronize_rcu_expedited();
 }
+EXPORT_SYMBOL_GPL(xmag_set_careful);
 
 /*
  * A fast path finds the magazines at @route, as others do at &mag->cpus. Before

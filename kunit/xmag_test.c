@@ -38,6 +38,7 @@ struct backend {
 	unsigned long fills;	/* calls */
 	unsigned long drains;
 	unsigned int last;	/* objects that the last call asked for or gave */
+	bool irqs_off;		/* when drain was called last */
 	unsigned int nr;	/* objects on the stack */
 	u8 **stack;
 	u8 *where;
@@ -74,6 +75,7 @@ static void backend_drain(struct xmag *mag, void **objs, unsigned int nr)
 	unsigned long flags;
 	unsigned int i;
 
+	b->irqs_off = irqs_disabled();
 	raw_spin_lock_irqsave(&b->lock, flags);
 	b->drains++;
 	b->last = nr;
@@ -784,6 +786,62 @@ static void xmag_test_close_under_load(struct kunit *test)
 	check_balance(test, b, 0);
 }
 
+/* Three full magazines in the hands of a CPU and of the depot, and nothing below. */
+static void move_all_up(struct kunit *test, struct backend *b)
+{
+	u8 **objs = room(test, 3 * SIZE);
+
+	take_many(test, b, objs, 3 * SIZE);
+	give_many(b, objs, 3 * SIZE);
+	take_many(test, b, objs, 2 * SIZE);	/* the depot has the third */
+	b->nr = 0;
+}
+
+/*
+ * The depot is locked by somebody else, and nothing is below. Expect an allocation
+ * to give up, and not to wait: the holder may be the context below. Expect it to
+ * have what the depot has once it is free.
+ */
+static void xmag_test_depot_locked(struct kunit *test)
+{
+	struct backend *b = start(test, SIZE, DEPOT);
+	unsigned int below = b->nr - 3 * SIZE;
+	u8 *obj;
+
+	migrate_disable();
+	move_all_up(test, b);
+	raw_spin_lock(&b->mag.depot.lock);
+	obj = xmag_alloc(&b->mag);
+	raw_spin_unlock(&b->mag.depot.lock);
+	KUNIT_EXPECT_NULL(test, obj);
+	KUNIT_EXPECT_NOT_NULL(test, take(b));
+	b->nr = below;
+	migrate_enable();
+	check_balance(test, b, 2 * SIZE + 1);
+}
+
+/* Expect interrupts to be off while the depot is locked, where the owner wants it. */
+static void xmag_test_careful(struct kunit *test)
+{
+	struct backend *b = start(test, SIZE, DEPOT);
+	u8 **objs = room(test, 4 * SIZE);
+	bool careful;
+
+	for (careful = false;; careful = true) {
+		if (careful)
+			xmag_set_careful(&b->mag);
+		migrate_disable();
+		take_many(test, b, objs, 4 * SIZE);
+		give_many(b, objs, 4 * SIZE);
+		KUNIT_EXPECT_NE(test, xmag_drain_depot(&b->mag), 0UL);
+		migrate_enable();
+		KUNIT_EXPECT_EQ(test, b->irqs_off, careful);
+		if (careful)
+			break;
+	}
+	check_balance(test, b, 0);
+}
+
 /* Warm this CPU's magazines, then use the fast path alone; how many it took. */
 static long take_by_fast_path(void *data)
 {
@@ -829,6 +887,8 @@ static void xmag_test_own_cpu(struct kunit *test)
 static struct kunit_case xmag_test_cases[] = {
 	KUNIT_CASE(xmag_test_order),
 	KUNIT_CASE(xmag_test_own_cpu),
+	KUNIT_CASE(xmag_test_depot_locked),
+	KUNIT_CASE(xmag_test_careful),
 	KUNIT_CASE(xmag_test_fill),
 	KUNIT_CASE(xmag_test_hysteresis),
 	KUNIT_CASE(xmag_test_depot_full),
