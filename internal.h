@@ -410,7 +410,9 @@ bool xpool_cached_add(struct xpool *pool, long pages);
  * @not_before: when to ask the system again, in jiffies
  * @starved: a block was not there, although enough pages may have been
  * @stopped: no more work
- * @fixed_spare: pages of empty regions that stay; these four under the pool's lock
+ * @unused: pages that went since a collection began and were free then; this and
+ *	those below under the pool's lock
+ * @fixed_spare: pages of empty regions that stay
  * @spare: pages of empty regions that can go
  * @grown: pages taken so far
  * @returned: pages given back so far
@@ -424,6 +426,7 @@ struct xgrow {
 	unsigned long		not_before;
 	bool			starved;
 	bool			stopped;
+	unsigned long		unused;
 	unsigned long		fixed_spare;
 	unsigned long		spare;
 	unsigned long		grown;
@@ -504,12 +507,11 @@ DECLARE_PER_CPU(struct xmag_cpu, xmag_closed);
  * is reached through a segment register, so the CPU's offset need not be added:
  * one instruction in 32. What instruments memory accesses does not know that.
  */
-#if defined(CONFIG_X86_64) && defined(CONFIG_SMP) && defined(__SEG_GS) && \
-	!defined(CONFIG_KASAN) && !defined(CONFIG_KCSAN) && !defined(__CHECKER__)
-#define __xhere __seg_gs
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML) && defined(CONFIG_SMP) && \
+	defined(__SEG_GS) && !defined(CONFIG_KASAN) && !defined(CONFIG_KCSAN) && \
+	!defined(__CHECKER__)
 #define xmag_here(cpus) ((struct xmag_cpu __seg_gs *)(unsigned long)(cpus))
 #else
-#define __xhere
 #define xmag_here(cpus) this_cpu_ptr(cpus)
 #endif
 
@@ -578,7 +580,7 @@ struct xmag {
 	struct xmag_slow __percpu *slow;
 	void			**slots;
 	size_t			metadata;
-	struct mutex		closing;
+	struct mutex		closing;	/* see above */
 	struct hlist_node	hotplug;
 	struct xdepot		depot ____cacheline_aligned;
 };
@@ -618,28 +620,9 @@ void xmag_subsys_exit(void);
  * Enter this CPU's magazines: with preemption off and the busy byte set they
  * are ours. An interrupt can come at any moment, but finds them busy and goes
  * past them, so between enter and leave there is no need for a lock, an atomic
- * instruction or for interrupts to be off. False: busy or closed already.
- * Preemption is for the caller, who may have more to do for it.
+ * instruction or for interrupts to be off. False: busy or closed already. This
+ * is for the slow paths; a detour leads here too.
  */
-static __always_inline bool xmag_enter(struct xmag_cpu __percpu * const *cpus,
-				       struct xmag_cpu __xhere **cpu)
-{
-	/* Who closes waits for us to be preemptible, so an old route is fine. */
-	*cpu = xmag_here(READ_ONCE(*cpus));
-	if (unlikely((*cpu)->busy))
-		return false;
-	(*cpu)->busy = true;
-	barrier();
-	return true;
-}
-
-static __always_inline void xmag_leave(struct xmag_cpu __xhere *cpu)
-{
-	barrier();
-	cpu->busy = false;
-}
-
-/* The same for slow paths, which are where a detour leads. */
 static inline bool xmag_enter_slow(struct xmag *mag, struct xmag_cpu **cpu)
 {
 	preempt_disable();
@@ -654,7 +637,7 @@ static inline bool xmag_enter_slow(struct xmag *mag, struct xmag_cpu **cpu)
 	return true;
 }
 
-static inline void xmag_leave_slow(struct xmag_cpu *cpu)
+static inline void xmag_leave(struct xmag_cpu *cpu)
 {
 	barrier();
 	cpu->busy = false;
@@ -682,55 +665,61 @@ static __always_inline void xmag_push(struct xmag_cpu *cpu, void *obj)
 	*cpu->top++ = obj;
 }
 
-/* Read as volatile, so that the compiler changes top in place, with one instruction. */
-static __always_inline void **xmag_top(struct xmag_cpu __xhere *cpu)
-{
-	return *(void ** volatile __xhere *)&cpu->top;
-}
-
 /*
  * Take an object of the loaded magazine; false: xmag_alloc_slow() knows more. With
  * preemption off; the caller puts it on again when all else is done, because little
  * need then be kept over the call that this may be. Who does not tell anybody how
  * many there were need not have them counted.
+ *
+ * Who closes the magazines waits for us to be preemptible, so an old value of @cpus
+ * is fine. The second barrier makes the compiler change top in place, with one
+ * instruction.
  */
 static __always_inline bool xmag_try_alloc(struct xmag_cpu __percpu * const *cpus,
 					   void **obj, bool count)
 {
-	struct xmag_cpu __xhere *cpu;
+	__auto_type cpu = xmag_here(READ_ONCE(*cpus));
 	void **top;
 
-	if (unlikely(!xmag_enter(cpus, &cpu)))
+	if (unlikely(cpu->busy))
 		return false;
-	top = xmag_top(cpu);
+	cpu->busy = true;
+	barrier();
+	top = cpu->top;
+	barrier();
 	if (unlikely(top == cpu->bottom)) {
-		xmag_leave(cpu);
+		cpu->busy = false;
 		return false;
 	}
 	if (count)
 		cpu->allocs++;
 	cpu->top--;
 	*obj = top[-1];
-	xmag_leave(cpu);
+	barrier();
+	cpu->busy = false;
 	return true;
 }
 
 /* False: the loaded magazine is full or not ours; see xmag_free_slow(). */
 static __always_inline bool xmag_try_free(struct xmag_cpu __percpu * const *cpus, void *obj)
 {
-	struct xmag_cpu __xhere *cpu;
+	__auto_type cpu = xmag_here(READ_ONCE(*cpus));
 	void **top;
 
-	if (unlikely(!xmag_enter(cpus, &cpu)))
+	if (unlikely(cpu->busy))
 		return false;
-	top = xmag_top(cpu);
+	cpu->busy = true;
+	barrier();
+	top = cpu->top;
+	barrier();
 	if (unlikely(top == cpu->end)) {
-		xmag_leave(cpu);
+		cpu->busy = false;
 		return false;
 	}
 	*top = obj;
 	cpu->top++;
-	xmag_leave(cpu);
+	barrier();
+	cpu->busy = false;
 	return true;
 }
 

@@ -150,6 +150,7 @@ struct xpool *xgrow_owner(unsigned long addr)
 
 	return slot ? READ_ONCE(*slot) : NULL;
 }
+EXPORT_SYMBOL_GPL(xgrow_owner);
 
 /* Is some of these @bytes in a region that a pool has grown by? */
 bool xgrow_overlaps(unsigned long addr, unsigned long bytes)
@@ -390,8 +391,8 @@ static unsigned long last_empty(const struct xpool *pool)
 	return r < pool->nr_fixed ? pool->nr_regions : r;
 }
 
-/* Take an empty region out; @unused: pages of it that were not in use. Or NULL. */
-static struct page *remove_region(struct xpool *pool, unsigned long *unused)
+/* Take an empty region out; or NULL. */
+static struct page *remove_region(struct xpool *pool)
 {
 	unsigned long r = last_empty(pool), from;
 	struct xregion *region = &pool->regions[r];
@@ -404,19 +405,19 @@ static struct page *remove_region(struct xpool *pool, unsigned long *unused)
 	unpublish(pool, r);
 	count_region(pool, -(long)XPOOL_CHUNK_PAGES);
 	pool->grow->returned += XPOOL_CHUNK_PAGES;
-	*unused += XPOOL_CHUNK_PAGES - region->was_used;
+	pool->grow->unused += XPOOL_CHUNK_PAGES - region->was_used;
 	return virt_to_page((void *)region->addr);
 }
 
 /* Give one back; without @force only where it is over the limit. False: none. */
-static bool return_region(struct xpool *pool, bool force, unsigned long *unused)
+static bool return_region(struct xpool *pool, bool force)
 {
 	struct page *page = NULL;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
 	if (force || gives_region(pool))
-		page = remove_region(pool, unused);
+		page = remove_region(pool);
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	if (page)
 		free_to_system(page);
@@ -443,8 +444,6 @@ static void wake(struct xpool *pool)
 /* After pages went out of use. Any context, no locks of the pool held. */
 void xgrow_trim(struct xpool *pool)
 {
-	unsigned long unused;
-
 	if (likely(READ_ONCE(pool->idle_limit) == XPOOL_NO_LIMIT))
 		return;
 	smp_mb();	/* as in xpool_cached_add(): one of us sees the other */
@@ -454,7 +453,7 @@ void xgrow_trim(struct xpool *pool)
 		wake(pool);
 		return;
 	}
-	while (return_region(pool, false, &unused))
+	while (return_region(pool, false))
 		;
 }
 
@@ -489,20 +488,22 @@ void xgrow_mark(struct xpool *pool)
 	raw_spin_lock_irqsave(&pool->lock, flags);
 	for (r = pool->nr_fixed; r < pool->nr_regions; r++)
 		pool->regions[r].was_used = pool->regions[r].used;
+	pool->grow->unused = 0;
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 }
 
 /*
- * Give all empty regions back. Returns those of their pages that were not in use
- * when the collection began. Process context.
+ * Give all empty regions back. Returns the pages of regions that went since the
+ * collection began and that were not in use then. Process context.
  */
 unsigned long xgrow_return_all(struct xpool *pool)
 {
-	unsigned long unused = 0;
-
-	while (pool->grow && return_region(pool, true, &unused))
+	lockdep_assert_held(&xpool_registry);
+	if (!pool->grow)
+		return 0;
+	while (return_region(pool, true))
 		cond_resched();
-	return unused;
+	return READ_ONCE(pool->grow->unused);
 }
 
 /*
@@ -524,9 +525,9 @@ unsigned long xpool_idle_pages(struct xpool *pool, bool all)
 /* Give back empty regions, @pages of them at most. Process context. Returns the pages. */
 unsigned long xpool_trim(struct xpool *pool, unsigned long pages)
 {
-	unsigned long done = 0, unused;
+	unsigned long done = 0;
 
-	while (pages - done >= XPOOL_CHUNK_PAGES && return_region(pool, true, &unused)) {
+	while (pages - done >= XPOOL_CHUNK_PAGES && return_region(pool, true)) {
 		done += XPOOL_CHUNK_PAGES;
 		cond_resched();
 	}
@@ -551,12 +552,12 @@ static unsigned long shrink_count(struct shrinker *shrinker, struct shrink_contr
 static unsigned long shrink_scan(struct shrinker *shrinker, struct shrink_control *sc)
 {
 	struct xpool *pool = xcompat_shrinker_data(shrinker);
-	unsigned long freed = 0, unused;
+	unsigned long freed = 0;
 	bool asked = false;
 
 	pause_growth(pool->grow);
 	while (freed < sc->nr_to_scan) {
-		if (return_region(pool, true, &unused)) {
+		if (return_region(pool, true)) {
 			freed += XPOOL_CHUNK_PAGES;
 			continue;
 		}

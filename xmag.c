@@ -40,12 +40,12 @@
  * Why no lock
  *
  * The magazines of a CPU are touched by that CPU with preemption off, so only an
- * interrupt can come in between. xmag_enter() sets the busy byte and
- * xmag_leave() clears it; both are plain stores, because nobody but this CPU
- * looks. An interrupt that finds the byte set goes past the magazines, directly
- * to the owner. That costs it a lock, about 150 instructions, and happens as
- * rarely as an interrupt hits a stretch of ten instructions. In return there is
- * no atomic instruction, and interrupts stay on. The same byte serves NMIs.
+ * interrupt can come in between. An operation sets the busy byte and clears it
+ * when it is done; both are plain stores, because nobody but this CPU looks. An
+ * interrupt that finds the byte set goes past the magazines, directly to the owner.
+ * That costs it a lock, about 150 instructions, and happens as rarely as an
+ * interrupt hits a stretch of ten instructions. In return there is no atomic
+ * instruction, and interrupts stay on. The same byte serves NMIs.
  *
  * Others' magazines
  *
@@ -141,32 +141,28 @@ static void **depot_pop(struct xdepot *depot)
 	return depot->mags[depot->nr_full];
 }
 
-/* The owner runs dry, so this is worth a little patience. */
-static bool depot_lock_soon(struct xdepot *depot)
-{
-	unsigned int tries = 1000;
-
-	while (!raw_spin_trylock(&depot->lock)) {
-		if (!--tries)
-			return false;
-		cpu_relax();
-	}
-	return true;
-}
-
-/* Empty one full magazine into the owner. Any context. */
+/*
+ * Empty one full magazine into the owner. Any context: the holder of the lock may
+ * be the context below. The owner runs dry, so this is worth a little patience.
+ */
 static bool depot_spill(struct xmag *mag)
 {
 	struct xdepot *depot = &mag->depot;
+	unsigned int tries = READ_ONCE(depot->nr_full) ? 1000 : 0;
 	void **magazine;
 
-	if (!READ_ONCE(depot->nr_full) || !depot_lock_soon(depot))
-		return false;
-	magazine = depot_pop(depot);
-	if (magazine)
-		mag->ops->drain(mag, magazine, mag->size);
-	raw_spin_unlock(&depot->lock);
-	return magazine;
+	for (; tries; tries--) {
+		if (!raw_spin_trylock(&depot->lock)) {
+			cpu_relax();
+			continue;
+		}
+		magazine = depot_pop(depot);
+		if (magazine)
+			mag->ops->drain(mag, magazine, mag->size);
+		raw_spin_unlock(&depot->lock);
+		return magazine;
+	}
+	return false;
 }
 
 /* Take the objects of one full magazine. Any context; returns how many, or 0. */
@@ -302,10 +298,10 @@ static void set_routes(struct xmag *mag, struct xmag_cpu __percpu *cpus)
 {
 	unsigned int i;
 
-	/* Pairs with xmag_enter(): what was done to the magazines comes first. */
+	/* Pairs with xmag_try_alloc(): what was done to the magazines comes first. */
 	smp_store_release(&mag->cpus, cpus);
 	for (i = 0; i < XMAG_ROUTES && mag->routes[i]; i++)
-		smp_store_release(mag->routes[i], cpus);
+		smp_store_release(mag->routes[i], cpus);	/* likewise */
 }
 
 static bool is_led_to(const struct xmag *mag, struct xmag_cpu __percpu *cpus)
@@ -341,7 +337,7 @@ noinline void *xmag_alloc_slow(struct xmag *mag)
 		load(mag, cpu);
 	if (!xmag_is_empty(cpu))
 		obj = xmag_pop(cpu);
-	xmag_leave_slow(cpu);
+	xmag_leave(cpu);
 	return obj;
 }
 EXPORT_SYMBOL_GPL(xmag_alloc_slow);
@@ -360,7 +356,7 @@ noinline void xmag_free_slow(struct xmag *mag, void *obj)
 	if (xmag_is_full(cpu))
 		unload(mag, cpu);
 	xmag_push(cpu, obj);
-	xmag_leave_slow(cpu);
+	xmag_leave(cpu);
 }
 EXPORT_SYMBOL_GPL(xmag_free_slow);
 

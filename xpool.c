@@ -34,7 +34,7 @@
  * numbers. Then a table from address to page number, with an entry for each
  * 4 MiB between the lowest region and the highest, keeps the way in O(1). Such
  * a pool has bytes == 0, so that it fails the first test and takes the long way
- * by itself.
+ * by itself. Pools that grow are always made so.
  *
  * The state of pages
  *
@@ -43,8 +43,9 @@
  * here", so an address inside of a block finds its start by looking at the
  * (at most eleven) numbers at which a block that holds it could start.
  *
- * Metadata is 64 bytes and 4 bits a page, 1.58 % of the range. It is allocated
- * before the first page is handed out, and nothing is allocated after.
+ * Metadata is 64 bytes and 4 bits a page, 1.58 % of the range, or of the size that
+ * it may grow to. It is allocated before the first page is handed out, and nothing
+ * is allocated after.
  *
  * Order of satisfaction
  *

@@ -551,13 +551,27 @@ enum xslab_trust {
 	XSLAB_CHECK_LIVE,	/* ... and whether they are live */
 };
 
-/* Is the object, @in bytes into its slab, one to free? Marks it dead. */
-static __always_inline bool accept_in(const struct xslab_check *check, const void *obj,
-				      u64 in, enum xslab_trust trust)
+/* Marks the object dead, where that is to be known; false: it is. */
+static __always_inline bool accept_live(const struct xslab_check *check, unsigned long obj,
+					enum xslab_trust trust)
 {
-	if (trust != XSLAB_TRUST && unlikely(!is_start(check, in)))
-		return false;
-	return trust != XSLAB_CHECK_LIVE || likely(set_near_live(check, obj, 0));
+	return trust != XSLAB_CHECK_LIVE ||
+	       likely(set_near_live(check, (const void *)obj, 0));
+}
+
+/*
+ * How far objects follow one another in @at as they do in memory, from @obj on, which
+ * is the first one behind an object that was accepted.
+ */
+static __always_inline void **accept_row(const struct xslab_check *check, void **at,
+					 void **end, unsigned long obj, unsigned long stride,
+					 enum xslab_trust trust)
+{
+	while (at != end && (unsigned long)*at == obj && accept_live(check, obj, trust)) {
+		obj += stride;
+		at++;
+	}
+	return at;
 }
 
 /*
@@ -568,23 +582,39 @@ static __always_inline bool accept_in(const struct xslab_check *check, const voi
 static __always_inline void **gather_word(const struct xslab_cache *cache, void **at,
 					  void **end, unsigned long start, unsigned int *w,
 					  unsigned long *mask, enum xslab_trust trust,
-					  bool one_word)
+					  bool one_word, bool rows)
 {
-	unsigned long slab_mask = cache->slab_mask, bits = 0, addr = (unsigned long)*at;
+	unsigned long obj = (unsigned long)*at, slab_mask = cache->slab_mask, bits = 0;
 	struct xslab_check how = cache->check;
-	unsigned int nr, word = one_word ? 0 : BIT_WORD(object_nr(&how, addr - start));
+	unsigned long stride = cache->stride;
+	unsigned int word = one_word ? 0 : BIT_WORD(object_nr(&how, obj - start));
 
 	do {
-		if (!one_word && BIT_WORD(object_nr(&how, addr - start)) != word)
+		unsigned int nr, room;
+		void **from = at;
+
+		if (!one_word && BIT_WORD(object_nr(&how, obj - start)) != word)
 			break;
-		if (unlikely(!accept_in(&how, (void *)addr, addr - start, trust)))
+		if (trust != XSLAB_TRUST && unlikely(!is_start(&how, obj - start)))
 			break;
-		nr = object_nr(&how, addr - start);
+		if (!accept_live(&how, obj, trust))
+			break;
+		nr = object_nr(&how, obj - start);
 		bits |= BIT_MASK(nr);
 		if (++at == end)
 			break;
-		addr = (unsigned long)*at;
-	} while ((addr & slab_mask) == start);
+		if (rows && (unsigned long)*at == obj + stride) {
+			room = cache->per_slab - nr;
+			if (!one_word)
+				room = min(room, BITS_PER_LONG - nr % BITS_PER_LONG);
+			at = accept_row(&how, at, min(end, from + room), obj + stride, stride,
+					trust);
+			bits |= GENMASK(at - from - 1, 0) << (nr % BITS_PER_LONG);
+			if (at == end)
+				break;
+		}
+		obj = (unsigned long)*at;
+	} while ((obj & slab_mask) == start);
 	*mask = bits;
 	*w = word;
 	return at;
@@ -613,7 +643,7 @@ static __always_inline bool put_run(struct xslab_cache *cache, struct xpage *sla
  */
 static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **objs,
 					     unsigned int nr, void **lost,
-					     enum xslab_trust trust, bool one_word)
+					     enum xslab_trust trust, bool one_word, bool rows)
 {
 	void **at = objs, **end = objs + nr, **next;
 
@@ -627,7 +657,7 @@ static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **o
 		slab = slab_of(cache, start);
 		if (trust != XSLAB_TRUST && unlikely(!owns(cache, slab)))
 			break;
-		next = gather_word(cache, at, end, start, &w, &mask, trust, one_word);
+		next = gather_word(cache, at, end, start, &w, &mask, trust, one_word, rows);
 		if (trust != XSLAB_TRUST && unlikely(next == at))
 			break;
 		if (unlikely(!put_run(cache, slab, w, mask, next - at, one_word)))
@@ -640,19 +670,19 @@ static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **o
 static noinline unsigned int put_check_start(struct xslab_cache *cache, void **objs,
 					     unsigned int nr, void **lost)
 {
-	return put_runs(cache, objs, nr, lost, XSLAB_CHECK_START, true);
+	return put_runs(cache, objs, nr, lost, XSLAB_CHECK_START, true, true);
 }
 
 static noinline unsigned int put_check_live(struct xslab_cache *cache, void **objs,
 					    unsigned int nr, void **lost)
 {
-	return put_runs(cache, objs, nr, lost, XSLAB_CHECK_LIVE, true);
+	return put_runs(cache, objs, nr, lost, XSLAB_CHECK_LIVE, true, true);
 }
 
 static noinline unsigned int put_words(struct xslab_cache *cache, void **objs,
 				       unsigned int nr, void **lost, enum xslab_trust trust)
 {
-	return put_runs(cache, objs, nr, lost, trust, false);
+	return put_runs(cache, objs, nr, lost, trust, false, true);
 }
 
 static unsigned int put_checked(struct xslab_cache *cache, void **objs, unsigned int nr,
@@ -665,6 +695,57 @@ static unsigned int put_checked(struct xslab_cache *cache, void **objs, unsigned
 				 live ? XSLAB_CHECK_LIVE : XSLAB_CHECK_START);
 	return likely(live) ? put_check_live(cache, objs, nr, lost) :
 			      put_check_start(cache, objs, nr, lost);
+}
+
+static noinline void put_singles(struct xslab_cache *cache, void **objs, unsigned int nr,
+				 void **lost)
+{
+	put_runs(cache, objs, nr, lost, XSLAB_TRUST, true, false);
+}
+
+static noinline void put_rows(struct xslab_cache *cache, void **objs, unsigned int nr,
+			      void **lost)
+{
+	put_runs(cache, objs, nr, lost, XSLAB_TRUST, true, true);
+}
+
+static noinline void put_word_singles(struct xslab_cache *cache, void **objs,
+				      unsigned int nr, void **lost)
+{
+	put_runs(cache, objs, nr, lost, XSLAB_TRUST, false, false);
+}
+
+static noinline void put_word_rows(struct xslab_cache *cache, void **objs,
+				   unsigned int nr, void **lost)
+{
+	put_runs(cache, objs, nr, lost, XSLAB_TRUST, false, true);
+}
+
+static void reverse(void **objs, unsigned int nr)
+{
+	void **last = objs + nr - 1;
+
+	for (; objs < last; objs++, last--)
+		swap(*objs, *last);
+}
+
+/*
+ * Objects of a magazine, which were checked. A client that frees them in the order
+ * in which it got them has them lie in rows, from the last to the first, because a
+ * magazine is used from its end. The first two tell.
+ */
+static void put_trusted(struct xslab_cache *cache, void **objs, unsigned int nr,
+			void **lost)
+{
+	long step = nr > 1 ? objs[1] - objs[0] : 0;
+	bool rows = step == cache->stride || step == -(long)cache->stride;
+
+	if (rows && step < 0)
+		reverse(objs, nr);
+	if (likely(cache->words == 1))
+		(rows ? put_rows : put_singles)(cache, objs, nr, lost);
+	else
+		(rows ? put_word_rows : put_word_singles)(cache, objs, nr, lost);
 }
 
 /* In an NMI that found the lock taken. */
@@ -702,10 +783,7 @@ static void slab_drain(struct xmag *mag, void **objs, unsigned int nr)
 		return;
 	}
 	settle(cache);
-	if (likely(cache->words == 1))
-		put_runs(cache, objs, nr, &lost, XSLAB_TRUST, true);
-	else
-		put_words(cache, objs, nr, &lost, XSLAB_TRUST);
+	put_trusted(cache, objs, nr, &lost);
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	release_at_once(cache);
 	if (unlikely(lost))

@@ -4,6 +4,7 @@
  * xalloc live in the pool of the suite that runs.
  */
 #include <linux/err.h>
+#include <linux/math.h>
 #include <linux/mempool.h>
 #include <linux/slab.h>
 
@@ -61,6 +62,29 @@ static void *checked_create(const struct xcontest *contest)
 static void *unchecked_create(const struct xcontest *contest)
 {
 	return xslab_create(contest->size, XSLAB_NO_CHECKS);
+}
+
+/*
+ * A cache whose depot has room for @objs objects. How many go into a magazine is
+ * known when there is a cache, so there is one to ask first.
+ */
+struct xslab_cache *xbench_deep_cache(struct xpool *pool, size_t size, unsigned long objs)
+{
+	struct xslab_args args = { .name = "xbench-deep", .size = size };
+	struct xslab_cache *cache = xslab_cache_create_in(pool, &args);
+	struct xslab_stats stats;
+
+	if (IS_ERR(cache))
+		return cache;
+	xslab_cache_stats(cache, &stats);
+	xslab_cache_destroy(cache);
+	args.depot = DIV_ROUND_UP(objs, stats.magazine_size);
+	return xslab_cache_create_in(pool, &args);
+}
+
+static void *deep_create(const struct xcontest *contest)
+{
+	return xbench_deep_cache(xbench_suite_pool, contest->size, XBENCH_SLICES);
 }
 
 static void xslab_destroy(void *cache)
@@ -151,12 +175,22 @@ static void *unchecked_classes(const struct xcontest *contest)
 const struct xallocator xbench_caches[] = {
 	{ "slub", 0, xbench_slub, slub_create, slub_destroy },
 	KMALLOC_OF(16),
+	KMALLOC_OF(32),
 	KMALLOC_OF(64),
 	KMALLOC_OF(256),
 	KMALLOC_OF(1024),
 	KMALLOC_OF(4096),
 	{ "xalloc", 0, xbench_xslab, checked_create, xslab_destroy },
 	{ "xalloc-nochecks", 0, xbench_xslab, unchecked_create, xslab_destroy },
+	{}
+};
+
+/* Objects that are allocated and freed a whole layer at a time. */
+const struct xallocator xbench_layered[] = {
+	{ "slub", 0, xbench_slub, slub_create, slub_destroy },
+	{ "xalloc", 0, xbench_xslab, checked_create, xslab_destroy },
+	{ "xalloc-nochecks", 0, xbench_xslab, unchecked_create, xslab_destroy },
+	{ "xalloc-deep", 0, xbench_xslab, deep_create, xslab_destroy },
 	{}
 };
 

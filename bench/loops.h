@@ -38,6 +38,26 @@ static __always_inline int pair(const struct xops *ops, struct xrun *run, bool t
 	return 0;
 }
 
+/* Allocate all, free all in the same order, round by round under one clock. */
+static __always_inline int rounds(const struct xops *ops, struct xrun *run)
+{
+	unsigned long done, i, batch = run->batch;
+	void **objs = run->objs;
+	u64 start = xbench_now();
+
+	for (done = 0; done < run->nr; done += batch) {
+		for (i = 0; i < batch; i++) {
+			objs[i] = ops->alloc(run);
+			if (unlikely(!objs[i]))
+				return -ENOMEM;
+		}
+		for (i = 0; i < batch; i++)
+			ops->free(run, objs[i]);
+	}
+	run->ticks[XBENCH_PAIR] += xbench_now() - start;
+	return 0;
+}
+
 /* Returns how many there are. */
 static __always_inline unsigned long alloc_batch(const struct xops *ops, struct xrun *run,
 						 bool touch)

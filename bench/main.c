@@ -45,7 +45,6 @@
 
 #include "xbench.h"
 
-#define SEED			4141
 #define CALIBRATION_LOOPS	1000000
 
 bool xbench_fast;
@@ -74,7 +73,7 @@ static void **objs;
 /* Begin the sequence again. */
 void xbench_seed(void)
 {
-	prandom_seed_state(&random_state, SEED);
+	prandom_seed_state(&random_state, XBENCH_SEED);
 }
 
 u32 xbench_random(u32 below)
@@ -218,20 +217,25 @@ static void leave_all(unsigned int nr)
 		contenders[nr].of->destroy(contenders[nr].handle);
 }
 
-static int run_work(xrun_fn fn, const struct xscenario *scenario, struct xrun *run)
+/* Allocate on one CPU and free on another. */
+int xbench_remote(xrun_fn fn, enum xwork work, struct xrun *run)
 {
 	int err;
 
-	if (scenario->threads)
-		return xbench_team(fn, scenario->work, scenario->slots, run);
-	if (!scenario->remote)
-		return fn(scenario->work, run);
 	if (num_online_cpus() < 2)
 		return -EOPNOTSUPP;
 	move_to(0);
-	err = fn(scenario->work, run);
+	err = fn(work, run);
 	set_cpus_allowed_ptr(current, cpu_possible_mask);
 	return err;
+}
+
+static int run_work(xrun_fn fn, const struct xscenario *scenario, struct xrun *run)
+{
+	if (scenario->threads)
+		return xbench_team(fn, scenario->work, scenario->slots, run);
+	return scenario->remote ? xbench_remote(fn, scenario->work, run) :
+				  fn(scenario->work, run);
 }
 
 static void run_once(const struct xcontest *contest, const struct xscenario *scenario,
@@ -272,6 +276,12 @@ static void run_all(const struct xcontest *contest, const struct xscenario *scen
 	}
 }
 
+/* Is one time taken for the allocations and the frees? */
+static bool of_pairs(const struct xscenario *scenario)
+{
+	return !scenario->batch || scenario->work == XWORK_ROUNDS;
+}
+
 static void results(const struct xscenario *scenario, const char *workload,
 		    struct xcontender *contender)
 {
@@ -284,7 +294,7 @@ static void results(const struct xscenario *scenario, const char *workload,
 		pr_err("%s: %s: error %d\n", workload, name, contender->err);
 	} else if (scenario->threads) {
 		result_of(workload, name, "ns_op", contender->ticks[XBENCH_PAIR], per);
-	} else if (!scenario->batch) {
+	} else if (of_pairs(scenario)) {
 		result_of(workload, name, XBENCH_UNIT "_pair", contender->ticks[XBENCH_PAIR], per);
 	} else {
 		result_of(workload, name, XBENCH_UNIT "_alloc",
@@ -294,9 +304,14 @@ static void results(const struct xscenario *scenario, const char *workload,
 	}
 }
 
+bool xbench_wanted(const char *workload)
+{
+	return strstr(workload, only);
+}
+
 static bool wanted(const struct xscenario *scenario, const char *workload)
 {
-	return (scenario->fast || !xbench_fast) && strstr(workload, only);
+	return (scenario->fast || !xbench_fast) && xbench_wanted(workload);
 }
 
 static void name_workload(const struct xcontest *contest, const struct xscenario *scenario,

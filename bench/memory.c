@@ -7,8 +7,14 @@
  *
  *	all		30,000 objects
  *	half		of these, a random half freed
+ *	half-shrunk	the same after the cache was told to give back what it can
  *	eighth		seven of eight freed
+ *	eighth-shrunk
  *	refilled	30,000 again
+ *
+ * xalloc keeps free slabs and full magazines for a while, and gives them back
+ * when nobody wants them or when it is asked to. So half and eighth say what it
+ * keeps and are told without a target; what it can do is what is left shrunk.
  */
 #include <linux/err.h>
 #include <linux/fs.h>
@@ -125,6 +131,20 @@ static void thin_out(struct filled *filled, void **objs, unsigned int of)
 			give(filled, &objs[i]);
 }
 
+/* As it is, and after all that can be given back was. */
+static void tell_and_shrink(const struct filled *filled, const char *state)
+{
+	char shrunk[16];
+
+	tell(filled, state);
+	if (filled->slub)
+		kmem_cache_shrink(filled->slub);
+	else
+		xslab_cache_shrink(filled->xslab);
+	snprintf(shrunk, sizeof(shrunk), "%s-shrunk", state);
+	tell(filled, shrunk);
+}
+
 static void go_through_states(struct filled *filled)
 {
 	void **objs = xbench_objs();
@@ -136,9 +156,9 @@ static void go_through_states(struct filled *filled)
 	fill(filled, objs);
 	tell(filled, "all");
 	thin_out(filled, objs, 2);
-	tell(filled, "half");
+	tell_and_shrink(filled, "half");
 	thin_out(filled, objs, 4);
-	tell(filled, "eighth");
+	tell_and_shrink(filled, "eighth");
 	fill(filled, objs);
 	tell(filled, "refilled");
 	for (i = 0; i < NR_OBJS; i++)

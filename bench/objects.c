@@ -39,6 +39,25 @@ static const struct xscenario reserve_pair[] = {
 	{}
 };
 
+/*
+ * glibc-simple, as in bench-malloc-simple.c: allocate n objects, free them in
+ * the same order, 2,000,000 iterations / n times. A fiftieth of that where QEMU
+ * counts instructions, which are the same each time.
+ */
+#ifdef CONFIG_UML
+#define SIMPLE		2000000
+#else
+#define SIMPLE		40000
+#endif
+
+static const struct xscenario simple[] = {
+	{ "glibc-simple25", XWORK_ROUNDS, SIMPLE, 25 },
+	{ "glibc-simple100", XWORK_ROUNDS, SIMPLE, 100 },
+	{ "glibc-simple400", XWORK_ROUNDS, SIMPLE, 400 },
+	{ "glibc-simple1600", XWORK_ROUNDS, SIMPLE, 1600 },
+	{}
+};
+
 /* Sizes one after the other, so that the memory of one is back for the next. */
 static const struct xcontest contests[] = {
 	{ xbench_caches, scenarios, .size = 16 },
@@ -51,6 +70,9 @@ static const struct xcontest contests[] = {
 	{ xbench_reserves, reserve_pair, .size = 1024 },
 	{ xbench_caches, scenarios, .size = 4096 },
 	{ xbench_reserves, reserve_pair, .size = 4096 },
+	{ xbench_caches, simple, .size = 16 },
+	{ xbench_caches, simple, .size = 32 },
+	{ xbench_caches, simple, .size = 64 },
 };
 
 int xbench_objects(void)

@@ -28,6 +28,8 @@ static __always_inline int compile(const struct xops *ops, enum xwork work, stru
 		return pair(ops, run, false);
 	case XWORK_PAIR_TOUCH:
 		return pair(ops, run, true);
+	case XWORK_ROUNDS:
+		return rounds(ops, run);
 	case XWORK_BATCH:
 		return batch(ops, run, false);
 	case XWORK_BATCH_TOUCH:
@@ -133,6 +135,7 @@ static __always_inline void kmalloc_free(const struct xrun *run, void *obj)
 	}
 
 KMALLOC(16)
+KMALLOC(32)
 KMALLOC(64)
 KMALLOC(256)
 KMALLOC(1024)

@@ -10,6 +10,8 @@
  *	locks_per_1000		locks taken, at most, per 1,000 operations: the
  *				depot's for each magazine, the cache's for each
  *				that the depot did not serve or that was busy
+ *
+ * A first batch comes before the counting: it finds the depot empty.
  */
 #include <linux/cpumask.h>
 #include <linux/err.h>
@@ -25,6 +27,12 @@
 
 #define POOL_BYTES	(64UL << 20)
 #define WORKERS		2
+#define OBJ_BYTES	256
+
+/* 40 layers of slices that are freed on another CPU, some of them on their way at a time. */
+#define LAYERS(name, on_their_way)						\
+	{ name, XWORK_RELAY, 40 * XBENCH_SLICES, XBENCH_SLICES,			\
+	  .slots = on_their_way, .threads = WORKERS }
 
 /* Taken by the handlers of a CPU, one at a time. */
 static DEFINE_PER_CPU(void *, interrupt_obj);
@@ -79,8 +87,9 @@ static void stop_interrupter(struct task_struct *task, struct xslab_cache *cache
 	}
 }
 
-static void tell(const char *workload, const struct xslab_stats *before,
-		 const struct xslab_stats *after)
+/* Tell the shares of what a cache did between two moments. */
+void xbench_tell_shares(const char *workload, const char *allocator,
+			const struct xslab_stats *before, const struct xslab_stats *after)
 {
 	u64 ops = after->allocs - before->allocs + after->frees - before->frees;
 	u64 busy = after->busy - before->busy;
@@ -89,34 +98,47 @@ static void tell(const char *workload, const struct xslab_stats *before,
 
 	if (!ops)
 		return;
-	xbench_value(workload, "xalloc", "busy_per_million", 100000000 * busy / ops);
-	xbench_value(workload, "xalloc", "locks_per_1000",
+	xbench_value(workload, allocator, "busy_per_million", 100000000 * busy / ops);
+	xbench_value(workload, allocator, "locks_per_1000",
 		     100000 * (2 * exchanges - hits + busy) / ops);
 	if (exchanges)
-		xbench_value(workload, "xalloc", "percent_depot_hits", 10000 * hits / exchanges);
+		xbench_value(workload, allocator, "percent_depot_hits", 10000 * hits / exchanges);
 }
 
-static void run_one(struct xslab_cache *cache, const struct xscenario *scenario)
+static int run_team(struct xslab_cache *cache, const struct xscenario *scenario,
+		    unsigned long nr)
 {
 	struct xrun run = {
-		.handle = cache, .size = 256, .nr = scenario->nr, .batch = scenario->batch,
+		.handle = cache, .size = OBJ_BYTES, .nr = nr, .batch = scenario->batch,
 		.threads = scenario->threads, .objs = xbench_objs(),
 	};
+
+	return xbench_team(xbench_xslab, scenario->work, scenario->slots, &run);
+}
+
+static int run_one(const char *allocator, struct xslab_cache *cache,
+		   const struct xscenario *scenario)
+{
 	struct xslab_stats before, after;
 	char workload[XBENCH_NAME_MAX];
 	int err;
 
+	snprintf(workload, sizeof(workload), "shares-%s-%u", scenario->name, OBJ_BYTES);
+	if (!xbench_wanted(workload))
+		return 0;
+	err = run_team(cache, scenario, scenario->batch);
 	WRITE_ONCE(interrupts, 0);
 	xslab_cache_stats(cache, &before);
-	err = xbench_team(xbench_xslab, scenario->work, scenario->slots, &run);
+	if (!err)
+		err = run_team(cache, scenario, scenario->nr);
 	xslab_cache_stats(cache, &after);
 	if (err) {
-		pr_err("shares of %s: error %d\n", scenario->name, err);
-		return;
+		pr_err("%s of %s: error %d\n", workload, allocator, err);
+		return err;
 	}
-	snprintf(workload, sizeof(workload), "shares-%s-256", scenario->name);
-	pr_info("%s: %lu interrupts\n", workload, READ_ONCE(interrupts));
-	tell(workload, &before, &after);
+	pr_info("%s of %s: %lu interrupts\n", workload, allocator, READ_ONCE(interrupts));
+	xbench_tell_shares(workload, allocator, &before, &after);
+	return 0;
 }
 
 static const struct xscenario scenarios[] = {
@@ -124,27 +146,46 @@ static const struct xscenario scenarios[] = {
 	{ "own-batch64", XWORK_BATCH, 40000 * 64, 64, .threads = WORKERS },
 	{ "own-batch5000", XWORK_BATCH, 500 * 5000, 5000, .threads = WORKERS },
 	{ "ring64", XWORK_RING, 500000, 1, .slots = 64, .threads = WORKERS },
-	{ "ring25000", XWORK_RING, 1000000, 1, .slots = 25000, .threads = WORKERS },
-	{ "layers25000", XWORK_RELAY, 40 * 25000, 25000, .slots = 2, .threads = WORKERS },
+	{ "ring25000", XWORK_RING, 1000000, 1, .slots = 15000, .threads = WORKERS },
+	LAYERS("layers25000", 1),
+	LAYERS("2-layers25000", 2),
 	{}
 };
 
-static int run_all(struct xpool *pool)
+/* For depots that hold what is on its way. */
+static const struct xscenario one_layer[] = { LAYERS("layers25000", 1), {} };
+static const struct xscenario two_layers[] = { LAYERS("2-layers25000", 2), {} };
+
+static int run_all(const char *allocator, struct xslab_cache *cache,
+		   const struct xscenario *scenario)
 {
-	const struct xslab_args args = { .name = "xbench-shares", .size = 256 };
-	struct xslab_cache *cache = xslab_cache_create_in(pool, &args);
 	struct task_struct *task;
-	unsigned int i;
+	int err = 0;
 
 	if (IS_ERR(cache))
 		return PTR_ERR(cache);
 	task = start_interrupter(cache);
 	if (!IS_ERR(task)) {
-		for (i = 0; scenarios[i].name; i++)
-			run_one(cache, &scenarios[i]);
+		for (; scenario->name && !err; scenario++)
+			err = run_one(allocator, cache, scenario);
 		stop_interrupter(task, cache);
 	}
-	return xslab_cache_destroy(cache) ?: PTR_ERR_OR_ZERO(task);
+	return xslab_cache_destroy(cache) ?: PTR_ERR_OR_ZERO(task) ?: err;
+}
+
+static int run_deep(struct xpool *pool, const struct xscenario *scenario)
+{
+	unsigned long objs = scenario->slots * scenario->batch;
+
+	return run_all("xalloc-deep", xbench_deep_cache(pool, OBJ_BYTES, objs), scenario);
+}
+
+static int run_caches(struct xpool *pool)
+{
+	const struct xslab_args args = { .name = "xbench-shares", .size = OBJ_BYTES };
+
+	return run_all("xalloc", xslab_cache_create_in(pool, &args), scenarios) ?:
+	       run_deep(pool, one_layer) ?: run_deep(pool, two_layers);
 }
 
 int xbench_shares_run(void)
@@ -159,6 +200,6 @@ int xbench_shares_run(void)
 	pool = xbench_pool("xbench-shares", POOL_BYTES);
 	if (IS_ERR(pool))
 		return PTR_ERR(pool);
-	err = run_all(pool);
+	err = run_caches(pool);
 	return xpool_destroy(pool) ?: err;
 }

@@ -188,7 +188,7 @@ static __always_inline int larson(const struct xops *ops, struct xrun *run)
 	return err;
 }
 
-/* scratch and thrash: an object of 8 bytes, written to run->batch times. */
+/* scratch and thrash: an object of one byte, written to run->batch times. */
 static __always_inline int scratch(const struct xops *ops, struct xrun *run, bool from_other)
 {
 	unsigned long turn, i;
@@ -201,7 +201,7 @@ static __always_inline int scratch(const struct xops *ops, struct xrun *run, boo
 	if (from_other)
 		ops->free(run, run->objs[run->thread]);
 	for (turn = 0; turn < run->nr; turn++) {
-		unsigned long *obj = ops->alloc(run);
+		u8 *obj = ops->alloc(run);
 
 		if (!obj)
 			return -ENOMEM;

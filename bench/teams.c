@@ -168,7 +168,7 @@ static int start_member(struct xteam *team, unsigned int i, const struct xrun *r
 	member->run.thread = i;
 	member->run.threads = team->threads;
 	member->run.ring = &team->ring;
-	member->run.random = i + 1;
+	member->run.random = XBENCH_SEED + i;
 	/* Loops for one CPU have objects of their own; the others look at @thread. */
 	if (team->work < XWORK_RING)
 		member->run.objs += i * run->batch;
@@ -271,25 +271,49 @@ static const struct xscenario rings[] = {
 	{}
 };
 
-/* 64 B in batches of 4,096, and 8 B: 50 turns of 10,000 objects / 2 threads */
+/*
+ * The well-known workloads with their usual parameters, P CPUs being 2. A run has
+ * a number of operations in place of a number of seconds. Where that would be
+ * too many for a run to be short, there are fewer rounds of the same kind; how
+ * many objects live and how they move is never scaled.
+ */
+
+/* xmalloc-test: 64 B in batches of 4,096; one producer, one consumer, so that each has a CPU. */
 static const struct xscenario xmalloc_test[] = {
 	{ "xmalloc-test", XWORK_RELAY, 100 * 4096, 4096, .slots = 8, .threads = 2 },
 	{}
 };
 
-static const struct xscenario threadtest[] = {
-	{ "threadtest", XWORK_BATCH, 50 * 5000, 5000, .threads = 2 },
+/*
+ * linux-scalability 8 10000000 P: the ten million pairs are those of all threads;
+ * a fifth of them.
+ * threadtest P 1000 10000 0 8: 10,000 / P objects a thread; 1,000 rounds / 20.
+ */
+static const struct xscenario small_scenarios[] = {
+	{ "linux-scalability", XWORK_PAIR, 10000000 / 2 / 5, .threads = 2 },
+	{ "threadtest", XWORK_BATCH, 1000 / 20 * 5000, 5000, .threads = 2 },
 	{}
 };
 
-/* 1,000 turns of 2,000,000 / 2 writes would be a second each: a hundredth. */
-static const struct xscenario cache_tests[] = {
-	{ "cache-scratch", XWORK_SCRATCH, 1000, 10000, .threads = 2 },
-	{ "cache-thrash", XWORK_THRASH, 1000, 10000, .threads = 2 },
+/*
+ * cache-scratch, cache-thrash 1000 1 2000000 P: 2,000,000 / P writes / 100. Each has
+ * caches of its own: what the first leaves with a CPU is what the second must not.
+ */
+static const struct xscenario cache_scratch[] = {
+	{ "cache-scratch", XWORK_SCRATCH, 1000, 2000000 / 2 / 100, .threads = 2 },
 	{}
 };
 
-/* larson: 5,000 blocks a thread. mstress: scale 50 is 5,000 allocations. */
+static const struct xscenario cache_thrash[] = {
+	{ "cache-thrash", XWORK_THRASH, 1000, 2000000 / 2 / 100, .threads = 2 },
+	{}
+};
+
+/*
+ * larson 5 8 1000 5000 100 4141 P: 5,000 blocks a thread of 8 to 1,000 bytes,
+ * seed 4141; 4 rounds for 5 seconds, of 10 replacements a block for 100.
+ * mstress P 50 25: a scale of 50 is 5,000 allocations a round; 25 rounds.
+ */
 static const struct xscenario sized_scenarios[] = {
 	{ "larson", XWORK_LARSON, 4 * 50000, 5000, .threads = 2 },
 	{ "mstress", XWORK_MSTRESS, 25 * 5000, 5000, .threads = 2 },
@@ -310,8 +334,9 @@ static const struct xcontest contests[] = {
 	{ xbench_caches, rings, .size = 64 },
 	{ xbench_caches, rings, .size = 256 },
 	{ xbench_caches, xmalloc_test, .size = 64 },
-	{ xbench_caches, threadtest, .size = 8 },
-	{ xbench_caches, cache_tests, .size = 8 },
+	{ xbench_caches, small_scenarios, .size = 8 },
+	{ xbench_caches, cache_scratch, .size = 1 },
+	{ xbench_caches, cache_thrash, .size = 1 },
 	{ xbench_sized, sized_scenarios, .suffix = "random" },
 	{ xbench_of_pages, page_scenarios, .order = 0, .suffix = "o0" },
 	{ xbench_of_pages, page_scenarios, .order = 4, .suffix = "o4" },

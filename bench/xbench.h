@@ -15,11 +15,14 @@
 
 struct xpool;
 struct xslab_cache;
+struct xslab_stats;
 struct xteam;
 
 #define XBENCH_MAX_REPS		31
 #define XBENCH_MAX_OBJS		(256UL << 10)	/* pointers that a run has room for */
 #define XBENCH_NAME_MAX		48
+#define XBENCH_SEED		4141
+#define XBENCH_SLICES		25000	/* objects of a layer */
 
 /*
  * The clock: on x86 the time stamp counter, which counts instructions under
@@ -96,6 +99,7 @@ struct xring {
 enum xwork {
 	XWORK_PAIR,		/* allocate, free */
 	XWORK_PAIR_TOUCH,	/* and write to the object in between */
+	XWORK_ROUNDS,		/* allocate some, free them; one time for both */
 	XWORK_BATCH,		/* allocate many, then free them */
 	XWORK_BATCH_TOUCH,
 	XWORK_BULK,		/* the same with bulk operations */
@@ -133,6 +137,7 @@ struct xallocator {
 int xbench_nothing(enum xwork work, struct xrun *run);
 int xbench_slub(enum xwork work, struct xrun *run);
 int xbench_kmalloc16(enum xwork work, struct xrun *run);
+int xbench_kmalloc32(enum xwork work, struct xrun *run);
 int xbench_kmalloc64(enum xwork work, struct xrun *run);
 int xbench_kmalloc256(enum xwork work, struct xrun *run);
 int xbench_kmalloc1024(enum xwork work, struct xrun *run);
@@ -193,6 +198,7 @@ struct xcontest {
 extern bool xbench_fast;
 
 extern const struct xallocator xbench_caches[];
+extern const struct xallocator xbench_layered[];
 extern const struct xallocator xbench_reserves[];
 extern const struct xallocator xbench_sized[];
 extern const struct xallocator xbench_of_pages[];
@@ -211,6 +217,10 @@ int xbench_contests(const struct xcontest *contests, unsigned int nr, size_t poo
 void xbench_contest(const struct xcontest *contest);
 void xbench_value(const char *workload, const char *allocator, const char *metric,
 		  u64 hundredths);
+bool xbench_wanted(const char *workload);
+int xbench_remote(xrun_fn fn, enum xwork work, struct xrun *run);
+void xbench_tell_shares(const char *workload, const char *allocator,
+			const struct xslab_stats *before, const struct xslab_stats *after);
 void xbench_between(struct xrun *run, unsigned long nr);
 void xbench_after(struct xrun *run);
 void xbench_shuffle(void **objs, unsigned long nr);
@@ -230,6 +240,7 @@ static __always_inline u32 xbench_fast_random(struct xrun *run)
 	return run->random = run->random * 1664525 + 1013904223;
 }
 
+struct xslab_cache *xbench_deep_cache(struct xpool *pool, size_t size, unsigned long objs);
 struct xpool *xbench_pool(const char *name, size_t bytes);
 
 int xbench_objects(void);

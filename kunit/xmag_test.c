@@ -784,8 +784,51 @@ static void xmag_test_close_under_load(struct kunit *test)
 	check_balance(test, b, 0);
 }
 
+/* Warm this CPU's magazines, then use the fast path alone; how many it took. */
+static long take_by_fast_path(void *data)
+{
+	struct backend *b = data;
+	void *obj;
+	long hits = 0;
+
+	give(b, take(b));
+	preempt_disable();
+	while (xmag_try_alloc(&b->mag.cpus, &obj, true)) {
+		move(b, obj, ABOVE, CLIENT);
+		give(b, obj);
+		if (++hits == 5)
+			break;
+	}
+	preempt_enable();
+	return hits;
+}
+
+/*
+ * Expect the fast path of a CPU to find what the slow path of that CPU loaded, and
+ * to count it there: another CPU's magazines, or some that all share, would do as
+ * well for as long as nobody else uses them.
+ */
+static void xmag_test_own_cpu(struct kunit *test)
+{
+	struct backend *b = start(test, SIZE, DEPOT);
+	unsigned long before;
+	int cpu;
+
+	for_each_online_cpu(cpu) {
+		struct xmag_cpu *own = per_cpu_ptr(b->mag.own, cpu);
+
+		KUNIT_EXPECT_PTR_EQ(test, own->top, own->bottom);
+		before = own->allocs;
+		KUNIT_EXPECT_EQ(test, 5L, work_on_cpu(cpu, take_by_fast_path, b));
+		KUNIT_EXPECT_EQ(test, own->allocs, before + 1 + 5);
+		KUNIT_EXPECT_EQ(test, own->top - own->bottom, (long)SIZE);
+	}
+	check_balance(test, b, 0);
+}
+
 static struct kunit_case xmag_test_cases[] = {
 	KUNIT_CASE(xmag_test_order),
+	KUNIT_CASE(xmag_test_own_cpu),
 	KUNIT_CASE(xmag_test_fill),
 	KUNIT_CASE(xmag_test_hysteresis),
 	KUNIT_CASE(xmag_test_depot_full),

@@ -2152,21 +2152,32 @@ static void test_collect_grown(struct kunit *test)
 		   stats_of(pool).returned);
 }
 
-/* Half of a region in use before, half free: expect its pages counted once. */
-static void test_collect_counts_once(struct kunit *test)
+/*
+ * Half of a region in use before, half free: expect its pages counted once, also
+ * where a limit of what is cached makes it go before the collection comes to it.
+ */
+static void expect_counted_once(struct kunit *test, struct xpool *pool, unsigned long cache)
 {
-	struct xpool *pool = growing_pool(test, REGION, 2 * REGION);
 	void *whole = xpool_alloc_addr(pool, XBUDDY_MAX_ORDER, GFP_KERNEL);
 	void *half = take_patiently(pool, XBUDDY_MAX_ORDER - 1, 2 * REGION_PAGES);
 
 	KUNIT_ASSERT_NOT_NULL(test, half);
+	KUNIT_ASSERT_EQ(test, limit_cache(pool, cache), 0);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, half, XBUDDY_MAX_ORDER - 1), 0);
 	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, (u64)REGION_PAGES / 2);
 	KUNIT_EXPECT_EQ(test, stats_of(pool).free, (u64)REGION_PAGES / 2);
 	KUNIT_EXPECT_EQ(test, xpool_collect(pool, true), REGION_PAGES);
 	KUNIT_EXPECT_EQ(test, stats_of(pool).total, (u64)REGION_PAGES);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, whole, XBUDDY_MAX_ORDER), 0);
-	KUNIT_EXPECT_EQ(test, xpool_collect(pool, true), REGION_PAGES);
+	xpool_collect(pool, true);
+}
+
+static void test_collect_counts_once(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 2 * REGION);
+
+	expect_counted_once(test, pool, XPOOL_NO_LIMIT);
+	expect_counted_once(test, pool, REGION_PAGES - 1);
 }
 
 /* Expect objects in a region that came to be found by their address alone. */
@@ -2199,7 +2210,38 @@ static void test_grown_addresses(struct kunit *test)
 	expect_all_free(test, pool);
 }
 
-/* Expect memory that a pool has grown by to be no other pool's, and then to be. */
+#define OTHER_TRIES	16
+
+/*
+ * A region goes, and another one gets its page numbers. Expect the first one's
+ * addresses to be foreign and not to lead to the second. What the system gives
+ * first is what it got last, so that is held until it gives something else.
+ */
+static void test_numbers_used_again(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 2 * REGION);
+	struct page *held[OTHER_TRIES] = {};
+	void *first[2], *second = NULL;
+	int i;
+
+	take_regions(test, pool, first, 2);
+	for (i = 0; i < OTHER_TRIES && (!second || second == first[1]); i++) {
+		xpool_free_addr(pool, second ?: first[1], XBUDDY_MAX_ORDER);
+		KUNIT_EXPECT_EQ(test, xpool_collect(pool, true), REGION_PAGES);
+		held[i] = alloc_pages(GFP_KERNEL, XBUDDY_MAX_ORDER);
+		second = take_patiently(pool, XBUDDY_MAX_ORDER, 2 * REGION_PAGES);
+	}
+	KUNIT_EXPECT_PTR_NE(test, second, first[1]);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, first[1], XBUDDY_MAX_ORDER), -ERANGE);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, second, XBUDDY_MAX_ORDER), 0);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, first[0], XBUDDY_MAX_ORDER), 0);
+	for (i = 0; i < OTHER_TRIES; i++)
+		if (held[i])
+			__free_pages(held[i], XBUDDY_MAX_ORDER);
+	expect_all_free(test, pool);
+}
+
+/* Expect memory that a pool has grown by to be no other pool's. */
 static void test_pool_over_grown(struct kunit *test)
 {
 	struct xpool_args args = { .name = "xpool-test-2", .size = REGION };
@@ -2243,6 +2285,55 @@ static void test_destroy_grown(struct kunit *test)
 	drift = before - (long)free_system_pages();
 	KUNIT_EXPECT_LT(test, drift, 4 * (long)REGION_PAGES);
 	kunit_info(test, "8 pools that had grown by 28 MiB, drift %ld pages\n", drift);
+}
+
+/* One of two pools goes with its regions. Expect their addresses to lead nowhere. */
+static void test_destroy_one_of_two(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 2 * REGION), *other;
+	struct xpool_args args = { .name = "xpool-test-2", .size = REGION,
+				   .max_size = 2 * REGION };
+	void *addr[2];
+	int i;
+
+	other = xpool_create(&args);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(other));
+	take_regions(test, other, addr, 2);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(other, addr[i], XBUDDY_MAX_ORDER), 0);
+	KUNIT_EXPECT_EQ(test, stats_of(other).regions, 2ULL);
+	KUNIT_ASSERT_EQ(test, xpool_destroy(other), 0);
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_PTR_EQ(test, xgrow_owner((unsigned long)addr[i]), NULL);
+		KUNIT_EXPECT_EQ(test, xslab_free(addr[i]), -ERANGE);
+	}
+	expect_all_free(test, pool);
+}
+
+/* Each count of a region a page off. Expect the validator to see it. */
+static void test_validate_regions(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 2 * REGION);
+	unsigned long *counts[] = {
+		&pool->grow->spare, &pool->grow->fixed_spare, &pool->nr_pages,
+	};
+	void *addr[2];
+	int i;
+
+	take_regions(test, pool, addr, 2);
+	for (i = 0; i < ARRAY_SIZE(counts); i++) {
+		++*counts[i];
+		KUNIT_EXPECT_EQ(test, xpool_validate(pool), -EUCLEAN);
+		--*counts[i];
+	}
+	for (i = 0; i < 2; i++) {
+		pool->regions[i].used--;
+		KUNIT_EXPECT_EQ(test, xpool_validate(pool), -EUCLEAN);
+		pool->regions[i].used++;
+		KUNIT_EXPECT_EQ(test, xpool_validate(pool), 0);
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[i], XBUDDY_MAX_ORDER), 0);
+	}
+	expect_all_free(test, pool);
 }
 
 /*
@@ -2565,8 +2656,11 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(test_collect_grown),
 	KUNIT_CASE(test_collect_counts_once),
 	KUNIT_CASE(test_grown_addresses),
+	KUNIT_CASE(test_numbers_used_again),
 	KUNIT_CASE(test_pool_over_grown),
 	KUNIT_CASE(test_destroy_grown),
+	KUNIT_CASE(test_destroy_one_of_two),
+	KUNIT_CASE(test_validate_regions),
 	KUNIT_CASE(test_grow_without_memory),
 	KUNIT_CASE(test_grow_metadata),
 	KUNIT_CASE(test_grow_hard),

@@ -12,6 +12,7 @@
 #include <kunit/test.h>
 #include <linux/cpu.h>
 #include <linux/err.h>
+#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/sort.h>
@@ -304,6 +305,175 @@ static void xslab_test_fullest_first(struct kunit *test)
 	check_books(test, cache, 0);
 }
 
+/*
+ * The same over many rounds, beside a cache that is no more than numbers: it takes
+ * objects from the partial slab that has waited longest. It has no magazines.
+ */
+
+/**
+ * struct queued_slab - a slab of the cache that queues its slabs
+ * @used: objects that are held
+ * @list: in the queue of partial slabs, or with the empty ones
+ */
+struct queued_slab {
+	unsigned int		used;
+	struct list_head	list;
+};
+
+/**
+ * struct queue - that cache
+ * @per_slab: objects in a slab
+ * @partial: the queue
+ * @empty: slabs without an object
+ * @nr_empty: of these
+ */
+struct queue {
+	unsigned int		per_slab;
+	struct list_head	partial;
+	struct list_head	empty;
+	unsigned int		nr_empty;
+};
+
+/* Items are objects of either cache, which come and go together. */
+struct item {
+	void			*obj;
+	struct queued_slab	*slab;
+};
+
+/**
+ * struct churn - the two caches, and what is held of both
+ * @cache: the real one
+ * @queue: the other
+ * @rnd: says what is freed
+ * @items: those held come first
+ * @nr: held
+ */
+struct churn {
+	struct xslab_cache	*cache;
+	struct queue		queue;
+	struct rnd_state	rnd;
+	struct item		*items;
+	unsigned int		nr;
+};
+
+static void queue_init(struct queue *queue, struct queued_slab *slabs, unsigned int nr,
+		       unsigned int per_slab)
+{
+	unsigned int i;
+
+	queue->per_slab = per_slab;
+	queue->nr_empty = nr;
+	INIT_LIST_HEAD(&queue->partial);
+	INIT_LIST_HEAD(&queue->empty);
+	for (i = 0; i < nr; i++)
+		list_add_tail(&slabs[i].list, &queue->empty);
+}
+
+/* There are as many slabs as are ever needed. */
+static struct queued_slab *queue_take(struct queue *queue)
+{
+	struct queued_slab *slab;
+
+	slab = list_first_entry_or_null(&queue->partial, struct queued_slab, list);
+	if (!slab)
+		slab = list_first_entry(&queue->empty, struct queued_slab, list);
+	if (!slab->used++) {
+		list_move_tail(&slab->list, &queue->partial);
+		queue->nr_empty--;
+	}
+	if (slab->used == queue->per_slab)
+		list_del_init(&slab->list);
+	return slab;
+}
+
+static void queue_give(struct queue *queue, struct queued_slab *slab)
+{
+	if (slab->used-- == queue->per_slab)
+		list_add_tail(&slab->list, &queue->partial);
+	if (!slab->used) {
+		list_move_tail(&slab->list, &queue->empty);
+		queue->nr_empty++;
+	}
+}
+
+static void churn_take(struct kunit *test, struct churn *churn, unsigned int nr)
+{
+	while (nr--) {
+		struct item *item = &churn->items[churn->nr++];
+
+		take(test, churn->cache, &item->obj, 1);
+		item->slab = queue_take(&churn->queue);
+	}
+}
+
+static void churn_give(struct kunit *test, struct churn *churn, unsigned int nr)
+{
+	while (nr--) {
+		struct item *item = &churn->items[xtest_below(&churn->rnd, churn->nr)];
+
+		give(test, churn->cache, &item->obj, 1);
+		queue_give(&churn->queue, item->slab);
+		*item = churn->items[--churn->nr];
+	}
+}
+
+#define CHURN_SLABS	(1024U / SLOWNESS)
+#define CHURN_DEPOT	max(CHURN_SLABS / 32, 1U)	/* magazines; as by default */
+#define CHURN_ROUNDS	64U
+
+static const size_t churned[] = { 120, 1024, 3584 };
+
+static void churned_name(const size_t *size, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%zu bytes", *size);
+}
+
+KUNIT_ARRAY_PARAM(churned, churned, churned_name);
+
+/*
+ * Free a random half of the objects of many slabs, take half of that again, then
+ * free and take an eighth of all in each round: more than the magazines and the
+ * depot hold, so the slabs serve most. A quarter of them could be empty. Expect
+ * at least half again as many empty ones as where the slabs form a queue.
+ */
+static void xslab_test_fullest_first_churn(struct kunit *test)
+{
+	const size_t *size = test->param_value;
+	const struct xslab_args args = { .name = "churn", .size = *size, .depot = CHURN_DEPOT };
+	struct fixture *f = with_pool(test, 64UL << 20);
+	struct xslab_cache *cache = add_cache(test, f->pool, &args);
+	unsigned int per_slab = stats_of(cache).objects_per_slab;
+	unsigned int all = CHURN_SLABS * per_slab, round;
+	struct churn churn = {
+		.cache = cache,
+		.items = room(test, all, sizeof(struct item)),
+	};
+	unsigned int ours, theirs;
+
+	xtest_seed(test, &churn.rnd);
+	queue_init(&churn.queue, room(test, CHURN_SLABS, sizeof(struct queued_slab)),
+		   CHURN_SLABS, per_slab);
+	churn_take(test, &churn, all);
+	churn_give(test, &churn, all / 2);
+	churn_take(test, &churn, all / 4);
+	for (round = 0; round < CHURN_ROUNDS; round++) {
+		churn_give(test, &churn, all / 8);
+		churn_take(test, &churn, all / 8);
+	}
+
+	/* What the magazines hold goes back, and slabs that are empty then. */
+	KUNIT_EXPECT_GE(test, xslab_cache_shrink(cache), 0);
+	ours = CHURN_SLABS - check_books(test, cache, churn.nr).slabs;
+	theirs = churn.queue.nr_empty;
+	kunit_info(test, "row 11: of %u slabs of %u objects are empty: fullest first %u, queue %u\n",
+		   CHURN_SLABS, per_slab, ours, theirs);
+	KUNIT_EXPECT_LE(test, ours, CHURN_SLABS / 4);
+	KUNIT_EXPECT_GE(test, 2 * ours, 3 * max(theirs, 1U));
+	churn_give(test, &churn, churn.nr);
+	KUNIT_EXPECT_EQ(test, churn.queue.nr_empty, CHURN_SLABS);
+	check_shrinks_to_nothing(test, cache);
+}
+
 #define TAIL_SIZE	100U
 
 /* Free a million objects but the last. Expect one slab to stay, and its object. */
@@ -327,6 +497,57 @@ static void xslab_test_last_object(struct kunit *test)
 		   nr, most, s.slabs);
 	give(test, cache, &objs[nr - 1], 1);
 	check_shrinks_to_nothing(test, cache);
+}
+
+#define SCATTERED_OBJS	(500000U / SLOWNESS)
+#define SCATTERED_SIZE	120U
+
+static void shuffle(struct rnd_state *rnd, void **objs, size_t nr)
+{
+	for (; nr > 1; nr--) {
+		size_t with = xtest_below(rnd, nr);
+
+		swap(objs[nr - 1], objs[with]);
+	}
+}
+
+/*
+ * Free objects in random order, but not the last @kept, and shrink. A slab stays
+ * for each that is kept, at most, and else no page.
+ */
+static void free_scattered(struct kunit *test, size_t kept)
+{
+	struct xslab_cache *cache = with_cache(test, 80UL << 20, SCATTERED_SIZE);
+	void **objs = room(test, SCATTERED_OBJS, sizeof(*objs));
+	struct fixture *f = test->priv;
+	struct xslab_stats s;
+	struct rnd_state rnd;
+	u64 before, after;
+
+	xtest_seed(test, &rnd);
+	take(test, cache, objs, SCATTERED_OBJS);
+	before = pool_stats_of(f->pool).slabs;
+	shuffle(&rnd, objs, SCATTERED_OBJS);
+	give(test, cache, objs, SCATTERED_OBJS - kept);
+	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), kept ? 1 : 0);
+	s = check_books(test, cache, kept);
+	after = pool_stats_of(f->pool).slabs;
+	kunit_info(test, "row 11: %u objects of %u bytes in %llu pages, %zu kept: %llu%% of the pages are back\n",
+		   SCATTERED_OBJS, SCATTERED_SIZE, before, kept, 100 * (before - after) / before);
+	KUNIT_EXPECT_LE(test, s.slabs, (u64)kept);
+	KUNIT_EXPECT_LE(test, after, (u64)kept << s.slab_order);
+	give(test, cache, &objs[SCATTERED_OBJS - kept], kept);
+	check_shrinks_to_nothing(test, cache);
+}
+
+static void xslab_test_scattered(struct kunit *test)
+{
+	free_scattered(test, 0);
+}
+
+static void xslab_test_scattered_kept(struct kunit *test)
+{
+	free_scattered(test, SCATTERED_OBJS / 1000);
 }
 
 /* Take objects until the next one would need a slab more; returns how many. */
@@ -1592,7 +1813,10 @@ static struct kunit_case xslab_test_cases[] = {
 	KUNIT_CASE(xslab_test_lists),
 	KUNIT_CASE(xslab_test_lists_magazines),
 	KUNIT_CASE(xslab_test_fullest_first),
+	KUNIT_CASE_PARAM(xslab_test_fullest_first_churn, churned_gen_params),
 	KUNIT_CASE(xslab_test_last_object),
+	KUNIT_CASE(xslab_test_scattered),
+	KUNIT_CASE(xslab_test_scattered_kept),
 	KUNIT_CASE(xslab_test_boundary),
 	KUNIT_CASE(xslab_test_boundary_bulk),
 	KUNIT_CASE(xslab_test_prefill),

@@ -49,7 +49,7 @@ check_build() { # rig make-arguments...
 	shift
 	kdir=$("$scripts/kernel-build.sh" "$rig")
 	rm -rf "$build/check-$rig"
-	"$scripts/module-build.sh" "$build/check-$rig" "$kdir" ARCH=x86_64 XALLOC_KUNIT=m -j"$(nproc)" "$@"
+	"$scripts/module-build.sh" "$build/check-$rig" "$kdir" ARCH=x86_64 XALLOC_KUNIT=m XALLOC_BENCH=m -j"$(nproc)" "$@"
 }
 
 # Linux 7.2 wants a newer sparse than Debian 12 has and then goes without
