@@ -395,6 +395,8 @@ static inline unsigned long xpool_used(const struct xpool *pool)
 unsigned long xpool_idle(const struct xpool *pool);
 bool xpool_over_cache(const struct xpool *pool);
 bool xpool_cached_add(struct xpool *pool, long pages);
+unsigned long xpool_collect_locked(struct xpool *pool, bool force);
+int xpool_set_limits_locked(struct xpool *pool, const struct xpool_limits *limits);
 
 /*
  * Pools that grow (xgrow.c)
@@ -765,6 +767,7 @@ struct xdecay *xslab_cache_decay(struct xslab_cache *cache);
 struct xmag *xslab_cache_mag(struct xslab_cache *cache);
 unsigned long xslab_empty_pages(struct xslab_cache *cache);
 unsigned long xslab_trim(struct xslab_cache *cache, unsigned long pages);
+unsigned int xslab_live_in(struct xslab_cache *cache, struct xpage *slab);
 struct xslab_cache *xslab_cache_next(struct xslab_cache *cache);
 
 /*
@@ -773,6 +776,9 @@ struct xslab_cache *xslab_cache_next(struct xslab_cache *cache);
 void xcurve_step(struct xcurve *curve, unsigned int epochs, unsigned long unused);
 void xcurve_add(struct xcurve *curve, unsigned int age, unsigned long pages);
 unsigned long xcurve_limit(const struct xcurve *curve);
+int xdecay_set_pool(struct xpool *pool, long ms);
+int xdecay_set_cache(struct xslab_cache *cache, long ms);
+long xdecay_of_cache(struct xslab_cache *cache);
 unsigned long xdecay_runs(void);
 int xdecay_init(long ms);
 void xdecay_exit(void);

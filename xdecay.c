@@ -482,6 +482,17 @@ static void restart_cache(struct xslab_cache *cache)
 	restart(&h);
 }
 
+/* xslab_cache_set_decay(), for who holds xpool_registry. */
+int xdecay_set_cache(struct xslab_cache *cache, long ms)
+{
+	if (!is_valid(ms))
+		return -EINVAL;
+	xslab_cache_decay(cache)->ms = ms;
+	restart_cache(cache);
+	mod_delayed_work(queue, &worker, 0);
+	return 0;
+}
+
 /**
  * xslab_cache_set_decay() - say how long a cache keeps what nobody uses
  * @cache: the cache
@@ -496,16 +507,21 @@ static void restart_cache(struct xslab_cache *cache)
  */
 int xslab_cache_set_decay(struct xslab_cache *cache, long ms)
 {
-	if (!is_valid(ms))
-		return -EINVAL;
+	int err;
+
 	mutex_lock(&xpool_registry);
-	xslab_cache_decay(cache)->ms = ms;
-	restart_cache(cache);
+	err = xdecay_set_cache(cache, ms);
 	mutex_unlock(&xpool_registry);
-	mod_delayed_work(queue, &worker, 0);
-	return 0;
+	return err;
 }
 EXPORT_SYMBOL_GPL(xslab_cache_set_decay);
+
+/* xslab_cache_get_decay(), for who holds xpool_registry. */
+long xdecay_of_cache(struct xslab_cache *cache)
+{
+	lockdep_assert_held(&xpool_registry);
+	return cache_holder(cache).ms;
+}
 
 /**
  * xslab_cache_get_decay() - how long a cache keeps what nobody uses
@@ -519,7 +535,7 @@ long xslab_cache_get_decay(struct xslab_cache *cache)
 	long ms;
 
 	mutex_lock(&xpool_registry);
-	ms = cache_holder(cache).ms;
+	ms = xdecay_of_cache(cache);
 	mutex_unlock(&xpool_registry);
 	return ms;
 }
@@ -534,6 +550,22 @@ static void restart_heirs(struct xpool *pool)
 		if (xslab_cache_pool(cache) == pool &&
 		    xslab_cache_decay(cache)->ms == XDECAY_INHERIT)
 			restart_cache(cache);
+}
+
+/* xpool_set_decay(), for who holds xpool_registry. */
+int xdecay_set_pool(struct xpool *pool, long ms)
+{
+	struct holder h;
+
+	if (!is_valid(ms))
+		return -EINVAL;
+	WRITE_ONCE(pool->decay.ms, ms);
+	restart_heirs(pool);
+	h = pool_holder(pool);
+	if (pool->grow)
+		restart(&h);
+	mod_delayed_work(queue, &worker, 0);
+	return 0;
 }
 
 /**
@@ -551,19 +583,12 @@ static void restart_heirs(struct xpool *pool)
  */
 int xpool_set_decay(struct xpool *pool, long ms)
 {
-	struct holder h;
+	int err;
 
-	if (!is_valid(ms))
-		return -EINVAL;
 	mutex_lock(&xpool_registry);
-	WRITE_ONCE(pool->decay.ms, ms);
-	restart_heirs(pool);
-	h = pool_holder(pool);
-	if (pool->grow)
-		restart(&h);
+	err = xdecay_set_pool(pool, ms);
 	mutex_unlock(&xpool_registry);
-	mod_delayed_work(queue, &worker, 0);
-	return 0;
+	return err;
 }
 EXPORT_SYMBOL_GPL(xpool_set_decay);
 

@@ -2024,6 +2024,23 @@ void **xslab_cache_observed(struct xslab_cache *cache)
 	return &cache->observed;
 }
 
+/*
+ * Objects that clients hold in a slab, which may be somebody else's by now. Where there
+ * are no live checks, those in magazines count too. Any context.
+ */
+unsigned int xslab_live_in(struct xslab_cache *cache, struct xpage *slab)
+{
+	unsigned long offset = ((slab - cache->pages) << PAGE_SHIFT) + cache->slack;
+	unsigned int i, nr = 0;
+
+	if (!cache->live)
+		return cache->per_slab - min_t(unsigned int, count_free(cache, slab),
+					       cache->per_slab);
+	for (i = 0; i < cache->per_slab; i++, offset += cache->stride)
+		nr += data_race(cache->live[offset >> cache->check.live_shift]);
+	return nr;
+}
+
 struct xdecay *xslab_cache_decay(struct xslab_cache *cache)
 {
 	return &cache->decay;
