@@ -780,6 +780,8 @@ int xdecay_set_pool(struct xpool *pool, long ms);
 int xdecay_set_cache(struct xslab_cache *cache, long ms);
 long xdecay_of_cache(struct xslab_cache *cache);
 unsigned long xdecay_runs(void);
+void xdecay_hold(void);
+void xdecay_release(void);
 int xdecay_init(long ms);
 void xdecay_exit(void);
 

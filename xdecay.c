@@ -439,6 +439,19 @@ unsigned long xdecay_runs(void)
 }
 EXPORT_SYMBOL_GPL(xdecay_runs);
 
+/* Keep the worker from its work, for tests; and let it go on. */
+void xdecay_hold(void)
+{
+	mutex_lock(&xpool_registry);
+}
+EXPORT_SYMBOL_GPL(xdecay_hold);
+
+void xdecay_release(void)
+{
+	mutex_unlock(&xpool_registry);
+}
+EXPORT_SYMBOL_GPL(xdecay_release);
+
 static void run_now(struct irq_work *unused)
 {
 	mod_delayed_work(queue, &worker, 0);

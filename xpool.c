@@ -88,7 +88,6 @@
 
 /* Protects the lists of pools and of caches, and all that comes and goes. */
 DEFINE_MUTEX(xpool_registry);
-EXPORT_SYMBOL_GPL(xpool_registry);
 LIST_HEAD(xpool_list);
 BLOCKING_NOTIFIER_HEAD(xobservers);
 

@@ -2036,8 +2036,10 @@ unsigned int xslab_live_in(struct xslab_cache *cache, struct xpage *slab)
 	if (!cache->live)
 		return cache->per_slab - min_t(unsigned int, count_free(cache, slab),
 					       cache->per_slab);
-	for (i = 0; i < cache->per_slab; i++, offset += cache->stride)
+	for (i = 0; i < cache->per_slab; i++, offset += cache->stride) {
+		/* An object may come or go meanwhile: then either answer is right. */
 		nr += data_race(cache->live[offset >> cache->check.live_shift]);
+	}
 	return nr;
 }
 

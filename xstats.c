@@ -472,6 +472,7 @@ static int pool_collect_set(void *pool, long force)
 	xpool_collect_locked(pool, force);
 	return 0;
 }
+
 DEFINE_WRITE_FILE(pool_collect);
 
 static int all_collect_set(void *unused, long force)
@@ -483,6 +484,7 @@ static int all_collect_set(void *unused, long force)
 		err = err ?: pool_collect_set(pool, force);
 	return err;
 }
+
 DEFINE_WRITE_FILE(all_collect);
 
 static int cache_collect_set(void *cache, long force)
@@ -495,6 +497,7 @@ static int cache_collect_set(void *cache, long force)
 		xslab_trim(cache, ULONG_MAX);
 	return 0;
 }
+
 DEFINE_WRITE_FILE(cache_collect);
 
 static int pool_decay_set(void *pool, long ms)
@@ -506,6 +509,7 @@ static long pool_decay_get(void *pool)
 {
 	return xpool_get_decay(pool);
 }
+
 DEFINE_NUMBER_FILE(pool_decay);
 
 static int cache_decay_set(void *cache, long ms)
@@ -517,6 +521,7 @@ static long cache_decay_get(void *cache)
 {
 	return xdecay_of_cache(cache);
 }
+
 DEFINE_NUMBER_FILE(cache_decay);
 
 /* Each limit is a number of pages; no limit is -1, and a reserve is never that. */
@@ -561,18 +566,21 @@ static int pool_hard_set(void *pool, long value)
 {
 	return set_pool_limit(pool, offsetof(struct xpool_limits, hard), value);
 }
+
 DEFINE_NUMBER_FILE(pool_hard);
 
 static int pool_cache_set(void *pool, long value)
 {
 	return set_pool_limit(pool, offsetof(struct xpool_limits, cache), value);
 }
+
 DEFINE_NUMBER_FILE(pool_cache);
 
 static int pool_reserve_set(void *pool, long value)
 {
 	return set_pool_limit(pool, offsetof(struct xpool_limits, reserve), value);
 }
+
 DEFINE_NUMBER_FILE(pool_reserve);
 
 /*

@@ -553,6 +553,20 @@ static void test_woken_by_free(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, wait_for_none(f->cache));
 }
 
+/* The same past magazines: what wakes is the slab that becomes empty. */
+static void test_woken_by_empty_slab(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	KUNIT_ASSERT_EQ(test, xslab_cache_set_decay(f->cache, 50), 0);
+	take(test, f->cache, f->objs, 1000);
+	KUNIT_ASSERT_TRUE(test, wait_for_rest(200));
+	KUNIT_EXPECT_GT(test, pages_of(f->cache), 0UL);
+	xslab_cache_free_bulk(f->cache, 1000, f->objs);
+	memset(f->objs, 0, 1000 * sizeof(*f->objs));
+	KUNIT_EXPECT_TRUE(test, wait_for_none(f->cache));
+}
+
 /* Whoever allocates and frees does the worker's work at no time: it waits for us. */
 static void test_off_the_path(struct kunit *test)
 {
@@ -563,17 +577,17 @@ static void test_off_the_path(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, xslab_cache_set_decay(f->cache, 20), 0);
 	take(test, f->cache, f->objs, f->nr);
 	before = pages_of(f->cache);
-	mutex_lock(&xpool_registry);
+	xdecay_hold();
 	free_all(f);
 	for (i = 0; i < 1000; i++) {
 		void *obj = xslab_cache_alloc(f->cache, GFP_KERNEL);
 
 		KUNIT_EXPECT_EQ(test, xslab_cache_free(f->cache, obj), 0);
 		if (!(i % 10))
-			msleep(1);
+			usleep_range(1000, 2000);
 	}
 	KUNIT_EXPECT_EQ(test, pages_of(f->cache), before);
-	mutex_unlock(&xpool_registry);
+	xdecay_release();
 	KUNIT_EXPECT_TRUE(test, wait_for_none(f->cache));
 }
 
@@ -617,7 +631,7 @@ static unsigned long take_pages(struct xpool *pool, void **pages, unsigned long 
 		if (pages[got])
 			got++;
 		else
-			msleep(1);
+			usleep_range(1000, 2000);
 	}
 	return got;
 }
@@ -812,6 +826,7 @@ static struct kunit_case decay_cases[] = {
 	KUNIT_CASE(test_prefill),
 	KUNIT_CASE(test_sleep_and_wake),
 	KUNIT_CASE(test_woken_by_free),
+	KUNIT_CASE(test_woken_by_empty_slab),
 	KUNIT_CASE(test_off_the_path),
 	KUNIT_CASE(test_destroy_under_decay),
 	KUNIT_CASE(test_pool),
