@@ -3,7 +3,7 @@
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 
-.PHONY: all headers clean demo vm test test-fast check bench bench-fast help
+.PHONY: all headers clean demo vm test test-fast rows check bench bench-fast help
 .DEFAULT_GOAL := all
 
 all: headers
@@ -33,6 +33,9 @@ test:
 test-fast:
 	@scripts/test.sh um-smp
 
+rows:
+	@scripts/rows.sh
+
 check:
 	@scripts/check.sh
 
@@ -49,6 +52,7 @@ help:
 	@echo 'make test       every suite on every kernel; a cold run builds the kernels'
 	@echo '                KERNEL="um-smp um-debug" SUITE="xslab params" select some'
 	@echo 'make test-fast  the suites on UML alone'
+	@echo 'make rows       what the tests measure, beside the targets'
 	@echo 'make check      checkpatch, sparse, W=1, clang, shellcheck'
 	@echo 'make bench      xalloc against the kernel allocators, all ways; bench-fast: one'
 	@echo 'make clean      remove what was built here; the cache of kernels stays in'

@@ -64,6 +64,64 @@ static inline bool xlock(raw_spinlock_t *lock, unsigned long *flags)
 }
 
 /*
+ * Watching: a layer above wants to know, once, when there is something unused
+ */
+
+/**
+ * struct xwatch - whom to tell
+ * @wake: clears @asleep and sees to it that somebody looks; any context, also NMI
+ *	and with raw locks held. NULL: nobody ever sleeps
+ * @asleep: he wants to be told
+ * @at_once: what is unused is not to be kept: who sees it gives it back
+ */
+struct xwatch {
+	void	(*wake)(struct xwatch *watch);
+	bool	asleep;
+	bool	at_once;
+};
+
+static inline void xwatch_tell(struct xwatch *watch)
+{
+	if (unlikely(READ_ONCE(watch->asleep)))
+		watch->wake(watch);
+}
+
+/*
+ * Decay (xdecay.c). Pools and caches have the state, and use no more of it than
+ * the watch.
+ */
+
+#define XDECAY_EPOCHS	16U
+
+/**
+ * struct xcurve - what may stay of the pages that became unused
+ * @kept: unused pages at the end of the last epoch
+ * @fresh: pages that became unused, by the epochs that have passed since
+ */
+struct xcurve {
+	unsigned long	kept;
+	unsigned long	fresh[XDECAY_EPOCHS];
+};
+
+/**
+ * struct xdecay - the decay of a pool or a cache; but @watch under xpool_registry
+ * @watch: tells when there is something unused
+ * @ms: the time after which nothing unused is left; -1: never; XDECAY_INHERIT
+ * @end: of the current epoch, in ns; 0: none has begun
+ * @operations: so far, when last looked
+ * @quiet: epochs since then in which there were none
+ * @curve: what may stay
+ */
+struct xdecay {
+	struct xwatch	watch;
+	long		ms;
+	u64		end;
+	u64		operations;
+	unsigned int	quiet;
+	struct xcurve	curve;
+};
+
+/*
  * Pools (xpool.c)
  */
 
@@ -235,6 +293,7 @@ struct xpool {
 	unsigned int		nr_caches;	/* under xpool_registry */
 	struct xlive		*live[XPOOL_LIVE_SHIFTS]; /* likewise */
 	void			*observed;	/* of the observer */
+	struct xdecay		decay;
 
 	raw_spinlock_t		client_lock;
 	struct list_head	clients;
@@ -336,6 +395,8 @@ static inline unsigned long xpool_used(const struct xpool *pool)
 unsigned long xpool_idle(const struct xpool *pool);
 bool xpool_over_cache(const struct xpool *pool);
 bool xpool_cached_add(struct xpool *pool, long pages);
+unsigned long xpool_collect_locked(struct xpool *pool, bool force);
+int xpool_set_limits_locked(struct xpool *pool, const struct xpool_limits *limits);
 
 /*
  * Pools that grow (xgrow.c)
@@ -385,6 +446,8 @@ void xgrow_trim(struct xpool *pool);
 unsigned long xgrow_now(struct xpool *pool);
 void xgrow_mark(struct xpool *pool);
 unsigned long xgrow_return_all(struct xpool *pool);
+unsigned long xpool_idle_pages(struct xpool *pool, bool all);
+unsigned long xpool_trim(struct xpool *pool, unsigned long pages);
 struct xpool *xgrow_owner(unsigned long addr);
 bool xgrow_overlaps(unsigned long addr, unsigned long bytes);
 bool xgrow_valid(const struct xpool *pool);
@@ -496,6 +559,8 @@ struct xdepot {
  * @detour: the fast path is never to be taken
  * @careful: interrupts are off while the depot is locked
  * @shut: to stay closed when it is opened; changed while it is closed
+ * @parked: empty, and the next operation leads the fast path back and tells @watch
+ * @watch: whom to tell
  * @routes: copies of @cpus, for fast paths that have another place for them
  * @slow: what the slow paths count
  * @slots: the memory of all magazines
@@ -513,6 +578,8 @@ struct xmag {
 	bool			detour;
 	bool			careful;
 	bool			shut;
+	bool			parked;
+	struct xwatch		*watch;
 	struct xmag_cpu __percpu **routes[XMAG_ROUTES];
 	struct xmag_slow __percpu *slow;
 	void			**slots;
@@ -545,6 +612,9 @@ void xmag_free_slow(struct xmag *mag, void *obj);
 void xmag_close(struct xmag *mag);
 void xmag_open(struct xmag *mag);
 void xmag_drain_closed(struct xmag *mag);
+void xmag_drain(struct xmag *mag);
+void xmag_set_watch(struct xmag *mag, struct xwatch *watch);
+void xmag_park(struct xmag *mag);
 unsigned int xmag_take_full(struct xmag *mag, void **objs);
 unsigned long xmag_drain_depot(struct xmag *mag);
 void xmag_count(struct xmag *mag, struct xmag_count *count);
@@ -683,6 +753,9 @@ static __always_inline void xmag_free(struct xmag *mag, void *obj)
 /*
  * Pages for clients (xpage.c)
  */
+void xpage_drain(struct xpool *pool);
+void xpage_park(struct xpool *pool);
+void xpage_set_watch(struct xpool *pool, struct xwatch *watch);
 int xpage_init_default(const struct xpool_args *args);
 void xpage_exit_default(void);
 
@@ -693,7 +766,27 @@ extern struct list_head xslab_list;	/* under xpool_registry */
 void xslab_set_checks(bool on);
 struct xpool *xslab_cache_pool(const struct xslab_cache *cache);
 void **xslab_cache_observed(struct xslab_cache *cache);
+struct xdecay *xslab_cache_decay(struct xslab_cache *cache);
+struct xmag *xslab_cache_mag(struct xslab_cache *cache);
+unsigned long xslab_empty_pages(struct xslab_cache *cache);
+unsigned long xslab_trim(struct xslab_cache *cache, unsigned long pages);
+unsigned int xslab_live_in(struct xslab_cache *cache, struct xpage *slab);
 struct xslab_cache *xslab_cache_next(struct xslab_cache *cache);
+
+/*
+ * Decay (xdecay.c)
+ */
+void xcurve_step(struct xcurve *curve, unsigned int epochs, unsigned long unused);
+void xcurve_add(struct xcurve *curve, unsigned int age, unsigned long pages);
+unsigned long xcurve_limit(const struct xcurve *curve);
+int xdecay_set_pool(struct xpool *pool, long ms);
+int xdecay_set_cache(struct xslab_cache *cache, long ms);
+long xdecay_of_cache(struct xslab_cache *cache);
+unsigned long xdecay_runs(void);
+void xdecay_hold(void);
+void xdecay_release(void);
+int xdecay_init(long ms);
+void xdecay_exit(void);
 
 /*
  * Statistics (xstats.c)

@@ -189,8 +189,10 @@ void xgrow_use(struct xpool *pool, const struct xpage *page, long nr)
 	if (!region->used)
 		WRITE_ONCE(*spare, *spare - region->nr);
 	region->used += nr;
-	if (!region->used)
+	if (!region->used) {
 		WRITE_ONCE(*spare, *spare + region->nr);
+		xwatch_tell(&pool->decay.watch);
+	}
 }
 
 /* With fewer free pages than this the pool grows. */
@@ -302,6 +304,8 @@ static void count_region(struct xpool *pool, long nr)
 	lockdep_assert_held(&pool->lock);
 	WRITE_ONCE(pool->nr_pages, pool->nr_pages + nr);
 	WRITE_ONCE(pool->grow->spare, pool->grow->spare + nr);
+	if (nr > 0)
+		xwatch_tell(&pool->decay.watch);
 }
 
 /* False: nobody wants it any more. */
@@ -500,6 +504,34 @@ unsigned long xgrow_return_all(struct xpool *pool)
 	while (return_region(pool, true))
 		cond_resched();
 	return READ_ONCE(pool->grow->unused);
+}
+
+/*
+ * Pages of empty regions that xpool_trim() could give back now; unless @all, as long
+ * as the pool would not want them again.
+ */
+unsigned long xpool_idle_pages(struct xpool *pool, bool all)
+{
+	unsigned long flags, idle, spared;
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	idle = pool->grow->spare;
+	spared = pool->buddy.nr_free;
+	spared = spared > low_mark(pool) ? spared - low_mark(pool) : 0;
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	return all ? idle : round_down(min(idle, spared), XPOOL_CHUNK_PAGES);
+}
+
+/* Give back empty regions, @pages of them at most. Process context. Returns the pages. */
+unsigned long xpool_trim(struct xpool *pool, unsigned long pages)
+{
+	unsigned long done = 0;
+
+	while (pages - done >= XPOOL_CHUNK_PAGES && return_region(pool, true)) {
+		done += XPOOL_CHUNK_PAGES;
+		cond_resched();
+	}
+	return done;
 }
 
 /*

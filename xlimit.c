@@ -91,10 +91,12 @@ static void collect_clients(struct xpool *pool, bool force)
 	xpool_settle(pool);
 }
 
-static unsigned long collect(struct xpool *pool, bool force)
+/* xpool_collect(), for who holds xpool_registry. */
+unsigned long xpool_collect_locked(struct xpool *pool, bool force)
 {
 	unsigned long before, after;
 
+	lockdep_assert_held(&xpool_registry);
 	xgrow_mark(pool);
 	before = xpool_used(pool);
 	collect_clients(pool, force);
@@ -122,7 +124,7 @@ unsigned long xpool_collect(struct xpool *pool, bool force)
 	unsigned long pages;
 
 	mutex_lock(&xpool_registry);
-	pages = collect(pool, force);
+	pages = xpool_collect_locked(pool, force);
 	mutex_unlock(&xpool_registry);
 	return pages;
 }
@@ -229,6 +231,13 @@ static int set_limits(struct xpool *pool, const struct xpool_limits *limits)
 	return err;
 }
 
+/* xpool_set_limits(), for who holds xpool_registry. */
+int xpool_set_limits_locked(struct xpool *pool, const struct xpool_limits *limits)
+{
+	lockdep_assert_held(&xpool_registry);
+	return check_limits(pool, limits) ?: set_limits(pool, limits);
+}
+
 /**
  * xpool_set_limits() - say what a pool may have and keep
  * @pool: the pool
@@ -247,7 +256,7 @@ int xpool_set_limits(struct xpool *pool, const struct xpool_limits *limits)
 	int err;
 
 	mutex_lock(&xpool_registry);
-	err = check_limits(pool, limits) ?: set_limits(pool, limits);
+	err = xpool_set_limits_locked(pool, limits);
 	mutex_unlock(&xpool_registry);
 	return err;
 }

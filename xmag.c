@@ -66,6 +66,17 @@
  * for ever, and the slow path uses the own ones as always. What only some owners
  * need costs the others nothing.
  *
+ * Parking
+ *
+ * Who gives back what is unused has to know when there is something again, and the
+ * fast path has no instruction to spare for telling him. So he parks magazines that
+ * nobody used for a while: they are emptied, and the fast path is led to the
+ * busy ones. The next operation fails there, takes the slow path, finds that the
+ * magazines are parked, leads the fast path back and tells. It is the only one
+ * that pays. It may do so at the very moment when somebody closes: so who closes
+ * looks, after the grace period, whether the fast path was led back meanwhile, and
+ * begins again. It cannot be a third time.
+ *
  * Locks: depot->lock protects the depot, and is held to exchange two pointers,
  * or to spill one magazine. Interrupts stay on meanwhile, so one that needs the
  * lock may have interrupted its holder. Hence nobody waits for it: operations try
@@ -329,6 +340,36 @@ static void free_past(struct xmag *mag, void *obj)
 	mag->ops->drain(mag, &obj, 1);
 }
 
+/* Lead the fast paths to @cpus. */
+static void set_routes(struct xmag *mag, struct xmag_cpu __percpu *cpus)
+{
+	unsigned int i;
+
+	/* Pairs with xmag_try_alloc(): what was done to the magazines comes first. */
+	smp_store_release(&mag->cpus, cpus);
+	for (i = 0; i < XMAG_ROUTES && mag->routes[i]; i++)
+		smp_store_release(mag->routes[i], cpus);	/* likewise */
+}
+
+static bool is_led_to(const struct xmag *mag, struct xmag_cpu __percpu *cpus)
+{
+	unsigned int i;
+
+	for (i = 0; i < XMAG_ROUTES && mag->routes[i]; i++)
+		if (READ_ONCE(*mag->routes[i]) != cpus)
+			return false;
+	return READ_ONCE(mag->cpus) == cpus;
+}
+
+/* The first operation on parked magazines. Any context, between enter and leave. */
+static noinline void unpark(struct xmag *mag)
+{
+	WRITE_ONCE(mag->parked, false);
+	if (!mag->detour)
+		set_routes(mag, mag->own);
+	xwatch_tell(mag->watch);
+}
+
 /* The rest of xmag_alloc(), where the loaded magazine could not serve. */
 noinline void *xmag_alloc_slow(struct xmag *mag)
 {
@@ -337,6 +378,8 @@ noinline void *xmag_alloc_slow(struct xmag *mag)
 
 	if (!xmag_enter_slow(mag, &cpu))
 		return alloc_past(mag);
+	if (unlikely(READ_ONCE(mag->parked)))
+		unpark(mag);
 	if (xmag_is_empty(cpu))
 		load(mag, cpu);
 	if (!xmag_is_empty(cpu))
@@ -355,6 +398,8 @@ noinline void xmag_free_slow(struct xmag *mag, void *obj)
 		free_past(mag, obj);
 		return;
 	}
+	if (unlikely(READ_ONCE(mag->parked)))
+		unpark(mag);
 	if (xmag_is_full(cpu))
 		unload(mag, cpu);
 	xmag_push(cpu, obj);
@@ -366,24 +411,15 @@ EXPORT_SYMBOL_GPL(xmag_free_slow);
  * The magazines of all CPUs
  */
 
-/* Lead the fast paths to @cpus. */
-static void set_routes(struct xmag *mag, struct xmag_cpu __percpu *cpus)
-{
-	unsigned int i;
-
-	/* Pairs with xmag_try_alloc(): what was done to the magazines comes first. */
-	smp_store_release(&mag->cpus, cpus);
-	for (i = 0; i < XMAG_ROUTES && mag->routes[i]; i++)
-		smp_store_release(mag->routes[i], cpus);	/* likewise */
-}
-
 /* Take the magazines away from all CPUs. May sleep; ends with xmag_open(). */
 void xmag_close(struct xmag *mag)
 {
 	mutex_lock(&mag->closing);
 	WRITE_ONCE(mag->closed, true);
-	set_routes(mag, &xmag_closed);
-	synchronize_rcu_expedited();
+	do {
+		set_routes(mag, &xmag_closed);
+		synchronize_rcu_expedited();
+	} while (unlikely(!is_led_to(mag, &xmag_closed)));	/* by unpark() */
 }
 EXPORT_SYMBOL_GPL(xmag_close);
 
@@ -392,7 +428,7 @@ void xmag_open(struct xmag *mag)
 	if (!mag->shut) {
 		/* Pairs with xmag_enter_slow(). */
 		smp_store_release(&mag->closed, false);
-		if (!mag->detour)
+		if (!mag->detour && !READ_ONCE(mag->parked))
 			set_routes(mag, mag->own);
 	}
 	mutex_unlock(&mag->closing);
@@ -419,6 +455,24 @@ void xmag_drain_closed(struct xmag *mag)
 	empty_depot(mag);
 }
 EXPORT_SYMBOL_GPL(xmag_drain_closed);
+
+/* Empty all magazines and the depot into the owner. May sleep. */
+void xmag_drain(struct xmag *mag)
+{
+	xmag_close(mag);
+	xmag_drain_closed(mag);
+	xmag_open(mag);
+}
+
+/* The same, and the next operation tells the one who watches. May sleep. */
+void xmag_park(struct xmag *mag)
+{
+	xmag_close(mag);
+	xmag_drain_closed(mag);
+	WRITE_ONCE(mag->parked, true);
+	xmag_open(mag);
+}
+EXPORT_SYMBOL_GPL(xmag_park);
 
 /*
  * A CPU is gone: its full magazines go to the depot as they are. What is left,
@@ -586,6 +640,15 @@ void xmag_add_route(struct xmag *mag, struct xmag_cpu __percpu **route)
 	mag->routes[i] = route;
 	*route = mag->cpus;
 }
+
+/* They are parked, and @watch is told of the first operation. Before it. */
+void xmag_set_watch(struct xmag *mag, struct xwatch *watch)
+{
+	mag->watch = watch;
+	mag->parked = true;
+	set_routes(mag, &xmag_closed);
+}
+EXPORT_SYMBOL_GPL(xmag_set_watch);
 
 /* The owner takes what is in the magazines first, or knows that it is nothing. */
 void xmag_destroy(struct xmag *mag)

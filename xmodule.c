@@ -20,7 +20,8 @@
 
 #include "internal.h"
 
-#define XMODULE_SIZE	SZ_64M
+#define XMODULE_SIZE		SZ_64M
+#define XMODULE_DECAY_MS	10000	/* as jemalloc's */
 
 static char *size;
 module_param(size, charp, 0444);
@@ -41,6 +42,10 @@ MODULE_PARM_DESC(reserve_mem, "name of a range reserved with reserve_mem= at boo
 static bool checks = true;
 module_param(checks, bool, 0444);
 MODULE_PARM_DESC(checks, "refuse double frees at once (default y); n finds them when a magazine is flushed");
+
+static char *decay_ms;
+module_param(decay_ms, charp, 0444);
+MODULE_PARM_DESC(decay_ms, "milliseconds after which unused memory has gone back; 0: at once, -1: never (default 10000)");
 
 /* 10, 20, 30 ... for K, M, G ...; 0 for a digit; -1 for anything else. */
 static int suffix_shift(const char *text, size_t len)
@@ -135,14 +140,25 @@ static int parse_parameters(struct xpool_args *args)
 	return parse_max_size(args) ?: parse_base(args);
 }
 
+static int parse_decay(long *ms)
+{
+	*ms = XMODULE_DECAY_MS;
+	if (!decay_ms || !kstrtol(decay_ms, 0, ms))
+		return 0;
+	pr_err("decay_ms=%s: not a number; give milliseconds, 0 for at once or -1 for never\n",
+	       decay_ms);
+	return -EINVAL;
+}
+
 static int __init xmodule_init(void)
 {
 	struct xpool_args args = { .name = "default" };
+	long ms;
 	int err;
 
 	if (xcompat_untested_kernel())
 		pr_notice("this kernel is newer than those that xalloc was tested with\n");
-	err = parse_parameters(&args);
+	err = parse_parameters(&args) ?: parse_decay(&ms);
 	if (err)
 		return err;
 	xslab_set_checks(checks);
@@ -153,11 +169,16 @@ static int __init xmodule_init(void)
 	err = xstats_init();
 	if (err)
 		goto undo_mag;
-	err = xpage_init_default(&args);
+	err = xdecay_init(ms);
 	if (err)
 		goto undo_stats;
+	err = xpage_init_default(&args);
+	if (err)
+		goto undo_decay;
 	return 0;
 
+undo_decay:
+	xdecay_exit();
 undo_stats:
 	xstats_exit();
 undo_mag:
@@ -168,6 +189,7 @@ undo_mag:
 static void __exit xmodule_exit(void)
 {
 	xpage_exit_default();
+	xdecay_exit();
 	xstats_exit();
 	xmag_subsys_exit();
 }

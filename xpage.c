@@ -642,16 +642,33 @@ EXPORT_SYMBOL_GPL(xpool_free_pages_bulk);
  * All of a pool
  */
 
-static void drain_magazines(struct xpool *pool)
+/* What is kept for the next goes to the pool. May sleep. */
+void xpage_drain(struct xpool *pool)
 {
 	unsigned int i;
 
-	for (i = 0; i < pool->mags->nr; i++) {
-		xmag_close(&pool->mags->of[i].mag);
-		xmag_drain_closed(&pool->mags->of[i].mag);
-		xmag_open(&pool->mags->of[i].mag);
-	}
+	for (i = 0; i < pool->mags->nr; i++)
+		xmag_drain(&pool->mags->of[i].mag);
 	xpool_settle(pool);
+}
+
+/* The same, and the next operation on a magazine tells the one who watches. */
+void xpage_park(struct xpool *pool)
+{
+	unsigned int i;
+
+	for (i = 0; i < pool->mags->nr; i++)
+		xmag_park(&pool->mags->of[i].mag);
+	xpool_settle(pool);
+}
+
+/* Before the pool is used. */
+void xpage_set_watch(struct xpool *pool, struct xwatch *watch)
+{
+	unsigned int i;
+
+	for (i = 0; i < pool->mags->nr; i++)
+		xmag_set_watch(&pool->mags->of[i].mag, watch);
 }
 
 static unsigned long page_collect(struct xclient *client, bool force)
@@ -661,7 +678,7 @@ static unsigned long page_collect(struct xclient *client, bool force)
 
 	if (!force)
 		return page_reclaim(client);
-	drain_magazines(mags->pool);
+	xpage_drain(mags->pool);
 	after = xpool_used(mags->pool);
 	return before > after ? before - after : 0;
 }
@@ -977,7 +994,7 @@ static int destroy(struct xpool *pool)
 {
 	struct xpool_stats stats;
 
-	drain_magazines(pool);
+	xpage_drain(pool);
 	xpool_stats(pool, &stats);
 	if (pool->nr_caches || stats.pages || stats.slabs) {
 		atomic_long_inc(&pool->errors);

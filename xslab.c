@@ -23,9 +23,9 @@
  *	3. a free slab
  *	4. a new slab from the pool, and with it what other caches can spare
  *
- * A free slab stays with its cache until xslab_cache_shrink(), or until the pool
- * runs dry and asks for it: an allocation and a free at the edge of a slab cost
- * nothing but a bit.
+ * A free slab stays with its cache until xslab_cache_shrink(), until the pool
+ * runs dry and asks for it, or until it has not been needed for a while (xdecay.c):
+ * an allocation and a free at the edge of a slab cost nothing but a bit.
  *
  * Representation
  *
@@ -114,6 +114,7 @@ static_assert(PAGE_SIZE / XSLAB_MIN_STRIDE <= XSLAB_MAX_PER_SLAB);
 #define XSLAB_DEPOT		32U	/* magazines, unless asked for otherwise */
 #define XSLAB_MAGAZINE_BYTES	SZ_64K	/* of objects that a magazine holds at most */
 #define XSLAB_CHUNK		64U	/* objects of a bulk operation under one lock */
+#define XSLAB_RELEASE		16U	/* slabs that are given back under one lock */
 #define XSLAB_FLAGS		(XSLAB_HWCACHE_ALIGN | XSLAB_NO_CHECKS)
 
 /**
@@ -192,6 +193,7 @@ struct xslab_cache {
 	size_t			align;
 	char			name[XSLAB_NAME_MAX];
 	void			*observed;
+	struct xdecay		decay;
 };
 
 LIST_HEAD(xslab_list);
@@ -308,6 +310,8 @@ static void list_slab(struct xslab_cache *cache, struct xpage *slab, unsigned in
 	list_add(&slab->list, &cache->lists[to]);
 	cache->nr[to]++;
 	cache->occupied |= BIT(to);
+	if (to == XSLAB_FREE)
+		xwatch_tell(&cache->decay.watch);
 }
 
 static void unlist_slab(struct xslab_cache *cache, struct xpage *slab, unsigned int from)
@@ -417,6 +421,16 @@ static noinline void report_lost(struct xslab_cache *cache, void *obj)
 	atomic_long_inc(&cache->errors);
 	pr_err_ratelimited("cache %s: object %p was freed twice, found late\n",
 			   cache->name, obj);
+}
+
+static unsigned int release_some(struct xslab_cache *cache, unsigned int most);
+
+/* After objects were put, without the lock: a slab that is empty may not wait. */
+static __always_inline void release_at_once(struct xslab_cache *cache)
+{
+	while (unlikely(READ_ONCE(cache->decay.watch.at_once)) &&
+	       release_some(cache, XSLAB_RELEASE))
+		;
 }
 
 /*
@@ -771,6 +785,7 @@ static void slab_drain(struct xmag *mag, void **objs, unsigned int nr)
 	settle(cache);
 	put_trusted(cache, objs, nr, &lost);
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
+	release_at_once(cache);
 	if (unlikely(lost))
 		report_lost(cache, lost);
 }
@@ -787,6 +802,7 @@ static unsigned int slab_drain_checked(struct xslab_cache *cache, void **objs,
 	settle(cache);
 	nr = put_checked(cache, objs, nr, &lost);
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
+	release_at_once(cache);
 	if (unlikely(lost))
 		report_lost(cache, lost);
 	return nr;
@@ -867,17 +883,18 @@ static struct xpage *spare_slab(struct xslab_cache *cache)
 	return slab;
 }
 
-/* Give back free slabs, a few at a time; returns how many. */
-static unsigned int release_some(struct xslab_cache *cache)
+/* Give back up to @most free slabs, a few at a time; returns how many. */
+static unsigned int release_some(struct xslab_cache *cache, unsigned int most)
 {
-	struct xpage *slabs[16];
+	struct xpage *slabs[XSLAB_RELEASE];
 	unsigned long flags;
 	unsigned int nr = 0;
 
 	if (!xlock(&cache->lock, &flags))
 		return 0;
 	settle(cache);
-	while (nr < ARRAY_SIZE(slabs) && (slabs[nr] = spare_slab(cache)))
+	most = min(most, XSLAB_RELEASE);
+	while (nr < most && (slabs[nr] = spare_slab(cache)))
 		nr++;
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	if (nr)
@@ -887,18 +904,47 @@ static unsigned int release_some(struct xslab_cache *cache)
 
 static void release_all(struct xslab_cache *cache)
 {
-	while (release_some(cache))
+	while (release_some(cache, XSLAB_RELEASE))
 		cond_resched();
+}
+
+/*
+ * Give back free slabs, @pages of them at most. Process context. Returns the pages.
+ */
+unsigned long xslab_trim(struct xslab_cache *cache, unsigned long pages)
+{
+	unsigned long most = pages >> cache->order, done = 0;
+	unsigned int nr;
+
+	do {
+		nr = release_some(cache, min_t(unsigned long, most - done, XSLAB_RELEASE));
+		done += nr;
+		cond_resched();
+	} while (nr && done < most);
+	return done << cache->order;
+}
+
+/* What xslab_trim() could give back now. Any context but NMI. */
+unsigned long xslab_empty_pages(struct xslab_cache *cache)
+{
+	unsigned long flags, slabs, spare;
+
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	settle(cache);
+	spare = cache->nr_free > cache->keep ? cache->nr_free - cache->keep : 0;
+	slabs = min(cache->nr[XSLAB_FREE], spare / cache->per_slab);
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
+	return slabs << cache->order;
 }
 
 /* The pool runs dry: the depot first, because it may hold the last of a slab. */
 static unsigned long slab_reclaim(struct xclient *client)
 {
 	struct xslab_cache *cache = container_of(client, struct xslab_cache, client);
-	unsigned int nr = release_some(cache);
+	unsigned int nr = release_some(cache, XSLAB_RELEASE);
 
 	if (!nr && xmag_drain_depot(&cache->mag))
-		nr = release_some(cache);
+		nr = release_some(cache, XSLAB_RELEASE);
 	return (unsigned long)nr << cache->order;
 }
 
@@ -1383,6 +1429,7 @@ int xslab_cache_prefill(struct xslab_cache *cache, unsigned int nr)
 	WRITE_ONCE(cache->keep, keep);
 	if (keep)
 		xmag_set_careful(&cache->mag);
+	xwatch_tell(&cache->decay.watch);	/* less may be kept now */
 	if (grow_to(cache, keep))
 		return 0;
 	WRITE_ONCE(cache->keep, old);
@@ -1977,6 +2024,35 @@ struct xpool *xslab_cache_pool(const struct xslab_cache *cache)
 void **xslab_cache_observed(struct xslab_cache *cache)
 {
 	return &cache->observed;
+}
+
+/*
+ * Objects that clients hold in a slab, which may be somebody else's by now. Where there
+ * are no live checks, those in magazines count too. Any context.
+ */
+unsigned int xslab_live_in(struct xslab_cache *cache, struct xpage *slab)
+{
+	unsigned long offset = ((slab - cache->pages) << PAGE_SHIFT) + cache->slack;
+	unsigned int i, nr = 0;
+
+	if (!cache->live)
+		return cache->per_slab - min_t(unsigned int, count_free(cache, slab),
+					       cache->per_slab);
+	for (i = 0; i < cache->per_slab; i++, offset += cache->stride) {
+		/* An object may come or go meanwhile: then either answer is right. */
+		nr += data_race(cache->live[offset >> cache->check.live_shift]);
+	}
+	return nr;
+}
+
+struct xdecay *xslab_cache_decay(struct xslab_cache *cache)
+{
+	return &cache->decay;
+}
+
+struct xmag *xslab_cache_mag(struct xslab_cache *cache)
+{
+	return &cache->mag;
 }
 
 /* The cache after @cache, or the first one; NULL at the end. Under xpool_registry. */

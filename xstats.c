@@ -4,27 +4,50 @@
  *
  *	buddyinfo		columns of /proc/buddyinfo, a line a pool
  *	slabinfo		columns of /proc/slabinfo, a line a cache
+ *	collect			write 0 or 1: collect all pools, without or with force
  *	pools/<name>/stats		key value: where the pages are
  *	pools/<name>/free_blocks	order, free blocks of that order
  *	pools/<name>/unusable_index	order, share of free memory it cannot use
  *	pools/<name>/regions		first page number, address, pages
+ *	pools/<name>/why		what holds each 4 MiB that are not empty
+ *	pools/<name>/collect		write 0 or 1: collect this pool
+ *	pools/<name>/decay_ms		read and write
+ *	pools/<name>/limits/hard, cache, reserve	likewise
  *	caches/<name>/stats		key value: where the objects are
+ *	caches/<name>/collect, decay_ms	as of a pool
  *
  * A stats file is one snapshot: its lines belong together and balance when
  * nobody allocates or frees.
  *
  * This file is an observer. The layers below call a notifier chain when a pool
  * or a cache comes or goes and do not know that it is here; it reads through
- * the same functions that clients have, and changes nothing. A directory goes
- * before what it shows goes, and debugfs waits for readers that are still in it.
+ * the same functions that clients have, and reading changes nothing. Who writes a
+ * file calls, by way of it, what a client could call. A directory goes before what
+ * it shows goes, and debugfs waits for readers that are still in it.
+ *
+ * That wait is done with xpool_registry held. So whoever is in a file of a pool or
+ * a cache, and needs the registry, must not wait for it in turn: he tries, and
+ * gives up when the file is being removed (enter()).
+ *
+ * Why a region stays
+ *
+ * One live object holds its slab, and that its region. `why` walks over the states of
+ * the pages of each 4 MiB and tells for each cache how many live objects it has
+ * there. It takes no lock but the registry, so that pages may change hands under
+ * its eyes; caches, whose names it prints, cannot go meanwhile.
  *
  * Two caches may have the same name. The directory of the second is called
  * <name>~2, and so on.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
+#include <linux/dcache.h>
 #include <linux/debugfs.h>
+#include <linux/delay.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
 
 #include "internal.h"
 
@@ -55,6 +78,10 @@ static const struct xstat pool_stats[] = {
 	POOL_STAT(merges),
 	POOL_STAT(failures),
 	POOL_STAT(errors),
+	POOL_STAT(reserve),
+	POOL_STAT(cached),
+	POOL_STAT(grown),
+	POOL_STAT(returned),
 };
 
 static const struct xstat cache_stats[] = {
@@ -152,6 +179,411 @@ static int regions_show(struct seq_file *m, void *unused)
 DEFINE_SHOW_ATTRIBUTE(regions);
 
 /*
+ * Why a region stays
+ */
+
+#define WHY_MAX	XPOOL_CHUNK_PAGES	/* caches in a region: one a page */
+
+struct why_cache {
+	struct xslab_cache	*cache;
+	unsigned long		objects;
+	unsigned long		pages;
+};
+
+/**
+ * struct why - what was found in one region
+ * @clients: pages that clients hold
+ * @kept: pages that they freed and that are kept for the next
+ * @slabs: pages of slabs
+ * @nr: caches in @of
+ * @of: caches with slabs here
+ */
+struct why {
+	unsigned long		clients;
+	unsigned long		kept;
+	unsigned long		slabs;
+	unsigned int		nr;
+	struct why_cache	of[WHY_MAX];
+};
+
+static struct why_cache *why_cache(struct why *why, struct xslab_cache *cache)
+{
+	unsigned int i;
+
+	for (i = 0; i < why->nr; i++)
+		if (why->of[i].cache == cache)
+			return &why->of[i];
+	if (why->nr == WHY_MAX)
+		return NULL;
+	why->of[why->nr] = (struct why_cache){ .cache = cache };
+	return &why->of[why->nr++];
+}
+
+/* A slab that has no cache yet, or any more, is on its way. */
+static void why_slab(struct why *why, struct xpage *slab, unsigned long pages)
+{
+	struct xslab_cache *cache = READ_ONCE(slab->cache);
+	struct why_cache *of = cache ? why_cache(why, cache) : NULL;
+
+	why->slabs += pages;
+	if (!of)
+		return;
+	of->objects += xslab_live_in(cache, slab);
+	of->pages += pages;
+}
+
+static void why_block(struct why *why, struct xpage *page, enum xpage_kind kind,
+		      unsigned long pages)
+{
+	if (kind == XPAGE_SLAB)
+		why_slab(why, page, pages);
+	else if (kind == XPAGE_LIVE)
+		why->clients += pages;
+	else
+		why->kept += pages;
+}
+
+/* Look at the pages of region @nr. A block may change while it is looked at. */
+static void find_why(struct why *why, struct xpool *pool, unsigned long nr)
+{
+	unsigned long i = max(nr * XPOOL_CHUNK_PAGES, pool->start >> PAGE_SHIFT);
+	unsigned long end = min((nr + 1) * XPOOL_CHUNK_PAGES, pool->buddy.nr);
+
+	why->clients = 0;
+	why->kept = 0;
+	why->slabs = 0;
+	why->nr = 0;
+	while (i < end) {
+		struct xpage *page = &pool->pages[i];
+		u16 kind = READ_ONCE(page->kind);
+		unsigned long pages = 1;
+
+		if (kind != XPAGE_NONE) {
+			pages = min(1UL << READ_ONCE(page->order), end - i);
+			why_block(why, page, kind, pages);
+		}
+		i += pages;
+	}
+}
+
+static void show_why(struct seq_file *m, const struct why *why, unsigned long nr)
+{
+	unsigned int i;
+
+	if (!(why->clients + why->kept + why->slabs))
+		return;
+	seq_printf(m, "%lu used %lu clients %lu kept %lu slabs %lu", nr,
+		   why->clients + why->kept + why->slabs, why->clients, why->kept,
+		   why->slabs);
+	for (i = 0; i < why->nr; i++) {
+		const struct why_cache *of = &why->of[i];
+
+		seq_printf(m, " cache %lu %lu ", of->objects, of->pages);
+		seq_escape(m, xslab_cache_name(of->cache), " \t\n\\");
+	}
+	seq_putc(m, '\n');
+}
+
+/* The registry, for who is in a file that may be removed; see above. */
+static int enter(const struct file *file)
+{
+	while (!mutex_trylock(&xpool_registry)) {
+		if (d_unlinked(file->f_path.dentry))
+			return -EIO;
+		if (msleep_interruptible(1))
+			return -EINTR;
+	}
+	return 0;
+}
+
+static void leave(void)
+{
+	mutex_unlock(&xpool_registry);
+}
+
+/* What a reader of `why` has: room for one region, and which pool. */
+struct why_reader {
+	struct xpool	*pool;
+	bool		entered;
+	struct why	why;
+};
+
+static void *why_at(struct why_reader *reader, loff_t pos)
+{
+	unsigned long regions = DIV_ROUND_UP(reader->pool->buddy.nr, XPOOL_CHUNK_PAGES);
+
+	return pos < regions ? reader : NULL;
+}
+
+static void *why_start(struct seq_file *m, loff_t *pos)
+{
+	struct why_reader *reader = m->private;
+	int err = enter(m->file);
+
+	reader->entered = !err;
+	return err ? ERR_PTR(err) : why_at(reader, *pos);
+}
+
+static void *why_next(struct seq_file *m, void *unused, loff_t *pos)
+{
+	return why_at(m->private, ++*pos);
+}
+
+static void why_stop(struct seq_file *m, void *unused)
+{
+	struct why_reader *reader = m->private;
+
+	if (reader->entered)
+		leave();
+	reader->entered = false;
+}
+
+static int why_show(struct seq_file *m, void *unused)
+{
+	struct why_reader *reader = m->private;
+
+	find_why(&reader->why, reader->pool, m->index);
+	show_why(m, &reader->why, m->index);
+	return 0;
+}
+
+static const struct seq_operations why_ops = {
+	.start	= why_start,
+	.next	= why_next,
+	.stop	= why_stop,
+	.show	= why_show,
+};
+
+static int why_open(struct inode *inode, struct file *file)
+{
+	struct why_reader *reader = __seq_open_private(file, &why_ops, sizeof(*reader));
+
+	if (!reader)
+		return -ENOMEM;
+	reader->pool = inode->i_private;
+	return 0;
+}
+
+static const struct file_operations why_fops = {
+	.owner		= THIS_MODULE,
+	.open		= why_open,
+	.read		= seq_read,
+	.llseek		= seq_lseek,
+	.release	= seq_release_private,
+};
+
+/*
+ * Files with one number that can be set. Both functions run under xpool_registry.
+ */
+
+#define NUMBER_MAX	24	/* characters of a number, and some blanks */
+
+/* Decimal or 0x...; "max" is -1. Nothing else. */
+static int parse_number(char *text, long *value)
+{
+	text = strim(text);
+	if (!strcmp(text, "max")) {
+		*value = -1;
+		return 0;
+	}
+	return kstrtol(text, 0, value) ? -EINVAL : 0;
+}
+
+static ssize_t write_number(struct file *file, const char __user *from, size_t len,
+			    int (*set)(void *what, long value))
+{
+	char text[NUMBER_MAX];
+	long value;
+	int err;
+
+	if (len >= sizeof(text))
+		return -EINVAL;
+	if (copy_from_user(text, from, len))
+		return -EFAULT;
+	text[len] = '\0';
+	err = parse_number(text, &value);
+	if (err)
+		return err;
+	err = enter(file);
+	if (err)
+		return err;
+	err = set(file_inode(file)->i_private, value);
+	leave();
+	return err ?: len;
+}
+
+static int show_number(struct seq_file *m, long (*get)(void *what))
+{
+	int err = enter(m->file);
+	long value;
+
+	if (err)
+		return err;
+	value = get(m->private);
+	leave();
+	seq_printf(m, "%ld\n", value);
+	return 0;
+}
+
+#define DEFINE_SET(name)							\
+static ssize_t name##_write(struct file *file, const char __user *from,	\
+			    size_t len, loff_t *pos)				\
+{										\
+	return write_number(file, from, len, name##_set);			\
+}
+
+/* A file that can only be written. */
+#define DEFINE_WRITE_FILE(name)							\
+DEFINE_SET(name)								\
+static const struct file_operations name##_fops = {				\
+	.owner		= THIS_MODULE,						\
+	.open		= simple_open,						\
+	.write		= name##_write,						\
+}
+
+#define DEFINE_NUMBER_FILE(name)						\
+DEFINE_SET(name)								\
+static int name##_show(struct seq_file *m, void *unused)			\
+{										\
+	return show_number(m, name##_get);					\
+}										\
+static int name##_open(struct inode *inode, struct file *file)			\
+{										\
+	return single_open(file, name##_show, inode->i_private);		\
+}										\
+static const struct file_operations name##_fops = {				\
+	.owner		= THIS_MODULE,						\
+	.open		= name##_open,						\
+	.read		= seq_read,						\
+	.write		= name##_write,						\
+	.llseek		= seq_lseek,						\
+	.release	= single_release,					\
+}
+
+static bool is_force(long value)
+{
+	return value == 0 || value == 1;
+}
+
+static int pool_collect_set(void *pool, long force)
+{
+	if (!is_force(force))
+		return -EINVAL;
+	xpool_collect_locked(pool, force);
+	return 0;
+}
+
+DEFINE_WRITE_FILE(pool_collect);
+
+static int all_collect_set(void *unused, long force)
+{
+	struct xpool *pool;
+	int err = 0;
+
+	list_for_each_entry(pool, &xpool_list, node)
+		err = err ?: pool_collect_set(pool, force);
+	return err;
+}
+
+DEFINE_WRITE_FILE(all_collect);
+
+static int cache_collect_set(void *cache, long force)
+{
+	if (!is_force(force))
+		return -EINVAL;
+	if (force)
+		xslab_cache_shrink(cache);
+	else
+		xslab_trim(cache, ULONG_MAX);
+	return 0;
+}
+
+DEFINE_WRITE_FILE(cache_collect);
+
+static int pool_decay_set(void *pool, long ms)
+{
+	return xdecay_set_pool(pool, ms);
+}
+
+static long pool_decay_get(void *pool)
+{
+	return xpool_get_decay(pool);
+}
+
+DEFINE_NUMBER_FILE(pool_decay);
+
+static int cache_decay_set(void *cache, long ms)
+{
+	return xdecay_set_cache(cache, ms);
+}
+
+static long cache_decay_get(void *cache)
+{
+	return xdecay_of_cache(cache);
+}
+
+DEFINE_NUMBER_FILE(cache_decay);
+
+/* Each limit is a number of pages; no limit is -1, and a reserve is never that. */
+static long pool_hard_get(void *pool)
+{
+	struct xpool_limits limits;
+
+	xpool_get_limits(pool, &limits);
+	return limits.hard;
+}
+
+static long pool_cache_get(void *pool)
+{
+	struct xpool_limits limits;
+
+	xpool_get_limits(pool, &limits);
+	return limits.cache;
+}
+
+static long pool_reserve_get(void *pool)
+{
+	struct xpool_limits limits;
+
+	xpool_get_limits(pool, &limits);
+	return limits.reserve;
+}
+
+static int set_pool_limit(void *pool, size_t offset, long value)
+{
+	struct xpool_limits limits;
+
+	if (value < -1)
+		return -EINVAL;
+	xpool_get_limits(pool, &limits);
+	*(unsigned long *)((void *)&limits + offset) = value;
+	return xpool_set_limits_locked(pool, &limits);
+}
+
+static_assert(XPOOL_NO_LIMIT == (unsigned long)-1L);
+
+static int pool_hard_set(void *pool, long value)
+{
+	return set_pool_limit(pool, offsetof(struct xpool_limits, hard), value);
+}
+
+DEFINE_NUMBER_FILE(pool_hard);
+
+static int pool_cache_set(void *pool, long value)
+{
+	return set_pool_limit(pool, offsetof(struct xpool_limits, cache), value);
+}
+
+DEFINE_NUMBER_FILE(pool_cache);
+
+static int pool_reserve_set(void *pool, long value)
+{
+	return set_pool_limit(pool, offsetof(struct xpool_limits, reserve), value);
+}
+
+DEFINE_NUMBER_FILE(pool_reserve);
+
+/*
  * A cache
  */
 
@@ -246,12 +678,19 @@ static struct dentry *make_dir(const char *name, struct dentry *parent)
 
 static void add_pool(struct xpool *pool)
 {
-	struct dentry *dir = make_dir(pool->name, pools_dir);
+	struct dentry *dir = make_dir(pool->name, pools_dir), *limits;
 
 	debugfs_create_file("stats", 0400, dir, pool, &pool_stats_fops);
 	debugfs_create_file("free_blocks", 0400, dir, pool, &free_blocks_fops);
 	debugfs_create_file("unusable_index", 0400, dir, pool, &unusable_index_fops);
 	debugfs_create_file("regions", 0400, dir, pool, &regions_fops);
+	debugfs_create_file("why", 0400, dir, pool, &why_fops);
+	debugfs_create_file("collect", 0200, dir, pool, &pool_collect_fops);
+	debugfs_create_file("decay_ms", 0600, dir, pool, &pool_decay_fops);
+	limits = debugfs_create_dir("limits", dir);
+	debugfs_create_file("hard", 0600, limits, pool, &pool_hard_fops);
+	debugfs_create_file("cache", 0600, limits, pool, &pool_cache_fops);
+	debugfs_create_file("reserve", 0600, limits, pool, &pool_reserve_fops);
 	pool->observed = dir;
 }
 
@@ -260,6 +699,8 @@ static void add_cache(struct xslab_cache *cache)
 	struct dentry *dir = make_dir(xslab_cache_name(cache), caches_dir);
 
 	debugfs_create_file("stats", 0400, dir, cache, &cache_stats_fops);
+	debugfs_create_file("collect", 0200, dir, cache, &cache_collect_fops);
+	debugfs_create_file("decay_ms", 0600, dir, cache, &cache_decay_fops);
 	*xslab_cache_observed(cache) = dir;
 }
 
@@ -292,6 +733,7 @@ int xstats_init(void)
 	caches_dir = debugfs_create_dir("caches", root);
 	debugfs_create_file("buddyinfo", 0400, root, NULL, &buddyinfo_fops);
 	debugfs_create_file("slabinfo", 0400, root, NULL, &slabinfo_fops);
+	debugfs_create_file("collect", 0200, root, NULL, &all_collect_fops);
 	return blocking_notifier_chain_register(&xobservers, &observer);
 }
 

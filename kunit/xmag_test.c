@@ -43,6 +43,8 @@ struct backend {
 	u8 **stack;
 	u8 *where;
 	atomic_long_t wrong;	/* steps that an object cannot make */
+	struct xwatch watch;
+	atomic_t told;		/* times that it was woken */
 };
 
 static void move(struct backend *b, u8 *obj, enum where from, enum where to)
@@ -426,6 +428,71 @@ static void xmag_test_closed(struct kunit *test)
 	take_many(test, b, objs, 3);
 	expect_calls(test, b, 0, 0);
 	give_many(b, objs, 3);
+	check_balance(test, b, 0);
+}
+
+static void be_told(struct xwatch *watch)
+{
+	struct backend *b = container_of(watch, struct backend, watch);
+
+	WRITE_ONCE(watch->asleep, false);
+	atomic_inc(&b->told);
+}
+
+/* Magazines that tell the backend when they are used after they were parked. */
+static struct backend *start_parked(struct kunit *test)
+{
+	struct backend *b = start(test, SIZE, DEPOT);
+
+	b->watch.wake = be_told;
+	b->watch.asleep = true;
+	xmag_set_watch(&b->mag, &b->watch);
+	return b;
+}
+
+/* Expect one operation to tell, the first after each parking, and none to be lost. */
+static void xmag_test_parked(struct kunit *test)
+{
+	struct backend *b = start_parked(test);
+	struct xmag_count count;
+	unsigned int round;
+	u8 *objs[3];
+
+	pin(test, raw_smp_processor_id());
+	for (round = 1; round <= 3; round++) {
+		take_many(test, b, objs, 3);
+		KUNIT_EXPECT_EQ(test, atomic_read(&b->told), 2 * (int)round - 1);
+		b->watch.asleep = true;		/* nobody asked to be told of this one */
+		give_many(b, objs, 3);
+		KUNIT_EXPECT_EQ(test, atomic_read(&b->told), 2 * (int)round - 1);
+
+		xmag_park(&b->mag);
+		xmag_count(&b->mag, &count);
+		KUNIT_EXPECT_EQ(test, count.cpus + count.depot, 0UL);
+		KUNIT_EXPECT_EQ(test, (unsigned int)b->nr, NR_OBJS);
+		take_many(test, b, objs, 1);
+		KUNIT_EXPECT_EQ(test, atomic_read(&b->told), 2 * (int)round);
+		give_many(b, objs, 1);
+		b->watch.asleep = true;
+		xmag_park(&b->mag);
+	}
+	check_balance(test, b, 0);
+}
+
+/* Who closes and opens has not used them: expect the next operation to tell. */
+static void xmag_test_parked_closed(struct kunit *test)
+{
+	struct backend *b = start_parked(test);
+	u8 *objs[3];
+
+	close(b);
+	take_many(test, b, objs, 3);
+	give_many(b, objs, 3);
+	open(b);
+	KUNIT_EXPECT_EQ(test, atomic_read(&b->told), 0);
+	take_many(test, b, objs, 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&b->told), 1);
+	give_many(b, objs, 1);
 	check_balance(test, b, 0);
 }
 
@@ -842,6 +909,49 @@ static void xmag_test_careful(struct kunit *test)
 	check_balance(test, b, 0);
 }
 
+/*
+ * Magazines are parked and closed in turn while CPUs lead the fast path back. Expect
+ * closed ones to stay empty, whoever was about to lead the fast path back.
+ */
+static void park_for(struct kunit *test, struct backend *b, unsigned long jiffies_long)
+{
+	unsigned long end = jiffies + jiffies_long, rounds;
+	struct xmag_count count;
+
+	for (rounds = 0; rounds < 3 || time_before(jiffies, end); rounds++) {
+		b->watch.asleep = true;
+		xmag_park(&b->mag);
+		close(b);
+		xmag_drain_closed(&b->mag);
+		usleep_range(1, 10);
+		xmag_count(&b->mag, &count);
+		KUNIT_EXPECT_EQ(test, count.cpus + count.depot, 0UL);
+		open(b);
+		usleep_range(1, 10);
+	}
+}
+
+static void xmag_test_park_under_load(struct kunit *test)
+{
+	struct backend *b = start_parked(test);
+	struct worker *workers = kunit_kcalloc(test, 4, sizeof(*workers), GFP_KERNEL);
+	unsigned int cpu, nr = 0;
+	struct rnd_state rnd;
+
+	KUNIT_ASSERT_NOT_NULL(test, workers);
+	xtest_seed(test, &rnd);
+	for_each_online_cpu(cpu)
+		if (nr < 4)
+			start_worker(&workers[nr++], b, cpu, &rnd);
+	park_for(test, b, HZ / 2);
+	for (cpu = 0; cpu < nr; cpu++)
+		if (workers[cpu].task)
+			kthread_stop(workers[cpu].task);
+	KUNIT_EXPECT_GT(test, atomic_read(&b->told), 0);
+	kunit_info(test, "woken %d times\n", atomic_read(&b->told));
+	check_balance(test, b, 0);
+}
+
 /* Warm this CPU's magazines, then use the fast path alone; how many it took. */
 static long take_by_fast_path(void *data)
 {
@@ -896,12 +1006,15 @@ static struct kunit_case xmag_test_cases[] = {
 	KUNIT_CASE(xmag_test_exhaustion),
 	KUNIT_CASE(xmag_test_busy),
 	KUNIT_CASE(xmag_test_closed),
+	KUNIT_CASE(xmag_test_parked),
+	KUNIT_CASE(xmag_test_parked_closed),
 	KUNIT_CASE(xmag_test_drain_all_cpus),
 	KUNIT_CASE(xmag_test_across_cpus),
 	KUNIT_CASE_PARAM(xmag_test_random, shape_gen_params),
 	KUNIT_CASE(xmag_test_no_memory),
 	KUNIT_CASE(xmag_test_hotplug),
 	KUNIT_CASE(xmag_test_close_under_load),
+	KUNIT_CASE(xmag_test_park_under_load),
 	{}
 };
 

@@ -236,6 +236,10 @@ static void test_pool_stats(struct kunit *test)
 	EXPECT_FIELD(test, text, s, merges);
 	EXPECT_FIELD(test, text, s, failures);
 	EXPECT_FIELD(test, text, s, errors);
+	EXPECT_FIELD(test, text, s, reserve);
+	EXPECT_FIELD(test, text, s, cached);
+	EXPECT_FIELD(test, text, s, grown);
+	EXPECT_FIELD(test, text, s, returned);
 	KUNIT_EXPECT_EQ(test, s.total, (u64)(POOL_SIZE >> PAGE_SHIFT));
 	KUNIT_EXPECT_EQ(test, s.pages, 4ULL);
 	KUNIT_EXPECT_GT(test, s.slabs, 0ULL);
@@ -386,11 +390,166 @@ static void test_reading_changes_nothing(struct kunit *test)
 	read_text(test, "pools/", "xstats-test", "/free_blocks");
 	read_text(test, "pools/", "xstats-test", "/unusable_index");
 	read_text(test, "pools/", "xstats-test", "/regions");
+	read_text(test, "pools/", "xstats-test", "/why");
+	read_text(test, "pools/", "xstats-test", "/decay_ms");
+	read_text(test, "pools/", "xstats-test", "/limits/hard");
 	read_text(test, "caches/", "xstats-test", "/stats");
+	read_text(test, "caches/", "xstats-test", "/decay_ms");
 	xpool_stats(f->pool, &after);
 	xslab_cache_stats(f->cache, &cache_after);
 	KUNIT_EXPECT_EQ(test, memcmp(&before, &after, sizeof(after)), 0);
 	KUNIT_EXPECT_EQ(test, memcmp(&cache_before, &cache_after, sizeof(cache_after)), 0);
+}
+
+/*
+ * What is set is what is read
+ */
+
+static void expect_number(struct kunit *test, const char *dir, const char *leaf, long want)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%ld\n", want);
+	KUNIT_EXPECT_STREQ_MSG(test, read_text(test, dir, "xstats-test", leaf), text,
+			       "%s%s", dir, leaf);
+}
+
+static void test_decay_file(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	KUNIT_ASSERT_EQ(test, xpool_set_decay(f->pool, 12345), 0);
+	expect_number(test, "pools/", "/decay_ms", 12345);
+	expect_number(test, "caches/", "/decay_ms", 12345);
+	KUNIT_ASSERT_EQ(test, xslab_cache_set_decay(f->cache, -1), 0);
+	expect_number(test, "pools/", "/decay_ms", 12345);
+	expect_number(test, "caches/", "/decay_ms", -1);
+}
+
+static void test_limit_files(struct kunit *test)
+{
+	struct xpool_limits limits = { .hard = 1500, .cache = 400, .reserve = 7 };
+	struct fixture *f = test->priv;
+
+	expect_number(test, "pools/", "/limits/hard", -1);
+	expect_number(test, "pools/", "/limits/cache", -1);
+	expect_number(test, "pools/", "/limits/reserve", 0);
+	KUNIT_ASSERT_EQ(test, xpool_set_limits(f->pool, &limits), 0);
+	expect_number(test, "pools/", "/limits/hard", 1500);
+	expect_number(test, "pools/", "/limits/cache", 400);
+	expect_number(test, "pools/", "/limits/reserve", 7);
+}
+
+/*
+ * Why a region stays
+ */
+
+/* A line of `why`: what a region holds, and what of it is of the fixture's cache. */
+struct why_line {
+	unsigned long	nr;
+	unsigned long	used;
+	unsigned long	clients;
+	unsigned long	kept;
+	unsigned long	slabs;
+	unsigned long	objects;
+	unsigned long	pages;
+};
+
+/* The next line; returns what is behind it, or NULL. */
+static const char *parse_why(const char *text, struct why_line *line)
+{
+	const char *end = strchr(text, '\n'), *cache;
+
+	*line = (struct why_line){ };
+	if (!end || sscanf(text, "%lu used %lu clients %lu kept %lu slabs %lu", &line->nr,
+			   &line->used, &line->clients, &line->kept, &line->slabs) != 5)
+		return NULL;
+	cache = strnstr(text, " cache ", end - text);
+	if (cache && sscanf(cache, " cache %lu %lu xstats-test", &line->objects,
+			    &line->pages) != 2)
+		return NULL;
+	return end + 1;
+}
+
+/* Expect every page in use to be in a line once, and the sums to be the pool's. */
+static void test_why_sums(struct kunit *test)
+{
+	const char *text = read_text(test, "pools/", "xstats-test", "/why");
+	struct why_line line, sum = { };
+	struct fixture *f = test->priv;
+	struct xpool_stats s;
+	unsigned int lines = 0;
+
+	for (; *text; lines++) {
+		text = parse_why(text, &line);
+		KUNIT_ASSERT_NOT_NULL(test, text);
+		KUNIT_EXPECT_EQ(test, line.used, line.clients + line.kept + line.slabs);
+		KUNIT_EXPECT_EQ(test, line.slabs, line.pages);
+		sum.clients += line.clients;
+		sum.kept += line.kept;
+		sum.slabs += line.slabs;
+		sum.objects += line.objects;
+	}
+	xpool_stats(f->pool, &s);
+	KUNIT_EXPECT_GT(test, lines, 0U);
+	KUNIT_EXPECT_EQ(test, sum.clients, 4UL);
+	KUNIT_EXPECT_EQ(test, (u64)sum.kept, s.magazines);
+	KUNIT_EXPECT_EQ(test, (u64)sum.slabs, s.slabs);
+	KUNIT_EXPECT_EQ(test, sum.objects, ARRAY_SIZE(f->objs));
+}
+
+/* All of a pool is taken and freed, but for a page and an object. Expect just those. */
+static void test_why_culprits(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct why_line line;
+	const char *text;
+
+	xslab_cache_free_bulk(f->cache, ARRAY_SIZE(f->objs) - 1, f->objs + 1);
+	memset(f->objs + 1, 0, sizeof(f->objs) - sizeof(*f->objs));
+	KUNIT_ASSERT_EQ(test, xslab_cache_shrink(f->cache), 1);
+	xpool_collect(f->pool, true);
+	text = parse_why(read_text(test, "pools/", "xstats-test", "/why"), &line);
+	KUNIT_ASSERT_NOT_NULL(test, text);
+	KUNIT_EXPECT_EQ(test, line.objects, 1UL);
+	KUNIT_EXPECT_EQ(test, line.clients, 4UL);
+	KUNIT_EXPECT_EQ(test, line.kept, 0UL);
+	KUNIT_EXPECT_EQ(test, line.used, 4 + line.pages);
+	KUNIT_EXPECT_EQ(test, *text, '\0');
+}
+
+/* Without live checks the map of a slab tells; objects in magazines then look live. */
+static void test_why_no_checks(struct kunit *test)
+{
+	struct xslab_args args = { .name = "xstats-plain", .size = 96,
+				   .flags = XSLAB_NO_CHECKS };
+	struct fixture *f = test->priv;
+	struct xslab_cache *cache = xslab_cache_create_in(f->pool, &args);
+	void *objs[5];
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(cache));
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 5, objs), 5);
+	read_text(test, "pools/", "xstats-test", "/why");
+	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(f->text, " cache 5 "), "%s", f->text);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(f->text, " xstats-plain"));
+	xslab_cache_free_bulk(cache, 5, objs);
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
+}
+
+/* A file of a pool that is gone says so, and does not wait for who removed it. */
+static void test_open_file_of_dead_pool(struct kunit *test)
+{
+	struct xpool_args args = { .name = "xstats-dead", .size = PAGE_SIZE * 64 };
+	struct xpool *pool = xpool_create(&args);
+	struct fixture *f = test->priv;
+	struct file *file;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(pool));
+	file = open_file(f, "xalloc/pools/xstats-dead/why");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), 0);
+	KUNIT_EXPECT_EQ(test, read_seq(file, f->text, 10), (ssize_t)-EIO);
+	close_file(file);
 }
 
 /*
@@ -586,6 +745,9 @@ static unsigned int read_busy(struct fixture *f)
 
 	seen += !try_read(f, "pools/", "xstats-busy", "/stats");
 	seen += !try_read(f, "pools/", "xstats-busy", "/regions");
+	seen += !try_read(f, "pools/", "xstats-busy", "/why");
+	seen += !try_read(f, "pools/", "xstats-busy", "/decay_ms");
+	seen += !try_read(f, "caches/", "xstats-busy", "/decay_ms");
 	seen += !try_read(f, "caches/", "xstats-busy", "/stats");
 	seen += !try_read(f, "caches/", "xstats-busy~2", "/stats");
 	return seen;
@@ -616,7 +778,7 @@ static void test_while_others_come_and_go(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&errors), 0);
 	KUNIT_EXPECT_GT(test, seen, 0U);
 	kunit_info(test, "%lu rounds, %u of %lu reads met what comes and goes\n", i,
-		   seen, 4 * i);
+		   seen, 7 * i);
 	KUNIT_EXPECT_EQ(test, try_read(f, "caches/", "xstats-busy", "/stats"), -ENOENT);
 	KUNIT_EXPECT_EQ(test, try_read(f, "pools/", "xstats-busy", "/stats"), -ENOENT);
 }
@@ -630,6 +792,12 @@ static struct kunit_case stats_cases[] = {
 	KUNIT_CASE(test_cache_stats),
 	KUNIT_CASE(test_errors_are_seen),
 	KUNIT_CASE(test_reading_changes_nothing),
+	KUNIT_CASE(test_decay_file),
+	KUNIT_CASE(test_limit_files),
+	KUNIT_CASE(test_why_sums),
+	KUNIT_CASE(test_why_culprits),
+	KUNIT_CASE(test_why_no_checks),
+	KUNIT_CASE(test_open_file_of_dead_pool),
 	KUNIT_CASE(test_buddyinfo),
 	KUNIT_CASE(test_slabinfo),
 	KUNIT_CASE_PARAM(test_name, name_gen_params),

@@ -132,6 +132,8 @@ int xpool_free_addr(struct xpool *pool, void *addr, unsigned long order);
 void xpool_get_limits(struct xpool *pool, struct xpool_limits *limits);
 int xpool_set_limits(struct xpool *pool, const struct xpool_limits *limits);
 unsigned long xpool_collect(struct xpool *pool, bool force);
+int xpool_set_decay(struct xpool *pool, long ms);
+long xpool_get_decay(const struct xpool *pool);
 void xpool_stats(struct xpool *pool, struct xpool_stats *stats);
 unsigned int xpool_unusable_index(const struct xpool_stats *stats, unsigned int order);
 int xpool_validate(struct xpool *pool);

@@ -116,6 +116,8 @@ void xslab_cache_free_bulk(struct xslab_cache *cache, size_t nr, void **objs);
 
 int xslab_cache_shrink(struct xslab_cache *cache);
 int xslab_cache_prefill(struct xslab_cache *cache, unsigned int nr);
+int xslab_cache_set_decay(struct xslab_cache *cache, long ms);
+long xslab_cache_get_decay(struct xslab_cache *cache);
 
 unsigned int xslab_cache_size(const struct xslab_cache *cache);
 const char *xslab_cache_name(const struct xslab_cache *cache);

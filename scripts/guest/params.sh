@@ -72,6 +72,10 @@ refused $EINVAL max_size "size=4M max_size=0"
 refused $EINVAL max_size "size=4M max_size=many"
 refused $ENOMEM max_size "size=4M max_size=1T"
 refused $EINVAL max_size "base=$reserved size=4M max_size=8M"
+refused $EINVAL decay_ms "size=4M decay_ms=-2"
+refused $EINVAL decay_ms "size=4M decay_ms=86400001"
+refused $EINVAL decay_ms "size=4M decay_ms=10s"
+refused $EINVAL decay_ms "size=4M decay_ms="
 refused $EINVAL size base=$reserved
 refused $EINVAL base "base=0x18000800 size=4M"
 refused $EINVAL base "base=garbage size=4M"
@@ -89,6 +93,9 @@ accepted 1024 size=4M
 accepted 16896 size=66M
 accepted 1024 size=0x400000
 accepted 1024 "size=4M checks=0"
+accepted 1024 "size=4M decay_ms=0"
+accepted 1024 "size=4M decay_ms=-1"
+accepted 1024 "size=4M decay_ms=86400000"
 accepted 1024 "size=4M max_size=64M"
 accepted 1 "size=4K max_size=4M"
 accepted 16384 max_size=64M

@@ -3,15 +3,54 @@
 #
 # debugfs: the files are there, can be read by everything that reads buddyinfo
 # and slabinfo, and their numbers balance while a client holds objects and
-# after it has freed them. Reading changes nothing.
+# after it has freed them. Reading changes nothing. What is written holds, or is
+# refused with the errno that says it best and changes nothing.
 # shellcheck source=lib.sh
 . /guest/lib.sh
 
 readable() { [ -n "$(cat "$1")" ]; }
 
+pool=$debugfs/pools/default cache=$debugfs/caches/requests
+
+# Writes are done in a shell of their own, whose complaints can be read
+write() { sh -c "echo -n '$2' >'$1'" 2>/tmp/write.err; } # file text
+
+sets() { write "$1" "$2" && [ "$(cat "$1")" = "${3-$2}" ]; } # file text [what is read then]
+
+refuses() { # file text message
+	was=$(cat "$1" 2>/dev/null)
+	write "$1" "$2" && return 1
+	grep -q "$3" /tmp/write.err && [ "$(cat "$1" 2>/dev/null)" = "$was" ]
+}
+
+check_number() { # file largest
+	leaf=${1#"$debugfs/"}
+	for text in ' ' x 1x '1 2' -2 -9999999999999999999 99999999999999999999999999 0.5 "$2"; do
+		check "$leaf refuses '$text'" refuses "$1" "$text" "Invalid argument"
+	done
+	check "$leaf takes 0x10" sets "$1" 0x10 16
+	check "$leaf takes a blank line's end" sets "$1" "17
+" 17
+}
+
+# Where `why` says that the pages are; words before the caches are keys and numbers
+why_sum() { # key
+	awk -v key="$1" '{ for (i = 2; i < NF; i += 2) { if ($i == "cache") break; if ($i == key) n += $(i + 1) } } END { print n + 0 }' "$pool/why"
+}
+why_objects() { # cache
+	awk -v name="$1" '{ for (i = 1; i < NF; i++) if ($i == "cache" && $(i + 3) == name) n += $(i + 1) } END { print n + 0 }' "$pool/why"
+}
+why_agrees() {
+	for owner in requests states; do
+		[ "$(why_objects $owner)" = "$(stat_of "$debugfs/caches/$owner/stats" live)" ] || return
+	done
+	[ "$(why_sum clients)" = "$(stat_of "$pool/stats" pages)" ] &&
+		[ "$(why_sum slabs)" = "$(stat_of "$pool/stats" slabs)" ]
+}
+
 numbers() { cat "$debugfs"/caches/*/stats "$debugfs"/pools/*/stats; }
 
-insmod /files/xalloc.ko size=64M
+insmod /files/xalloc.ko size=64M decay_ms=-1
 insmod /files/xalloc_client.ko
 for file in buddyinfo slabinfo pools/default/stats; do
 	check "$file can be read" readable "$debugfs/$file"
@@ -26,9 +65,60 @@ check "objects are live" [ "$(sum_of live "$debugfs"/caches/*/stats)" -gt 0 ]
 check "the books balance while objects are live" books_balance
 first=$(numbers)
 check "reading changes nothing" [ "$first" = "$(numbers)" ]
+check "why names the client's objects and pages" why_agrees
+check "the client holds 1000 of each, and 4 pages" \
+	[ "$(why_objects requests) $(why_objects states) $(why_sum clients)" = "1000 1000 4" ]
+
+check "decay_ms is what xalloc was loaded with" [ "$(cat "$pool/decay_ms")" = -1 ]
+check "a cache has the decay of its pool" [ "$(cat "$cache/decay_ms")" = -1 ]
+check_number "$cache/decay_ms" 86400001
+check "the pool's decay is another" [ "$(cat "$pool/decay_ms")" = -1 ]
+check "decay_ms takes -1" sets "$cache/decay_ms" -1
+check_number "$pool/decay_ms" 86400001
+check "the cache keeps its own" [ "$(cat "$cache/decay_ms")" = -1 ]
+check "and the other has the pool's" [ "$(cat "$debugfs/caches/states/decay_ms")" = 17 ]
+check "decay_ms takes -1 again" sets "$pool/decay_ms" -1
+
+used=$(($(stat_of "$pool/stats" slabs) + $(stat_of "$pool/stats" pages)))
+for limit in hard cache reserve; do
+	none=-1
+	[ $limit = reserve ] && none=0
+	check "no $limit limit at first" [ "$(cat "$pool/limits/$limit")" = $none ]
+	check "limits/$limit takes 10000" sets "$pool/limits/$limit" 10000
+	check "limits/$limit refuses -2" refuses "$pool/limits/$limit" -2 "Invalid argument"
+	check "limits/$limit refuses many" refuses "$pool/limits/$limit" many "Invalid argument"
+done
+check "the reserve is a value of the stats file" [ "$(stat_of "$pool/stats" reserve)" = 10000 ]
+check "a hard limit below the reserve is refused" \
+	refuses "$pool/limits/hard" 9999 "Invalid argument"
+check "a reserve above the hard limit is refused" \
+	refuses "$pool/limits/reserve" 10001 "Invalid argument"
+check "a reserve of -1 is refused" refuses "$pool/limits/reserve" -1 "Invalid argument"
+check "no reserve" sets "$pool/limits/reserve" 0
+check "a hard limit below what is held is refused" \
+	refuses "$pool/limits/hard" $((used / 2)) "busy"
+check "no hard limit" sets "$pool/limits/hard" max -1
+check "no cache limit" sets "$pool/limits/cache" -1
+
 check "the client frees" sh -c "echo 1 >/sys/module/xalloc_client/parameters/release"
 check "no object is live" [ "$(sum_of live "$debugfs"/caches/*/stats)" = 0 ]
 check "the books balance after" books_balance
+check "what is kept is not live: why" [ "$(why_objects requests) $(why_sum clients)" = "0 0" ]
+check "but it is there" [ "$(why_sum slabs)" -gt 0 ]
+for file in "$cache/collect" "$pool/collect" "$debugfs/collect"; do
+	for text in ' ' 2 -1 x max; do
+		check "${file#"$debugfs/"} refuses '$text'" refuses "$file" "$text" "Invalid argument"
+	done
+	check "${file#"$debugfs/"} takes 0" write "$file" 0
+done
+check "without force, magazines keep theirs" [ "$(stat_of "$cache/stats" slabs)" -gt 0 ]
+for owner in requests states; do
+	check "caches/$owner/collect with force" write "$debugfs/caches/$owner/collect" 1
+	check "then $owner has no slab" [ "$(stat_of "$debugfs/caches/$owner/stats" slabs)" = 0 ]
+done
+check "collect with force" write "$debugfs/collect" 1
+check "then nothing is in use" [ "$(stat_of "$pool/stats" free)" = 16384 ]
+check "and why is empty" [ -z "$(cat "$pool/why")" ]
 check "the client unloads" unload xalloc_client
 check "xalloc unloads" unload xalloc
 check "debugfs is empty after" [ ! -e "$debugfs" ]

@@ -8,10 +8,13 @@
 # shellcheck source=lib.sh
 . /guest/lib.sh
 
-# What xalloc is loaded with for a KUnit suite
+# What xalloc is loaded with for a KUnit suite. Most count exactly what is where, so
+# nothing may go back by itself; the stress is all the harder for it.
 parameters_for() {
 	case $1 in
-	*) echo size=64M ;;
+	xdecay_test) echo size=64M ;;
+	xstress_test) echo size=64M decay_ms=20 ;;
+	*) echo size=64M decay_ms=-1 ;;
 	esac
 }
 

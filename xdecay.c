@@ -1,0 +1,686 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * xdecay: memory that nobody uses goes back along a curve
+ *
+ * Concepts
+ *
+ * Two kinds of owners hold memory that nobody uses:
+ *
+ *	caches		slabs without objects		-> to their pool
+ *	pools		empty regions, if they grow	-> to the system
+ *
+ * To give it back at once is wrong for who needs it again soon, and never to do so
+ * is wrong for everybody else. So each owner has a time, decay_ms, after which
+ * nothing is left of what it did not use, and a worker that gives it back bit
+ * by bit until then. 0 is at once, -1 is never. A cache has the time of its pool
+ * unless it is given its own.
+ *
+ * The curve
+ *
+ * Time is cut into epochs of decay_ms / 16. At the end of each, the pages that
+ * became unused in it are written down beside those of the 15 epochs before.
+ * Of pages that have been unused for a share x of decay_ms, this may stay:
+ *
+ *	w(x) = 1 - (3x^2 - 2x^3) = (1 - x)^2 (1 + 2x)
+ *
+ * the polynomial of least degree that is 1 at 0, 0 at 1, and flat at both ends.
+ * Flat at the beginning, because what was freed a moment ago is most likely to be
+ * wanted again; flat at the end, because to give back a large rest in one go is the
+ * jolt that a curve is to avoid. (A straight line would still have a sixteenth at
+ * the end of the last epoch but one, this has 1 %.) In epochs, with x = k / 16, it
+ * is exact in integers:
+ *
+ *	w(k) = (16 - k)^2 (8 + k) / 2048
+ *
+ * The sum over all epochs is what may stay; what there is above it goes. An age is
+ * rounded up, so pages are gone after decay_ms and not one epoch later. Pages that
+ * are used again leave the sum alone: it says what may be kept, not what there is.
+ * The idea is jemalloc's (Evans, "Scalable memory allocation using jemalloc", 2011,
+ * and its decay-based purging of 2015).
+ *
+ * Quiet owners
+ *
+ * Objects in magazines keep slabs from being empty. In a cache that is in use that
+ * is a small price; in one that is not, it can be most of what it holds. So an
+ * owner without an operation for half of decay_ms, 8 epochs, has its magazines
+ * emptied, and what becomes unused by it counts as unused since the last operation.
+ * It is on the curve where it had been without magazines, and is gone at the
+ * same time. Half, because until then all of it is held: by 1 s of a decay_ms
+ * of 1 s next to nothing may be, and 40 % of the way down is soon enough.
+ *
+ * Sleep
+ *
+ * The worker runs at the ends of epochs, and only while there is something to
+ * do. An owner that is quiet and has nothing unused is put to sleep: its magazines
+ * are parked (xmag.c), and its next operation, or the next slab or region that
+ * becomes empty, wakes it. So a system where nobody uses xalloc is not disturbed,
+ * and who uses it pays nothing on the fast path.
+ *
+ *	                 an operation, something empty
+ *	     asleep --------------------------------------> awake
+ *	        ^                                             | each epoch: give
+ *	        '---------------------------------------------'
+ *	                 quiet, and nothing unused
+ *
+ * Whoever wakes an owner may hold any lock and be in an NMI, so he clears a
+ * flag and raises an irq_work, which may queue the worker.
+ *
+ * Before an owner sleeps, the flag is set first, then the magazines are parked, and
+ * then it is looked once more whether something is unused, under the lock that
+ * whoever makes it so holds when he looks at the flag. So one of the two sees the
+ * other.
+ *
+ * Locks: the worker holds xpool_registry, so what it looks at stays. There is one
+ * worker and one irq_work for all owners, and neither points to any of them: so when
+ * an owner goes there is nothing to cancel and nobody to wait for. How many owners
+ * there are is what a run of the worker costs, and none has a timer of its own.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/export.h>
+#include <linux/irq_work.h>
+#include <linux/ktime.h>
+#include <linux/math64.h>
+#include <linux/workqueue.h>
+
+#include "internal.h"
+
+#define XDECAY_QUIET		(XDECAY_EPOCHS / 2)
+#define XDECAY_MAX_MS		(24L * 3600 * MSEC_PER_SEC)
+#define XDECAY_NEVER		(-1L)
+#define XDECAY_INHERIT		LONG_MIN	/* a cache: as its pool */
+#define XDECAY_NO_END		U64_MAX
+
+/* Where nothing may stay, a cache is still not quiet between two operations. */
+#define XDECAY_LEAST_MS		16
+
+/*
+ * The curve
+ */
+
+/* What may stay after @k epochs, in 2048ths. */
+static unsigned int weight(unsigned int k)
+{
+	unsigned int left = XDECAY_EPOCHS - k;
+
+	return left * left * (XDECAY_EPOCHS / 2 + k);
+}
+
+static_assert(XDECAY_EPOCHS == 16);
+#define XDECAY_WHOLE	2048U	/* weight(0) */
+
+/**
+ * xcurve_step() - some epochs are over
+ * @curve: the curve
+ * @epochs: how many
+ * @unused: pages that nobody uses now; those that were used before count as of the
+ *	last epoch
+ */
+void xcurve_step(struct xcurve *curve, unsigned int epochs, unsigned long unused)
+{
+	unsigned int k = XDECAY_EPOCHS;
+
+	epochs = min(epochs, XDECAY_EPOCHS);
+	while (k-- > epochs)
+		curve->fresh[k] = curve->fresh[k - epochs];
+	memset(curve->fresh, 0, epochs * sizeof(*curve->fresh));
+	curve->fresh[0] = unused > curve->kept ? unused - curve->kept : 0;
+}
+EXPORT_SYMBOL_GPL(xcurve_step);
+
+/* @pages turn out to have become unused @age epochs before the last one. */
+void xcurve_add(struct xcurve *curve, unsigned int age, unsigned long pages)
+{
+	if (age < XDECAY_EPOCHS)
+		curve->fresh[age] += pages;
+}
+EXPORT_SYMBOL_GPL(xcurve_add);
+
+/* Pages that may stay unused until the next step. */
+unsigned long xcurve_limit(const struct xcurve *curve)
+{
+	u64 sum = 0;
+	unsigned int k;
+
+	for (k = 0; k < XDECAY_EPOCHS; k++)
+		sum += (u64)curve->fresh[k] * weight(k + 1);
+	return sum / XDECAY_WHOLE;
+}
+EXPORT_SYMBOL_GPL(xcurve_limit);
+
+/*
+ * Owners
+ */
+
+/**
+ * struct kind - what caches and pools do differently
+ * @unused: pages that @give could give back; of a quiet owner all, of another one
+ *	but for what it would take again at once
+ * @give: give back so many pages at most
+ * @operations: a number that changes when the owner is used
+ * @drain: empty the magazines
+ * @park: and be told of the next operation
+ */
+struct kind {
+	unsigned long	(*unused)(void *owner, bool quiet);
+	void		(*give)(void *owner, unsigned long pages);
+	u64		(*operations)(void *owner);
+	void		(*drain)(void *owner);
+	void		(*park)(void *owner);
+};
+
+/* A cache or a pool, and its time. */
+struct holder {
+	const struct kind	*kind;
+	void			*owner;
+	struct xdecay		*decay;
+	long			ms;
+};
+
+static unsigned long cache_unused(void *owner, bool quiet)
+{
+	return xslab_empty_pages(owner);
+}
+
+static void cache_give(void *owner, unsigned long pages)
+{
+	xslab_trim(owner, pages);
+}
+
+static u64 cache_operations(void *owner)
+{
+	struct xslab_stats stats;
+
+	xslab_cache_stats(owner, &stats);
+	return stats.allocs + stats.frees;
+}
+
+static void cache_drain(void *owner)
+{
+	xmag_drain(xslab_cache_mag(owner));
+}
+
+static void cache_park(void *owner)
+{
+	xmag_park(xslab_cache_mag(owner));
+}
+
+static const struct kind cache_kind = {
+	.unused		= cache_unused,
+	.give		= cache_give,
+	.operations	= cache_operations,
+	.drain		= cache_drain,
+	.park		= cache_park,
+};
+
+static struct holder cache_holder(struct xslab_cache *cache)
+{
+	struct xdecay *decay = xslab_cache_decay(cache);
+
+	return (struct holder){
+		.kind = &cache_kind, .owner = cache, .decay = decay,
+		.ms = decay->ms == XDECAY_INHERIT ? xslab_cache_pool(cache)->decay.ms :
+						    decay->ms,
+	};
+}
+
+static unsigned long pool_unused(void *owner, bool quiet)
+{
+	return xpool_idle_pages(owner, quiet);
+}
+
+static void pool_give(void *owner, unsigned long pages)
+{
+	xpool_trim(owner, pages);
+}
+
+static u64 pool_operations(void *owner)
+{
+	struct xpool_stats stats;
+
+	xpool_stats(owner, &stats);
+	return stats.gets + stats.puts + stats.pages;
+}
+
+static void pool_drain(void *owner)
+{
+	xpage_drain(owner);
+}
+
+static void pool_park(void *owner)
+{
+	xpage_park(owner);
+}
+
+static const struct kind pool_kind = {
+	.unused		= pool_unused,
+	.give		= pool_give,
+	.operations	= pool_operations,
+	.drain		= pool_drain,
+	.park		= pool_park,
+};
+
+/* Of a pool that grows. */
+static struct holder pool_holder(struct xpool *pool)
+{
+	return (struct holder){
+		.kind = &pool_kind, .owner = pool, .decay = &pool->decay,
+		.ms = pool->decay.ms,
+	};
+}
+
+/*
+ * Epochs
+ */
+
+static u64 epoch_ns(long ms)
+{
+	return (u64)(ms ?: XDECAY_LEAST_MS) * NSEC_PER_MSEC / XDECAY_EPOCHS;
+}
+
+static bool is_quiet(const struct xdecay *decay)
+{
+	return decay->quiet >= XDECAY_QUIET;
+}
+
+/* The owner is awake, and what it does is counted from now on. */
+static void begin(const struct holder *h, u64 now)
+{
+	struct xdecay *decay = h->decay;
+
+	decay->curve = (struct xcurve){ };
+	decay->operations = h->kind->operations(h->owner);
+	decay->quiet = 0;
+	decay->end = now + epoch_ns(h->ms);
+}
+
+static void count_quiet(const struct holder *h, unsigned int epochs)
+{
+	u64 operations = h->kind->operations(h->owner);
+	struct xdecay *decay = h->decay;
+
+	decay->quiet = operations == decay->operations ? decay->quiet + epochs : 0;
+	decay->operations = operations;
+}
+
+/* The owner has become quiet: what its magazines kept has been unused as long. */
+static void fall_quiet(const struct holder *h)
+{
+	unsigned long before = h->kind->unused(h->owner, false), after;
+
+	h->kind->drain(h->owner);
+	after = h->kind->unused(h->owner, true);
+	if (after > before)
+		xcurve_add(&h->decay->curve, h->decay->quiet, after - before);
+}
+
+/* Give back what is over the curve. */
+static void give(const struct holder *h)
+{
+	unsigned long limit = h->ms ? xcurve_limit(&h->decay->curve) : 0;
+	unsigned long unused = h->kind->unused(h->owner, is_quiet(h->decay));
+
+	if (unused > limit)
+		h->kind->give(h->owner, unused - limit);
+	h->decay->curve.kept = h->kind->unused(h->owner, is_quiet(h->decay));
+}
+
+/* Nothing is unused. See above for the order; whoever tells us meanwhile wins. */
+static void try_sleep(const struct holder *h)
+{
+	struct xdecay *decay = h->decay;
+
+	WRITE_ONCE(decay->watch.asleep, true);
+	h->kind->park(h->owner);
+	if (h->kind->unused(h->owner, true))
+		WRITE_ONCE(decay->watch.asleep, false);
+	if (READ_ONCE(decay->watch.asleep))
+		decay->end = 0;
+}
+
+static void end_epochs(const struct holder *h, u64 now)
+{
+	struct xdecay *decay = h->decay;
+	u64 epochs = 1 + div64_u64(now - decay->end, epoch_ns(h->ms));
+	unsigned int nr = min_t(u64, epochs, XDECAY_EPOCHS);
+	bool was_quiet = is_quiet(decay);
+
+	decay->end += epochs * epoch_ns(h->ms);
+	xcurve_step(&decay->curve, nr, h->kind->unused(h->owner, was_quiet));
+	count_quiet(h, nr);
+	if (is_quiet(decay) && !was_quiet)
+		fall_quiet(h);
+	give(h);
+	if (is_quiet(decay) && !decay->curve.kept)
+		try_sleep(h);
+}
+
+/* Returns when to look again. */
+static u64 tick(const struct holder *h, u64 now)
+{
+	struct xdecay *decay = h->decay;
+
+	if (READ_ONCE(decay->watch.asleep) || h->ms < 0)
+		return XDECAY_NO_END;
+	if (!decay->end)
+		begin(h, now);
+	else if (now >= decay->end)
+		end_epochs(h, now);
+	if (!h->ms)
+		give(h);
+	return decay->end ?: XDECAY_NO_END;
+}
+
+/*
+ * The worker
+ */
+
+static struct workqueue_struct *queue;
+static void work(struct work_struct *unused);
+static DECLARE_DELAYED_WORK(worker, work);
+static unsigned long runs;
+
+static u64 tick_caches(u64 now)
+{
+	struct xslab_cache *cache = NULL;
+	u64 next = XDECAY_NO_END;
+
+	while ((cache = xslab_cache_next(cache))) {
+		struct holder h = cache_holder(cache);
+
+		next = min(next, tick(&h, now));
+		cond_resched();
+	}
+	return next;
+}
+
+/* Only pools that grow have anybody to give something to. */
+static u64 tick_pools(u64 now)
+{
+	u64 next = XDECAY_NO_END;
+	struct xpool *pool;
+
+	list_for_each_entry(pool, &xpool_list, node) {
+		struct holder h = pool_holder(pool);
+
+		if (pool->grow)
+			next = min(next, tick(&h, now));
+		cond_resched();
+	}
+	return next;
+}
+
+static void rearm(u64 end)
+{
+	u64 now = ktime_get_ns();
+	u64 ns = end > now ? end - now : 0;
+
+	/* Nothing where somebody was woken meanwhile: then it is queued already. */
+	if (end != XDECAY_NO_END)
+		queue_delayed_work(queue, &worker, nsecs_to_jiffies64(ns) + 1);
+}
+
+static void work(struct work_struct *unused)
+{
+	u64 caches, pools;
+
+	WRITE_ONCE(runs, runs + 1);
+	mutex_lock(&xpool_registry);
+	caches = tick_caches(ktime_get_ns());
+	pools = tick_pools(ktime_get_ns());	/* with what the caches gave */
+	mutex_unlock(&xpool_registry);
+	rearm(min(caches, pools));
+}
+
+/* How often the worker ran so far. */
+unsigned long xdecay_runs(void)
+{
+	return READ_ONCE(runs);
+}
+EXPORT_SYMBOL_GPL(xdecay_runs);
+
+/* Keep the worker from its work, for tests; and let it go on. */
+void xdecay_hold(void)
+{
+	mutex_lock(&xpool_registry);
+}
+EXPORT_SYMBOL_GPL(xdecay_hold);
+
+void xdecay_release(void)
+{
+	mutex_unlock(&xpool_registry);
+}
+EXPORT_SYMBOL_GPL(xdecay_release);
+
+static void run_now(struct irq_work *unused)
+{
+	mod_delayed_work(queue, &worker, 0);
+}
+
+static DEFINE_IRQ_WORK(run_soon, run_now);
+
+/* Something is there to look at. Any context, whatever locks are held. */
+static void wake(struct xwatch *watch)
+{
+	WRITE_ONCE(watch->asleep, false);
+	irq_work_queue(&run_soon);
+}
+
+/*
+ * Setting and getting
+ */
+
+static bool is_valid(long ms)
+{
+	return ms >= XDECAY_NEVER && ms <= XDECAY_MAX_MS;
+}
+
+/* The time of @h has changed. Under xpool_registry. */
+static void restart(const struct holder *h)
+{
+	lockdep_assert_held(&xpool_registry);
+	WRITE_ONCE(h->decay->watch.at_once, !h->ms);
+	WRITE_ONCE(h->decay->watch.asleep, false);
+	h->decay->end = 0;
+	if (h->ms)
+		return;
+	h->kind->drain(h->owner);
+	h->kind->give(h->owner, ULONG_MAX);
+}
+
+static void restart_cache(struct xslab_cache *cache)
+{
+	struct holder h = cache_holder(cache);
+
+	restart(&h);
+}
+
+/* xslab_cache_set_decay(), for who holds xpool_registry. */
+int xdecay_set_cache(struct xslab_cache *cache, long ms)
+{
+	if (!is_valid(ms))
+		return -EINVAL;
+	xslab_cache_decay(cache)->ms = ms;
+	restart_cache(cache);
+	mod_delayed_work(queue, &worker, 0);
+	return 0;
+}
+
+/**
+ * xslab_cache_set_decay() - say how long a cache keeps what nobody uses
+ * @cache: the cache
+ * @ms: milliseconds after which no slab without objects is left of those that are
+ *	there now, up to a day; 0: at once, -1: never
+ *
+ * Until then they go back to the pool bit by bit. What xslab_cache_prefill() asked
+ * for stays. A cache for which this was never called has the time of its pool.
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, or -EINVAL with nothing changed.
+ */
+int xslab_cache_set_decay(struct xslab_cache *cache, long ms)
+{
+	int err;
+
+	mutex_lock(&xpool_registry);
+	err = xdecay_set_cache(cache, ms);
+	mutex_unlock(&xpool_registry);
+	return err;
+}
+EXPORT_SYMBOL_GPL(xslab_cache_set_decay);
+
+/* xslab_cache_get_decay(), for who holds xpool_registry. */
+long xdecay_of_cache(struct xslab_cache *cache)
+{
+	lockdep_assert_held(&xpool_registry);
+	return cache_holder(cache).ms;
+}
+
+/**
+ * xslab_cache_get_decay() - how long a cache keeps what nobody uses
+ * @cache: the cache
+ *
+ * Context: Process context, may sleep.
+ * Return: milliseconds, or -1: for ever.
+ */
+long xslab_cache_get_decay(struct xslab_cache *cache)
+{
+	long ms;
+
+	mutex_lock(&xpool_registry);
+	ms = xdecay_of_cache(cache);
+	mutex_unlock(&xpool_registry);
+	return ms;
+}
+EXPORT_SYMBOL_GPL(xslab_cache_get_decay);
+
+/* Those of the pool's caches that have no time of their own. */
+static void restart_heirs(struct xpool *pool)
+{
+	struct xslab_cache *cache = NULL;
+
+	while ((cache = xslab_cache_next(cache)))
+		if (xslab_cache_pool(cache) == pool &&
+		    xslab_cache_decay(cache)->ms == XDECAY_INHERIT)
+			restart_cache(cache);
+}
+
+/* xpool_set_decay(), for who holds xpool_registry. */
+int xdecay_set_pool(struct xpool *pool, long ms)
+{
+	struct holder h;
+
+	if (!is_valid(ms))
+		return -EINVAL;
+	WRITE_ONCE(pool->decay.ms, ms);
+	restart_heirs(pool);
+	h = pool_holder(pool);
+	if (pool->grow)
+		restart(&h);
+	mod_delayed_work(queue, &worker, 0);
+	return 0;
+}
+
+/**
+ * xpool_set_decay() - say how long a pool and its caches keep what nobody uses
+ * @pool: the pool
+ * @ms: milliseconds after which none is left of the empty regions that there are now,
+ *	up to a day; 0: at once, -1: never
+ *
+ * Until then the regions of a pool that grows go back to the system one by one;
+ * those of its initial size stay. It is also the time of the pool's caches, but for
+ * those that were given one with xslab_cache_set_decay().
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, or -EINVAL with nothing changed.
+ */
+int xpool_set_decay(struct xpool *pool, long ms)
+{
+	int err;
+
+	mutex_lock(&xpool_registry);
+	err = xdecay_set_pool(pool, ms);
+	mutex_unlock(&xpool_registry);
+	return err;
+}
+EXPORT_SYMBOL_GPL(xpool_set_decay);
+
+/**
+ * xpool_get_decay() - how long a pool keeps what nobody uses
+ * @pool: the pool
+ *
+ * Context: Any.
+ * Return: milliseconds, or -1: for ever.
+ */
+long xpool_get_decay(const struct xpool *pool)
+{
+	return READ_ONCE(pool->decay.ms);
+}
+EXPORT_SYMBOL_GPL(xpool_get_decay);
+
+/*
+ * Bring-up and tear-down
+ */
+
+static long default_ms;
+
+/* Who is new is asleep: he has nothing, and his first operation wakes him. */
+static void set_watch(struct xwatch *watch, long ms)
+{
+	watch->wake = wake;
+	watch->at_once = !ms;
+	watch->asleep = ms >= 0;
+}
+
+static void add_pool(struct xpool *pool)
+{
+	pool->decay.ms = default_ms;
+	if (!pool->grow)
+		return;
+	set_watch(&pool->decay.watch, default_ms);
+	xpage_set_watch(pool, &pool->decay.watch);
+}
+
+static void add_cache(struct xslab_cache *cache)
+{
+	struct xdecay *decay = xslab_cache_decay(cache);
+
+	decay->ms = XDECAY_INHERIT;
+	set_watch(&decay->watch, cache_holder(cache).ms);
+	xmag_set_watch(xslab_cache_mag(cache), &decay->watch);
+}
+
+static int observe(struct notifier_block *block, unsigned long event, void *what)
+{
+	if (event == XOBSERVE_POOL_ADD)
+		add_pool(what);
+	else if (event == XOBSERVE_CACHE_ADD)
+		add_cache(what);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block observer = { .notifier_call = observe };
+
+/* Pools that come have the time @ms. Returns 0, -EINVAL or -ENOMEM. */
+int xdecay_init(long ms)
+{
+	if (!is_valid(ms)) {
+		pr_err("decay_ms=%ld: give milliseconds up to %ld, 0 for at once or -1 for never\n",
+		       ms, XDECAY_MAX_MS);
+		return -EINVAL;
+	}
+	default_ms = ms;
+	queue = alloc_workqueue("xalloc", WQ_UNBOUND, 1);
+	if (!queue)
+		return -ENOMEM;
+	return blocking_notifier_chain_register(&xobservers, &observer);
+}
+
+/* After the last pool. */
+void xdecay_exit(void)
+{
+	blocking_notifier_chain_unregister(&xobservers, &observer);
+	irq_work_sync(&run_soon);
+	cancel_delayed_work_sync(&worker);
+	destroy_workqueue(queue);
+}
