@@ -6,11 +6,12 @@
  * Lock order, outermost first:
  *
  *	1. xpool_registry	mutex	pools and caches come and go, and are listed
- *	2. xmag.closing		mutex	the magazines of one owner are closed
- *	3. xpool.client_lock	raw	who can give pages back to a pool
- *	4. xdepot.lock		raw	whole magazines
- *	5. xslab_cache.lock	raw	lists of slabs
- *	6. xpool.lock		raw	the buddy system and the state of pages
+ *	2. xslab_cache.tuning	mutex	limits of one cache change
+ *	3. xmag.closing		mutex	the magazines of one owner are closed
+ *	4. xpool.client_lock	raw	who can give pages back to a pool
+ *	5. xdepot.lock		raw	whole magazines
+ *	6. xslab_cache.lock	raw	lists of slabs
+ *	7. xpool.lock		raw	the buddy system and the state of pages
  *
  * Raw spin locks are taken with interrupts off, and only tried from NMI.
  */
@@ -20,6 +21,7 @@
 #include <linux/atomic.h>
 #include <linux/bitops.h>
 #include <linux/hardirq.h>
+#include <linux/irq_work.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -143,10 +145,15 @@ struct xregion {
  * @node: in the pool's list
  * @reclaim: give some pages back; any context but NMI, no locks of the pool
  *	held but client_lock
+ * @collect: give back all that nobody uses, with @force also what it takes to
+ *	interrupt others for; returns pages. May sleep, under xpool_registry
+ * @room: the pool has pages again, for who waits for some; under client_lock
  */
 struct xclient {
 	struct list_head node;
 	unsigned long (*reclaim)(struct xclient *client);
+	unsigned long (*collect)(struct xclient *client, bool force);
+	void (*room)(struct xclient *client);
 };
 
 enum xpool_source {
@@ -213,6 +220,8 @@ struct xpool {
 
 	raw_spinlock_t		client_lock;
 	struct list_head	clients;
+	atomic_t		nr_sleepers;	/* who sleep until there is room */
+	struct irq_work		tell_room;
 
 	raw_spinlock_t		lock ____cacheline_aligned;
 	struct xbuddy		buddy;
@@ -236,13 +245,21 @@ void xpool_abandon(struct xpool *pool);
 void xpool_publish(struct xpool *pool);
 void xpool_unpublish(struct xpool *pool);
 
+/* Where in the pool a block is to lie. */
+enum xplace {
+	XPLACE_FIT,	/* where the smallest block has to be cut */
+	XPLACE_LOW,	/* as low as possible */
+	XPLACE_TOP,	/* as high as possible */
+};
+
 /* Blocks of one state that follow one another. */
 struct xrow {
 	struct xpage	*first;
 	unsigned int	nr;
 };
 
-struct xpage *xpool_get(struct xpool *pool, unsigned int order, enum xpage_kind kind);
+struct xpage *xpool_get_at(struct xpool *pool, unsigned int order, enum xpage_kind kind,
+			   enum xplace place);
 unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 			    enum xpage_kind kind, struct xpage **pages, unsigned int nr);
 void xpool_put(struct xpool *pool, struct xpage *page);
@@ -250,6 +267,12 @@ void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr);
 void xpool_put_rows(struct xpool *pool, const struct xrow *rows, unsigned int nr);
 void xpool_put_hot(struct xpool *pool, struct xpage *page);
 void xpool_settle(struct xpool *pool);
+
+static inline struct xpage *xpool_get(struct xpool *pool, unsigned int order,
+				      enum xpage_kind kind)
+{
+	return xpool_get_at(pool, order, kind, XPLACE_FIT);
+}
 
 void xpool_add_client(struct xpool *pool, struct xclient *client);
 void xpool_del_client(struct xpool *pool, struct xclient *client);
@@ -397,6 +420,7 @@ struct xdepot {
  * @ops: what lies below
  * @size: objects of a magazine
  * @closed: somebody has all magazines; see xmag_close()
+ * @nr_shut: how many want them closed until further notice; under @closing
  * @detour: the fast path is never to be taken
  * @routes: copies of @cpus, for fast paths that have another place for them
  * @slow: what the slow paths count
@@ -413,6 +437,7 @@ struct xmag {
 	unsigned int		size;
 	bool			closed;
 	bool			detour;
+	unsigned int		nr_shut;
 	struct xmag_cpu __percpu **routes[XMAG_ROUTES];
 	struct xmag_slow __percpu *slow;
 	void			**slots;
@@ -444,6 +469,8 @@ void xmag_free_slow(struct xmag *mag, void *obj);
 void xmag_close(struct xmag *mag);
 void xmag_open(struct xmag *mag);
 void xmag_drain_closed(struct xmag *mag);
+void xmag_set_closed(struct xmag *mag, bool closed);
+unsigned long xmag_capacity(const struct xmag *mag);
 unsigned int xmag_take_full(struct xmag *mag, void **objs);
 unsigned long xmag_drain_depot(struct xmag *mag);
 void xmag_count(struct xmag *mag, struct xmag_count *count);

@@ -263,8 +263,17 @@ static void own(struct xpage *page, unsigned int order, enum xpage_kind kind)
 	WRITE_ONCE(page->kind, kind);
 }
 
+static long take_block(struct xpool *pool, unsigned int order, enum xplace place)
+{
+	if (place == XPLACE_LOW)
+		return xbuddy_alloc_low(&pool->buddy, order);
+	if (place == XPLACE_TOP)
+		return xbuddy_alloc_top(&pool->buddy, order);
+	return xbuddy_alloc(&pool->buddy, order);
+}
+
 static struct xpage *get_locked(struct xpool *pool, unsigned int order,
-				enum xpage_kind kind)
+				enum xpage_kind kind, enum xplace place)
 {
 	struct xpage *page;
 	long index;
@@ -277,9 +286,9 @@ static struct xpage *get_locked(struct xpool *pool, unsigned int order,
 			return page;
 		}
 	}
-	index = xbuddy_alloc(&pool->buddy, order);
+	index = take_block(pool, order, place);
 	if (unlikely(index < 0 && put_hot(pool)))
-		index = xbuddy_alloc(&pool->buddy, order);
+		index = take_block(pool, order, place);
 	if (unlikely(index < 0))
 		return NULL;
 	page = &pool->pages[index];
@@ -290,7 +299,7 @@ static struct xpage *get_locked(struct xpool *pool, unsigned int order,
 }
 
 static struct xpage *get_once(struct xpool *pool, unsigned int order,
-			      enum xpage_kind kind)
+			      enum xpage_kind kind, enum xplace place)
 {
 	struct xpage *page;
 	unsigned long flags;
@@ -298,7 +307,7 @@ static struct xpage *get_once(struct xpool *pool, unsigned int order,
 	if (!xlock(&pool->lock, &flags))
 		return NULL;
 	put_deferred(pool);
-	page = get_locked(pool, order, kind);
+	page = get_locked(pool, order, kind, place);
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	return page;
 }
@@ -345,19 +354,43 @@ static bool reclaim(struct xpool *pool, unsigned int order)
 }
 
 /*
- * Take a block of 2^@order pages for @kind. Any context. Returns its first page,
- * or NULL: there is none, or this is an NMI that found the lock taken.
+ * Take a block of 2^@order pages for @kind, at @place. Any context. Returns its
+ * first page, or NULL: there is none, or this is an NMI that found the lock taken.
  */
-struct xpage *xpool_get(struct xpool *pool, unsigned int order, enum xpage_kind kind)
+struct xpage *xpool_get_at(struct xpool *pool, unsigned int order, enum xpage_kind kind,
+			   enum xplace place)
 {
 	struct xpage *page;
 
 	if (unlikely(order > XBUDDY_MAX_ORDER))
 		return NULL;
 	do {
-		page = get_once(pool, order, kind);
+		page = get_once(pool, order, kind, place);
 	} while (unlikely(!page) && reclaim(pool, order));
 	return page;
+}
+
+/*
+ * Somebody sleeps until there is room. The put may have come from anywhere, with any
+ * lock held, so it is told later.
+ */
+static void tell_room(struct xpool *pool)
+{
+	if (unlikely(atomic_read(&pool->nr_sleepers)))
+		irq_work_queue(&pool->tell_room);
+}
+
+static void tell_clients(struct irq_work *work)
+{
+	struct xpool *pool = container_of(work, struct xpool, tell_room);
+	struct xclient *client;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pool->client_lock, flags);
+	list_for_each_entry(client, &pool->clients, node)
+		if (client->room)
+			client->room(client);
+	raw_spin_unlock_irqrestore(&pool->client_lock, flags);
 }
 
 static void defer_put(struct xpool *pool, struct xpage *page)
@@ -392,6 +425,7 @@ void xpool_put_rows(struct xpool *pool, const struct xrow *rows, unsigned int nr
 	for (i = 0; i < nr; i++)
 		put_row(pool, rows[i].first, rows[i].nr);
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	tell_room(pool);
 }
 
 /*
@@ -438,6 +472,7 @@ void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr)
 		put_row(pool, first, n);
 	}
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	tell_room(pool);
 }
 
 void xpool_put(struct xpool *pool, struct xpage *page)
@@ -1088,6 +1123,7 @@ struct xpool *xpool_setup(const struct xpool_args *args)
 	raw_spin_lock_init(&pool->lock);
 	raw_spin_lock_init(&pool->client_lock);
 	INIT_LIST_HEAD(&pool->clients);
+	init_irq_work(&pool->tell_room, tell_clients);
 	pool->metadata = sizeof(*pool);
 	err = setup(pool, args);
 	if (err) {
@@ -1101,6 +1137,7 @@ struct xpool *xpool_setup(const struct xpool_args *args)
 void xpool_teardown(struct xpool *pool)
 {
 	unmap_regions(pool, pool->nr_regions);
+	irq_work_sync(&pool->tell_room);
 	synchronize_rcu_expedited();	/* xpool_of() may still be looking */
 	xbuddy_destroy(&pool->buddy);
 	xmeta_free(pool->pages_mem);
