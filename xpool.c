@@ -265,11 +265,10 @@ static void own(struct xpage *page, unsigned int order, enum xpage_kind kind)
 
 static long take_block(struct xpool *pool, unsigned int order, enum xplace place)
 {
-	if (place == XPLACE_LOW)
-		return xbuddy_alloc_low(&pool->buddy, order);
-	if (place == XPLACE_TOP)
-		return xbuddy_alloc_top(&pool->buddy, order);
-	return xbuddy_alloc(&pool->buddy, order);
+	if (place == XPLACE_FIT)
+		return xbuddy_alloc(&pool->buddy, order);
+	return place == XPLACE_LOW ? xbuddy_alloc_low(&pool->buddy, order) :
+				     xbuddy_alloc_top(&pool->buddy, order);
 }
 
 static struct xpage *get_locked(struct xpool *pool, unsigned int order,

@@ -795,6 +795,7 @@ static void put_excess(struct xslab_cache *cache, struct list_head *excess)
 
 /* Nobody sees the slabs that are one too many, nor an object that somebody waits for. */
 noinline void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long flags)
+	__releases(&cache->lock)
 {
 	LIST_HEAD(excess);
 	bool served;
@@ -1857,7 +1858,7 @@ EXPORT_SYMBOL_GPL(xslab_cache_create_in);
  * @name: names it in debugfs; 1 to 31 characters, no slash
  * @size: bytes of an object, 1 to 256 KiB
  * @align: of objects, a power of two up to PAGE_SIZE; 0 is 8
- * @flags: XSLAB_HWCACHE_ALIGN, XSLAB_NO_CHECKS
+ * @flags: XSLAB_HWCACHE_ALIGN, XSLAB_NO_CHECKS, XSLAB_WAIT
  * @ctor: called once for each object when its slab is made, or NULL; must not
  *	sleep
  *

@@ -128,8 +128,10 @@ static inline void *first_object(const struct xslab_cache *cache, const struct x
 
 /*
  * The lists of slabs. Which one a slab belongs to follows from the number of its
- * free objects, and set_nr_free() is all that moves it. Low addresses come first on a
- * list, as far as one comparison can tell.
+ * free objects, and set_nr_free() is all that moves it. The last to come is the first
+ * to be used; but of free slabs, which nobody's caches know any more, those at low
+ * addresses come first, as far as one comparison can tell. (The same for the partial
+ * ones was measured at 7 instructions for each object freed at random.)
  */
 
 static inline unsigned int count_free(const struct xslab_cache *cache, struct xpage *slab)
@@ -146,11 +148,11 @@ static __always_inline void list_slab(struct xslab_cache *cache, struct xpage *s
 {
 	struct list_head *list = &cache->lists[to];
 
-	/* The empty list is before or after any slab, and either will do. */
-	if (&slab->list < list->next)
-		list_add(&slab->list, list);
-	else
+	/* An empty list is before or after any slab, and either will do. */
+	if (unlikely(to == XSLAB_FREE) && &slab->list > list->next)
 		list_add_tail(&slab->list, list);
+	else
+		list_add(&slab->list, list);
 	cache->nr[to]++;
 	cache->occupied |= BIT(to);
 }
@@ -222,7 +224,8 @@ static __always_inline void settle(struct xslab_cache *cache)
 		xslab_relist_deferred(cache);
 }
 
-void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long flags);
+void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long flags)
+	__releases(&cache->lock);
 
 /*
  * After a change of nr_waiting or max_empty: with more slabs on the free list than

@@ -278,7 +278,8 @@ static int churn(void *data)
 		bool ebb = turn++ / CHURN_WAVE % 2;
 
 		for (step = 0; step < 20; step++) {
-			i = xtest_below(&hand->rnd, CHURN_OBJS);
+			i = ebb ? (turn * 20 + step) % CHURN_OBJS :
+				  xtest_below(&hand->rnd, CHURN_OBJS);
 			if (objs[i]) {
 				WARN_ON_ONCE(xchg((void **)objs[i], NULL) != objs[i]);
 				WARN_ON_ONCE(xslab_cache_free(cache, objs[i]));
@@ -368,7 +369,7 @@ static void xcollect_test_while_busy(struct kunit *test)
 
 	for (i = 0; i < min(num_online_cpus(), 4U); i++)
 		hire(test, &crew, churn, cache, true);
-	while (ktime_before(ktime_get(), end) || turns < 10) {
+	while (ktime_before(ktime_get(), end) || turns < 10 || (!pages && turns < 2000)) {
 		pages += xslab_cache_collect(cache, turns++ & 1);
 		KUNIT_ASSERT_EQ(test, xslab_validate(cache), 0);
 		usleep_range(100, 1000);
@@ -503,6 +504,7 @@ struct ring {
 	unsigned long		rounds;
 	u64			most;		/* slabs seen; by hand 0 */
 	atomic_t		wrong;
+	void			(*pass)(struct ring *ring, void **objs);
 };
 
 /* Wait for the others, once more. */
@@ -514,49 +516,50 @@ static void meet(struct ring *ring, unsigned int *met)
 		usleep_range(20, 50);
 }
 
-/* Free what the neighbour allocated, and allocate as many for the next one. */
-static int pass_on(void *data)
+static void give_one(struct ring *ring, void **slot)
 {
-	struct hand *hand = data;
-	struct ring *ring = hand->what;
-	unsigned int met = 0, i, from;
-	unsigned long round;
+	if (xslab_cache_free(ring->cache, *slot))
+		atomic_inc(&ring->wrong);
+}
 
-	for (round = 0; round < ring->rounds; round++) {
-		from = (hand->nr + round) % RING_HANDS;
-		for (i = 0; i < ARRAY_SIZE(ring->objs[0]); i++) {
-			if (xslab_cache_free(ring->cache, ring->objs[from][i]))
-				atomic_inc(&ring->wrong);
-			ring->objs[from][i] = xslab_cache_alloc(ring->cache, GFP_ATOMIC);
-			if (!ring->objs[from][i])
-				atomic_inc(&ring->wrong);
-		}
-		if (!hand->nr)
-			ring->most = max(ring->most, stats_of(ring->cache).slabs);
-		meet(ring, &met);
+static void take_one(struct ring *ring, void **slot)
+{
+	*slot = xslab_cache_alloc(ring->cache, GFP_ATOMIC);
+	if (!*slot)
+		atomic_inc(&ring->wrong);
+}
+
+/* Free what the neighbour allocated, and allocate as many for the next one. */
+static void pass_singly(struct ring *ring, void **objs)
+{
+	unsigned int i;
+
+	for (i = 0; i < RING_OBJS / RING_HANDS; i++) {
+		give_one(ring, &objs[i]);
+		take_one(ring, &objs[i]);
 	}
-	hand->done++;
-	return stay();
 }
 
 /* All at once, so that magazines fill and run dry. */
-static int pass_batches(void *data)
+static void pass_batch(struct ring *ring, void **objs)
+{
+	unsigned int i;
+
+	for (i = 0; i < RING_OBJS / RING_HANDS; i++)
+		give_one(ring, &objs[i]);
+	for (i = 0; i < RING_OBJS / RING_HANDS; i++)
+		take_one(ring, &objs[i]);
+}
+
+static int go_round(void *data)
 {
 	struct hand *hand = data;
 	struct ring *ring = hand->what;
-	unsigned int met = 0, i, from;
+	unsigned int met = 0;
 	unsigned long round;
 
 	for (round = 0; round < ring->rounds; round++) {
-		from = (hand->nr + round) % RING_HANDS;
-		for (i = 0; i < ARRAY_SIZE(ring->objs[0]); i++)
-			if (xslab_cache_free(ring->cache, ring->objs[from][i]))
-				atomic_inc(&ring->wrong);
-		for (i = 0; i < ARRAY_SIZE(ring->objs[0]); i++) {
-			ring->objs[from][i] = xslab_cache_alloc(ring->cache, GFP_ATOMIC);
-			if (!ring->objs[from][i])
-				atomic_inc(&ring->wrong);
-		}
+		ring->pass(ring, ring->objs[(hand->nr + round) % RING_HANDS]);
 		if (!hand->nr)
 			ring->most = max(ring->most, stats_of(ring->cache).slabs);
 		meet(ring, &met);
@@ -565,7 +568,8 @@ static int pass_batches(void *data)
 	return stay();
 }
 
-static void run_ring(struct kunit *test, int (*work)(void *hand), const char *how)
+static void run_ring(struct kunit *test, void (*pass)(struct ring *ring, void **objs),
+		     const char *how)
 {
 	struct ring *ring = room(test, 1, sizeof(*ring));
 	struct crew crew = { };
@@ -575,9 +579,10 @@ static void run_ring(struct kunit *test, int (*work)(void *hand), const char *ho
 
 	ring->cache = with_cache(test, 16 << 20, 64, 0);
 	ring->rounds = xtest_param(rounds);
+	ring->pass = pass;
 	take(test, ring->cache, &ring->objs[0][0], RING_OBJS);
 	for (i = 0; i < RING_HANDS; i++)
-		hire(test, &crew, work, ring, true);
+		hire(test, &crew, go_round, ring, true);
 	for (i = 0; i < RING_HANDS; i++)
 		while (!READ_ONCE(crew.hands[i].done))
 			usleep_range(1000, 2000);
@@ -599,8 +604,8 @@ static void run_ring(struct kunit *test, int (*work)(void *hand), const char *ho
 /* Expect what is held to be bounded by what is live, whoever frees it. */
 static void xcollect_test_ring(struct kunit *test)
 {
-	run_ring(test, pass_on, "one by one");
-	run_ring(test, pass_batches, "in batches");
+	run_ring(test, pass_singly, "one by one");
+	run_ring(test, pass_batch, "in batches");
 }
 
 /*
@@ -1071,7 +1076,7 @@ static void xcollect_test_wait_for_pages(struct kunit *test)
 		   slabs, limit);
 }
 
-/* Take two at most of what is for all, hold them for a moment. */
+/* Take one of what is for all, hold it for a moment. */
 static int share(void *data)
 {
 	struct hand *hand = data;
@@ -1142,7 +1147,7 @@ static void xcollect_test_wait_while_busy(struct kunit *test)
 
 struct mover {
 	struct xslab_cache	*cache;
-	spinlock_t		lock;
+	spinlock_t		lock;		/* of the table, and of what is counted */
 	void			**table;
 	unsigned int		nr;
 	unsigned long		asked, moved, unknown;
