@@ -25,7 +25,7 @@
  *
  * A free slab stays with its cache until xslab_cache_collect(), until the pool
  * runs dry and asks for it, or until there are more than the cache may keep
- * (xlimit.c): an allocation and a free at the edge of a slab cost nothing but a bit.
+ * (xslab_limit.c): an allocation and a free at the edge of a slab cost nothing but a bit.
  *
  * Placement
  *

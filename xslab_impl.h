@@ -3,7 +3,7 @@
  * What the files of the slab layer share, and nobody else sees:
  *
  *	xslab.c		slabs, allocation and free, collect
- *	xlimit.c	limits
+ *	xslab_limit.c	limits
  *	xwait.c		waiting for an object
  *	xmove.c		objects that can be moved
  *
@@ -94,7 +94,7 @@ struct xslab_cache {
 	unsigned int		nr_waiting;	/* in waiters */
 	atomic_t		nr_sleepers;
 
-	/* Limits; under tuning, see xlimit.c */
+	/* Limits; under tuning, see xslab_limit.c */
 	struct mutex		tuning;
 	struct xslab_limits	limits;
 	unsigned long		max_empty;	/* slabs on the free list */
@@ -275,7 +275,7 @@ static inline bool xwait_wanted(const struct xslab_cache *cache, gfp_t gfp)
 	return cache->flags & XSLAB_WAIT && gfp & __GFP_DIRECT_RECLAIM;
 }
 
-/* xlimit.c */
+/* xslab_limit.c */
 void xlimit_init(struct xslab_cache *cache);
 void xlimit_apply(struct xslab_cache *cache);
 
