@@ -6,8 +6,9 @@
  * Lock order, outermost first:
  *
  *	1. xpool_registry	mutex	pools and caches come and go, and are listed
- *	2. xmag.closing		mutex	the magazines of one owner are closed
- *	3. xgrow.one_at_a_time	mutex	regions come
+ *	2. xslab_cache.tuning	mutex	limits of one cache change
+ *	3. xmag.closing		mutex	the magazines of one owner are closed
+ *	   xgrow.one_at_a_time	mutex	regions come
  *	4. xpool.client_lock	raw	who can give pages back to a pool
  *	5. xdepot.lock		raw	whole magazines
  *	6. xslab_cache.lock	raw	lists of slabs
@@ -21,6 +22,7 @@
 #include <linux/atomic.h>
 #include <linux/bitops.h>
 #include <linux/hardirq.h>
+#include <linux/irq_work.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -212,6 +214,7 @@ struct xregion {
  *	other CPUs reach; may sleep, under xpool_registry. NULL: @reclaim will do
  * @shut: keep nothing from now on, or (false) @most again; may sleep, under
  *	xpool_registry. NULL: what it keeps goes through xpool_cached_add()
+ * @room: the pool has pages again, for who waits for some; under client_lock
  *
  * Clients come and go under both xpool_registry and client_lock, so either is
  * enough to walk their list.
@@ -222,6 +225,7 @@ struct xclient {
 	unsigned long (*reclaim)(struct xclient *client);
 	unsigned long (*collect)(struct xclient *client, bool force);
 	void (*shut)(struct xclient *client, bool shut);
+	void (*room)(struct xclient *client);
 };
 
 /* Who may take the last pages? See struct xpool_limits. */
@@ -297,6 +301,8 @@ struct xpool {
 
 	raw_spinlock_t		client_lock;
 	struct list_head	clients;
+	atomic_t		nr_sleepers;	/* who sleep until there is room */
+	struct irq_work		tell_room;
 
 	raw_spinlock_t		lock ____cacheline_aligned;
 	struct xbuddy		buddy;
@@ -324,14 +330,21 @@ void xpool_abandon(struct xpool *pool);
 void xpool_publish(struct xpool *pool);
 void xpool_unpublish(struct xpool *pool);
 
+/* Where in the pool a block is to lie. */
+enum xplace {
+	XPLACE_FIT,	/* where the smallest block has to be cut */
+	XPLACE_LOW,	/* as low as possible */
+	XPLACE_TOP,	/* as high as possible */
+};
+
 /* Blocks of one state that follow one another. */
 struct xrow {
 	struct xpage	*first;
 	unsigned int	nr;
 };
 
-struct xpage *xpool_get(struct xpool *pool, unsigned int order, enum xpage_kind kind,
-			enum xpool_need need);
+struct xpage *xpool_get_at(struct xpool *pool, unsigned int order, enum xpage_kind kind,
+			   enum xpool_need need, enum xplace place);
 unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 			    enum xpage_kind kind, enum xpool_need need,
 			    struct xpage **pages, unsigned int nr);
@@ -340,6 +353,12 @@ void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr);
 void xpool_put_rows(struct xpool *pool, const struct xrow *rows, unsigned int nr);
 void xpool_put_hot(struct xpool *pool, struct xpage *page);
 void xpool_settle(struct xpool *pool);
+
+static inline struct xpage *xpool_get(struct xpool *pool, unsigned int order,
+				      enum xpage_kind kind, enum xpool_need need)
+{
+	return xpool_get_at(pool, order, kind, need, XPLACE_FIT);
+}
 
 void xpool_add_client(struct xpool *pool, struct xclient *client);
 void xpool_del_client(struct xpool *pool, struct xclient *client);
@@ -395,6 +414,13 @@ static inline unsigned long xpool_used(const struct xpool *pool)
 unsigned long xpool_idle(const struct xpool *pool);
 bool xpool_over_cache(const struct xpool *pool);
 bool xpool_cached_add(struct xpool *pool, long pages);
+
+/* Is there a limit of what is cached? */
+static inline bool xpool_is_capped(const struct xpool *pool)
+{
+	return READ_ONCE(pool->idle_limit) != XPOOL_NO_LIMIT;
+}
+
 unsigned long xpool_collect_locked(struct xpool *pool, bool force);
 int xpool_set_limits_locked(struct xpool *pool, const struct xpool_limits *limits);
 
@@ -556,9 +582,9 @@ struct xdepot {
  * @ops: what lies below
  * @size: objects of a magazine
  * @closed: somebody has all magazines; see xmag_close()
+ * @nr_shut: how many want them closed until further notice; under @closing
  * @detour: the fast path is never to be taken
  * @careful: interrupts are off while the depot is locked
- * @shut: to stay closed when it is opened; changed while it is closed
  * @parked: empty, and the next operation leads the fast path back and tells @watch
  * @watch: whom to tell
  * @routes: copies of @cpus, for fast paths that have another place for them
@@ -577,8 +603,8 @@ struct xmag {
 	bool			closed;
 	bool			detour;
 	bool			careful;
-	bool			shut;
 	bool			parked;
+	unsigned int		nr_shut;
 	struct xwatch		*watch;
 	struct xmag_cpu __percpu **routes[XMAG_ROUTES];
 	struct xmag_slow __percpu *slow;
@@ -615,6 +641,8 @@ void xmag_drain_closed(struct xmag *mag);
 void xmag_drain(struct xmag *mag);
 void xmag_set_watch(struct xmag *mag, struct xwatch *watch);
 void xmag_park(struct xmag *mag);
+void xmag_set_closed(struct xmag *mag, bool closed);
+unsigned long xmag_capacity(const struct xmag *mag);
 unsigned int xmag_take_full(struct xmag *mag, void **objs);
 unsigned long xmag_drain_depot(struct xmag *mag);
 void xmag_count(struct xmag *mag, struct xmag_count *count);

@@ -15,6 +15,11 @@
  * long as the buddy is free. Taking low addresses first is what lets the high
  * end of a range stay whole, and go back to where it came from.
  *
+ * Two kinds of blocks that do not live equally long are to lie apart, or each of
+ * the long-lived ones keeps a large block from becoming whole. Then one kind is
+ * taken at the lowest address and the other at the highest, whatever block it is
+ * cut from; the smallest would be what the other kind has left over.
+ *
  * Representation
  *
  * The usual buddy system threads its free lists through the free pages. Here
@@ -134,6 +139,17 @@ static unsigned long area_first(const struct xbuddy_area *area)
 	unsigned int top = area->nr_levels - 1;
 
 	return area_descend(area, top, __ffs(area->free[top][0]));
+}
+
+/* The highest free block; the area is not empty. */
+static unsigned long area_last(const struct xbuddy_area *area)
+{
+	unsigned int l = area->nr_levels;
+	unsigned long i = 0;
+
+	while (l--)
+		i = i * BITS_PER_LONG + __fls(area->free[l][i]);
+	return i;
 }
 
 /* The lowest free block from @i on, or ULONG_MAX. */
@@ -328,6 +344,104 @@ long xbuddy_alloc(struct xbuddy *buddy, unsigned int order)
 	return i << from;
 }
 EXPORT_SYMBOL_GPL(xbuddy_alloc);
+
+/* The order of the free block at the lowest address; @candidates has a bit an order. */
+static unsigned int order_of_lowest(const struct xbuddy *buddy, unsigned long candidates)
+{
+	unsigned long best = ULONG_MAX;
+	unsigned int order, in = 0;
+
+	for_each_set_bit(order, &candidates, XBUDDY_NR_ORDERS) {
+		unsigned long start = area_first(&buddy->free_area[order]) << order;
+
+		if (start < best) {
+			best = start;
+			in = order;
+		}
+	}
+	return in;
+}
+
+/* The order of the free block at the highest address. */
+static unsigned int order_of_highest(const struct xbuddy *buddy, unsigned long candidates)
+{
+	unsigned int order, in = 0;
+	unsigned long best = 0;
+
+	for_each_set_bit(order, &candidates, XBUDDY_NR_ORDERS) {
+		unsigned long end = (area_last(&buddy->free_area[order]) + 1) << order;
+
+		if (end > best) {
+			best = end;
+			in = order;
+		}
+	}
+	return in;
+}
+
+/* The orders of free blocks that are large enough for @order, or why there is none. */
+static long candidates_for(const struct xbuddy *buddy, unsigned int order)
+{
+	unsigned long candidates;
+
+	if (order > XBUDDY_MAX_ORDER)
+		return -EINVAL;
+	candidates = buddy->orders >> order << order;
+	return candidates ? (long)candidates : -ENOSPC;
+}
+
+/**
+ * xbuddy_alloc_low() - take the block at the lowest address
+ * @buddy: the instance
+ * @order: the block gets 2^@order pages
+ *
+ * The lowest place is used, whatever the size of the free block it is cut from,
+ * in time bounded by orders times levels. Together with xbuddy_alloc_top() this
+ * keeps two kinds of blocks apart: what one cuts a large block for is left to it.
+ *
+ * Context: Any; the caller serialises.
+ * Return: the first page number, -ENOSPC, or -EINVAL where @order is too large.
+ */
+long xbuddy_alloc_low(struct xbuddy *buddy, unsigned int order)
+{
+	long candidates = candidates_for(buddy, order);
+	unsigned int in;
+	unsigned long i;
+
+	if (candidates < 0)
+		return candidates;
+	in = order_of_lowest(buddy, candidates);
+	i = area_first(&buddy->free_area[in]);
+	carve(buddy, in, i, order, i << in);
+	return i << in;
+}
+EXPORT_SYMBOL_GPL(xbuddy_alloc_low);
+
+/**
+ * xbuddy_alloc_top() - take the block at the highest address
+ * @buddy: the instance
+ * @order: the block gets 2^@order pages
+ *
+ * As xbuddy_alloc_low(), from the other end.
+ *
+ * Context: Any; the caller serialises.
+ * Return: the first page number, -ENOSPC, or -EINVAL where @order is too large.
+ */
+long xbuddy_alloc_top(struct xbuddy *buddy, unsigned int order)
+{
+	long candidates = candidates_for(buddy, order);
+	unsigned long i, index;
+	unsigned int in;
+
+	if (candidates < 0)
+		return candidates;
+	in = order_of_highest(buddy, candidates);
+	i = area_last(&buddy->free_area[in]);
+	index = ((i + 1) << in) - (1UL << order);
+	carve(buddy, in, i, order, index);
+	return index;
+}
+EXPORT_SYMBOL_GPL(xbuddy_alloc_top);
 
 /* The used block of order @from is to be used as blocks of @order. */
 static void mark_used_as(struct xbuddy *buddy, unsigned long index, unsigned int from,

@@ -59,6 +59,9 @@
  * its own beside the busy byte, tested together with it, made each operation wait
  * for the store of the byte by the one before: 1 ns of 5.)
  *
+ * xmag_set_closed() leaves them closed for longer, and empty: for an owner that may
+ * not keep anything in them, or has to see every object that is freed.
+ *
  * Detours
  *
  * An owner that has more to do for an operation than the fast path knows asks for
@@ -423,14 +426,21 @@ void xmag_close(struct xmag *mag)
 }
 EXPORT_SYMBOL_GPL(xmag_close);
 
+/* Let all CPUs have them again, unless somebody wants them to stay closed. */
+static void reopen(struct xmag *mag)
+{
+	lockdep_assert_held(&mag->closing);
+	if (mag->nr_shut)
+		return;
+	/* Pairs with xmag_enter_slow(). */
+	smp_store_release(&mag->closed, false);
+	if (!mag->detour && !READ_ONCE(mag->parked))
+		set_routes(mag, mag->own);
+}
+
 void xmag_open(struct xmag *mag)
 {
-	if (!mag->shut) {
-		/* Pairs with xmag_enter_slow(). */
-		smp_store_release(&mag->closed, false);
-		if (!mag->detour && !READ_ONCE(mag->parked))
-			set_routes(mag, mag->own);
-	}
+	reopen(mag);
 	mutex_unlock(&mag->closing);
 }
 EXPORT_SYMBOL_GPL(xmag_open);
@@ -473,6 +483,29 @@ void xmag_park(struct xmag *mag)
 	xmag_open(mag);
 }
 EXPORT_SYMBOL_GPL(xmag_park);
+
+/*
+ * Keep the magazines closed and empty, so that every operation goes to the owner;
+ * or end that. Several may want it, each for a time. May sleep.
+ */
+void xmag_set_closed(struct xmag *mag, bool closed)
+{
+	if (closed) {
+		xmag_close(mag);
+		xmag_drain_closed(mag);
+		mag->nr_shut++;
+	} else {
+		mutex_lock(&mag->closing);
+		mag->nr_shut--;
+	}
+	xmag_open(mag);
+}
+
+/* Objects that all magazines together can hold. */
+unsigned long xmag_capacity(const struct xmag *mag)
+{
+	return (2UL * num_possible_cpus() + mag->depot.nr) * mag->size;
+}
 
 /*
  * A CPU is gone: its full magazines go to the depot as they are. What is left,

@@ -692,14 +692,8 @@ static void page_shut(struct xclient *client, bool shut)
 	if (mags->shut == shut)
 		return;
 	mags->shut = shut;
-	for (i = 0; i < mags->nr; i++) {
-		struct xmag *mag = &mags->of[i].mag;
-
-		xmag_close(mag);
-		xmag_drain_closed(mag);
-		mag->shut = shut;
-		xmag_open(mag);
-	}
+	for (i = 0; i < mags->nr; i++)
+		xmag_set_closed(&mags->of[i].mag, shut);
 }
 
 static unsigned int largest_order(const struct xbuddy *buddy)

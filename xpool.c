@@ -309,15 +309,19 @@ static unsigned long allowance(const struct xpool *pool, enum xpool_need need)
 	return room > keep ? room - keep : 0;
 }
 
-static long take_block(struct xpool *pool, unsigned int order, enum xpool_need need)
+static long take_block(struct xpool *pool, unsigned int order, enum xpool_need need,
+		       enum xplace place)
 {
 	if (unlikely(!(allowance(pool, need) >> order)))
 		return -ENOSPC;
-	return xbuddy_alloc(&pool->buddy, order);
+	if (place == XPLACE_FIT)
+		return xbuddy_alloc(&pool->buddy, order);
+	return place == XPLACE_LOW ? xbuddy_alloc_low(&pool->buddy, order) :
+				     xbuddy_alloc_top(&pool->buddy, order);
 }
 
 static struct xpage *get_locked(struct xpool *pool, unsigned int order,
-				enum xpage_kind kind, enum xpool_need need)
+				enum xpage_kind kind, enum xpool_need need, enum xplace place)
 {
 	struct xpage *page;
 	long index;
@@ -330,9 +334,9 @@ static struct xpage *get_locked(struct xpool *pool, unsigned int order,
 			return page;
 		}
 	}
-	index = take_block(pool, order, need);
+	index = take_block(pool, order, need, place);
 	if (unlikely(index < 0 && put_hot(pool)))
-		index = take_block(pool, order, need);
+		index = take_block(pool, order, need, place);
 	if (unlikely(index < 0))
 		return NULL;
 	page = &pool->pages[index];
@@ -343,7 +347,7 @@ static struct xpage *get_locked(struct xpool *pool, unsigned int order,
 }
 
 static struct xpage *get_once(struct xpool *pool, unsigned int order,
-			      enum xpage_kind kind, enum xpool_need need)
+			      enum xpage_kind kind, enum xpool_need need, enum xplace place)
 {
 	struct xpage *page;
 	unsigned long flags;
@@ -351,7 +355,7 @@ static struct xpage *get_once(struct xpool *pool, unsigned int order,
 	if (!xlock(&pool->lock, &flags))
 		return NULL;
 	put_deferred(pool);
-	page = get_locked(pool, order, kind, need);
+	page = get_locked(pool, order, kind, need, place);
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	return page;
 }
@@ -429,23 +433,46 @@ static bool is_over_hard(const struct xpool *pool, unsigned int order)
 }
 
 /*
- * Take a block of 2^@order pages for @kind. Any context. Returns its first page,
- * or NULL: there is none that @need may have, or this is an NMI that found the
+ * Take a block of 2^@order pages for @kind, at @place. Any context. Returns its first
+ * page, or NULL: there is none that @need may have, or this is an NMI that found the
  * lock taken.
  */
-struct xpage *xpool_get(struct xpool *pool, unsigned int order, enum xpage_kind kind,
-			enum xpool_need need)
+struct xpage *xpool_get_at(struct xpool *pool, unsigned int order, enum xpage_kind kind,
+			   enum xpool_need need, enum xplace place)
 {
 	struct xpage *page;
 
 	if (unlikely(order > XBUDDY_MAX_ORDER))
 		return NULL;
 	do {
-		page = get_once(pool, order, kind, need);
+		page = get_once(pool, order, kind, need, place);
 	} while (unlikely(!page) && reclaim(pool, order, need));
 	if (unlikely(pool->grow))
 		xgrow_wake(pool, !page && !is_over_hard(pool, order));
 	return page;
+}
+
+/*
+ * Somebody sleeps until there is room. The put may have come from anywhere, with any
+ * lock held, so it is told later.
+ */
+static void tell_room(struct xpool *pool)
+{
+	if (unlikely(atomic_read(&pool->nr_sleepers)))
+		irq_work_queue(&pool->tell_room);
+}
+
+static void tell_clients(struct irq_work *work)
+{
+	struct xpool *pool = container_of(work, struct xpool, tell_room);
+	struct xclient *client;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pool->client_lock, flags);
+	list_for_each_entry(client, &pool->clients, node)
+		if (client->room)
+			client->room(client);
+	raw_spin_unlock_irqrestore(&pool->client_lock, flags);
 }
 
 static void defer_put(struct xpool *pool, struct xpage *page)
@@ -480,6 +507,7 @@ void xpool_put_rows(struct xpool *pool, const struct xrow *rows, unsigned int nr
 	for (i = 0; i < nr; i++)
 		put_row(pool, rows[i].first, rows[i].nr);
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	tell_room(pool);
 	if (unlikely(pool->grow))
 		xgrow_trim(pool);
 }
@@ -528,6 +556,7 @@ void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr)
 		put_row(pool, first, n);
 	}
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	tell_room(pool);
 	if (unlikely(pool->grow))
 		xgrow_trim(pool);
 }
@@ -1259,6 +1288,7 @@ struct xpool *xpool_setup(const struct xpool_args *args)
 	raw_spin_lock_init(&pool->lock);
 	raw_spin_lock_init(&pool->client_lock);
 	INIT_LIST_HEAD(&pool->clients);
+	init_irq_work(&pool->tell_room, tell_clients);
 	pool->limits.hard = XPOOL_NO_LIMIT;
 	pool->limits.cache = XPOOL_NO_LIMIT;
 	pool->idle_limit = XPOOL_NO_LIMIT;
@@ -1276,6 +1306,7 @@ void xpool_teardown(struct xpool *pool)
 {
 	unmap_regions(pool, pool->nr_fixed);
 	xgrow_exit(pool);
+	irq_work_sync(&pool->tell_room);
 	synchronize_rcu_expedited();	/* xpool_of() may still be looking */
 	xbuddy_destroy(&pool->buddy);
 	xmeta_free(pool->pages_mem);

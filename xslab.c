@@ -23,9 +23,19 @@
  *	3. a free slab
  *	4. a new slab from the pool, and with it what other caches can spare
  *
- * A free slab stays with its cache until xslab_cache_shrink(), until the pool
- * runs dry and asks for it, or until it has not been needed for a while (xdecay.c):
- * an allocation and a free at the edge of a slab cost nothing but a bit.
+ * A free slab stays with its cache until xslab_cache_collect(), until the pool
+ * runs dry and asks for it, until there are more than the cache may keep
+ * (xslab_limit.c), or until it has not been needed for a while (xdecay.c): an
+ * allocation and a free at the edge of a slab cost nothing but a bit.
+ *
+ * Placement
+ *
+ * One live object keeps its slab, and the slab keeps a block of the largest order
+ * from becoming whole. So within a cache objects come from the fullest slab, and of
+ * those about equally full from the one where the others are. And caches of objects
+ * so large that a slab has one or two, which mostly live long, have their slabs at
+ * the top of the pool; the others have theirs at the bottom. What is between stays
+ * whole, however the allocations of the two kinds take turns.
  *
  * Representation
  *
@@ -81,6 +91,9 @@
  * the bits, and the slab to the right list. Between the two, nmi_frees keeps the
  * slab from being given back.
  *
+ * What is free is offered before the lock is given up: an object to who waits for
+ * one (xwait.c), and slabs that are one too many to the pool.
+ *
  * Locks: cache->lock protects the lists, the counts, and the taking of bits. It
  * is held for one magazine, or 64 objects of a bulk operation.
  */
@@ -96,15 +109,7 @@
 #include <linux/sizes.h>
 #include <linux/string.h>
 
-#include "internal.h"
-
-#define XSLAB_BUCKETS		8	/* partial slabs are sorted into eighths */
-#define XSLAB_FULL		XSLAB_BUCKETS
-#define XSLAB_FREE		(XSLAB_BUCKETS + 1)
-#define XSLAB_LISTS		(XSLAB_BUCKETS + 2)
-#define XSLAB_PARTIAL_MASK	(BIT(XSLAB_BUCKETS) - 1)
-
-#define XSLAB_MAX_PER_SLAB	(XPAGE_MAP_WORDS * BITS_PER_LONG)
+#include "xslab_impl.h"
 
 /* The smallest slab is a page, and its map must hold it, also where pages are large. */
 static_assert(PAGE_SIZE / XSLAB_MIN_STRIDE <= XSLAB_MAX_PER_SLAB);
@@ -114,8 +119,9 @@ static_assert(PAGE_SIZE / XSLAB_MIN_STRIDE <= XSLAB_MAX_PER_SLAB);
 #define XSLAB_DEPOT		32U	/* magazines, unless asked for otherwise */
 #define XSLAB_MAGAZINE_BYTES	SZ_64K	/* of objects that a magazine holds at most */
 #define XSLAB_CHUNK		64U	/* objects of a bulk operation under one lock */
-#define XSLAB_RELEASE		16U	/* slabs that are given back under one lock */
-#define XSLAB_FLAGS		(XSLAB_HWCACHE_ALIGN | XSLAB_NO_CHECKS)
+#define XSLAB_FLAGS		(XSLAB_HWCACHE_ALIGN | XSLAB_NO_CHECKS | XSLAB_WAIT)
+#define XSLAB_LARGE		2U	/* objects of a slab that each pin much of it */
+#define XSLAB_RELEASE		16U	/* slabs given back under one lock */
 
 /**
  * struct xlive - the bytes that say whether an object is live
@@ -127,73 +133,6 @@ struct xlive {
 	unsigned int	users;
 	size_t		bytes;
 	u8		*mem;
-};
-
-/**
- * struct xslab_check - what it takes to look whether an object is one to free
- * @recip: 2^64 / stride, rounded up
- * @slack_recip: slack times @recip
- * @limit: @recip; a copy saves a register
- * @live: the live bytes, by address
- * @live_shift: log2 of the distance of addresses that have a live byte each
- * @checks: @live is there; not where there are several regions
- *
- * Loops over many objects make a copy, because each store to a live byte might
- * change the original as far as the compiler knows.
- */
-struct xslab_check {
-	u64	recip;
-	u64	slack_recip;
-	u64	limit;
-	u8	*live;
-	u8	live_shift;
-	bool	checks;
-};
-
-struct xslab_cache {
-	struct xmag		mag;
-
-	/*
-	 * Read by every operation. The near fields are for pools of one region:
-	 * near_base is the first address where a slab can start, so that one
-	 * comparison tells whether a slab is in the pool.
-	 */
-	unsigned long		slab_mask;	/* rounds down to a slab */
-	unsigned long		near_base;
-	unsigned long		near_bytes;	/* 0: several regions */
-	struct xpage		*near_pages;	/* from near_base on */
-	struct xslab_check	check;
-	u8			order;
-	u16			per_slab;
-	u32			object_size;
-	u32			stride;
-	unsigned int		slack;		/* bytes of a slab before its objects */
-	unsigned int		words;		/* of a slab's map */
-	struct xpool		*pool;
-	struct xpage		*pages;		/* the pool's, by page number */
-	u8			*live;		/* by offset; NULL: no live checks */
-	void			(*ctor)(void *obj);
-
-	/* Slabs */
-	raw_spinlock_t		lock ____cacheline_aligned;
-	unsigned long		occupied;	/* bit l: lists[l] is not empty */
-	struct list_head	lists[XSLAB_LISTS];
-	unsigned long		nr[XSLAB_LISTS];
-	unsigned long		capacity;	/* objects in all slabs */
-	unsigned long		nr_free;	/* of these, free in slabs */
-	unsigned long		keep;		/* free objects that stay; see prefill */
-	u8			list_of[XSLAB_MAX_PER_SLAB + 1];	/* by free objects */
-	struct xdefer		deferred;
-	atomic_t		nmi_frees;
-
-	atomic_long_t		failures;
-	atomic_long_t		errors;
-	struct xclient		client;
-	struct list_head	node;
-	size_t			align;
-	char			name[XSLAB_NAME_MAX];
-	void			*observed;
-	struct xdecay		decay;
 };
 
 LIST_HEAD(xslab_list);
@@ -243,17 +182,6 @@ static __always_inline struct xpage *slab_of(const struct xslab_cache *cache,
 	return slab_at(cache, xpool_offset(cache->pool, (void *)start));
 }
 
-/* The number of the object that is @in bytes into its slab; the slack is less. */
-static __always_inline unsigned int object_nr(const struct xslab_check *check, u64 in)
-{
-	return mul_u64_u64_shr(in, check->recip, 64);
-}
-
-static void *first_object(const struct xslab_cache *cache, const struct xpage *slab)
-{
-	return (void *)xpool_addr(cache->pool, slab - cache->pages) + cache->slack;
-}
-
 static __always_inline bool owns(const struct xslab_cache *cache, const struct xpage *slab)
 {
 	/* The owner changes only while the slab has no live object. */
@@ -282,11 +210,7 @@ static __always_inline bool set_near_live(const struct xslab_check *check,
 	return set_live(&check->live[(unsigned long)obj >> check->live_shift], on);
 }
 
-/*
- * The lists of slabs. Which one a slab belongs to follows from the number of its
- * free objects, and set_nr_free() is all that moves it.
- */
-
+/* The list for slabs with so many free objects. */
 static unsigned int list_for(const struct xslab_cache *cache, unsigned int nr_free)
 {
 	if (!nr_free)
@@ -296,47 +220,6 @@ static unsigned int list_for(const struct xslab_cache *cache, unsigned int nr_fr
 	return nr_free * XSLAB_BUCKETS / cache->per_slab;
 }
 
-static unsigned int count_free(const struct xslab_cache *cache, struct xpage *slab)
-{
-	unsigned int w, nr = 0;
-
-	for (w = 0; w < cache->words; w++)
-		nr += hweight_long(atomic_long_read(&slab->map[w]));
-	return nr;
-}
-
-static void list_slab(struct xslab_cache *cache, struct xpage *slab, unsigned int to)
-{
-	list_add(&slab->list, &cache->lists[to]);
-	cache->nr[to]++;
-	cache->occupied |= BIT(to);
-	if (to == XSLAB_FREE)
-		xwatch_tell(&cache->decay.watch);
-}
-
-static void unlist_slab(struct xslab_cache *cache, struct xpage *slab, unsigned int from)
-{
-	list_del(&slab->list);
-	if (!--cache->nr[from])
-		cache->occupied &= ~BIT(from);
-}
-
-/* The slab has @is free objects now. */
-static __always_inline void set_nr_free(struct xslab_cache *cache, struct xpage *slab,
-					unsigned int is)
-{
-	unsigned int was = slab->nr_free;
-	unsigned int from = cache->list_of[was], to = cache->list_of[is];
-
-	lockdep_assert_held(&cache->lock);
-	slab->nr_free = is;
-	cache->nr_free += (long)is - (long)was;
-	if (from != to) {
-		unlist_slab(cache, slab, from);
-		list_slab(cache, slab, to);
-	}
-}
-
 /* The slab to take objects from: the fullest that has some, or NULL. */
 static struct xpage *best_slab(struct xslab_cache *cache)
 {
@@ -344,31 +227,6 @@ static struct xpage *best_slab(struct xslab_cache *cache)
 	unsigned int from = partial ? __ffs(partial) : XSLAB_FREE;
 
 	return list_first_entry_or_null(&cache->lists[from], struct xpage, list);
-}
-
-/*
- * Maps are changed under the lock. NMIs that find it taken have words of their
- * own, in the half of the map that slabs of up to 128 objects do not use; larger
- * slabs have one map for all, and pay for atomic instructions.
- */
-
-static __always_inline bool has_nmi_words(const struct xslab_cache *cache)
-{
-	return likely(cache->words <= XPAGE_MAP_WORDS / 2);
-}
-
-static __always_inline void change_word(const struct xslab_cache *cache,
-					atomic_long_t *word, unsigned long clear,
-					unsigned long set)
-{
-	if (has_nmi_words(cache)) {
-		atomic_long_set(word, (atomic_long_read(word) & ~clear) | set);
-		return;
-	}
-	if (clear)
-		atomic_long_andnot(clear, word);
-	if (set)
-		atomic_long_or(set, word);
 }
 
 /* Set the bit of an object without the lock; false: it is set. */
@@ -395,7 +253,7 @@ static bool merge_nmi_words(struct xslab_cache *cache, struct xpage *slab)
 }
 
 /* Slabs that NMIs freed objects of. */
-static noinline void relist_deferred(struct xslab_cache *cache)
+noinline void xslab_relist_deferred(struct xslab_cache *cache)
 {
 	struct xpage *slab = xdefer_take_all(cache->pool, &cache->deferred);
 
@@ -407,30 +265,15 @@ static noinline void relist_deferred(struct xslab_cache *cache)
 		set_nr_free(cache, slab, count_free(cache, slab));
 		slab = next;
 	}
+	if (cache->nr_waiting)
+		xwait_serve(cache);	/* the NMI saw to it that they are woken */
 }
 
-/* After each taking of the lock. */
-static __always_inline void settle(struct xslab_cache *cache)
-{
-	if (unlikely(xdefer_waits(&cache->deferred)))
-		relist_deferred(cache);
-}
-
-static noinline void report_lost(struct xslab_cache *cache, void *obj)
+noinline void xslab_report_lost(struct xslab_cache *cache, void *obj)
 {
 	atomic_long_inc(&cache->errors);
 	pr_err_ratelimited("cache %s: object %p was freed twice, found late\n",
 			   cache->name, obj);
-}
-
-static unsigned int release_some(struct xslab_cache *cache, unsigned int most);
-
-/* After objects were put, without the lock: a slab that is empty may not wait. */
-static __always_inline void release_at_once(struct xslab_cache *cache)
-{
-	while (unlikely(READ_ONCE(cache->decay.watch.at_once)) &&
-	       release_some(cache, XSLAB_RELEASE))
-		;
 }
 
 /*
@@ -481,7 +324,7 @@ static __always_inline unsigned int take_word(struct xslab_cache *cache, struct 
 		n = write_run(cache, objs + got, run,
 			      first + (unsigned long)at * cache->stride, mark);
 		if (mark && unlikely(n < run))
-			report_lost(cache, first + (unsigned long)at * cache->stride);
+			xslab_report_lost(cache, first + (unsigned long)at * cache->stride);
 		got += n;
 		*taken += run;
 	}
@@ -506,6 +349,19 @@ static __always_inline unsigned int take_slab(struct xslab_cache *cache, struct 
 	} while (++w < cache->words && got < nr);
 	set_nr_free(cache, slab, left_free(cache, slab, taken));
 	return got;
+}
+
+/*
+ * One object, not marked live, of @slab, or of the best one where that is NULL. NULL
+ * where nothing is free. Under the lock.
+ */
+void *xslab_take_one(struct xslab_cache *cache, struct xpage *slab)
+{
+	void *obj;
+
+	lockdep_assert_held(&cache->lock);
+	slab = slab ?: best_slab(cache);
+	return slab && take_slab(cache, slab, &obj, 1, false) ? obj : NULL;
 }
 
 static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
@@ -762,12 +618,13 @@ static void drain_nmi(struct xslab_cache *cache, void **objs, unsigned int nr)
 		unsigned long in = (unsigned long)objs[i] - start;
 
 		if (!set_bit_nmi(cache, slab, object_nr(&cache->check, in)))
-			report_lost(cache, objs[i]);
+			xslab_report_lost(cache, objs[i]);
 		if (xdefer_claim(slab))
 			xdefer_push(cache->pool, &cache->deferred, slab);
 	}
 	smp_mb__before_atomic();	/* pairs with spare_slab() */
 	atomic_dec(&cache->nmi_frees);
+	irq_work_queue(&cache->later);
 }
 
 static void slab_drain(struct xmag *mag, void **objs, unsigned int nr)
@@ -784,10 +641,9 @@ static void slab_drain(struct xmag *mag, void **objs, unsigned int nr)
 	}
 	settle(cache);
 	put_trusted(cache, objs, nr, &lost);
-	raw_spin_unlock_irqrestore(&cache->lock, flags);
-	release_at_once(cache);
+	unlock_freed(cache, flags);
 	if (unlikely(lost))
-		report_lost(cache, lost);
+		xslab_report_lost(cache, lost);
 }
 
 /* As slab_drain(), but checks each object; returns how many it put. */
@@ -801,10 +657,9 @@ static unsigned int slab_drain_checked(struct xslab_cache *cache, void **objs,
 		return 0;
 	settle(cache);
 	nr = put_checked(cache, objs, nr, &lost);
-	raw_spin_unlock_irqrestore(&cache->lock, flags);
-	release_at_once(cache);
+	unlock_freed(cache, flags);
 	if (unlikely(lost))
-		report_lost(cache, lost);
+		xslab_report_lost(cache, lost);
 	return nr;
 }
 
@@ -840,10 +695,70 @@ static void construct(struct xslab_cache *cache, struct xpage *slab)
 		cache->ctor(obj);
 }
 
-static bool grow(struct xslab_cache *cache)
+/* Count a slab that is to come; false: the limit forbids it, or this is an NMI. */
+static bool charge_slab(struct xslab_cache *cache)
 {
-	struct xpage *slab = xpool_get(cache->pool, cache->order, XPAGE_SLAB,
-				       XPOOL_ORDINARY);
+	unsigned long flags;
+	bool below;
+
+	if (!xlock(&cache->lock, &flags))
+		return false;
+	below = atomic_long_read(&cache->nr_slabs) < cache->max_slabs;
+	if (below)
+		atomic_long_inc(&cache->nr_slabs);
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
+	return below;
+}
+
+/* The pool has them again. Without the lock, which an NMI might not get. */
+static void uncharge_slabs(struct xslab_cache *cache, unsigned int nr)
+{
+	atomic_long_sub(nr, &cache->nr_slabs);
+}
+
+/* Who was promised objects, or says that it is urgent, may have the last pages. */
+static enum xpool_need need_of(const struct xslab_cache *cache, gfp_t gfp)
+{
+	return gfp & __GFP_HIGH || READ_ONCE(cache->keep) ? XPOOL_URGENT : XPOOL_ORDINARY;
+}
+
+/* The one place where pages come from the pool; @gfp is what the client said. */
+static struct xpage *get_slab(struct xslab_cache *cache, gfp_t gfp)
+{
+	struct xpage *slab;
+
+	if (!charge_slab(cache))
+		return NULL;
+	slab = xpool_get_at(cache->pool, cache->order, XPAGE_SLAB, need_of(cache, gfp),
+			    cache->place);
+	if (!slab)
+		uncharge_slabs(cache, 1);
+	return slab;
+}
+
+static void put_slabs(struct xslab_cache *cache, struct xpage **slabs, unsigned int nr)
+{
+	if (!nr)
+		return;
+	xpool_put_many(cache->pool, slabs, nr);
+	uncharge_slabs(cache, nr);
+	atomic_long_add((long)nr << cache->order, &cache->returned);
+}
+
+static void *take_first(struct xslab_cache *cache, struct xpage *slab)
+{
+	this_cpu_inc(cache->mag.slow->allocs);
+	return xslab_take_one(cache, slab);
+}
+
+/*
+ * One more slab, of which those who wait for an object have theirs first. Where it
+ * might not stay empty for an instant, an object of it comes as *@obj; @obj is NULL
+ * for who wants it empty.
+ */
+static bool grow(struct xslab_cache *cache, gfp_t gfp, void **obj)
+{
+	struct xpage *slab = get_slab(cache, gfp);
 	unsigned long flags;
 
 	if (!slab)
@@ -851,7 +766,7 @@ static bool grow(struct xslab_cache *cache)
 	mark_all_free(cache, slab);
 	construct(cache, slab);
 	if (!xlock(&cache->lock, &flags)) {
-		xpool_put(cache->pool, slab);
+		put_slabs(cache, &slab, 1);
 		return false;
 	}
 	settle(cache);
@@ -860,18 +775,31 @@ static bool grow(struct xslab_cache *cache)
 	list_slab(cache, slab, XSLAB_FREE);
 	cache->capacity += cache->per_slab;
 	cache->nr_free += cache->per_slab;
-	raw_spin_unlock_irqrestore(&cache->lock, flags);
+	if (obj && has_excess(cache) && !cache->nr_waiting)
+		*obj = take_first(cache, slab);
+	unlock_freed(cache, flags);
 	return true;
 }
 
-/* A free slab that the cache can spare, out of its books; or NULL. */
+bool xslab_grow(struct xslab_cache *cache, gfp_t gfp)
+{
+	return grow(cache, gfp, NULL);
+}
+
+/*
+ * A free slab that the cache can spare, out of its lists; or NULL. The one that lies
+ * farthest from where the cache's slabs should be, as far as the list can tell.
+ */
 static struct xpage *spare_slab(struct xslab_cache *cache)
 {
-	struct xpage *slab = list_first_entry_or_null(&cache->lists[XSLAB_FREE],
-						      struct xpage, list);
+	struct list_head *list = &cache->lists[XSLAB_FREE];
+	struct xpage *slab;
 
-	if (!slab || cache->nr_free < cache->keep + cache->per_slab)
+	lockdep_assert_held(&cache->lock);
+	if (list_empty(list) || cache->nr_free < cache->keep + cache->per_slab)
 		return NULL;
+	slab = list_entry(cache->place == XPLACE_LOW ? list->prev : list->next,
+			  struct xpage, list);
 	/* An NMI that has set a bit of the slab may not be through with it. */
 	smp_mb();
 	if (atomic_read(&cache->nmi_frees) || READ_ONCE(slab->deferred))
@@ -897,15 +825,74 @@ static unsigned int release_some(struct xslab_cache *cache, unsigned int most)
 	while (nr < most && (slabs[nr] = spare_slab(cache)))
 		nr++;
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
-	if (nr)
-		xpool_put_many(cache->pool, slabs, nr);
+	put_slabs(cache, slabs, nr);
 	return nr;
 }
 
-static void release_all(struct xslab_cache *cache)
+static unsigned long nr_empty(struct xslab_cache *cache)
 {
-	while (release_some(cache, XSLAB_RELEASE))
+	unsigned long flags, nr;
+
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	settle(cache);
+	nr = cache->nr[XSLAB_FREE];
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
+	return nr;
+}
+
+/*
+ * Give back the slabs that are free now. Not those that become so meanwhile: others may
+ * take a slab and free it for as long as somebody gives it back.
+ */
+void xslab_release_all(struct xslab_cache *cache)
+{
+	unsigned long most = nr_empty(cache);
+	unsigned int nr;
+
+	while (most && (nr = release_some(cache, XSLAB_RELEASE))) {
+		most -= min_t(unsigned long, nr, most);
 		cond_resched();
+	}
+}
+
+/* Take those slabs that may not stay empty off the cache's lists. */
+static void take_excess(struct xslab_cache *cache, struct list_head *excess)
+{
+	unsigned int most = XSLAB_CHUNK;	/* no free empties more slabs */
+	struct xpage *slab;
+
+	while (most-- && has_excess(cache) && (slab = spare_slab(cache)))
+		list_add(&slab->list, excess);
+}
+
+static void put_excess(struct xslab_cache *cache, struct list_head *excess)
+{
+	struct xpage *slabs[XSLAB_RELEASE];
+
+	while (!list_empty(excess)) {
+		unsigned int nr = 0;
+
+		while (nr < ARRAY_SIZE(slabs) && !list_empty(excess)) {
+			slabs[nr] = list_first_entry(excess, struct xpage, list);
+			list_del(&slabs[nr++]->list);
+		}
+		put_slabs(cache, slabs, nr);
+	}
+}
+
+/* Nobody sees the slabs that are one too many, nor an object that somebody waits for. */
+noinline void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long flags)
+	__releases(&cache->lock)
+{
+	LIST_HEAD(excess);
+	bool served;
+
+	served = xwait_serve(cache);
+	take_excess(cache, &excess);
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
+	put_excess(cache, &excess);
+	if (served)
+		xwait_wake(cache);
 }
 
 /*
@@ -1009,26 +996,47 @@ static noinline int refuse_free(struct xslab_cache *cache, void *obj)
  * Allocation
  */
 
-/* Mark an object live; false: it is already, and must not be handed out twice. */
-static bool mark_live(struct xslab_cache *cache, void *obj)
+static bool mark(struct xslab_cache *cache, void *obj, u8 live)
 {
 	unsigned long offset;
 
 	if (!cache->live)
 		return true;
 	offset = xpool_offset(cache->pool, obj);
-	return set_live(&cache->live[offset >> cache->check.live_shift], 1);
+	return set_live(&cache->live[offset >> cache->check.live_shift], live);
 }
 
-/* An object that is not marked live yet, whatever it takes; or NULL. */
-static void *alloc_raw(struct xslab_cache *cache)
+/* Mark an object live; false: it is already, and must not be handed out twice. */
+bool xslab_mark_live(struct xslab_cache *cache, void *obj)
 {
-	void *obj;
+	return mark(cache, obj, 1);
+}
 
-	do {
-		obj = xmag_alloc_slow(&cache->mag);
-	} while (!obj && grow(cache));
+/* Mark an object dead; false: it is already. */
+bool xslab_mark_dead(struct xslab_cache *cache, void *obj)
+{
+	return mark(cache, obj, 0);
+}
+
+/*
+ * The same from a new slab. The depot comes last too: it may have been locked when the
+ * magazines looked there.
+ */
+static noinline void *alloc_grown(struct xslab_cache *cache, gfp_t gfp)
+{
+	void *obj = NULL;
+
+	while (!obj && (grow(cache, gfp, &obj) || xmag_drain_depot(&cache->mag)))
+		obj = obj ?: xmag_alloc_slow(&cache->mag);
 	return obj;
+}
+
+/* An object that is not marked live yet, or NULL. */
+static void *alloc_raw(struct xslab_cache *cache, gfp_t gfp)
+{
+	void *obj = xmag_alloc_slow(&cache->mag);
+
+	return likely(obj) ? obj : alloc_grown(cache, gfp);
 }
 
 /* A client's error; always 0. */
@@ -1048,25 +1056,37 @@ static noinline void *zeroed(struct xslab_cache *cache, void *obj)
 	return NULL;
 }
 
-/* An object of the client's, whatever it takes; or NULL. */
-static void *alloc_marked(struct xslab_cache *cache)
+/* An object of the client's, or NULL. */
+static void *alloc_marked(struct xslab_cache *cache, gfp_t gfp)
 {
-	void *obj = alloc_raw(cache);
+	void *obj = alloc_raw(cache, gfp);
 
-	while (obj && unlikely(!mark_live(cache, obj))) {
-		report_lost(cache, obj);
-		obj = alloc_raw(cache);
+	while (obj && unlikely(!xslab_mark_live(cache, obj))) {
+		xslab_report_lost(cache, obj);
+		obj = alloc_raw(cache, gfp);
 	}
 	return obj;
 }
 
+/* There is none: wait for one if that is what both sides want. */
+static noinline void *alloc_last(struct xslab_cache *cache, gfp_t gfp)
+{
+	void *obj;
+
+	while (xwait_wanted(cache, gfp) && (obj = xwait_for_object(cache, gfp))) {
+		if (likely(xslab_mark_live(cache, obj)))
+			return obj;
+		xslab_report_lost(cache, obj);
+	}
+	atomic_long_inc(&cache->failures);
+	return NULL;
+}
+
 static void *alloc_slow(struct xslab_cache *cache, gfp_t gfp)
 {
-	void *obj = alloc_marked(cache);
+	void *obj = alloc_marked(cache, gfp) ?: alloc_last(cache, gfp);
 
-	if (unlikely(!obj))
-		atomic_long_inc(&cache->failures);
-	else if (unlikely(gfp & __GFP_ZERO))
+	if (unlikely(gfp & __GFP_ZERO) && obj)
 		obj = zeroed(cache, obj);
 	return obj;
 }
@@ -1086,7 +1106,7 @@ static noinline void *alloc_missed(struct xslab_cache *cache, gfp_t gfp)
 static noinline void *alloc_again(struct xslab_cache *cache, void *obj, gfp_t gfp)
 {
 	preempt_enable();
-	report_lost(cache, obj);
+	xslab_report_lost(cache, obj);
 	return alloc_slow(cache, gfp);
 }
 
@@ -1100,12 +1120,15 @@ static noinline void *alloc_zeroed(struct xslab_cache *cache, void *obj)
  * xslab_cache_alloc() - take an object
  * @cache: the cache
  * @gfp: __GFP_ZERO clears the object; without it the object is not touched.
- *	Nothing else matters: this never sleeps and never asks the system for
- *	memory
+ *	With __GFP_DIRECT_RECLAIM, of a cache made with XSLAB_WAIT, this sleeps until
+ *	there is an object; those who wait are served in the order they came. Otherwise
+ *	it never sleeps. The system is never asked for memory
  *
- * Context: Any, NMI too, where it may fail for a lock that is taken.
- * Return: the object, or NULL where the pool has no room for another slab, or
- * __GFP_ZERO is given for a cache with a constructor.
+ * Context: Any, NMI too, where it may fail for a lock that is taken; but process
+ * context where it may sleep.
+ * Return: the object; or NULL where the pool has no room for another slab or the
+ * cache's limit forbids it and it may not sleep, where a fatal signal ended the sleep,
+ * or where __GFP_ZERO is given for a cache with a constructor.
  */
 void *xslab_cache_alloc(struct xslab_cache *cache, gfp_t gfp)
 {
@@ -1251,7 +1274,7 @@ static unsigned int mark_many(struct xslab_cache *cache, void **objs, unsigned i
 	if (!cache->live)
 		return nr;
 	for (i = 0; i < nr; i++)
-		if (how.checks ? set_near_live(&how, objs[i], 1) : mark_live(cache, objs[i]))
+		if (how.checks ? set_near_live(&how, objs[i], 1) : xslab_mark_live(cache, objs[i]))
 			objs[fresh++] = objs[i];
 	return fresh;
 }
@@ -1273,22 +1296,33 @@ static unsigned int take_bulk(struct xslab_cache *cache, size_t nr, void **objs)
 	return mark_many(cache, objs, slab_fill(&cache->mag, objs, want));
 }
 
+/*
+ * Nothing is free in slabs: a new slab, or what magazines hold still. Returns how many
+ * objects came with it, marked live: one at most, or none; or -ENOMEM.
+ */
+static noinline int alloc_one_more(struct xslab_cache *cache, gfp_t gfp, void **obj)
+{
+	*obj = NULL;
+	if (grow(cache, gfp, obj))
+		return mark_many(cache, obj, !!*obj);
+	*obj = alloc_marked(cache, gfp);
+	return *obj ? 1 : -ENOMEM;
+}
+
 /* Up to @nr objects, marked live, from wherever they are; returns how many. */
-static size_t alloc_many(struct xslab_cache *cache, size_t nr, void **objs)
+static size_t alloc_many(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
 {
 	size_t got = 0;
 
 	while (got < nr) {
-		unsigned int n = take_bulk(cache, nr - got, objs + got);
+		int n = take_bulk(cache, nr - got, objs + got);
 
 		this_cpu_add(cache->mag.slow->allocs, n);
-		got += n;
-		if (n || grow(cache))
-			continue;
-		objs[got] = alloc_marked(cache);	/* what magazines still hold */
-		if (!objs[got])
+		if (unlikely(!n))
+			n = alloc_one_more(cache, gfp, objs + got);
+		if (unlikely(n < 0))
 			break;
-		got++;
+		got += n;
 	}
 	return got;
 }
@@ -1296,7 +1330,7 @@ static size_t alloc_many(struct xslab_cache *cache, size_t nr, void **objs)
 /**
  * xslab_cache_alloc_bulk() - take many objects
  * @cache: the cache
- * @gfp: as for xslab_cache_alloc()
+ * @gfp: as for xslab_cache_alloc(), but this never sleeps
  * @nr: how many
  * @objs: filled with them
  *
@@ -1310,7 +1344,7 @@ int xslab_cache_alloc_bulk(struct xslab_cache *cache, gfp_t gfp, size_t nr, void
 
 	if (unlikely(gfp & __GFP_ZERO && cache->ctor))
 		return refuse_zero(cache);
-	got = alloc_many(cache, nr, objs);
+	got = alloc_many(cache, gfp, nr, objs);
 	if (unlikely(got < nr)) {
 		xslab_cache_free_bulk(cache, got, objs);
 		atomic_long_inc(&cache->failures);
@@ -1373,22 +1407,58 @@ EXPORT_SYMBOL_GPL(xslab_cache_free_bulk);
  * All of a cache
  */
 
+/* All of it, from CPUs that are busy, idle or gone. */
+static void collect_by_force(struct xslab_cache *cache)
+{
+	xmag_close(&cache->mag);
+	xmag_drain_closed(&cache->mag);
+	xslab_release_all(cache);
+	xmove_compact(cache);
+	xmag_open(&cache->mag);
+}
+
 /**
- * xslab_cache_shrink() - give back to the pool what no client holds
+ * xslab_cache_collect() - give back to the pool what no client holds
  * @cache: the cache
+ * @force: all of it; otherwise what can be had without disturbing other CPUs
  *
- * Empties the magazines of all CPUs and the depot, then returns the free slabs,
- * but for what xslab_cache_prefill() asked to keep.
+ * Returns the free slabs, but for what xslab_cache_prefill() asked to keep, after
+ * it emptied the depot and, with @force, the magazines of all CPUs, which go past
+ * them meanwhile. With @force, a cache whose objects can be moved, see
+ * xslab_cache_set_move(), is left with no more slabs than its objects need.
+ *
+ * Context: Process context, may sleep. Others may allocate and free meanwhile. Not
+ * from a callback of the cache.
+ * Return: pages that the cache gave back meanwhile.
+ */
+unsigned long xslab_cache_collect(struct xslab_cache *cache, bool force)
+{
+	unsigned long before = atomic_long_read(&cache->returned);
+
+	if (force)
+		collect_by_force(cache);
+	else
+		xmag_drain_depot(&cache->mag);
+	xslab_release_all(cache);
+	return atomic_long_read(&cache->returned) - before;
+}
+EXPORT_SYMBOL_GPL(xslab_cache_collect);
+
+static unsigned long slab_collect(struct xclient *client, bool force)
+{
+	return xslab_cache_collect(container_of(client, struct xslab_cache, client), force);
+}
+
+/**
+ * xslab_cache_shrink() - xslab_cache_collect() by kmem_cache_shrink()'s name
+ * @cache: the cache
  *
  * Context: Process context, may sleep. Others may allocate and free meanwhile.
  * Return: 0 where no slab is left, 1 otherwise.
  */
 int xslab_cache_shrink(struct xslab_cache *cache)
 {
-	xmag_close(&cache->mag);
-	xmag_drain_closed(&cache->mag);
-	xmag_open(&cache->mag);
-	release_all(cache);
+	xslab_cache_collect(cache, true);
 	return READ_ONCE(cache->capacity) != 0;
 }
 EXPORT_SYMBOL_GPL(xslab_cache_shrink);
@@ -1397,7 +1467,7 @@ EXPORT_SYMBOL_GPL(xslab_cache_shrink);
 static bool grow_to(struct xslab_cache *cache, unsigned long nr)
 {
 	while (READ_ONCE(cache->nr_free) < nr) {
-		if (!grow(cache))
+		if (!grow(cache, GFP_KERNEL, NULL))
 			return false;
 		cond_resched();
 	}
@@ -1430,10 +1500,12 @@ int xslab_cache_prefill(struct xslab_cache *cache, unsigned int nr)
 	if (keep)
 		xmag_set_careful(&cache->mag);
 	xwatch_tell(&cache->decay.watch);	/* less may be kept now */
-	if (grow_to(cache, keep))
+	if (grow_to(cache, keep)) {
+		xlimit_apply(cache);
 		return 0;
+	}
 	WRITE_ONCE(cache->keep, old);
-	release_all(cache);
+	xslab_release_all(cache);
 	return -ENOMEM;
 }
 EXPORT_SYMBOL_GPL(xslab_cache_prefill);
@@ -1485,8 +1557,13 @@ static void slab_stats(struct xslab_cache *cache, struct xslab_stats *stats)
 	stats->slabs_free = cache->nr[XSLAB_FREE];
 	stats->capacity = cache->capacity;
 	stats->slab_free = cache->nr_free;
+	stats->moving = cache->nr_moving;
+	stats->reserved = cache->keep;
+	stats->waiters = cache->nr_waiting;
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	stats->slabs = stats->slabs_full + stats->slabs_partial + stats->slabs_free;
+	stats->partial_free = stats->slab_free - stats->slabs_free * cache->per_slab;
+	stats->empty_pages = stats->slabs_free << cache->order;
 }
 
 /**
@@ -1513,6 +1590,7 @@ void xslab_cache_stats(struct xslab_cache *cache, struct xslab_stats *stats)
 		.magazine_size = cache->mag.size,
 		.failures = atomic_long_read(&cache->failures),
 		.errors = atomic_long_read(&cache->errors),
+		.returned_pages = atomic_long_read(&cache->returned),
 		.metadata = sizeof(*cache) + cache->mag.metadata,
 	};
 	xmag_count(&cache->mag, &count);
@@ -1526,7 +1604,7 @@ void xslab_cache_stats(struct xslab_cache *cache, struct xslab_stats *stats)
 	stats->busy = count.busy;
 
 	/* Nobody counts frees: what was handed out and is not live was freed. */
-	held = stats->slab_free + stats->magazines + stats->depot;
+	held = stats->slab_free + stats->magazines + stats->depot + stats->moving;
 	stats->live = stats->capacity > held ? stats->capacity - held : 0;
 	stats->frees = stats->allocs - min(stats->live, stats->allocs);
 }
@@ -1766,6 +1844,7 @@ static int set_geometry(struct xslab_cache *cache, const struct xslab_args *args
 	cache->per_slab = (PAGE_SIZE << order) / stride;
 	cache->slack = (PAGE_SIZE << order) % stride;
 	cache->words = BITS_TO_LONGS(cache->per_slab);
+	cache->place = cache->per_slab <= XSLAB_LARGE ? XPLACE_TOP : XPLACE_LOW;
 	cache->check.recip = div64_u64(U64_MAX, stride) + 1;
 	cache->check.slack_recip = cache->slack * cache->check.recip;
 	cache->check.limit = cache->check.recip;
@@ -1783,8 +1862,12 @@ static void init_cache(struct xslab_cache *cache, struct xpool *pool,
 	cache->pool = pool;
 	cache->pages = pool->pages;
 	cache->ctor = args->ctor;
+	cache->flags = args->flags;
 	cache->client.reclaim = slab_reclaim;
+	cache->client.collect = slab_collect;
 	raw_spin_lock_init(&cache->lock);
+	xlimit_init(cache);
+	xwait_init(cache);
 	for (l = 0; l < XSLAB_LISTS; l++)
 		INIT_LIST_HEAD(&cache->lists[l]);
 }
@@ -1894,7 +1977,7 @@ EXPORT_SYMBOL_GPL(xslab_cache_create_in);
  * @name: names it in debugfs; 1 to 31 characters, no slash
  * @size: bytes of an object, 1 to 256 KiB
  * @align: of objects, a power of two up to PAGE_SIZE; 0 is 8
- * @flags: XSLAB_HWCACHE_ALIGN, XSLAB_NO_CHECKS
+ * @flags: XSLAB_HWCACHE_ALIGN, XSLAB_NO_CHECKS, XSLAB_WAIT
  * @ctor: called once for each object when its slab is made, or NULL; must not
  *	sleep
  *
@@ -1966,15 +2049,16 @@ static int destroy(struct xslab_cache *cache)
 {
 	xmag_close(&cache->mag);
 	xmag_drain_closed(&cache->mag);
-	if (report_live(cache)) {
+	if (report_live(cache) || xwait_refuse(cache)) {
 		atomic_long_inc(&cache->errors);
 		xmag_open(&cache->mag);
 		return -EBUSY;
 	}
 	unpublish(cache);
 	cache->keep = 0;
-	release_all(cache);
+	xslab_release_all(cache);
 	xmag_open(&cache->mag);
+	xwait_exit(cache);
 	put_live(cache);
 	xmag_destroy(&cache->mag);
 	xmeta_free(cache);

@@ -588,6 +588,17 @@ static void test_alloc_many_errors(struct kunit *test)
 	expect_unchanged(test, buddy, &before);
 }
 
+static void test_alloc_ends_errors(struct kunit *test)
+{
+	struct xbuddy *buddy = error_buddy(test), before = *buddy;
+
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_low(buddy, 11), -(long)EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_top(buddy, UINT_MAX), -(long)EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_low(buddy, 10), -(long)ENOSPC);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_top(buddy, 10), -(long)ENOSPC);
+	expect_unchanged(test, buddy, &before);
+}
+
 static void test_alloc_range_errors(struct kunit *test)
 {
 	struct xbuddy *buddy = error_buddy(test), before = *buddy;
@@ -639,6 +650,40 @@ static void test_range_places(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 0, 5, 2048), 5L);
 	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 10, 0, 2048), -(long)ENOSPC);
 	expect_valid(test, buddy);
+}
+
+/* The highest place for a block, found by looking at each; or -ENOSPC. */
+static long highest_place(const struct xbuddy *buddy, unsigned int order)
+{
+	unsigned long size = 1UL << order, index;
+	struct xbuddy_block block;
+
+	for (index = round_down(buddy->nr, size); index; index -= size)
+		if (!xbuddy_lookup(buddy, index - size, &block) &&
+		    block.state == XBUDDY_FREE && block.order >= order)
+			return index - size;
+	return -ENOSPC;
+}
+
+/*
+ * Two kinds of blocks, taken in turn from both ends:
+ * |aaaa....|........|  ..  |........|....bbbb|
+ * Expect all that lies between them to be one run, whole top blocks in the middle,
+ * and no block of one kind in what was cut for the other.
+ */
+static void test_ends_apart(struct kunit *test)
+{
+	struct xbuddy *buddy = new_buddy(test, 6 * TOP_PAGES);
+	long i;
+
+	for (i = 0; i < 64; i++) {
+		KUNIT_ASSERT_EQ(test, xbuddy_alloc_low(buddy, 3), i * 8);
+		KUNIT_ASSERT_EQ(test, xbuddy_alloc_top(buddy, 3),
+				6L * TOP_PAGES - (i + 1) * 8);
+	}
+	expect_valid(test, buddy);
+	KUNIT_EXPECT_EQ(test, buddy->free_area[XBUDDY_MAX_ORDER].nr_free, 4UL);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_run(buddy, 5 * TOP_PAGES, 0, 6 * TOP_PAGES), 512L);
 }
 
 /*
@@ -824,6 +869,41 @@ static void expect_alike(struct kunit *test, const struct xbuddy *one,
 	KUNIT_EXPECT_EQ(test, memcmp(one->free_area[0].used, two->free_area[0].used,
 				     one->bytes), 0);
 	expect_valid(test, one);
+}
+
+/*
+ * Expect the lowest place of all and the highest one, in any state and for each
+ * order, until there is none.
+ */
+static void test_low_and_top(struct kunit *test)
+{
+	const struct start *start = test->param_value;
+	struct xbuddy *buddy = nth_buddy(test, 0, start->nr);
+	struct xbuddy *model = nth_buddy(test, 1, start->nr);
+	struct rnd_state rnd, again;
+	long low, top, want;
+	int order;
+
+	xtest_seed(test, &rnd);
+	again = rnd;
+	start->make(test, buddy, &rnd);
+	start->make(test, model, &again);
+	for (order = XBUDDY_MAX_ORDER; order >= 0; order--) {
+		unsigned int turn, turns = order ? 3 : 40;
+
+		for (turn = 0; turn < turns; turn++) {
+			low = xbuddy_alloc_low(buddy, order);
+			KUNIT_ASSERT_EQ(test, low, xbuddy_alloc_range(model, order, 0, start->nr));
+			want = highest_place(model, order);
+			top = xbuddy_alloc_top(buddy, order);
+			KUNIT_ASSERT_EQ(test, top, want);
+			if (top < 0)
+				break;
+			KUNIT_ASSERT_EQ(test, xbuddy_alloc_range(model, order, top,
+								 top + (1UL << order)), top);
+		}
+		expect_alike(test, buddy, model);
+	}
 }
 
 /* How many of the first @nr blocks follow one another. */
@@ -1408,9 +1488,12 @@ static struct kunit_case buddy_cases[] = {
 	KUNIT_CASE(test_init_without_memory),
 	KUNIT_CASE(test_alloc_errors),
 	KUNIT_CASE(test_alloc_many_errors),
+	KUNIT_CASE(test_alloc_ends_errors),
 	KUNIT_CASE(test_alloc_range_errors),
 	KUNIT_CASE(test_alloc_run_errors),
 	KUNIT_CASE(test_range_places),
+	KUNIT_CASE(test_ends_apart),
+	KUNIT_CASE_PARAM(test_low_and_top, start_gen_params),
 	KUNIT_CASE(test_run_is_exact),
 	KUNIT_CASE(test_run_is_long),
 	KUNIT_CASE(test_run_first_fit),

@@ -81,6 +81,8 @@ int xbuddy_init(struct xbuddy *buddy, unsigned long nr);
 void xbuddy_destroy(struct xbuddy *buddy);
 
 long xbuddy_alloc(struct xbuddy *buddy, unsigned int order);
+long xbuddy_alloc_low(struct xbuddy *buddy, unsigned int order);
+long xbuddy_alloc_top(struct xbuddy *buddy, unsigned int order);
 unsigned int xbuddy_alloc_row(struct xbuddy *buddy, unsigned int order, unsigned int nr,
 			      unsigned long *index);
 unsigned int xbuddy_alloc_many(struct xbuddy *buddy, unsigned int order,

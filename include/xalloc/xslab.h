@@ -28,12 +28,48 @@ typedef unsigned int __bitwise xslab_flags_t;
  */
 #define XSLAB_NO_CHECKS		((__force xslab_flags_t)0x2U)
 
+/*
+ * An allocation whose gfp flags have __GFP_DIRECT_RECLAIM sleeps until there is an
+ * object, unless it is killed.
+ */
+#define XSLAB_WAIT		((__force xslab_flags_t)0x4U)
+
+/**
+ * struct xslab_limits - what a cache may have; in pages, ULONG_MAX is no limit
+ * @hard: in slabs. Never exceeded: allocations fail, or wait
+ * @cache: that no client uses: free slabs, and slabs that would hold what the
+ *	magazines of all CPUs and the depot may. A limit below the latter closes the
+ *	magazines. What is more goes back when it is freed; what xslab_cache_prefill()
+ *	asked to keep does not count
+ */
+struct xslab_limits {
+	unsigned long	hard;
+	unsigned long	cache;
+};
+
+/**
+ * enum xslab_move - what a client says when it is asked to move an object
+ * @XSLAB_MOVED: done; the old object is nobody's any more
+ * @XSLAB_KEPT: not now, or never: the new object is not used
+ * @XSLAB_GONE: somebody is freeing the old object; the new one is not used
+ * @XSLAB_UNKNOWN: the client does not know the old object (yet): it was just
+ *	allocated; the new one is not used
+ */
+enum xslab_move {
+	XSLAB_MOVED,
+	XSLAB_KEPT,
+	XSLAB_GONE,
+	XSLAB_UNKNOWN,
+};
+
+typedef enum xslab_move (*xslab_move_fn)(void *arg, void *old, void *new, size_t size);
+
 /**
  * struct xslab_args - a cache to be
  * @name: names the cache in debugfs; 1 to 31 characters, no slash
  * @size: bytes of an object, 1 to 256 KiB
  * @align: alignment of objects in bytes, a power of two up to PAGE_SIZE; 0 is 8
- * @flags: XSLAB_HWCACHE_ALIGN, XSLAB_NO_CHECKS
+ * @flags: XSLAB_HWCACHE_ALIGN, XSLAB_NO_CHECKS, XSLAB_WAIT
  * @ctor: called once for each object when its slab is made; must not sleep
  * @depot: magazines that the depot holds at most; 0 is a default
  */
@@ -48,6 +84,12 @@ struct xslab_args {
 
 /**
  * struct xslab_stats - what a cache holds and did
+ *
+ * Is memory lost, or only kept? @live objects are lost if nobody knows them any
+ * more. What @magazines, @depot and @empty_pages keep comes back with
+ * xslab_cache_collect(); what @partial_free counts only with the objects beside it,
+ * or where those can be moved.
+ *
  * @object_size: bytes asked for
  * @stride: bytes from one object to the next
  * @slab_order: a slab is a block of 2^@slab_order pages
@@ -59,11 +101,17 @@ struct xslab_args {
  * @slabs_partial: slabs with free objects and others
  * @slabs_free: slabs with free objects only
  * @capacity: objects in all slabs; @capacity = @live + @magazines + @depot +
- *	@slab_free
+ *	@slab_free + @moving
  * @live: held by clients
  * @magazines: in the magazines of the CPUs
  * @depot: in full magazines in the depot
  * @slab_free: free in slabs
+ * @partial_free: those of @slab_free in slabs that also hold others
+ * @empty_pages: pages of @slabs_free
+ * @reserved: objects that xslab_cache_prefill() keeps in slabs
+ * @moving: free, but kept aside while others of their slab are moved
+ * @waiters: tasks that wait for an object
+ * @returned_pages: pages that went back to the pool so far
  * @allocs: objects handed out so far
  * @frees: objects taken back so far; @allocs = @frees + @live
  * @refills: magazines loaded, from the depot or from slabs
@@ -90,6 +138,12 @@ struct xslab_stats {
 	u64	magazines;
 	u64	depot;
 	u64	slab_free;
+	u64	partial_free;
+	u64	empty_pages;
+	u64	reserved;
+	u64	moving;
+	u64	waiters;
+	u64	returned_pages;
 	u64	allocs;
 	u64	frees;
 	u64	refills;
@@ -114,8 +168,12 @@ int xslab_free(void *obj);
 int xslab_cache_alloc_bulk(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs);
 void xslab_cache_free_bulk(struct xslab_cache *cache, size_t nr, void **objs);
 
+unsigned long xslab_cache_collect(struct xslab_cache *cache, bool force);
 int xslab_cache_shrink(struct xslab_cache *cache);
 int xslab_cache_prefill(struct xslab_cache *cache, unsigned int nr);
+void xslab_cache_get_limits(struct xslab_cache *cache, struct xslab_limits *limits);
+int xslab_cache_set_limits(struct xslab_cache *cache, const struct xslab_limits *limits);
+int xslab_cache_set_move(struct xslab_cache *cache, xslab_move_fn move, void *arg);
 int xslab_cache_set_decay(struct xslab_cache *cache, long ms);
 long xslab_cache_get_decay(struct xslab_cache *cache);
 

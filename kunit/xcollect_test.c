@@ -1,0 +1,1482 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tests of what caches keep, give back, and hand on: collect, placement, limits, the
+ * reserve of prefill, waiting, moving.
+ *
+ * Each test makes its own pool and caches. They are destroyed after it, which must
+ * have freed all objects by then. The numbers of pages and of slabs are exact, worked
+ * out from the geometry of the caches.
+ */
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/err.h>
+#include <linux/kthread.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/string.h>
+
+#include "internal.h"
+#include "xtest.h"
+
+/* Emulated and debug kernels are slow: there, what is repeated is repeated less. */
+#define XTEST_EMULATED	(IS_ENABLED(CONFIG_UML) ? 1 : 5)
+
+static unsigned long rounds = 1000 / XTEST_SLOWER / XTEST_EMULATED;
+module_param(rounds, ulong, 0444);
+MODULE_PARM_DESC(rounds, "rounds that the objects of the ring make");
+
+#define MAX_CACHES	3
+#define MAX_CREW	8
+#define RUN_MS		300
+
+struct fixture {
+	struct xpool		*pool;
+	struct xslab_cache	*caches[MAX_CACHES];
+	unsigned int		nr_caches;
+	void			*arrays[4];
+	unsigned int		nr_arrays;
+};
+
+static int collect_init(struct kunit *test)
+{
+	test->priv = kunit_kzalloc(test, sizeof(struct fixture), GFP_KERNEL);
+	if (!test->priv)
+		return -ENOMEM;
+	xtest_pin();
+	return 0;
+}
+
+/* Expect everything to be given back: what is missing was lost. */
+static void end_pool(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct xpool_stats stats;
+
+	while (f->nr_caches)
+		KUNIT_EXPECT_EQ(test, xslab_cache_destroy(f->caches[--f->nr_caches]), 0);
+	if (f->pool) {
+		xpool_stats(f->pool, &stats);
+		KUNIT_EXPECT_EQ(test, stats.free + stats.magazines, stats.total);
+		KUNIT_EXPECT_EQ(test, xpool_validate(f->pool), 0);
+		KUNIT_EXPECT_EQ(test, xpool_destroy(f->pool), 0);
+	}
+	f->pool = NULL;
+}
+
+static void collect_exit(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	if (!f)
+		return;
+	end_pool(test);
+	while (f->nr_arrays)
+		kvfree(f->arrays[--f->nr_arrays]);
+}
+
+static struct fixture *with_pool(struct kunit *test, size_t size)
+{
+	struct fixture *f = test->priv;
+	struct xpool *pool = xpool_create(&(struct xpool_args){ .name = "xcollect", .size = size });
+
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(pool), "error %ld", PTR_ERR(pool));
+	f->pool = pool;
+	return f;
+}
+
+static struct xslab_cache *add_cache(struct kunit *test, const struct xslab_args *args)
+{
+	struct fixture *f = test->priv;
+	struct xslab_cache *cache = xslab_cache_create_in(f->pool, args);
+
+	KUNIT_ASSERT_LT(test, f->nr_caches, (unsigned int)MAX_CACHES);
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(cache), "error %ld", PTR_ERR(cache));
+	f->caches[f->nr_caches++] = cache;
+	return cache;
+}
+
+static struct xslab_cache *with_cache(struct kunit *test, size_t pool_size, size_t size,
+				      xslab_flags_t flags)
+{
+	with_pool(test, pool_size);
+	return add_cache(test, &(struct xslab_args){
+		.name = "test", .size = size, .flags = flags });
+}
+
+static void *room(struct kunit *test, size_t nr, size_t size)
+{
+	struct fixture *f = test->priv;
+	void *array = kvcalloc(nr, size, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, array);
+	KUNIT_ASSERT_LT(test, f->nr_arrays, (unsigned int)ARRAY_SIZE(f->arrays));
+	f->arrays[f->nr_arrays++] = array;
+	return array;
+}
+
+static struct xslab_stats stats_of(struct xslab_cache *cache)
+{
+	struct xslab_stats stats;
+
+	xslab_cache_stats(cache, &stats);
+	return stats;
+}
+
+static struct xpool_stats pool_stats_of(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct xpool_stats stats;
+
+	xpool_stats(f->pool, &stats);
+	return stats;
+}
+
+/* Expect the books to balance exactly, with @live objects held by the client. */
+static struct xslab_stats check_books(struct kunit *test, struct xslab_cache *cache, u64 live)
+{
+	struct fixture *f = test->priv;
+	struct xslab_stats s = stats_of(cache);
+
+	KUNIT_ASSERT_EQ(test, xslab_validate(cache), 0);
+	KUNIT_ASSERT_EQ(test, xpool_validate(f->pool), 0);
+	KUNIT_ASSERT_EQ(test, s.live, live);
+	KUNIT_ASSERT_EQ(test, s.capacity, s.live + s.magazines + s.depot + s.slab_free + s.moving);
+	KUNIT_ASSERT_EQ(test, s.slab_free,
+			s.partial_free + s.slabs_free * s.objects_per_slab);
+	KUNIT_ASSERT_EQ(test, s.empty_pages, s.slabs_free << s.slab_order);
+	KUNIT_ASSERT_EQ(test, s.moving, 0ULL);
+	KUNIT_ASSERT_EQ(test, s.errors, 0ULL);
+	KUNIT_ASSERT_EQ(test, s.allocs, s.frees + s.live);
+	return s;
+}
+
+static void take(struct kunit *test, struct xslab_cache *cache, void **objs, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		objs[i] = xslab_cache_alloc(cache, GFP_ATOMIC);
+		if (!objs[i])
+			KUNIT_ASSERT_TRUE_MSG(test, false, "no object %zu", i);
+	}
+}
+
+static void give(struct kunit *test, struct xslab_cache *cache, void **objs, size_t nr)
+{
+	int err = 0;
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		err |= xslab_cache_free(cache, objs[i]);
+	KUNIT_ASSERT_EQ(test, err, 0);
+}
+
+/* All that there are; returns how many. */
+static size_t take_all(struct xslab_cache *cache, void **objs, size_t most)
+{
+	size_t nr = 0;
+
+	while (nr < most && (objs[nr] = xslab_cache_alloc(cache, GFP_ATOMIC)))
+		nr++;
+	return nr;
+}
+
+static int set_limits(struct xslab_cache *cache, unsigned long hard, unsigned long keep)
+{
+	return xslab_cache_set_limits(cache, &(struct xslab_limits){
+		.hard = hard, .cache = keep });
+}
+
+static u64 slabs_for(const struct xslab_stats *s, u64 objs)
+{
+	return DIV_ROUND_UP_ULL(objs, s->objects_per_slab);
+}
+
+/*
+ * Threads on all CPUs
+ */
+
+struct hand {
+	struct task_struct	*task;
+	int			(*work)(void *hand);
+	void			*what;
+	unsigned int		nr;
+	unsigned long		done;
+	struct rnd_state	rnd;
+};
+
+struct crew {
+	struct hand		hands[MAX_CREW];
+	unsigned int		nr;
+};
+
+static void hire(struct kunit *test, struct crew *crew, int (*work)(void *hand), void *what,
+		 bool bind)
+{
+	struct hand *hand = &crew->hands[crew->nr];
+
+	KUNIT_ASSERT_LT(test, crew->nr, (unsigned int)MAX_CREW);
+	*hand = (struct hand){ .work = work, .what = what, .nr = crew->nr };
+	prandom_seed_state(&hand->rnd, get_random_u32());
+	hand->task = kthread_create(work, hand, "xcollect/%u", crew->nr);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(hand->task));
+	get_task_struct(hand->task);
+	if (bind)
+		kthread_bind(hand->task,
+			     cpumask_nth(crew->nr % num_online_cpus(), cpu_online_mask));
+	crew->nr++;
+	wake_up_process(hand->task);
+}
+
+/* Expect each to have done something. */
+static unsigned long dismiss(struct kunit *test, struct crew *crew)
+{
+	unsigned long done = 0;
+
+	while (crew->nr) {
+		struct hand *hand = &crew->hands[--crew->nr];
+
+		kthread_stop(hand->task);
+		put_task_struct(hand->task);
+		KUNIT_EXPECT_NE(test, hand->done, 0UL);
+		done += hand->done;
+	}
+	return done;
+}
+
+static int stay(void)
+{
+	while (!kthread_should_stop())
+		usleep_range(100, 1000);
+	return 0;
+}
+
+/*
+ * Where the magazines are closed all use one lock. Virtual CPUs that have to take turns
+ * on the machine's would spin for one that does not run, unless they sleep a lot.
+ */
+static void breathe(void)
+{
+	usleep_range(200, 500);
+}
+
+#define CHURN_OBJS	300U
+#define CHURN_WAVE	20U	/* turns; in every other wave of them it only gives */
+
+/* Take and give at random; each object holds its own address, as long as it is held. */
+static int churn(void *data)
+{
+	struct hand *hand = data;
+	struct xslab_cache *cache = hand->what;
+	void **objs = kvcalloc(CHURN_OBJS, sizeof(*objs), GFP_KERNEL);
+	unsigned int i, step, turn = 0;
+
+	while (objs && !kthread_should_stop()) {
+		bool ebb = turn++ / CHURN_WAVE % 2;
+
+		for (step = 0; step < 20; step++) {
+			i = ebb ? (turn * 20 + step) % CHURN_OBJS :
+				  xtest_below(&hand->rnd, CHURN_OBJS);
+			if (objs[i]) {
+				WARN_ON_ONCE(xchg((void **)objs[i], NULL) != objs[i]);
+				WARN_ON_ONCE(xslab_cache_free(cache, objs[i]));
+				objs[i] = NULL;
+				hand->done++;
+			} else if (!ebb) {
+				objs[i] = xslab_cache_alloc(cache, GFP_ATOMIC);
+				if (objs[i])
+					WARN_ON_ONCE(xchg((void **)objs[i], objs[i]) == objs[i]);
+			}
+		}
+		breathe();
+	}
+	for (i = 0; objs && i < CHURN_OBJS; i++)
+		if (objs[i]) {
+			xchg((void **)objs[i], NULL);
+			WARN_ON_ONCE(xslab_cache_free(cache, objs[i]));
+		}
+	kvfree(objs);
+	return 0;
+}
+
+/*
+ * Collect
+ */
+
+/* Fill this CPU's magazines and the depot, and leave. */
+static int fill_magazines(void *data)
+{
+	struct hand *hand = data;
+	struct xslab_cache *cache = hand->what;
+	void *objs[64];
+
+	hand->done = take_all(cache, objs, ARRAY_SIZE(objs));
+	while (hand->nr < ARRAY_SIZE(objs) && hand->nr < hand->done)
+		xslab_cache_free(cache, objs[hand->nr++]);
+	return stay();
+}
+
+/*
+ * What another CPU's magazines hold: without force it stays, with force it comes back,
+ * though that CPU does nothing. The depot and free slabs come back without.
+ */
+static void xcollect_test_other_cpu(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
+	void **objs = room(test, 4000, sizeof(*objs));
+	struct crew crew = { };
+	struct xslab_stats s;
+	unsigned long pages;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs 2 CPUs");
+	hire(test, &crew, fill_magazines, cache, false);
+	while (!READ_ONCE(crew.hands[0].done) || stats_of(cache).live)
+		usleep_range(100, 1000);
+	take(test, cache, objs, 4000);
+	give(test, cache, objs, 4000);
+	s = check_books(test, cache, 0);
+	KUNIT_EXPECT_GT(test, s.depot, 0ULL);
+	KUNIT_EXPECT_GT(test, s.slabs_free, 0ULL);
+
+	pages = xslab_cache_collect(cache, false);
+	KUNIT_EXPECT_EQ(test, (u64)pages, s.slabs * (1ULL << s.slab_order) -
+			(stats_of(cache).slabs << s.slab_order));
+	s = check_books(test, cache, 0);
+	KUNIT_EXPECT_EQ(test, s.depot, 0ULL);
+	KUNIT_EXPECT_EQ(test, s.slabs_free, 0ULL);
+	KUNIT_EXPECT_GT(test, s.magazines, 0ULL);
+	KUNIT_EXPECT_EQ(test, s.returned_pages, (u64)pages);
+
+	KUNIT_EXPECT_EQ(test, (u64)xslab_cache_collect(cache, true), s.slabs << s.slab_order);
+	s = check_books(test, cache, 0);
+	KUNIT_EXPECT_EQ(test, s.slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, xslab_cache_collect(cache, true), 0UL);
+	dismiss(test, &crew);
+}
+
+/* Expect a forced collect to be safe while all CPUs allocate and free. */
+static void xcollect_test_while_busy(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
+	ktime_t end = ktime_add_ms(ktime_get(), RUN_MS);
+	unsigned long pages = 0, done, turns = 0;
+	struct crew crew = { };
+	unsigned int i;
+
+	for (i = 0; i < min(num_online_cpus(), 4U); i++)
+		hire(test, &crew, churn, cache, true);
+	while (ktime_before(ktime_get(), end) || turns < 10 || (!pages && turns < 2000)) {
+		pages += xslab_cache_collect(cache, turns++ & 1);
+		KUNIT_ASSERT_EQ(test, xslab_validate(cache), 0);
+		usleep_range(100, 1000);
+	}
+	done = dismiss(test, &crew);
+	KUNIT_EXPECT_GT(test, pages, 0UL);
+	check_books(test, cache, 0);
+	xslab_cache_collect(cache, true);
+	KUNIT_EXPECT_EQ(test, stats_of(cache).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, 0ULL);
+	kunit_info(test, "%lu frees, %lu collects, %lu pages came back\n", done, turns, pages);
+}
+
+#define LARGE_NR	(200U / XTEST_SLOWER)
+#define LARGE_SIZE	32288U
+#define SMALL_NR	(100000U / XTEST_SLOWER)
+#define SMALL_SIZE	3584U
+#define PATTERN_POOL	ALIGN((384UL << 20) / XTEST_SLOWER, 4UL << 20)
+
+struct pattern {
+	struct xslab_cache	*large, *small;
+	void			**larges, **smalls;
+};
+
+/* A large one before every @every small ones, and the rest after; 0: all before. */
+static void take_pattern(struct kunit *test, struct pattern *p, unsigned int every)
+{
+	unsigned int i, nr = every ? 0 : LARGE_NR;
+
+	take(test, p->large, p->larges, nr);
+	for (i = 0; i < SMALL_NR; i++) {
+		if (every && i % every == 0 && nr < LARGE_NR) {
+			take(test, p->large, p->larges + nr, 1);
+			nr++;
+		}
+		take(test, p->small, p->smalls + i, 1);
+	}
+	take(test, p->large, p->larges + nr, LARGE_NR - nr);
+}
+
+/* Returns the free blocks of the largest order after the small ones were collected. */
+static u64 run_pattern(struct kunit *test, struct pattern *p, unsigned int every)
+{
+	struct xpool_stats stats;
+	struct xslab_stats s;
+	u64 pages;
+
+	with_pool(test, PATTERN_POOL);
+	p->large = add_cache(test, &(struct xslab_args){ .name = "large", .size = LARGE_SIZE });
+	p->small = add_cache(test, &(struct xslab_args){ .name = "small", .size = SMALL_SIZE });
+	take_pattern(test, p, every);
+	give(test, p->small, p->smalls, SMALL_NR);
+	xslab_cache_collect(p->small, true);
+	xslab_cache_collect(p->large, true);
+
+	s = check_books(test, p->large, LARGE_NR);
+	check_books(test, p->small, 0);
+	KUNIT_EXPECT_EQ(test, s.slab_order, 3ULL);
+	pages = slabs_for(&s, LARGE_NR) << s.slab_order;
+	stats = pool_stats_of(test);
+	KUNIT_EXPECT_EQ(test, stats.total - stats.free, pages);
+	KUNIT_EXPECT_EQ(test, stats.slabs, pages);
+	if (every)
+		kunit_info(test, "row 4 interleaved 1 per %u: %llu pages, %llu order-10 blocks free\n",
+			   every, stats.slabs, stats.free_blocks[XBUDDY_MAX_ORDER]);
+	else
+		kunit_info(test, "row 4 sequential: %llu pages, %llu order-10 blocks free\n",
+			   stats.slabs, stats.free_blocks[XBUDDY_MAX_ORDER]);
+	give(test, p->large, p->larges, LARGE_NR);
+	end_pool(test);
+	return stats.free_blocks[XBUDDY_MAX_ORDER];
+}
+
+/*
+ * Large objects, one a slab, between many small ones that are freed:
+ *
+ *	sequential   LLLLssssssssssssssssss
+ *	interleaved  LssssLssssLssssLssssss
+ *
+ * Expect the pages of the large ones and no other to stay in use, and as many whole
+ * blocks to be free whatever the order was, but for two.
+ */
+static void xcollect_test_interleaved(struct kunit *test)
+{
+	static const unsigned int everys[] = { 400, 500 };
+	struct pattern p = {
+		.larges = room(test, LARGE_NR, sizeof(void *)),
+		.smalls = room(test, SMALL_NR, sizeof(void *)),
+	};
+	u64 sequential, blocks;
+	unsigned int i;
+
+	if (XTEST_SLOWER > 1)
+		kunit_info(test, "row 4 is scaled down by %d on this kernel\n", XTEST_SLOWER);
+	sequential = run_pattern(test, &p, 0);
+	for (i = 0; i < ARRAY_SIZE(everys); i++) {
+		blocks = run_pattern(test, &p, everys[i]);
+		KUNIT_EXPECT_GE(test, blocks + 2, sequential);
+		KUNIT_EXPECT_LE(test, blocks, sequential + 2);
+	}
+}
+
+#define PIN_NR		(1000000U / XTEST_SLOWER)
+
+/* One live object at the end. Expect it to keep one slab, and no more. */
+static void xcollect_test_last_pins_one(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, ALIGN(PIN_NR * 112UL, 4UL << 20), 100, 0);
+	void **objs = room(test, PIN_NR, sizeof(*objs));
+	struct xslab_stats s;
+
+	take(test, cache, objs, PIN_NR);
+	give(test, cache, objs, PIN_NR - 1);
+	s = check_books(test, cache, 1);
+	KUNIT_EXPECT_GE(test, s.slabs, slabs_for(&s, PIN_NR));
+	xslab_cache_collect(cache, true);
+	s = check_books(test, cache, 1);
+	KUNIT_EXPECT_EQ(test, s.slabs, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, 1ULL << s.slab_order);
+	kunit_info(test, "row 20: %u objects of 100 bytes, all freed but the last: %llu slab\n",
+		   PIN_NR, s.slabs);
+	give(test, cache, objs + PIN_NR - 1, 1);
+}
+
+#define RING_HANDS	4U
+#define RING_OBJS	10000U
+
+struct ring {
+	struct xslab_cache	*cache;
+	void			*objs[RING_HANDS][RING_OBJS / RING_HANDS];
+	atomic_t		arrived;
+	unsigned long		rounds;
+	u64			most;		/* slabs seen; by hand 0 */
+	atomic_t		wrong;
+	void			(*pass)(struct ring *ring, void **objs);
+};
+
+/* Wait for the others, once more. */
+static void meet(struct ring *ring, unsigned int *met)
+{
+	*met += RING_HANDS;
+	atomic_inc(&ring->arrived);
+	while (atomic_read(&ring->arrived) < (int)*met)
+		usleep_range(20, 50);
+}
+
+static void give_one(struct ring *ring, void **slot)
+{
+	if (xslab_cache_free(ring->cache, *slot))
+		atomic_inc(&ring->wrong);
+}
+
+static void take_one(struct ring *ring, void **slot)
+{
+	*slot = xslab_cache_alloc(ring->cache, GFP_ATOMIC);
+	if (!*slot)
+		atomic_inc(&ring->wrong);
+}
+
+/* Free what the neighbour allocated, and allocate as many for the next one. */
+static void pass_singly(struct ring *ring, void **objs)
+{
+	unsigned int i;
+
+	for (i = 0; i < RING_OBJS / RING_HANDS; i++) {
+		give_one(ring, &objs[i]);
+		take_one(ring, &objs[i]);
+	}
+}
+
+/* All at once, so that magazines fill and run dry. */
+static void pass_batch(struct ring *ring, void **objs)
+{
+	unsigned int i;
+
+	for (i = 0; i < RING_OBJS / RING_HANDS; i++)
+		give_one(ring, &objs[i]);
+	for (i = 0; i < RING_OBJS / RING_HANDS; i++)
+		take_one(ring, &objs[i]);
+}
+
+static int go_round(void *data)
+{
+	struct hand *hand = data;
+	struct ring *ring = hand->what;
+	unsigned int met = 0;
+	unsigned long round;
+
+	for (round = 0; round < ring->rounds; round++) {
+		ring->pass(ring, ring->objs[(hand->nr + round) % RING_HANDS]);
+		if (!hand->nr)
+			ring->most = max(ring->most, stats_of(ring->cache).slabs);
+		meet(ring, &met);
+	}
+	hand->done++;
+	return stay();
+}
+
+static void run_ring(struct kunit *test, void (*pass)(struct ring *ring, void **objs),
+		     const char *how)
+{
+	struct ring *ring = room(test, 1, sizeof(*ring));
+	struct crew crew = { };
+	struct xslab_stats s;
+	u64 bytes, bound;
+	unsigned int i;
+
+	ring->cache = with_cache(test, 16 << 20, 64, 0);
+	ring->rounds = xtest_param(rounds);
+	ring->pass = pass;
+	take(test, ring->cache, &ring->objs[0][0], RING_OBJS);
+	for (i = 0; i < RING_HANDS; i++)
+		hire(test, &crew, go_round, ring, true);
+	for (i = 0; i < RING_HANDS; i++)
+		while (!READ_ONCE(crew.hands[i].done))
+			usleep_range(1000, 2000);
+	dismiss(test, &crew);
+	s = check_books(test, ring->cache, RING_OBJS);
+	KUNIT_EXPECT_EQ(test, atomic_read(&ring->wrong), 0);
+
+	/* A cache gives nothing back by itself, so what it has now is the most. */
+	bytes = max(ring->most, s.slabs) << (PAGE_SHIFT + s.slab_order);
+	bound = RING_OBJS * 64ULL * 5 / 4 +
+		2ULL * num_online_cpus() * (PAGE_SIZE << s.slab_order);
+	kunit_info(test, "row 21, %s: %lu rounds, peak %llu bytes for %u live, allowed %llu\n",
+		   how, ring->rounds, bytes, RING_OBJS * 64, bound);
+	KUNIT_EXPECT_LE(test, bytes, bound);
+	give(test, ring->cache, &ring->objs[0][0], RING_OBJS);
+	end_pool(test);
+}
+
+/* Expect what is held to be bounded by what is live, whoever frees it. */
+static void xcollect_test_ring(struct kunit *test)
+{
+	run_ring(test, pass_singly, "one by one");
+	run_ring(test, pass_batch, "in batches");
+}
+
+/*
+ * Large objects lie at the top, one after the other downwards, others at the bottom. Of
+ * two free slabs the lower one is used first.
+ */
+static void xcollect_test_placement(struct kunit *test)
+{
+	struct xslab_cache *small, *large;
+	void *objs[3], *low, *again[2];
+
+	with_pool(test, 16 << 20);
+	small = add_cache(test, &(struct xslab_args){ .name = "small", .size = 4096 });
+	large = add_cache(test, &(struct xslab_args){ .name = "large", .size = LARGE_SIZE });
+	KUNIT_ASSERT_EQ(test, set_limits(large, ULONG_MAX, 16), 0);
+	take(test, small, &low, 1);
+	take(test, large, objs, 3);
+	KUNIT_EXPECT_LT(test, (unsigned long)low, (unsigned long)objs[2]);
+	KUNIT_EXPECT_PTR_EQ(test, objs[1] + (8 << PAGE_SHIFT), objs[0]);
+	KUNIT_EXPECT_PTR_EQ(test, objs[2] + (8 << PAGE_SHIFT), objs[1]);
+	give(test, large, objs + 1, 1);
+	give(test, large, objs, 1);
+	take(test, large, again, 2);
+	KUNIT_EXPECT_PTR_EQ(test, again[0], objs[1]);
+	KUNIT_EXPECT_PTR_EQ(test, again[1], objs[0]);
+	give(test, large, objs, 3);
+	give(test, small, &low, 1);
+}
+
+/*
+ * Limits
+ */
+
+/* Pages of slabs that what magazines may hold would need. */
+static unsigned long held_by_magazines(struct xslab_cache *cache, unsigned int depot)
+{
+	struct xslab_stats s = stats_of(cache);
+
+	return slabs_for(&s, (2UL * num_possible_cpus() + depot) * s.magazine_size)
+	       << s.slab_order;
+}
+
+/* Expect the last object that fits, and none more; a raise to take effect at once. */
+static void xcollect_test_hard_limit(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
+	void **objs = room(test, 4000, sizeof(*objs));
+	struct xslab_stats s = stats_of(cache);
+	struct xslab_limits limits;
+	size_t nr, most = 10 * s.objects_per_slab;
+	unsigned long pages = 10UL << s.slab_order;
+
+	xslab_cache_get_limits(cache, &limits);
+	KUNIT_EXPECT_EQ(test, limits.hard, ULONG_MAX);
+	KUNIT_EXPECT_EQ(test, limits.cache, ULONG_MAX);
+	KUNIT_ASSERT_EQ(test, set_limits(cache, pages, ULONG_MAX), 0);
+	nr = take_all(cache, objs, 4000);
+	KUNIT_EXPECT_EQ(test, nr, most);
+	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, (u64)pages);
+	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 1, objs + nr), 0);
+	check_books(test, cache, most);
+
+	KUNIT_ASSERT_EQ(test, set_limits(cache, pages + (1UL << s.slab_order), ULONG_MAX), 0);
+	nr += take_all(cache, objs + nr, 4000 - nr);
+	KUNIT_EXPECT_EQ(test, nr, most + s.objects_per_slab);
+
+	/* One page less than a slab more is no slab more. */
+	KUNIT_ASSERT_EQ(test, set_limits(cache, pages + (2UL << s.slab_order) - 1,
+					 ULONG_MAX), 0);
+	xslab_cache_get_limits(cache, &limits);
+	KUNIT_EXPECT_EQ(test, limits.hard, pages + (2UL << s.slab_order) - 1);
+	nr += take_all(cache, objs + nr, 4000 - nr);
+	KUNIT_EXPECT_EQ(test, nr, most + s.objects_per_slab);
+	give(test, cache, objs, nr);
+	KUNIT_ASSERT_EQ(test, set_limits(cache, 0, ULONG_MAX), 0);
+	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, 0ULL);
+	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(cache, GFP_KERNEL));
+}
+
+/* Expect a limit below what is live to be refused and to change nothing. */
+static void xcollect_test_hard_limit_busy(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
+	void **objs = room(test, 1000, sizeof(*objs));
+	struct xslab_limits limits;
+	struct xslab_stats s;
+	u64 pages;
+
+	take(test, cache, objs, 1000);
+	s = stats_of(cache);
+	pages = slabs_for(&s, 1000) << s.slab_order;
+	KUNIT_EXPECT_EQ(test, set_limits(cache, pages - 1, 0), -EBUSY);
+	xslab_cache_get_limits(cache, &limits);
+	KUNIT_EXPECT_EQ(test, limits.hard, ULONG_MAX);
+	KUNIT_EXPECT_EQ(test, limits.cache, ULONG_MAX);
+	/* What is merely kept does not count: 1 live object and 999 that are free. */
+	give(test, cache, objs + 1, 999);
+	KUNIT_EXPECT_EQ(test, set_limits(cache, 1UL << s.slab_order, ULONG_MAX), 0);
+	s = check_books(test, cache, 1);
+	KUNIT_EXPECT_EQ(test, s.slabs, 1ULL);
+	give(test, cache, objs, 1);
+}
+
+/*
+ * The limit of what is kept, above and below what the magazines may hold. Expect
+ * exactly the free slabs that are left for it, when it is set and after frees.
+ */
+static void xcollect_test_cache_limit(struct kunit *test)
+{
+	const unsigned int nr = 4000, depot = 4;
+	void **objs = room(test, nr, sizeof(*objs));
+	struct xslab_cache *cache;
+	unsigned long held, slab;
+	struct xslab_stats s;
+	unsigned int left;
+
+	with_pool(test, 16 << 20);
+	cache = add_cache(test, &(struct xslab_args){
+		.name = "test", .size = 256, .depot = depot });
+	slab = 1UL << stats_of(cache).slab_order;
+	held = held_by_magazines(cache, depot);
+
+	take(test, cache, objs, nr);
+	give(test, cache, objs, nr);
+	s = check_books(test, cache, 0);
+	KUNIT_EXPECT_GT(test, s.empty_pages, (u64)5 * slab);
+	KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, held + 5 * slab), 0);
+	s = check_books(test, cache, 0);
+	KUNIT_EXPECT_EQ(test, s.empty_pages, (u64)5 * slab);
+	KUNIT_EXPECT_GT(test, s.magazines + s.depot, 0ULL);
+
+	for (left = 3; left < 4; left--) {
+		KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, left * slab), 0);
+		s = check_books(test, cache, 0);
+		KUNIT_EXPECT_EQ(test, s.magazines + s.depot, 0ULL);
+		KUNIT_EXPECT_EQ(test, s.slabs * slab, (u64)left * slab);
+		take(test, cache, objs, nr);
+		check_books(test, cache, nr);
+		give(test, cache, objs, nr / 2);
+		xslab_cache_free_bulk(cache, nr - nr / 2, objs + nr / 2);
+		s = check_books(test, cache, 0);
+		KUNIT_EXPECT_EQ(test, s.slabs, (u64)left);
+		KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, (u64)left * slab);
+	}
+	KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, held), 0);
+	take(test, cache, objs, 1);
+	give(test, cache, objs, 1);
+	s = check_books(test, cache, 0);
+	KUNIT_EXPECT_GT(test, s.magazines, 0ULL);
+	KUNIT_EXPECT_EQ(test, s.empty_pages, 0ULL);
+}
+
+/* The reserve is not what the limit means: expect it whole. */
+static void xcollect_test_limit_and_reserve(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
+	void **objs = room(test, 1000, sizeof(*objs));
+	struct xslab_stats s;
+
+	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, 500), 0);
+	KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, 0), 0);
+	s = check_books(test, cache, 0);
+	KUNIT_EXPECT_GE(test, s.slab_free, s.reserved);
+	KUNIT_EXPECT_GE(test, s.reserved, 500ULL);
+	take(test, cache, objs, 1000);
+	give(test, cache, objs, 1000);
+	s = check_books(test, cache, 0);
+	KUNIT_EXPECT_GE(test, s.slab_free, s.reserved);
+	KUNIT_EXPECT_LT(test, s.slab_free, s.reserved + s.objects_per_slab);
+	KUNIT_EXPECT_EQ(test, set_limits(cache, 1, 0), -EBUSY);
+	KUNIT_EXPECT_EQ(test, set_limits(cache, s.slabs << s.slab_order, 0), 0);
+	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 1000), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).slabs, 0ULL);
+}
+
+/* Limits change while all CPUs work. Expect neither to be exceeded whenever one looks. */
+static void xcollect_test_limits_while_busy(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
+	unsigned long slab = 1UL << stats_of(cache).slab_order, hard, looks = 0, refused = 0;
+	ktime_t end = ktime_add_ms(ktime_get(), 2 * RUN_MS);
+	struct crew crew = { };
+	struct rnd_state rnd;
+	unsigned int i;
+
+	xtest_seed(test, &rnd);
+	for (i = 0; i < min(num_online_cpus(), 4U); i++)
+		hire(test, &crew, churn, cache, true);
+	while (ktime_before(ktime_get(), end)) {
+		unsigned int empty = xtest_below(&rnd, 4);
+
+		hard = (4 + xtest_below(&rnd, 60)) * slab;
+		if (set_limits(cache, hard, empty * slab)) {
+			refused++;
+			continue;
+		}
+		for (i = 0; i < 50; i++) {
+			KUNIT_ASSERT_LE(test, pool_stats_of(test).slabs, (u64)hard);
+			KUNIT_ASSERT_LE(test, stats_of(cache).slabs_free, (u64)empty);
+			looks++;
+		}
+		KUNIT_ASSERT_EQ(test, xslab_validate(cache), 0);
+		usleep_range(100, 1000);
+	}
+	dismiss(test, &crew);
+	KUNIT_EXPECT_GT(test, looks, 0UL);
+	KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, 0), 0);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, 0ULL);
+	kunit_info(test, "%lu looks, %lu limits refused\n", looks, refused);
+}
+
+/*
+ * The reserve
+ */
+
+static int take_pressure(void *data)
+{
+	struct hand *hand = data;
+	struct xslab_cache *cache = hand->what;
+
+	while (!kthread_should_stop()) {
+		xslab_cache_collect(cache, hand->done++ & 1);
+		xslab_cache_shrink(cache);
+		usleep_range(10, 100);
+	}
+	return 0;
+}
+
+#define RESERVE		3000U
+
+/*
+ * After prefill(n), another cache takes all that the pool has, and others collect and
+ * shrink all the time. Expect the next n allocations to succeed, and the pool not to be
+ * asked.
+ */
+static void xcollect_test_reserve(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, 4 << 20, 200, 0);
+	struct xslab_cache *greedy = add_cache(test, &(struct xslab_args){
+		.name = "greedy", .size = 1000 });
+	void **objs = room(test, RESERVE, sizeof(*objs));
+	void **all = room(test, 5000, sizeof(*all));
+	struct crew crew = { };
+	unsigned int turn;
+	size_t nr;
+	u64 gets;
+
+	for (turn = 0; turn < 5; turn++) {
+		KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, RESERVE), 0);
+		hire(test, &crew, take_pressure, cache, true);
+		hire(test, &crew, take_pressure, cache, true);
+		nr = take_all(greedy, all, 5000);
+		KUNIT_ASSERT_LT(test, nr, (size_t)5000);
+		while (!READ_ONCE(crew.hands[0].done) || !READ_ONCE(crew.hands[1].done))
+			usleep_range(100, 1000);
+		gets = pool_stats_of(test).gets;
+		take(test, cache, objs, RESERVE);
+		KUNIT_EXPECT_EQ(test, pool_stats_of(test).gets, gets);
+		dismiss(test, &crew);
+		check_books(test, cache, RESERVE);
+		give(test, cache, objs, RESERVE);
+		give(test, greedy, all, nr);
+		KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
+		xslab_cache_collect(cache, true);
+		KUNIT_EXPECT_EQ(test, stats_of(cache).slabs, 0ULL);
+	}
+	kunit_info(test, "row 15: %u allocations after prefill: no block from the pool, none failed\n",
+		   RESERVE);
+}
+
+/*
+ * Waiting
+ */
+
+#define WAIT_SIZE	1000U
+
+struct queue {
+	struct xslab_cache	*cache;
+	void			*objs[MAX_CREW];	/* what each got */
+	unsigned int		place[MAX_CREW];	/* as the how manieth */
+	atomic_t		served;
+	atomic_t		gone;			/* with nothing */
+};
+
+static int wait_for_one(void *data)
+{
+	struct hand *hand = data;
+	struct queue *queue = hand->what;
+	void *obj;
+
+	allow_signal(SIGKILL);
+	obj = xslab_cache_alloc(queue->cache, GFP_KERNEL);
+	if (obj) {
+		queue->place[hand->nr] = atomic_inc_return(&queue->served);
+		WRITE_ONCE(queue->objs[hand->nr], obj);
+	} else {
+		atomic_inc(&queue->gone);
+	}
+	hand->done++;
+	return stay();
+}
+
+/* One after the other, so that who came first is known. */
+static void line_up(struct kunit *test, struct crew *crew, struct queue *queue, unsigned int nr)
+{
+	u64 before = stats_of(queue->cache).waiters;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		hire(test, crew, wait_for_one, queue, false);
+		while (stats_of(queue->cache).waiters <= before + i)
+			usleep_range(100, 1000);
+	}
+}
+
+/* Within so many ms? */
+static bool soon(atomic_t *count, int what, unsigned int ms)
+{
+	ktime_t end = ktime_add_ms(ktime_get(), ms);
+
+	while (atomic_read(count) < what && ktime_before(ktime_get(), end))
+		usleep_range(100, 500);
+	return atomic_read(count) >= what;
+}
+
+/* A cache of one slab, all of it taken. Returns how many objects. */
+static size_t full_cache(struct kunit *test, struct queue *queue, void **objs)
+{
+	queue->cache = with_cache(test, 4 << 20, WAIT_SIZE, XSLAB_WAIT);
+	KUNIT_ASSERT_EQ(test, set_limits(queue->cache,
+					 1UL << stats_of(queue->cache).slab_order, ULONG_MAX), 0);
+	return take_all(queue->cache, objs, 256);
+}
+
+/*
+ * Expect those who wait to be served in their order, one for each object that is
+ * freed, and who does not wait to get nothing as long as somebody does.
+ */
+static void xcollect_test_wait_in_order(struct kunit *test)
+{
+	void **objs = room(test, 256, sizeof(*objs));
+	struct queue *queue = room(test, 1, sizeof(*queue));
+	size_t nr = full_cache(test, queue, objs);
+	struct crew crew = { };
+	unsigned int i;
+
+	line_up(test, &crew, queue, MAX_CREW);
+	check_books(test, queue->cache, nr);
+	for (i = 0; i < MAX_CREW; i++) {
+		give(test, queue->cache, objs + i, 1);
+		KUNIT_EXPECT_NULL(test, xslab_cache_alloc(queue->cache, GFP_ATOMIC));
+		KUNIT_ASSERT_TRUE(test, soon(&queue->served, i + 1, 10000));
+		KUNIT_EXPECT_EQ(test, queue->place[i], i + 1);
+	}
+	KUNIT_EXPECT_EQ(test, stats_of(queue->cache).waiters, 0ULL);
+	dismiss(test, &crew);
+	check_books(test, queue->cache, nr);
+	give(test, queue->cache, queue->objs, MAX_CREW);
+	give(test, queue->cache, objs + MAX_CREW, nr - MAX_CREW);
+	KUNIT_EXPECT_GT(test, check_books(test, queue->cache, 0).magazines, 0ULL);
+}
+
+/* Expect NULL at once where the cache or the caller does not say that it may wait. */
+static void xcollect_test_no_wait(struct kunit *test)
+{
+	void **objs = room(test, 256, sizeof(*objs));
+	struct queue *queue = room(test, 1, sizeof(*queue));
+	size_t nr = full_cache(test, queue, objs);
+	struct xslab_cache *other = add_cache(test, &(struct xslab_args){
+		.name = "other", .size = WAIT_SIZE });
+	void *bulk[4];
+
+	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(queue->cache, GFP_NOWAIT));
+	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(queue->cache, GFP_KERNEL, 4, bulk), 0);
+	KUNIT_ASSERT_EQ(test, set_limits(other, 0, ULONG_MAX), 0);
+	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(other, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, stats_of(other).failures, 1ULL);
+	give(test, queue->cache, objs, nr);
+}
+
+/* Expect the one in the middle to go when it is killed, and the others to stay. */
+static void xcollect_test_wait_killed(struct kunit *test)
+{
+	void **objs = room(test, 256, sizeof(*objs));
+	struct queue *queue = room(test, 1, sizeof(*queue));
+	size_t nr = full_cache(test, queue, objs);
+	struct crew crew = { };
+
+	line_up(test, &crew, queue, 3);
+	send_sig(SIGKILL, crew.hands[1].task, 1);
+	KUNIT_ASSERT_TRUE(test, soon(&queue->gone, 1, 10000));
+	KUNIT_EXPECT_NULL(test, queue->objs[1]);
+	KUNIT_EXPECT_EQ(test, stats_of(queue->cache).waiters, 2ULL);
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(queue->cache), -EBUSY);
+	KUNIT_EXPECT_EQ(test, stats_of(queue->cache).errors, 1ULL);
+	xslab_cache_free_bulk(queue->cache, 2, objs);
+	KUNIT_ASSERT_TRUE(test, soon(&queue->served, 2, 10000));
+	dismiss(test, &crew);
+	give(test, queue->cache, queue->objs, 1);
+	give(test, queue->cache, queue->objs + 2, 1);
+	give(test, queue->cache, objs + 2, nr - 2);
+	KUNIT_EXPECT_EQ(test, stats_of(queue->cache).live, 0ULL);
+}
+
+/* Returns how many ms it takes until one that waits is served, after @let_go. */
+static s64 time_to_serve(struct kunit *test, struct queue *queue,
+			 void (*let_go)(struct kunit *test, void *what), void *what)
+{
+	struct crew crew = { };
+	ktime_t start;
+
+	atomic_set(&queue->served, 0);
+	line_up(test, &crew, queue, 1);
+	start = ktime_get();
+	let_go(test, what);
+	KUNIT_EXPECT_TRUE(test, soon(&queue->served, 1, 10000));
+	dismiss(test, &crew);
+	return ktime_ms_delta(ktime_get(), start);
+}
+
+struct greedy {
+	struct xslab_cache	*cache;
+	void			**objs;
+	size_t			nr;
+};
+
+static void let_go_slabs(struct kunit *test, void *what)
+{
+	struct greedy *greedy = what;
+
+	give(test, greedy->cache, greedy->objs, greedy->nr);
+	xslab_cache_collect(greedy->cache, true);
+}
+
+static void raise_limit(struct kunit *test, void *what)
+{
+	KUNIT_EXPECT_EQ(test, set_limits(what, ULONG_MAX, ULONG_MAX), 0);
+}
+
+/*
+ * Another cache has the whole pool. Expect its pages to wake who waits, and a raised
+ * limit too: sooner than it looks by itself, every 100 ms, at least once in a few.
+ */
+static void xcollect_test_wait_for_pages(struct kunit *test)
+{
+	struct queue *queue = room(test, 1, sizeof(*queue));
+	struct greedy greedy = { .objs = room(test, 5000, sizeof(void *)) };
+	s64 slabs = 1000, limit = 1000;
+	unsigned int turn;
+
+	queue->cache = with_cache(test, 4 << 20, WAIT_SIZE, XSLAB_WAIT);
+	greedy.cache = add_cache(test, &(struct xslab_args){ .name = "greedy", .size = 1000 });
+	for (turn = 0; turn < 5; turn++) {
+		greedy.nr = take_all(greedy.cache, greedy.objs, 5000);
+		slabs = min(slabs, time_to_serve(test, queue, let_go_slabs, &greedy));
+		give(test, queue->cache, queue->objs, 1);
+		xslab_cache_collect(queue->cache, true);
+		KUNIT_ASSERT_EQ(test, set_limits(queue->cache, 0, ULONG_MAX), 0);
+		limit = min(limit, time_to_serve(test, queue, raise_limit, queue->cache));
+		give(test, queue->cache, queue->objs, 1);
+		xslab_cache_collect(queue->cache, true);
+	}
+	KUNIT_EXPECT_LT(test, slabs, (s64)60);
+	KUNIT_EXPECT_LT(test, limit, (s64)60);
+	kunit_info(test, "served %lld ms after pages came back, %lld ms after a limit was raised\n",
+		   slabs, limit);
+}
+
+/* Take one of what is for all, hold it for a moment. */
+static int share(void *data)
+{
+	struct hand *hand = data;
+	struct xslab_cache *cache = hand->what;
+	void *obj;
+
+	while (!kthread_should_stop()) {
+		obj = xslab_cache_alloc(cache, GFP_KERNEL);
+		if (!obj) {
+			WARN_ON_ONCE(1);
+			break;
+		}
+		WARN_ON_ONCE(xchg((void **)obj, obj) == obj);
+		hand->done++;
+		if (!(hand->done % 8))
+			usleep_range(1, 10);
+		else
+			yield();
+		WARN_ON_ONCE(xchg((void **)obj, NULL) != obj);
+		WARN_ON_ONCE(xslab_cache_free(cache, obj));
+	}
+	return stay();
+}
+
+/* More tasks than objects, while the cache is collected. Expect all to get their share. */
+static void xcollect_test_wait_while_busy(struct kunit *test)
+{
+	void **objs = room(test, 256, sizeof(*objs));
+	struct queue *queue = room(test, 1, sizeof(*queue));
+	size_t nr = full_cache(test, queue, objs), left = MAX_CREW / 2;
+	unsigned long done, turns = 0, least = ULONG_MAX;
+	struct crew crew = { };
+	unsigned int i;
+	ktime_t end;
+
+	memset(objs[nr - 1], 0, WAIT_SIZE);
+	for (i = 0; i < left; i++) {
+		memset(objs[i], 0, WAIT_SIZE);
+		give(test, queue->cache, objs + i, 1);
+	}
+	for (i = 0; i < MAX_CREW; i++)
+		hire(test, &crew, share, queue->cache, true);
+	end = ktime_add_ms(ktime_get(), 2 * RUN_MS);
+	while (ktime_before(ktime_get(), end)) {
+		xslab_cache_collect(queue->cache, turns++ & 1);
+		KUNIT_ASSERT_EQ(test, xslab_validate(queue->cache), 0);
+		usleep_range(1000, 3000);
+	}
+	for (i = 0; i < MAX_CREW; i++)
+		least = min(least, READ_ONCE(crew.hands[i].done));
+	done = dismiss(test, &crew);
+	check_books(test, queue->cache, nr - left);
+	KUNIT_EXPECT_EQ(test, stats_of(queue->cache).waiters, 0ULL);
+	give(test, queue->cache, objs + left, nr - left);
+	kunit_info(test, "%lu allocations by %d tasks of %zu objects, at least %lu each, %lu collects\n",
+		   done, MAX_CREW, left, least, turns);
+}
+
+/*
+ * Moving
+ *
+ * The client has a table with an entry for each object; an object says which is its
+ * own, and the table is what is believed.
+ */
+
+#define MOVE_MAX	SMALL_NR
+#define MOVE_KEEP	40U	/* one in so many */
+
+struct mover {
+	struct xslab_cache	*cache;
+	spinlock_t		lock;		/* of the table, and of what is counted */
+	void			**table;
+	unsigned int		nr;
+	unsigned long		asked, moved, unknown;
+	unsigned int		refuse_every;	/* 0: never */
+	bool			free_asked;
+	atomic_long_t		wrong;
+};
+
+static unsigned long entry_of(const void *obj)
+{
+	return ((const unsigned long *)obj)[0];
+}
+
+static void write_entry(void *obj, unsigned long nr)
+{
+	unsigned long *words = obj;
+
+	WRITE_ONCE(words[0], nr);
+	words[1] = ~nr;
+}
+
+/* Expect an object to be what the table says, wherever it is. */
+static void check_entry(struct mover *mover, unsigned long nr, void *obj)
+{
+	const unsigned long *words = obj;
+
+	if (words[0] != nr || words[1] != ~nr)
+		atomic_long_inc(&mover->wrong);
+}
+
+static enum xslab_move move_entry(struct mover *mover, void *old, void *new, size_t size)
+{
+	unsigned long nr = entry_of(old);
+
+	if (nr >= mover->nr || mover->table[nr] != old) {
+		mover->unknown++;
+		return XSLAB_UNKNOWN;
+	}
+	if (mover->refuse_every && nr / MOVE_KEEP % mover->refuse_every == 0)
+		return XSLAB_KEPT;
+	if (mover->free_asked) {
+		mover->table[nr] = NULL;
+		return XSLAB_GONE;
+	}
+	memcpy(new, old, size);
+	mover->table[nr] = new;
+	mover->moved++;
+	return XSLAB_MOVED;
+}
+
+static enum xslab_move move(void *arg, void *old, void *new, size_t size)
+{
+	struct mover *mover = arg;
+	enum xslab_move answer;
+
+	spin_lock(&mover->lock);
+	mover->asked++;
+	answer = move_entry(mover, old, new, size);
+	spin_unlock(&mover->lock);
+	/* As another thread would that has just taken it out of the table. */
+	if (answer == XSLAB_GONE && xslab_cache_free(mover->cache, old))
+		atomic_long_inc(&mover->wrong);
+	return answer;
+}
+
+/* Objects of which one in 40 stays; returns how many live. */
+static u64 scatter(struct kunit *test, struct mover *mover, unsigned int nr, size_t size)
+{
+	unsigned int i;
+	u64 live = 0;
+
+	spin_lock_init(&mover->lock);
+	mover->nr = nr;
+	mover->table = room(test, nr, sizeof(void *));
+	mover->cache = with_cache(test, ALIGN(nr * size / 7 * 8 + (4UL << 20), 4UL << 20), size, 0);
+	KUNIT_ASSERT_EQ(test, xslab_cache_set_move(mover->cache, move, mover), 0);
+	take(test, mover->cache, mover->table, nr);
+	for (i = 0; i < nr; i++)
+		write_entry(mover->table[i], i);
+	for (i = 0; i < nr; i++) {
+		if (i % MOVE_KEEP == 0) {
+			live++;
+			continue;
+		}
+		give(test, mover->cache, mover->table + i, 1);
+		mover->table[i] = NULL;
+	}
+	check_books(test, mover->cache, live);
+	return live;
+}
+
+static void check_table(struct kunit *test, struct mover *mover, u64 live)
+{
+	unsigned int i;
+
+	for (i = 0; i < mover->nr; i++)
+		if (mover->table[i]) {
+			check_entry(mover, i, mover->table[i]);
+			live--;
+		}
+	KUNIT_EXPECT_EQ(test, live, 0ULL);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&mover->wrong), 0L);
+}
+
+static void free_table(struct kunit *test, struct mover *mover)
+{
+	unsigned int i;
+
+	for (i = 0; i < mover->nr; i++)
+		if (mover->table[i])
+			give(test, mover->cache, mover->table + i, 1);
+	check_books(test, mover->cache, 0);
+}
+
+static void check_packs(struct kunit *test, unsigned int nr, size_t size)
+{
+	struct mover *mover = room(test, 1, sizeof(*mover));
+	u64 live = scatter(test, mover, nr, size), before;
+	struct xslab_stats s;
+
+	KUNIT_ASSERT_EQ(test, xslab_cache_set_move(mover->cache, NULL, NULL), 0);
+	xslab_cache_collect(mover->cache, true);
+	before = check_books(test, mover->cache, live).slabs;
+	KUNIT_ASSERT_EQ(test, xslab_cache_set_move(mover->cache, move, mover), 0);
+	xslab_cache_collect(mover->cache, true);
+	s = check_books(test, mover->cache, live);
+	KUNIT_EXPECT_GT(test, before, s.slabs);
+	KUNIT_EXPECT_EQ(test, s.slabs, slabs_for(&s, live));
+	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, s.slabs << s.slab_order);
+	KUNIT_EXPECT_EQ(test, mover->asked, mover->moved);
+	check_table(test, mover, live);
+	kunit_info(test, "row 24: %llu of %u objects of %zu bytes live: %llu slabs, after moves %llu\n",
+		   live, nr, size, before, s.slabs);
+	/* There is nothing more to be had, so nobody is asked. */
+	mover->asked = 0;
+	KUNIT_EXPECT_EQ(test, xslab_cache_collect(mover->cache, true), 0UL);
+	KUNIT_EXPECT_EQ(test, mover->asked, 0UL);
+	free_table(test, mover);
+	end_pool(test);
+}
+
+/* Expect as few slabs as the objects fit into; also with maps of several words. */
+static void xcollect_test_move(struct kunit *test)
+{
+	check_packs(test, MOVE_MAX, SMALL_SIZE);
+	check_packs(test, MOVE_MAX / 5, 16);
+}
+
+/* Some do not go. Expect no more slabs to stay than they are in, and those of the rest. */
+static void xcollect_test_move_refused(struct kunit *test)
+{
+	struct mover *mover = room(test, 1, sizeof(*mover));
+	u64 live = scatter(test, mover, 10000, 256), stuck;
+	struct xslab_stats s;
+
+	mover->refuse_every = 10;
+	stuck = DIV_ROUND_UP_ULL(live, mover->refuse_every);
+	xslab_cache_collect(mover->cache, true);
+	s = check_books(test, mover->cache, live);
+	KUNIT_EXPECT_GT(test, mover->moved, 0UL);
+	KUNIT_EXPECT_LE(test, s.slabs, stuck + slabs_for(&s, live - stuck));
+	check_table(test, mover, live);
+	mover->refuse_every = 1;
+	mover->moved = 0;
+	xslab_cache_collect(mover->cache, true);
+	KUNIT_EXPECT_EQ(test, mover->moved, 0UL);
+	check_books(test, mover->cache, live);
+	mover->refuse_every = 0;
+	xslab_cache_collect(mover->cache, true);
+	s = check_books(test, mover->cache, live);
+	KUNIT_EXPECT_EQ(test, s.slabs, slabs_for(&s, live));
+	check_table(test, mover, live);
+	free_table(test, mover);
+}
+
+/* Each is freed while it is asked about. Expect its slab to come free all the same. */
+static void xcollect_test_move_gone(struct kunit *test)
+{
+	struct mover *mover = room(test, 1, sizeof(*mover));
+	u64 live = scatter(test, mover, 10000, 256);
+	struct xslab_stats s;
+
+	mover->free_asked = true;
+	xslab_cache_collect(mover->cache, true);
+	s = check_books(test, mover->cache, live - mover->asked);
+	KUNIT_EXPECT_GT(test, mover->asked, 0UL);
+	KUNIT_EXPECT_EQ(test, s.slabs, slabs_for(&s, s.live));
+	free_table(test, mover);
+}
+
+/* Objects that the client has, and says it does not know. Expect them left alone. */
+static void xcollect_test_move_unknown(struct kunit *test)
+{
+	struct mover *mover = room(test, 1, sizeof(*mover));
+	u64 live = scatter(test, mover, 10000, 256);
+	unsigned int nr = mover->nr;
+
+	mover->nr = 0;
+	xslab_cache_collect(mover->cache, true);
+	mover->nr = nr;
+	KUNIT_EXPECT_EQ(test, mover->asked, mover->unknown);
+	KUNIT_EXPECT_GT(test, mover->unknown, 0UL);
+	check_books(test, mover->cache, live);
+	check_table(test, mover, live);
+	free_table(test, mover);
+}
+
+/* A reserve stays whole while objects move. */
+static void xcollect_test_move_and_reserve(struct kunit *test)
+{
+	struct mover *mover = room(test, 1, sizeof(*mover));
+	u64 live = scatter(test, mover, 10000, 256);
+	struct xslab_stats s;
+
+	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(mover->cache, 2000), 0);
+	xslab_cache_collect(mover->cache, true);
+	s = check_books(test, mover->cache, live);
+	KUNIT_EXPECT_GE(test, s.slab_free, s.reserved);
+	KUNIT_EXPECT_LT(test, s.slab_free, s.reserved + s.objects_per_slab);
+	check_table(test, mover, live);
+	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(mover->cache, 0), 0);
+	free_table(test, mover);
+}
+
+/* Allocate and free entries at random. */
+static int churn_table(void *data)
+{
+	struct hand *hand = data;
+	struct mover *mover = hand->what;
+	unsigned int step;
+	void *obj, *new;
+
+	while (!kthread_should_stop()) {
+		for (step = 0; step < 20; step++) {
+			unsigned int nr = xtest_below(&hand->rnd, mover->nr);
+
+			new = xslab_cache_alloc(mover->cache, GFP_ATOMIC);
+			if (new)
+				write_entry(new, nr);
+			spin_lock(&mover->lock);
+			obj = mover->table[nr];
+			mover->table[nr] = obj ? NULL : new;
+			if (obj)
+				check_entry(mover, nr, obj);
+			spin_unlock(&mover->lock);
+			if (obj && xslab_cache_free(mover->cache, obj))
+				atomic_long_inc(&mover->wrong);
+			if (obj && new && xslab_cache_free(mover->cache, new))
+				atomic_long_inc(&mover->wrong);
+			hand->done++;
+		}
+		breathe();
+	}
+	return 0;
+}
+
+/*
+ * Others allocate and free what is moved. Expect each entry of the table to be right
+ * all the time, and nothing lost or freed twice.
+ */
+static void xcollect_test_move_while_busy(struct kunit *test)
+{
+	struct mover *mover = room(test, 1, sizeof(*mover));
+	ktime_t end = ktime_add_ms(ktime_get(), 2 * RUN_MS);
+	struct crew crew = { };
+	unsigned long done, turns = 0;
+	u64 live = 0;
+	unsigned int i;
+
+	scatter(test, mover, 5000, 256);
+	for (i = 0; i < min(num_online_cpus(), 4U); i++)
+		hire(test, &crew, churn_table, mover, true);
+	while (ktime_before(ktime_get(), end) || turns < 5) {
+		xslab_cache_collect(mover->cache, true);
+		KUNIT_ASSERT_EQ(test, xslab_validate(mover->cache), 0);
+		turns++;
+		usleep_range(1000, 3000);
+	}
+	done = dismiss(test, &crew);
+	for (i = 0; i < mover->nr; i++)
+		live += !!mover->table[i];
+	check_books(test, mover->cache, live);
+	check_table(test, mover, live);
+	KUNIT_EXPECT_GT(test, mover->moved, 0UL);
+	kunit_info(test, "%lu changes, %lu collects, %lu asked, %lu moved, %lu unknown\n",
+		   done, turns, mover->asked, mover->moved, mover->unknown);
+	xslab_cache_collect(mover->cache, true);
+	KUNIT_EXPECT_EQ(test, stats_of(mover->cache).slabs,
+			slabs_for(&(struct xslab_stats){
+				.objects_per_slab = stats_of(mover->cache).objects_per_slab },
+				live));
+	free_table(test, mover);
+}
+
+static struct kunit_case xcollect_test_cases[] = {
+	KUNIT_CASE(xcollect_test_other_cpu),
+	KUNIT_CASE(xcollect_test_while_busy),
+	KUNIT_CASE(xcollect_test_interleaved),
+	KUNIT_CASE(xcollect_test_last_pins_one),
+	KUNIT_CASE(xcollect_test_ring),
+	KUNIT_CASE(xcollect_test_placement),
+	KUNIT_CASE(xcollect_test_hard_limit),
+	KUNIT_CASE(xcollect_test_hard_limit_busy),
+	KUNIT_CASE(xcollect_test_cache_limit),
+	KUNIT_CASE(xcollect_test_limit_and_reserve),
+	KUNIT_CASE(xcollect_test_limits_while_busy),
+	KUNIT_CASE(xcollect_test_reserve),
+	KUNIT_CASE(xcollect_test_wait_in_order),
+	KUNIT_CASE(xcollect_test_no_wait),
+	KUNIT_CASE(xcollect_test_wait_killed),
+	KUNIT_CASE(xcollect_test_wait_for_pages),
+	KUNIT_CASE(xcollect_test_wait_while_busy),
+	KUNIT_CASE(xcollect_test_move),
+	KUNIT_CASE(xcollect_test_move_refused),
+	KUNIT_CASE(xcollect_test_move_gone),
+	KUNIT_CASE(xcollect_test_move_unknown),
+	KUNIT_CASE(xcollect_test_move_and_reserve),
+	KUNIT_CASE(xcollect_test_move_while_busy),
+	{}
+};
+
+static struct kunit_suite xcollect_test_suite = {
+	.name = "xcollect",
+	.init = collect_init,
+	.exit = collect_exit,
+	.test_cases = xcollect_test_cases,
+};
+
+kunit_test_suite(xcollect_test_suite);
+
+MODULE_DESCRIPTION("Tests of what xalloc's caches keep, give back and hand on");
+MODULE_LICENSE("GPL");

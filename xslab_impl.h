@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of the slab layer share, and nobody else sees:
+ *
+ *	xslab.c		slabs, allocation and free, collect
+ *	xslab_limit.c	limits
+ *	xwait.c		waiting for an object
+ *	xmove.c		objects that can be moved
+ *
+ * The theory is at the top of each.
+ */
+#ifndef _XALLOC_XSLAB_IMPL_H
+#define _XALLOC_XSLAB_IMPL_H
+
+#include <linux/irq_work.h>
+#include <linux/math64.h>
+
+#include "internal.h"
+
+#define XSLAB_BUCKETS		8	/* partial slabs are sorted into eighths */
+#define XSLAB_FULL		XSLAB_BUCKETS
+#define XSLAB_FREE		(XSLAB_BUCKETS + 1)
+#define XSLAB_LISTS		(XSLAB_BUCKETS + 2)
+#define XSLAB_PARTIAL_MASK	(BIT(XSLAB_BUCKETS) - 1)
+
+#define XSLAB_MAX_PER_SLAB	(XPAGE_MAP_WORDS * BITS_PER_LONG)
+
+/**
+ * struct xslab_check - what it takes to look whether an object is one to free
+ * @recip: 2^64 / stride, rounded up
+ * @slack_recip: slack times @recip
+ * @limit: @recip; a copy saves a register
+ * @live: the live bytes, by address
+ * @live_shift: log2 of the distance of addresses that have a live byte each
+ * @checks: @live is there; not where there are several regions
+ *
+ * Loops over many objects make a copy, because each store to a live byte might
+ * change the original as far as the compiler knows.
+ */
+struct xslab_check {
+	u64	recip;
+	u64	slack_recip;
+	u64	limit;
+	u8	*live;
+	u8	live_shift;
+	bool	checks;
+};
+
+struct xslab_cache {
+	struct xmag		mag;
+
+	/*
+	 * Read by every operation. The near fields are for pools of one region:
+	 * near_base is the first address where a slab can start, so that one
+	 * comparison tells whether a slab is in the pool.
+	 */
+	unsigned long		slab_mask;	/* rounds down to a slab */
+	unsigned long		near_base;
+	unsigned long		near_bytes;	/* 0: several regions */
+	struct xpage		*near_pages;	/* from near_base on */
+	struct xslab_check	check;
+	u8			order;
+	u16			per_slab;
+	u32			object_size;
+	u32			stride;
+	unsigned int		slack;		/* bytes of a slab before its objects */
+	unsigned int		words;		/* of a slab's map */
+	struct xpool		*pool;
+	struct xpage		*pages;		/* the pool's, by page number */
+	u8			*live;		/* by offset; NULL: no live checks */
+	void			(*ctor)(void *obj);
+
+	/* Slabs */
+	raw_spinlock_t		lock ____cacheline_aligned;
+	unsigned long		occupied;	/* bit l: lists[l] is not empty */
+	struct list_head	lists[XSLAB_LISTS];
+	unsigned long		nr[XSLAB_LISTS];
+	unsigned long		capacity;	/* objects in all slabs */
+	unsigned long		nr_free;	/* of these, free in slabs */
+	unsigned long		keep;		/* free objects that stay; see prefill */
+	long			watch;		/* see set_watch() */
+	u8			list_of[XSLAB_MAX_PER_SLAB + 1];	/* by free objects */
+	struct xdefer		deferred;
+	atomic_t		nmi_frees;
+	atomic_long_t		nr_slabs;	/* with those on their way from and to the pool */
+	unsigned long		max_slabs;	/* of nr_slabs */
+	enum xplace		place;		/* of slabs in the pool */
+	xslab_flags_t		flags;
+	struct irq_work		later;		/* what could not be done at once */
+
+	/* Those who wait for an object, under lock; see xwait.c */
+	struct list_head	waiters;
+	struct list_head	served;
+	unsigned int		nr_waiting;	/* in waiters */
+	atomic_t		nr_sleepers;
+
+	/* Limits; under tuning, see xslab_limit.c */
+	struct mutex		tuning;
+	struct xslab_limits	limits;
+	unsigned long		max_empty;	/* slabs on the free list */
+	bool			shut;		/* the magazines, for a limit's sake */
+
+	/* Moving; under mag.closing, see xmove.c */
+	xslab_move_fn		move;
+	void			*move_arg;
+	unsigned long		nr_moving;	/* free objects that the mover took; under lock */
+
+	atomic_long_t		returned;	/* pages given back so far */
+	atomic_long_t		failures;
+	atomic_long_t		errors;
+	struct xclient		client;
+	struct list_head	node;
+	size_t			align;
+	char			name[XSLAB_NAME_MAX];
+	void			*observed;
+	struct xdecay		decay;
+};
+
+/* The number of the object that is @in bytes into its slab; the slack is less. */
+static __always_inline unsigned int object_nr(const struct xslab_check *check, u64 in)
+{
+	return mul_u64_u64_shr(in, check->recip, 64);
+}
+
+static inline void *first_object(const struct xslab_cache *cache, const struct xpage *slab)
+{
+	return (void *)xpool_addr(cache->pool, slab - cache->pages) + cache->slack;
+}
+
+/*
+ * The lists of slabs. Which one a slab belongs to follows from the number of its
+ * free objects, and set_nr_free() is all that moves it. The last to come is the first
+ * to be used; but of free slabs, which nobody's caches know any more, those at low
+ * addresses come first, as far as one comparison can tell. (The same for the partial
+ * ones was measured at 7 instructions for each object freed at random.)
+ */
+
+static inline unsigned int count_free(const struct xslab_cache *cache, struct xpage *slab)
+{
+	unsigned int w, nr = 0;
+
+	for (w = 0; w < cache->words; w++)
+		nr += hweight_long(atomic_long_read(&slab->map[w]));
+	return nr;
+}
+
+/* A slab that nobody needs counts against the pool's limit, and decays. */
+static inline void xslab_became_empty(struct xslab_cache *cache)
+{
+	xpool_cached_add(cache->pool, 1L << cache->order);
+	xwatch_tell(&cache->decay.watch);
+}
+
+static __always_inline void list_slab(struct xslab_cache *cache, struct xpage *slab,
+				      unsigned int to)
+{
+	struct list_head *list = &cache->lists[to];
+
+	/* An empty list is before or after any slab, and either will do. */
+	if (unlikely(to == XSLAB_FREE) && &slab->list > list->next)
+		list_add_tail(&slab->list, list);
+	else
+		list_add(&slab->list, list);
+	cache->nr[to]++;
+	cache->occupied |= BIT(to);
+	if (unlikely(to == XSLAB_FREE))
+		xslab_became_empty(cache);
+}
+
+static __always_inline void unlist_slab(struct xslab_cache *cache, struct xpage *slab,
+					unsigned int from)
+{
+	list_del(&slab->list);
+	if (!--cache->nr[from])
+		cache->occupied &= ~BIT(from);
+	if (unlikely(from == XSLAB_FREE))
+		xpool_cached_add(cache->pool, -(1L << cache->order));
+}
+
+/* The slab has @is free objects now. */
+static __always_inline void set_nr_free(struct xslab_cache *cache, struct xpage *slab,
+					unsigned int is)
+{
+	unsigned int was = slab->nr_free;
+	unsigned int from = cache->list_of[was], to = cache->list_of[is];
+
+	lockdep_assert_held(&cache->lock);
+	slab->nr_free = is;
+	cache->nr_free += (long)is - (long)was;
+	if (from != to) {
+		unlist_slab(cache, slab, from);
+		list_slab(cache, slab, to);
+	}
+}
+
+/* The fullest slab that has some free objects and some others, or NULL. */
+static inline struct xpage *fullest_partial(struct xslab_cache *cache)
+{
+	unsigned long partial = cache->occupied & XSLAB_PARTIAL_MASK;
+
+	return partial ? list_first_entry(&cache->lists[__ffs(partial)], struct xpage, list) :
+			 NULL;
+}
+
+/*
+ * Maps are changed under the lock. NMIs that find it taken have words of their
+ * own, in the half of the map that slabs of up to 128 objects do not use; larger
+ * slabs have one map for all, and pay for atomic instructions.
+ */
+
+static __always_inline bool has_nmi_words(const struct xslab_cache *cache)
+{
+	return likely(cache->words <= XPAGE_MAP_WORDS / 2);
+}
+
+static __always_inline void change_word(const struct xslab_cache *cache,
+					atomic_long_t *word, unsigned long clear,
+					unsigned long set)
+{
+	if (has_nmi_words(cache)) {
+		atomic_long_set(word, (atomic_long_read(word) & ~clear) | set);
+		return;
+	}
+	if (clear)
+		atomic_long_andnot(clear, word);
+	if (set)
+		atomic_long_or(set, word);
+}
+
+void xslab_relist_deferred(struct xslab_cache *cache);
+
+/* After each taking of the lock. */
+static __always_inline void settle(struct xslab_cache *cache)
+{
+	if (unlikely(xdefer_waits(&cache->deferred)))
+		xslab_relist_deferred(cache);
+}
+
+void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long flags)
+	__releases(&cache->lock);
+
+/*
+ * After a change of nr_waiting or max_empty: with more slabs on the free list than
+ * @watch, and with any number while somebody waits, who frees has more to do.
+ */
+static inline void set_watch(struct xslab_cache *cache)
+{
+	cache->watch = cache->nr_waiting ? -1L : min_t(unsigned long, cache->max_empty, LONG_MAX);
+}
+
+/* May an empty slab have to go before the operation that emptied it returns? */
+static inline bool is_strict(const struct xslab_cache *cache)
+{
+	return xpool_is_capped(cache->pool) || READ_ONCE(cache->decay.watch.at_once);
+}
+
+/* Unlock after something became free in slabs: there may be somebody who is to have it. */
+static __always_inline void unlock_freed(struct xslab_cache *cache, unsigned long flags)
+{
+	if (unlikely((long)cache->nr[XSLAB_FREE] > cache->watch) ||
+	    unlikely(cache->nr[XSLAB_FREE] && is_strict(cache)))
+		xslab_unlock_freed_slow(cache, flags);
+	else
+		raw_spin_unlock_irqrestore(&cache->lock, flags);
+}
+
+/* More slabs are empty than may be, not counting those that prefill keeps. */
+static inline bool has_excess(const struct xslab_cache *cache)
+{
+	return (cache->nr[XSLAB_FREE] > cache->max_empty || xpool_over_cache(cache->pool) ||
+		READ_ONCE(cache->decay.watch.at_once)) &&
+	       cache->nr_free >= cache->keep + cache->per_slab;
+}
+
+/* xslab.c */
+void *xslab_take_one(struct xslab_cache *cache, struct xpage *slab);
+bool xslab_mark_live(struct xslab_cache *cache, void *obj);
+bool xslab_mark_dead(struct xslab_cache *cache, void *obj);
+void xslab_report_lost(struct xslab_cache *cache, void *obj);
+bool xslab_grow(struct xslab_cache *cache, gfp_t gfp);
+void xslab_release_all(struct xslab_cache *cache);
+
+/* xwait.c */
+void xwait_init(struct xslab_cache *cache);
+void xwait_exit(struct xslab_cache *cache);
+bool xwait_refuse(struct xslab_cache *cache);
+bool xwait_serve(struct xslab_cache *cache);
+void xwait_wake(struct xslab_cache *cache);
+void xwait_look(struct xslab_cache *cache);
+void *xwait_for_object(struct xslab_cache *cache, gfp_t gfp);
+
+/* A client that says it may sleep, of a cache that says that it is to. */
+static inline bool xwait_wanted(const struct xslab_cache *cache, gfp_t gfp)
+{
+	return cache->flags & XSLAB_WAIT && gfp & __GFP_DIRECT_RECLAIM;
+}
+
+/* xslab_limit.c */
+void xlimit_init(struct xslab_cache *cache);
+void xlimit_apply(struct xslab_cache *cache);
+
+/* xmove.c */
+void xmove_compact(struct xslab_cache *cache);
+
+#endif
