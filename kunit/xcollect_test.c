@@ -79,9 +79,13 @@ static void collect_exit(struct kunit *test)
 
 static struct fixture *with_pool(struct kunit *test, size_t size)
 {
+	static unsigned int nr;	/* of pools so far: one that stayed does not fail the next test */
 	struct fixture *f = test->priv;
-	struct xpool *pool = xpool_create(&(struct xpool_args){ .name = "xcollect", .size = size });
+	char name[XPOOL_NAME_MAX];
+	struct xpool *pool;
 
+	snprintf(name, sizeof(name), "xcollect-%u", nr++);
+	pool = xpool_create(&(struct xpool_args){ .name = name, .size = size });
 	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(pool), "error %ld", PTR_ERR(pool));
 	f->pool = pool;
 	return f;
