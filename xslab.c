@@ -1501,7 +1501,7 @@ int xslab_cache_prefill(struct xslab_cache *cache, unsigned int nr)
 		xmag_set_careful(&cache->mag);
 	xwatch_tell(&cache->decay.watch);	/* less may be kept now */
 	if (grow_to(cache, keep)) {
-		xlimit_apply(cache);
+		xslab_limit_apply(cache);
 		return 0;
 	}
 	WRITE_ONCE(cache->keep, old);
@@ -1866,7 +1866,7 @@ static void init_cache(struct xslab_cache *cache, struct xpool *pool,
 	cache->client.reclaim = slab_reclaim;
 	cache->client.collect = slab_collect;
 	raw_spin_lock_init(&cache->lock);
-	xlimit_init(cache);
+	xslab_limit_init(cache);
 	xwait_init(cache);
 	for (l = 0; l < XSLAB_LISTS; l++)
 		INIT_LIST_HEAD(&cache->lists[l]);

@@ -296,8 +296,8 @@ static inline bool xwait_wanted(const struct xslab_cache *cache, gfp_t gfp)
 }
 
 /* xslab_limit.c */
-void xlimit_init(struct xslab_cache *cache);
-void xlimit_apply(struct xslab_cache *cache);
+void xslab_limit_init(struct xslab_cache *cache);
+void xslab_limit_apply(struct xslab_cache *cache);
 
 /* xmove.c */
 void xmove_compact(struct xslab_cache *cache);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * xlimit: limits of a cache
+ * xslab_limit: limits of a cache
  *
  * hard	limits the pages of slabs. A slab is counted before the pool is asked for
  * its pages, under the cache's lock, and taken off after the pool has them back. So
@@ -29,7 +29,7 @@
 
 #include "xslab_impl.h"
 
-void xlimit_init(struct xslab_cache *cache)
+void xslab_limit_init(struct xslab_cache *cache)
 {
 	mutex_init(&cache->tuning);
 	cache->limits = (struct xslab_limits){ .hard = ULONG_MAX, .cache = ULONG_MAX };
@@ -104,7 +104,7 @@ static bool apply_some(struct xslab_cache *cache)
 }
 
 /* The cache may keep less from now on. */
-void xlimit_apply(struct xslab_cache *cache)
+void xslab_limit_apply(struct xslab_cache *cache)
 {
 	while (apply_some(cache))
 		cond_resched();
@@ -118,7 +118,7 @@ static void set_max_empty(struct xslab_cache *cache, unsigned long max)
 	cache->max_empty = max;
 	set_watch(cache);
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
-	xlimit_apply(cache);
+	xslab_limit_apply(cache);
 }
 
 static void set_shut(struct xslab_cache *cache, bool shut)
