@@ -252,6 +252,7 @@ static void make_hot(struct xpool *pool, struct xpage *page, unsigned int order)
 		put_locked(pool, page);
 	else
 		WRITE_ONCE(pool->nr_hot_pages, pool->nr_hot_pages + (1UL << order));
+	xwatch_tell(&pool->decay.watch);	/* it may hold a region */
 	if (unlikely(pool->idle_limit != XPOOL_NO_LIMIT)) {
 		smp_mb();	/* as in xpool_cached_add(): one of us sees the other */
 		if (xpool_over_cache(pool))

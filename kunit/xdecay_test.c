@@ -677,6 +677,57 @@ static void test_pool(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), 0);
 }
 
+static bool wait_for_initial(struct xpool *pool)
+{
+	ktime_t start = ktime_get();
+
+	while (total_of(pool) > SZ_4M >> PAGE_SHIFT) {
+		if (ms_since(start) > PATIENCE_MS)
+			return false;
+		msleep(20);
+	}
+	return true;
+}
+
+/* Past magazines: a large block, which is kept as it is, and slabs, which are not. */
+static void test_pool_woken_by_region(struct kunit *test)
+{
+	struct xpool_args args = { .name = "xdecay-grow", .size = SZ_4M, .max_size = SZ_64M };
+	struct xpool *pool = xpool_create(&args);
+	struct fixture *f = test->priv;
+	struct xslab_cache *cache;
+	unsigned int tries;
+	unsigned long got;
+	void *block = NULL;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(pool));
+	KUNIT_ASSERT_EQ(test, xpool_set_decay(pool, 50), 0);
+	cache = make_cache(test, pool, 2048);
+	got = take_pages(pool, f->objs, SZ_8M >> PAGE_SHIFT);
+	for (tries = 0; !block && tries < 1000; tries++) {
+		block = xpool_alloc_addr(pool, 10, GFP_KERNEL);
+		usleep_range(1000, 2000);
+	}
+	KUNIT_EXPECT_NOT_NULL(test, block);
+	while (got)
+		xpool_free_addr(pool, f->objs[--got], 0);
+	KUNIT_ASSERT_TRUE(test, wait_for_rest(200));
+	KUNIT_EXPECT_GT(test, total_of(pool), (u64)SZ_4M >> PAGE_SHIFT);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, block, 10), 0);
+	KUNIT_EXPECT_TRUE(test, wait_for_initial(pool));
+
+	while (total_of(pool) < SZ_16M >> PAGE_SHIFT && got < f->nr)
+		if (xslab_cache_alloc_bulk(cache, GFP_KERNEL, BULK, f->objs + got))
+			got += BULK;
+	KUNIT_EXPECT_EQ(test, xslab_cache_set_decay(cache, -1), 0);
+	KUNIT_ASSERT_TRUE(test, wait_for_rest(200));
+	xslab_cache_free_bulk(cache, got, f->objs);
+	memset(f->objs, 0, f->nr * sizeof(*f->objs));
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
+	KUNIT_EXPECT_TRUE(test, wait_for_initial(pool));
+	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), 0);
+}
+
 /* A page in a magazine holds a region; its free wakes, and the region goes. */
 static void test_pool_woken(struct kunit *test)
 {
@@ -684,7 +735,6 @@ static void test_pool_woken(struct kunit *test)
 	struct xpool *pool = xpool_create(&args);
 	struct fixture *f = test->priv;
 	unsigned long i, got;
-	ktime_t start;
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(pool));
 	KUNIT_ASSERT_EQ(test, xpool_set_decay(pool, 50), 0);
@@ -695,10 +745,7 @@ static void test_pool_woken(struct kunit *test)
 	KUNIT_EXPECT_GT(test, total_of(pool), (u64)SZ_4M >> PAGE_SHIFT);
 	xpool_free_addr(pool, f->objs[got - 1], 0);
 	memset(f->objs, 0, got * sizeof(*f->objs));
-	start = ktime_get();
-	while (total_of(pool) > SZ_4M >> PAGE_SHIFT && ms_since(start) < PATIENCE_MS)
-		msleep(20);
-	KUNIT_EXPECT_EQ(test, total_of(pool), (u64)SZ_4M >> PAGE_SHIFT);
+	KUNIT_EXPECT_TRUE(test, wait_for_initial(pool));
 	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), 0);
 }
 
@@ -831,6 +878,7 @@ static struct kunit_case decay_cases[] = {
 	KUNIT_CASE(test_destroy_under_decay),
 	KUNIT_CASE(test_pool),
 	KUNIT_CASE(test_pool_woken),
+	KUNIT_CASE(test_pool_woken_by_region),
 	KUNIT_CASE(test_row_16),
 	{ }
 };

@@ -14,9 +14,11 @@
  * otherwise, so that the calls of the backend can be counted exactly.
  */
 #include <kunit/test.h>
+#include <linux/completion.h>
 #include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
+#include <linux/ktime.h>
 #include <linux/sched.h>
 #include <linux/workqueue.h>
 
@@ -45,6 +47,7 @@ struct backend {
 	atomic_long_t wrong;	/* steps that an object cannot make */
 	struct xwatch watch;
 	atomic_t told;		/* times that it was woken */
+	struct completion begun;
 };
 
 static void move(struct backend *b, u8 *obj, enum where from, enum where to)
@@ -907,6 +910,51 @@ static void xmag_test_careful(struct kunit *test)
 			break;
 	}
 	check_balance(test, b, 0);
+	check_balance(test, b, 0);
+}
+
+static int stay(void)
+{
+	while (!kthread_should_stop())
+		usleep_range(100, 200);
+	return 0;
+}
+
+/* An operation that saw open magazines, and leads the fast path back too late. */
+static int lead_back_late(void *data)
+{
+	struct backend *b = data;
+	u64 end = ktime_get_ns() + NSEC_PER_SEC;
+
+	preempt_disable();
+	complete(&b->begun);
+	while (READ_ONCE(b->mag.cpus) == b->mag.own && ktime_get_ns() < end)
+		cpu_relax();
+	/* As unpark() does. */
+	smp_store_release(&b->mag.cpus, b->mag.own);
+	preempt_enable();
+	return stay();
+}
+
+/* Expect magazines that are closed to be so, whoever led the fast path back meanwhile. */
+static void xmag_test_late_unpark(struct kunit *test)
+{
+	struct backend *b = start(test, SIZE, DEPOT);
+	struct task_struct *task;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+	init_completion(&b->begun);
+	pin(test, cpumask_first(cpu_online_mask));
+	task = kthread_create(lead_back_late, b, "xmag_test/late");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	kthread_bind(task, cpumask_next(cpumask_first(cpu_online_mask), cpu_online_mask));
+	wake_up_process(task);
+	wait_for_completion(&b->begun);
+	close(b);
+	KUNIT_EXPECT_TRUE(test, b->mag.cpus != b->mag.own);
+	open(b);
+	kthread_stop(task);
 }
 
 /*
@@ -1008,6 +1056,7 @@ static struct kunit_case xmag_test_cases[] = {
 	KUNIT_CASE(xmag_test_closed),
 	KUNIT_CASE(xmag_test_parked),
 	KUNIT_CASE(xmag_test_parked_closed),
+	KUNIT_CASE(xmag_test_late_unpark),
 	KUNIT_CASE(xmag_test_drain_all_cpus),
 	KUNIT_CASE(xmag_test_across_cpus),
 	KUNIT_CASE_PARAM(xmag_test_random, shape_gen_params),
