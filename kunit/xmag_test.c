@@ -910,7 +910,6 @@ static void xmag_test_careful(struct kunit *test)
 			break;
 	}
 	check_balance(test, b, 0);
-	check_balance(test, b, 0);
 }
 
 static int stay(void)
