@@ -15,6 +15,7 @@
  *	pools/<name>/limits/hard, cache, reserve	likewise
  *	caches/<name>/stats		key value: where the objects are
  *	caches/<name>/collect, decay_ms	as of a pool
+ *	caches/<name>/limits/hard, cache	likewise
  *
  * A stats file is one snapshot: its lines belong together and balance when
  * nobody allocates or frees.
@@ -497,10 +498,7 @@ static int cache_collect_set(void *cache, long force)
 {
 	if (!is_force(force))
 		return -EINVAL;
-	if (force)
-		xslab_cache_shrink(cache);
-	else
-		xslab_trim(cache, ULONG_MAX);
+	xslab_cache_collect(cache, force);
 	return 0;
 }
 
@@ -588,6 +586,47 @@ static int pool_reserve_set(void *pool, long value)
 }
 
 DEFINE_NUMBER_FILE(pool_reserve);
+
+static long cache_hard_get(void *cache)
+{
+	struct xslab_limits limits;
+
+	xslab_cache_get_limits(cache, &limits);
+	return limits.hard;
+}
+
+static long cache_cache_get(void *cache)
+{
+	struct xslab_limits limits;
+
+	xslab_cache_get_limits(cache, &limits);
+	return limits.cache;
+}
+
+static int set_cache_limit(void *cache, size_t offset, long value)
+{
+	struct xslab_limits limits;
+
+	if (value < -1)
+		return -EINVAL;
+	xslab_cache_get_limits(cache, &limits);
+	*(unsigned long *)((void *)&limits + offset) = value;
+	return xslab_cache_set_limits(cache, &limits);
+}
+
+static int cache_hard_set(void *cache, long value)
+{
+	return set_cache_limit(cache, offsetof(struct xslab_limits, hard), value);
+}
+
+DEFINE_NUMBER_FILE(cache_hard);
+
+static int cache_cache_set(void *cache, long value)
+{
+	return set_cache_limit(cache, offsetof(struct xslab_limits, cache), value);
+}
+
+DEFINE_NUMBER_FILE(cache_cache);
 
 /*
  * A cache
@@ -702,11 +741,14 @@ static void add_pool(struct xpool *pool)
 
 static void add_cache(struct xslab_cache *cache)
 {
-	struct dentry *dir = make_dir(xslab_cache_name(cache), caches_dir);
+	struct dentry *dir = make_dir(xslab_cache_name(cache), caches_dir), *limits;
 
 	debugfs_create_file("stats", 0400, dir, cache, &cache_stats_fops);
 	debugfs_create_file("collect", 0200, dir, cache, &cache_collect_fops);
 	debugfs_create_file("decay_ms", 0600, dir, cache, &cache_decay_fops);
+	limits = debugfs_create_dir("limits", dir);
+	debugfs_create_file("hard", 0600, limits, cache, &cache_hard_fops);
+	debugfs_create_file("cache", 0600, limits, cache, &cache_cache_fops);
 	*xslab_cache_observed(cache) = dir;
 }
 

@@ -463,7 +463,7 @@ static void xcollect_test_interleaved(struct kunit *test)
 		.larges = room(test, LARGE_NR, sizeof(void *)),
 		.smalls = room(test, SMALL_NR, sizeof(void *)),
 	};
-	u64 sequential, blocks;
+	u64 sequential, blocks, spread = 0;
 	unsigned int i;
 
 	if (XTEST_SLOWER > 1)
@@ -473,7 +473,9 @@ static void xcollect_test_interleaved(struct kunit *test)
 		blocks = run_pattern(test, &p, everys[i]);
 		KUNIT_EXPECT_GE(test, blocks + 2, sequential);
 		KUNIT_EXPECT_LE(test, blocks, sequential + 2);
+		spread = max(spread, max(blocks, sequential) - min(blocks, sequential));
 	}
+	kunit_info(test, "row 4 spread: %llu blocks of order 10 more or fewer\n", spread);
 }
 
 #define PIN_NR		(1000000U / XTEST_SLOWER)
@@ -856,8 +858,8 @@ static void xcollect_test_reserve(struct kunit *test)
 	void **all = room(test, 5000, sizeof(*all));
 	struct crew crew = { };
 	unsigned int turn;
+	u64 gets, asked = 0;
 	size_t nr;
-	u64 gets;
 
 	for (turn = 0; turn < 5; turn++) {
 		KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, RESERVE), 0);
@@ -870,6 +872,7 @@ static void xcollect_test_reserve(struct kunit *test)
 		gets = pool_stats_of(test).gets;
 		take(test, cache, objs, RESERVE);
 		KUNIT_EXPECT_EQ(test, pool_stats_of(test).gets, gets);
+		asked += pool_stats_of(test).gets - gets;
 		dismiss(test, &crew);
 		check_books(test, cache, RESERVE);
 		give(test, cache, objs, RESERVE);
@@ -878,8 +881,8 @@ static void xcollect_test_reserve(struct kunit *test)
 		xslab_cache_collect(cache, true);
 		KUNIT_EXPECT_EQ(test, stats_of(cache).slabs, 0ULL);
 	}
-	kunit_info(test, "row 15: %u allocations after prefill: no block from the pool, none failed\n",
-		   RESERVE);
+	kunit_info(test, "row 15: %u allocations after prefill: %llu blocks from the pool\n",
+		   RESERVE, asked);
 }
 
 /*
@@ -1283,8 +1286,8 @@ static void check_packs(struct kunit *test, unsigned int nr, size_t size)
 	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, s.slabs << s.slab_order);
 	KUNIT_EXPECT_EQ(test, mover->asked, mover->moved);
 	check_table(test, mover, live);
-	kunit_info(test, "row 24: %llu of %u objects of %zu bytes live: %llu slabs, after moves %llu\n",
-		   live, nr, size, before, s.slabs);
+	kunit_info(test, "row 24: %llu of %u objects of %zu bytes live: %llu slabs, after moves %llu of %llu needed\n",
+		   live, nr, size, before, s.slabs, slabs_for(&s, live));
 	/* There is nothing more to be had, so nobody is asked. */
 	mover->asked = 0;
 	KUNIT_EXPECT_EQ(test, xslab_cache_collect(mover->cache, true), 0UL);

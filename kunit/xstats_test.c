@@ -429,6 +429,7 @@ static void test_decay_file(struct kunit *test)
 static void test_limit_files(struct kunit *test)
 {
 	struct xpool_limits limits = { .hard = 1500, .cache = 400, .reserve = 7 };
+	struct xslab_limits slabs = { .hard = 900, .cache = 33 };
 	struct fixture *f = test->priv;
 
 	expect_number(test, "pools/", "/limits/hard", -1);
@@ -438,6 +439,12 @@ static void test_limit_files(struct kunit *test)
 	expect_number(test, "pools/", "/limits/hard", 1500);
 	expect_number(test, "pools/", "/limits/cache", 400);
 	expect_number(test, "pools/", "/limits/reserve", 7);
+
+	expect_number(test, "caches/", "/limits/hard", -1);
+	expect_number(test, "caches/", "/limits/cache", -1);
+	KUNIT_ASSERT_EQ(test, xslab_cache_set_limits(f->cache, &slabs), 0);
+	expect_number(test, "caches/", "/limits/hard", 900);
+	expect_number(test, "caches/", "/limits/cache", 33);
 }
 
 /*

@@ -100,6 +100,18 @@ check "a hard limit below what is held is refused" \
 check "no hard limit" sets "$pool/limits/hard" max -1
 check "no cache limit" sets "$pool/limits/cache" -1
 
+held=$(stat_of "$cache/stats" slabs)
+for limit in hard cache; do
+	check "no $limit limit of a cache at first" [ "$(cat "$cache/limits/$limit")" = -1 ]
+	check "caches' limits/$limit takes 5000" sets "$cache/limits/$limit" 5000
+	check "caches' limits/$limit refuses -2" refuses "$cache/limits/$limit" -2 "Invalid argument"
+	check "caches' limits/$limit refuses many" refuses "$cache/limits/$limit" many "Invalid argument"
+done
+check "the cache has slabs" [ "$held" -gt 0 ]
+check "a cache's hard limit below what is live is refused" refuses "$cache/limits/hard" 0 "busy"
+check "no hard limit of the cache" sets "$cache/limits/hard" max -1
+check "no cache limit of the cache" sets "$cache/limits/cache" max -1
+
 check "the client frees" sh -c "echo 1 >/sys/module/xalloc_client/parameters/release"
 check "no object is live" [ "$(sum_of live "$debugfs"/caches/*/stats)" = 0 ]
 check "the books balance after" books_balance
