@@ -267,7 +267,7 @@ struct xpool {
 	unsigned long		near_nr;	/* pages; 0: the long way */
 	unsigned long		near_addr;	/* address of the first page, ... */
 	struct xpage		*near_xpage;	/* ... its struct xpage, ... */
-	unsigned long		near_scaled;	/* ... address minus scaled xpage, ... */
+	unsigned long		near_scale;	/* ... from it to the address, to scale, ... */
 	unsigned long		near_addr_nr;	/* ... and pages; 0: the long way */
 
 	/* Read by every operation */

@@ -190,24 +190,69 @@ static noinline struct page *alloc_pages_slow(struct xpool *pool, unsigned long 
 	return likely(addr) ? virt_to_page(addr) : NULL;
 }
 
+/*
+ * From the struct page of a page of the pool's one region to its struct xpage, and
+ * back. Both arrays have no holes. Where both structs have the same size, which they
+ * mostly have, the distance of one from the other is always the same. Otherwise the
+ * number of the page is in between: a division without a rest is a product and a
+ * rotation, and where there would be a rest they give something huge (Granlund and
+ * Montgomery, "Division by invariant integers using multiplication", 1994).
+ */
+#define XPAGE_SAME_SIZE	(sizeof(struct page) == sizeof(struct xpage))
+#define XPAGE_PAGE_SHIFT	__builtin_ctzl(sizeof(struct page))
+#define XPAGE_PAGE_ODD	((u64)sizeof(struct page) >> XPAGE_PAGE_SHIFT)
+
+/* The inverse of an odd constant, which the compiler finds: a step doubles the bits. */
+static __always_inline u64 inverse(u64 odd)
+{
+	u64 x = odd;		/* right in 3 bits */
+
+	x *= 2 - odd * x;
+	x *= 2 - odd * x;
+	x *= 2 - odd * x;
+	x *= 2 - odd * x;
+	x *= 2 - odd * x;
+	return x;
+}
+
+static __always_inline unsigned long near_nr_of(const struct xpool *pool,
+						const struct page *page)
+{
+	u64 offset = (const void *)page - pool->near_page;
+
+	return ror64(offset * inverse(XPAGE_PAGE_ODD), XPAGE_PAGE_SHIFT);
+}
+
+static __always_inline struct xpage *near_xpage_of(const struct xpool *pool,
+						   struct page *page, unsigned long nr)
+{
+	return XPAGE_SAME_SIZE ? (void *)page - pool->near_delta : pool->near_xpage + nr;
+}
+
+static __always_inline struct page *near_page_of(const struct xpool *pool, void *xpage)
+{
+	unsigned long nr = (xpage - (void *)pool->near_xpage) >> XPAGE_SHIFT;
+
+	return XPAGE_SAME_SIZE ? xpage + pool->near_delta :
+				 pool->near_page + nr * sizeof(struct page);
+}
+
 /* What the fast paths do not do. */
 static __always_inline bool is_special(unsigned long order, gfp_t gfp)
 {
 	return unlikely(order > XBUDDY_MAX_ORDER) || unlikely(gfp & __GFP_ZERO);
 }
 
-/* A struct xpage stands for a page as its address does for the page's, to scale. */
-static __always_inline unsigned long near_scale(const struct xpage *page)
-{
-	return (unsigned long)page << (PAGE_SHIFT - XPAGE_SHIFT);
-}
-
-/* Hand out a block that came from a magazine; false: it is handed out already. */
-static __always_inline bool make_live(struct xpage *page)
+/*
+ * Hand out a block that came from a magazine; false: it is handed out already. The
+ * order is written again, because accept() reads both bytes at once soon, and a load
+ * waits for stores that it spans (3 ns of 8 for a pair).
+ */
+static __always_inline bool make_live(struct xpage *page, unsigned long order)
 {
 	if (unlikely(page->kind != XPAGE_CACHED))
 		return false;
-	WRITE_ONCE(page->kind, XPAGE_LIVE);
+	WRITE_ONCE(page->state, (XPAGE_LIVE << 8) + order);
 	return true;
 }
 
@@ -229,8 +274,8 @@ static noinline struct page *alloc_pages_missed(struct xpool *pool, unsigned lon
 	return alloc_pages_slow(pool, order, gfp);
 }
 
-static noinline void *alloc_addr_again(struct xpool *pool, unsigned long order, gfp_t gfp,
-				       struct xpage *page)
+static noinline void *alloc_addr_again(struct xpool *pool, unsigned long order,
+				       struct xpage *page, gfp_t gfp)
 {
 	preempt_enable();
 	report_lost(pool, page);
@@ -267,10 +312,11 @@ void *xpool_alloc_addr(struct xpool *pool, unsigned long order, gfp_t gfp)
 	preempt_disable();
 	if (unlikely(!xmag_try_alloc(&pool->cpus[order], &page, false)))
 		return alloc_addr_missed(pool, order, gfp);
-	if (unlikely(!make_live(page)))
-		return alloc_addr_again(pool, order, gfp, page);
+	if (unlikely(!make_live(page, order)))
+		return alloc_addr_again(pool, order, page, gfp);
 	preempt_enable();
-	return (void *)(near_scale(page) + pool->near_scaled);
+	/* A struct xpage stands for a page as its address does, to scale. */
+	return (void *)(((unsigned long)page + pool->near_scale) << (PAGE_SHIFT - XPAGE_SHIFT));
 }
 EXPORT_SYMBOL_GPL(xpool_alloc_addr);
 
@@ -296,10 +342,10 @@ struct page *xpool_alloc_pages(struct xpool *pool, unsigned long order, gfp_t gf
 	preempt_disable();
 	if (unlikely(!xmag_try_alloc(&pool->page_cpus[order], &page, false)))
 		return alloc_pages_missed(pool, order, gfp);
-	if (unlikely(!make_live(page)))
+	if (unlikely(!make_live(page, order)))
 		return alloc_pages_again(pool, order, gfp, page);
 	preempt_enable();
-	return page + pool->near_delta;
+	return near_page_of(pool, page);
 }
 EXPORT_SYMBOL_GPL(xpool_alloc_pages);
 
@@ -438,11 +484,10 @@ static noinline int free_pages_far(struct xpool *pool, struct page *page,
  */
 int xpool_free_pages(struct xpool *pool, struct page *page, unsigned long order)
 {
-	unsigned long offset = (void *)page - pool->near_page;
-	struct xpage *of = (void *)page - pool->near_delta;
+	unsigned long nr = near_nr_of(pool, page);
+	struct xpage *of = near_xpage_of(pool, page, nr);
 
-	/* What is no multiple of its size is rotated to something huge. */
-	if (unlikely(ror64(offset, XPAGE_SHIFT) >= pool->near_nr))
+	if (unlikely(nr >= pool->near_nr))
 		return free_pages_far(pool, page, order);
 	if (unlikely(!accept(of, order)))
 		return refuse_free(pool, page_address(page), order);
@@ -468,15 +513,21 @@ static void far_to_struct_pages(struct xpool *pool, void **pages, size_t nr)
 /* The struct pages that stand for @pages, in the same place. */
 static void to_struct_pages(struct xpool *pool, void **pages, size_t nr)
 {
-	unsigned long delta = pool->near_delta;
 	void **end = pages + nr;
 
 	if (unlikely(!pool->near_nr)) {
 		far_to_struct_pages(pool, pages, nr);
 		return;
 	}
+	if (XPAGE_SAME_SIZE) {
+		unsigned long delta = pool->near_delta;
+
+		for (; pages != end; pages++)
+			*pages += delta;
+		return;
+	}
 	for (; pages != end; pages++)
-		*pages += delta;
+		*pages = near_page_of(pool, *pages);
 }
 
 /* A full magazine of the depot, if as many are wanted; returns how many it had. */
@@ -489,7 +540,7 @@ static unsigned int take_magazine(struct xpool *pool, size_t nr, struct xpage **
 		return 0;
 	got = xmag_take_full(mag, (void **)pages);
 	for (i = 0; i < got; i++) {
-		if (likely(make_live(pages[i])))
+		if (likely(make_live(pages[i], 0)))
 			pages[fresh++] = pages[i];
 		else
 			report_lost(pool, pages[i]);
@@ -557,12 +608,9 @@ EXPORT_SYMBOL_GPL(xpool_alloc_pages_bulk);
 /* The struct xpage of one of the pool's one region, or NULL. */
 static __always_inline struct xpage *near_xpage(struct xpool *pool, struct page *page)
 {
-	unsigned long offset = (void *)page - pool->near_page;
+	unsigned long nr = near_nr_of(pool, page);
 
-	/* What is no multiple of its size is rotated to something huge. */
-	if (unlikely(ror64(offset, XPAGE_SHIFT) >= pool->near_nr))
-		return NULL;
-	return (void *)page - pool->near_delta;
+	return likely(nr < pool->near_nr) ? near_xpage_of(pool, page, nr) : NULL;
 }
 
 /*
@@ -586,7 +634,7 @@ static unsigned int take_row(struct xpool *pool, struct page **pages, struct pag
 			break;
 		at++;
 		pages++;
-		next += sizeof(*at);
+		next += sizeof(struct page);
 	} while (pages != end && (unsigned long)*pages == next);
 	return pages - from;
 }
@@ -935,8 +983,7 @@ static bool is_linear(struct xpool *pool)
 
 /*
  * What the fast paths use, in pools of one region. From an address to its struct
- * xpage is a shift; from a struct page it is its distance from the first one, which
- * is that of the struct xpages where both have the same size.
+ * xpage is a shift.
  */
 static void set_near(struct xpool *pool)
 {
@@ -947,15 +994,16 @@ static void set_near(struct xpool *pool)
 	open_routes(pool, pool->cpus);
 	pool->near_addr = pool->regions[0].addr;
 	pool->near_xpage = pool->pages_mem;
-	pool->near_scaled = pool->near_addr - near_scale(pool->near_xpage);
+	pool->near_scale = (pool->near_addr >> (PAGE_SHIFT - XPAGE_SHIFT)) -
+			   (unsigned long)pool->near_xpage;
 	pool->near_addr_nr = pool->nr_pages;
 
-	if (!pool->has_struct_page || sizeof(struct page) != sizeof(struct xpage) ||
-	    !is_linear(pool))
+	if (!pool->has_struct_page || !is_linear(pool))
 		return;
 	open_routes(pool, pool->page_cpus);
 	pool->near_page = virt_to_page((void *)pool->near_addr);
-	pool->near_delta = pool->near_page - (void *)pool->near_xpage;
+	if (XPAGE_SAME_SIZE)
+		pool->near_delta = pool->near_page - (void *)pool->near_xpage;
 	pool->near_nr = pool->nr_pages;
 }
 

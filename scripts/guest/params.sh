@@ -24,7 +24,7 @@ leftovers() { # free memory before
 		[ $lost -gt $tolerance ] || break
 		sleep 1
 	done
-	[ $lost -gt $tolerance ] && echo "$lost KiB are lost"
+	[ "$lost" -gt $tolerance ] && echo "$lost KiB are lost"
 }
 
 refused() { # errno, parameter that the log must name, module parameters
