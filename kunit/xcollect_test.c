@@ -1449,6 +1449,98 @@ static void xcollect_test_move_while_busy(struct kunit *test)
 	free_table(test, mover);
 }
 
+/*
+ * Limits of the pool, as caches see them
+ */
+
+static void set_pool_limits(struct kunit *test, unsigned long cached, unsigned long reserve)
+{
+	struct fixture *f = test->priv;
+	struct xpool_limits limits;
+
+	xpool_get_limits(f->pool, &limits);
+	limits.cache = cached;
+	limits.reserve = reserve;
+	KUNIT_ASSERT_EQ(test, xpool_set_limits(f->pool, &limits), 0);
+}
+
+/* Objects until there are no more; returns how many. */
+static size_t take_until_none(struct xslab_cache *cache, void **objs, gfp_t gfp)
+{
+	size_t nr = 0;
+
+	while ((objs[nr] = xslab_cache_alloc(cache, gfp)))
+		nr++;
+	return nr;
+}
+
+/*
+ * A pool of 1,024 pages, and slabs of 8. Expect ordinary requests to leave just the
+ * reserve, a request with __GFP_HIGH to have just that, and a cache that has been
+ * promised objects to have them from there, too.
+ */
+static void xcollect_test_pool_reserve(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, 4 << 20, PAGE_SIZE, 0);
+	struct xslab_cache *promised = add_cache(test, &(struct xslab_args){
+		.name = "promised", .size = PAGE_SIZE });
+	void **objs = room(test, 1025, sizeof(*objs));
+	size_t nr, more;
+
+	KUNIT_ASSERT_EQ(test, stats_of(cache).slab_order, 3ULL);
+	set_pool_limits(test, ULONG_MAX, 256);
+	nr = take_until_none(cache, objs, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, nr, (size_t)(1024 - 256));
+	KUNIT_EXPECT_EQ(test, pool_stats_of(test).free, 256ULL);
+
+	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(promised, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(promised, 16), 0);
+	KUNIT_EXPECT_LT(test, pool_stats_of(test).free, 256ULL);
+	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(promised, 0), 0);
+	xslab_cache_collect(promised, true);
+	KUNIT_EXPECT_EQ(test, pool_stats_of(test).free, 256ULL);
+
+	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(cache, GFP_KERNEL));
+	more = take_until_none(cache, objs + nr, GFP_KERNEL | __GFP_HIGH);
+	KUNIT_EXPECT_EQ(test, more, (size_t)256);
+	KUNIT_EXPECT_EQ(test, pool_stats_of(test).free, 0ULL);
+	give(test, cache, objs, nr + more);
+}
+
+static u64 fill_and_empty(struct kunit *test, struct xslab_cache *cache, void **objs)
+{
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 400, objs), 400);
+	xslab_cache_free_bulk(cache, 400, objs);
+	return stats_of(cache).empty_pages;
+}
+
+/*
+ * 50 slabs of 8 pages become empty, past the magazines. Expect all of them to stay
+ * where there is no limit, and to go when the call returns that sets one, or that
+ * empties them while there is one.
+ */
+static void xcollect_test_pool_cache_limit(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, 4 << 20, PAGE_SIZE, 0);
+	void **objs = room(test, 400, sizeof(*objs));
+	u64 kept;
+
+	KUNIT_EXPECT_EQ(test, fill_and_empty(test, cache, objs), 400ULL);
+	set_pool_limits(test, 200, 0);
+	KUNIT_EXPECT_LE(test, stats_of(cache).empty_pages, 200ULL);
+	KUNIT_EXPECT_LE(test, pool_stats_of(test).cached, 200ULL);
+	kept = fill_and_empty(test, cache, objs);
+	KUNIT_EXPECT_LE(test, kept, 200ULL);
+	KUNIT_EXPECT_GT(test, kept, 0ULL);
+	KUNIT_EXPECT_LE(test, pool_stats_of(test).cached, 200ULL);
+
+	set_pool_limits(test, 0, 0);
+	KUNIT_EXPECT_EQ(test, stats_of(cache).empty_pages, 0ULL);
+	KUNIT_EXPECT_EQ(test, fill_and_empty(test, cache, objs), 0ULL);
+	set_pool_limits(test, ULONG_MAX, 0);
+	KUNIT_EXPECT_EQ(test, fill_and_empty(test, cache, objs), 400ULL);
+}
+
 static struct kunit_case xcollect_test_cases[] = {
 	KUNIT_CASE(xcollect_test_other_cpu),
 	KUNIT_CASE(xcollect_test_while_busy),
@@ -1461,6 +1553,8 @@ static struct kunit_case xcollect_test_cases[] = {
 	KUNIT_CASE(xcollect_test_cache_limit),
 	KUNIT_CASE(xcollect_test_limit_and_reserve),
 	KUNIT_CASE(xcollect_test_limits_while_busy),
+	KUNIT_CASE(xcollect_test_pool_reserve),
+	KUNIT_CASE(xcollect_test_pool_cache_limit),
 	KUNIT_CASE(xcollect_test_reserve),
 	KUNIT_CASE(xcollect_test_wait_in_order),
 	KUNIT_CASE(xcollect_test_no_wait),
