@@ -414,6 +414,16 @@ static inline unsigned long xpool_used(const struct xpool *pool)
 unsigned long xpool_idle(const struct xpool *pool);
 bool xpool_over_cache(const struct xpool *pool);
 bool xpool_cached_add(struct xpool *pool, long pages);
+void xgrow_trim(struct xpool *pool);
+
+/* The same for who looks himself whether it is too much, after this. Any context. */
+static inline void xpool_cached_count(struct xpool *pool, long pages)
+{
+	atomic_long_add(pages, &pool->cached);
+	smp_mb__after_atomic();		/* as in xpool_cached_add() */
+	if (unlikely(pool->grow))
+		xgrow_trim(pool);
+}
 
 /* Is there a limit of what is cached? */
 static inline bool xpool_is_capped(const struct xpool *pool)
@@ -468,7 +478,6 @@ int xgrow_start(struct xpool *pool);
 void xgrow_stop(struct xpool *pool);
 void xgrow_use(struct xpool *pool, const struct xpage *page, long nr);
 void xgrow_wake(struct xpool *pool, bool starved);
-void xgrow_trim(struct xpool *pool);
 unsigned long xgrow_now(struct xpool *pool);
 void xgrow_mark(struct xpool *pool);
 unsigned long xgrow_return_all(struct xpool *pool);

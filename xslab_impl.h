@@ -147,7 +147,7 @@ static inline unsigned int count_free(const struct xslab_cache *cache, struct xp
 /* A slab that nobody needs counts against the pool's limit, and decays. */
 static inline void xslab_became_empty(struct xslab_cache *cache)
 {
-	xpool_cached_add(cache->pool, 1L << cache->order);
+	xpool_cached_count(cache->pool, 1L << cache->order);
 	xwatch_tell(&cache->decay.watch);
 }
 
@@ -174,7 +174,7 @@ static __always_inline void unlist_slab(struct xslab_cache *cache, struct xpage 
 	if (!--cache->nr[from])
 		cache->occupied &= ~BIT(from);
 	if (unlikely(from == XSLAB_FREE))
-		xpool_cached_add(cache->pool, -(1L << cache->order));
+		xpool_cached_count(cache->pool, -(1L << cache->order));
 }
 
 /* The slab has @is free objects now. */
