@@ -473,6 +473,12 @@ static noinline int free_pages_far(struct xpool *pool, struct page *page,
 	return xpool_free_addr(pool, page_address(page), order);
 }
 
+/* Not inlined: what finds the address takes registers. */
+static noinline int refuse_page(struct xpool *pool, struct page *page, unsigned long order)
+{
+	return refuse_free(pool, page_address(page), order);
+}
+
 /**
  * xpool_free_pages() - give back what xpool_alloc_pages() took
  * @pool: the pool
@@ -490,7 +496,7 @@ int xpool_free_pages(struct xpool *pool, struct page *page, unsigned long order)
 	if (unlikely(nr >= pool->near_nr))
 		return free_pages_far(pool, page, order);
 	if (unlikely(!accept(of, order)))
-		return refuse_free(pool, page_address(page), order);
+		return refuse_page(pool, page, order);
 	return give(pool, of, order);
 }
 EXPORT_SYMBOL_GPL(xpool_free_pages);
