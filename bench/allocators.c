@@ -6,7 +6,9 @@
 #include <linux/err.h>
 #include <linux/math.h>
 #include <linux/mempool.h>
+#include <linux/overflow.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 
 #include <xalloc/xpool.h>
 #include <xalloc/xslab.h>
@@ -35,6 +37,32 @@ static void *none_create(const struct xcontest *contest)
 
 static void none_destroy(void *handle)
 {
+}
+
+static void *stack_create(const struct xcontest *contest)
+{
+	struct xstack *stack = vzalloc(struct_size(stack, slots, XBENCH_MANY));
+	void *obj;
+
+	if (!stack)
+		return NULL;
+	stack->top = stack->slots;
+	stack->objs = vzalloc(contest->size * XBENCH_MANY);
+	if (!stack->objs) {
+		vfree(stack);
+		return NULL;
+	}
+	for (obj = stack->objs; stack->top < stack->slots + XBENCH_MANY; obj += contest->size)
+		*stack->top++ = obj;
+	return stack;
+}
+
+static void stack_destroy(void *handle)
+{
+	struct xstack *stack = handle;
+
+	vfree(stack->objs);
+	vfree(stack);
 }
 
 static void *mempool_make(const struct xcontest *contest)
@@ -174,6 +202,7 @@ static void *unchecked_classes(const struct xcontest *contest)
 /* Objects of one size. */
 const struct xallocator xbench_caches[] = {
 	{ "slub", 0, xbench_slub, slub_create, slub_destroy },
+	{ "stack", 0, xbench_stack, stack_create, stack_destroy },
 	KMALLOC_OF(16),
 	KMALLOC_OF(32),
 	KMALLOC_OF(64),

@@ -8,7 +8,7 @@
 
 /* Two caches of 30,000 objects of 4 KiB, and room for what they keep. */
 #define OBJECT_POOL_BYTES	(320UL << 20)
-#define MANY			30000
+#define MANY			XBENCH_MANY
 
 static const struct xscenario scenarios[] = {
 	{ "pair", XWORK_PAIR, 10000, .fast = true },

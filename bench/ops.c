@@ -12,6 +12,7 @@
 #include <linux/mempool.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include <xalloc/xpool.h>
 #include <xalloc/xslab.h>
@@ -78,6 +79,55 @@ static const struct xops nothing = {
 int xbench_nothing(enum xwork work, struct xrun *run)
 {
 	return compile(&nothing, work, run);
+}
+
+/*
+ * A stack of pointers to objects that are always there: no lock, no check, no call.
+ * What a workload costs with it, its own cache misses above all, no allocator can save.
+ */
+static __always_inline void *stack_alloc(const struct xrun *run)
+{
+	struct xstack *stack = run->handle;
+
+	barrier();
+	return *--stack->top;
+}
+
+static __always_inline void stack_free(const struct xrun *run, void *obj)
+{
+	struct xstack *stack = run->handle;
+
+	*stack->top++ = obj;
+	barrier();
+}
+
+static __always_inline int stack_alloc_bulk(const struct xrun *run, size_t nr, void **objs)
+{
+	struct xstack *stack = run->handle;
+
+	stack->top -= nr;
+	memcpy(objs, stack->top, nr * sizeof(*objs));
+	return nr;
+}
+
+static __always_inline void stack_free_bulk(const struct xrun *run, size_t nr, void **objs)
+{
+	struct xstack *stack = run->handle;
+
+	memcpy(stack->top, objs, nr * sizeof(*objs));
+	stack->top += nr;
+}
+
+static const struct xops stack = {
+	.alloc		= stack_alloc,
+	.free		= stack_free,
+	.alloc_bulk	= stack_alloc_bulk,
+	.free_bulk	= stack_free_bulk,
+};
+
+int xbench_stack(enum xwork work, struct xrun *run)
+{
+	return compile(&stack, work, run);
 }
 
 static __always_inline void *slub_alloc(const struct xrun *run)

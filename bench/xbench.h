@@ -22,6 +22,7 @@ struct xteam;
 #define XBENCH_MAX_REPS		31
 #define XBENCH_MAX_OBJS		(256UL << 10)	/* pointers that a run has room for */
 #define XBENCH_NAME_MAX		48
+#define XBENCH_MANY		30000	/* objects of the large workloads */
 #define XBENCH_SEED		4141
 #define XBENCH_SLICES		25000	/* objects of a layer */
 
@@ -140,6 +141,7 @@ struct xallocator {
 };
 
 int xbench_nothing(enum xwork work, struct xrun *run);
+int xbench_stack(enum xwork work, struct xrun *run);
 int xbench_slub(enum xwork work, struct xrun *run);
 int xbench_kmalloc16(enum xwork work, struct xrun *run);
 int xbench_kmalloc32(enum xwork work, struct xrun *run);
@@ -216,6 +218,13 @@ extern struct xpool *xbench_suite_pool;
 struct xclasses {
 	struct xslab_cache	*caches[XBENCH_CLASSES];
 	u8			class_of[XBENCH_MAX_CLASS / 8];
+};
+
+/* Pointers to objects, the free ones below @top. */
+struct xstack {
+	void	**top;
+	void	*objs;
+	void	*slots[];
 };
 
 int xbench_contests(const struct xcontest *contests, unsigned int nr, size_t pool_bytes);
