@@ -149,6 +149,8 @@ enum xpage_kind {
  * @cache: slabs: the owner
  * @list: slabs: one of the owner's lists
  * @map: slabs: a bit an object, set when the object is free in the slab
+ * @word: the first word of @map
+ * @ahead: in place of the second, where slabs have but one: a slab to fetch
  *
  * There is one for each page. A block of several pages uses the first one. The
  * state belongs to the pool's lock, or to who owns the block; the other
@@ -171,7 +173,13 @@ struct xpage {
 	u32			deferred;
 	struct xslab_cache	*cache;
 	struct list_head	list;
-	atomic_long_t		map[XPAGE_MAP_WORDS];
+	union {
+		atomic_long_t	map[XPAGE_MAP_WORDS];
+		struct {
+			atomic_long_t	word;
+			struct xpage	*ahead;
+		};
+	};
 };
 
 static_assert(sizeof(struct xpage) == 1 << XPAGE_SHIFT);
@@ -644,6 +652,7 @@ void xmag_set_careful(struct xmag *mag);
 void xmag_add_route(struct xmag *mag, struct xmag_cpu __percpu **route);
 void *xmag_alloc_slow(struct xmag *mag);
 void xmag_free_slow(struct xmag *mag, void *obj);
+unsigned int xmag_alloc_many(struct xmag *mag, void **objs, unsigned int nr);
 void xmag_close(struct xmag *mag);
 void xmag_open(struct xmag *mag);
 void xmag_drain_closed(struct xmag *mag);

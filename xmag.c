@@ -392,6 +392,40 @@ noinline void *xmag_alloc_slow(struct xmag *mag)
 }
 EXPORT_SYMBOL_GPL(xmag_alloc_slow);
 
+/* In the order in which they lie, which is mostly that of their addresses. */
+static unsigned int pop_many(struct xmag_cpu *cpu, void **objs, unsigned int nr)
+{
+	nr = min_t(unsigned long, nr, cpu->top - cpu->bottom);
+	cpu->top -= nr;
+	cpu->allocs += nr;
+	memcpy(objs, cpu->top, nr * sizeof(*objs));
+	return nr;
+}
+
+/*
+ * Take up to @nr objects by way of this CPU's magazines. Any context; returns how many:
+ * none where they are in use by the context below, or closed.
+ */
+unsigned int xmag_alloc_many(struct xmag *mag, void **objs, unsigned int nr)
+{
+	struct xmag_cpu *cpu;
+	unsigned int got;
+
+	if (!xmag_enter_slow(mag, &cpu))
+		return 0;
+	if (unlikely(READ_ONCE(mag->parked)))
+		unpark(mag);
+	got = pop_many(cpu, objs, nr);
+	while (got < nr) {
+		load(mag, cpu);
+		if (xmag_is_empty(cpu))
+			break;
+		got += pop_many(cpu, objs + got, nr - got);
+	}
+	xmag_leave(cpu);
+	return got;
+}
+
 /* The rest of xmag_free(), where the loaded magazine could not serve. */
 noinline void xmag_free_slow(struct xmag *mag, void *obj)
 {

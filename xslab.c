@@ -60,6 +60,23 @@
  * the number range, where M times them is never below M (they are multiples of
  * 8 less than stride), so the same comparison refuses them.
  *
+ * What is fetched ahead
+ *
+ * Most of the time of a slow path may be waiting for the state of slabs that were
+ * not looked at for long, and much of a client's for the object that he writes to.
+ * Both can be asked for before they are needed:
+ *
+ *	A list is followed one miss at a time. So a free slab names the one four
+ *	places behind it, and who takes the one fetches the other. 30,000 objects of
+ *	4 KiB, one by one: from 0.64 of SLUB's time to 0.27 (ns, User Mode Linux).
+ *
+ *	A refill fetches the objects themselves while it writes them down: 30,000
+ *	objects of 256 bytes that are written to, in random order: from 0.70 to 0.44.
+ *	It costs a client who does not touch them a tenth. Not so for bulk operations,
+ *	where the client has all addresses at once, and knows best.
+ *
+ * To fetch is not to touch: memory that is not mapped, or no memory, is left alone.
+ *
  * Checks
  *
  * A free looks, before anything is changed, whether the pointer is in the pool,
@@ -104,6 +121,7 @@
 #include <linux/log2.h>
 #include <linux/math64.h>
 #include <linux/module.h>
+#include <linux/prefetch.h>
 #include <linux/ratelimit.h>
 #include <linux/rcupdate.h>
 #include <linux/sizes.h>
@@ -221,12 +239,11 @@ static unsigned int list_for(const struct xslab_cache *cache, unsigned int nr_fr
 }
 
 /* The slab to take objects from: the fullest that has some, or NULL. */
-static struct xpage *best_slab(struct xslab_cache *cache)
+static __always_inline struct xpage *best_slab(struct xslab_cache *cache)
 {
-	unsigned long partial = cache->occupied & XSLAB_PARTIAL_MASK;
-	unsigned int from = partial ? __ffs(partial) : XSLAB_FREE;
+	unsigned long some = cache->occupied & ~BIT(XSLAB_FULL);
 
-	return list_first_entry_or_null(&cache->lists[from], struct xpage, list);
+	return some ? list_first_entry(&cache->lists[__ffs(some)], struct xpage, list) : NULL;
 }
 
 /* Set the bit of an object without the lock; false: it is set. */
@@ -280,13 +297,19 @@ noinline void xslab_report_lost(struct xslab_cache *cache, void *obj)
  * From slabs to magazines
  */
 
+/* What objects are taken from slabs for. */
+enum xslab_use {
+	XSLAB_FOR_MAGAZINE,	/* for clients that come one by one, soon */
+	XSLAB_FOR_BULK,		/* for a client, and nobody looks whether they are live */
+	XSLAB_FOR_LIVE,		/* for a client: mark them live */
+};
+
 /*
- * Write down @nr objects of a slab, which follow one another from @obj on, and
- * mark them live if they are for a client. Returns how many: one that is live
- * already was freed twice, and whoever has it keeps it.
+ * Write down @nr objects of a slab, which follow one another from @obj on. Returns how
+ * many: one that is live already was freed twice, and whoever has it keeps it.
  */
 static __always_inline unsigned int write_run(struct xslab_cache *cache, void **objs,
-					      unsigned int nr, void *obj, bool mark)
+					      unsigned int nr, void *obj, enum xslab_use use)
 {
 	struct xslab_check how = cache->check;
 	unsigned long stride = cache->stride;
@@ -295,7 +318,9 @@ static __always_inline unsigned int write_run(struct xslab_cache *cache, void **
 
 	do {
 		*at = obj;
-		if (!mark || likely(set_near_live(&how, obj, 1)))
+		if (use == XSLAB_FOR_MAGAZINE)
+			prefetchw(obj);
+		if (use != XSLAB_FOR_LIVE || likely(set_near_live(&how, obj, 1)))
 			at++;
 		obj += stride;
 	} while (obj != end);
@@ -308,7 +333,8 @@ static __always_inline unsigned int write_run(struct xslab_cache *cache, void **
  */
 static __always_inline unsigned int take_word(struct xslab_cache *cache, struct xpage *slab,
 					      unsigned int w, void **objs, unsigned int nr,
-					      unsigned int *taken, bool mark)
+					      unsigned int *taken, enum xslab_use use,
+					      bool one_word)
 {
 	void *first = first_object(cache, slab) + w * BITS_PER_LONG * cache->stride;
 	unsigned long bits = atomic_long_read(&slab->map[w]), left = bits;
@@ -322,13 +348,16 @@ static __always_inline unsigned int take_word(struct xslab_cache *cache, struct 
 			run = min_t(unsigned int, run, __ffs(behind));
 		left &= ~(GENMASK(run - 1, 0) << at);
 		n = write_run(cache, objs + got, run,
-			      first + (unsigned long)at * cache->stride, mark);
-		if (mark && unlikely(n < run))
+			      first + (unsigned long)at * cache->stride, use);
+		if (use == XSLAB_FOR_LIVE && unlikely(n < run))
 			xslab_report_lost(cache, first + (unsigned long)at * cache->stride);
 		got += n;
 		*taken += run;
 	}
-	change_word(cache, &slab->map[w], bits & ~left, 0);
+	if (one_word)
+		atomic_long_set(&slab->map[w], left);
+	else
+		change_word(cache, &slab->map[w], bits & ~left, 0);
 	return got;
 }
 
@@ -340,14 +369,28 @@ static __always_inline unsigned int left_free(const struct xslab_cache *cache,
 }
 
 static __always_inline unsigned int take_slab(struct xslab_cache *cache, struct xpage *slab,
-					      void **objs, unsigned int nr, bool mark)
+					      void **objs, unsigned int nr,
+					      enum xslab_use use)
 {
 	unsigned int w = 0, got = 0, taken = 0;
 
 	do {
-		got += take_word(cache, slab, w, objs + got, nr - got, &taken, mark);
+		got += take_word(cache, slab, w, objs + got, nr - got, &taken, use, false);
 	} while (++w < cache->words && got < nr);
 	set_nr_free(cache, slab, left_free(cache, slab, taken));
+	return got;
+}
+
+/* The same of a slab whose map is one word. */
+static __always_inline unsigned int take_small(struct xslab_cache *cache, struct xpage *slab,
+					       void **objs, unsigned int nr,
+					       enum xslab_use use)
+{
+	unsigned int got, taken = 0;
+
+	prefetchw(slab->ahead);
+	got = take_word(cache, slab, 0, objs, nr, &taken, use, true);
+	set_nr_free(cache, slab, slab->nr_free - taken);
 	return got;
 }
 
@@ -361,11 +404,11 @@ void *xslab_take_one(struct xslab_cache *cache, struct xpage *slab)
 
 	lockdep_assert_held(&cache->lock);
 	slab = slab ?: best_slab(cache);
-	return slab && take_slab(cache, slab, &obj, 1, false) ? obj : NULL;
+	return slab && take_slab(cache, slab, &obj, 1, XSLAB_FOR_BULK) ? obj : NULL;
 }
 
 static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
-					 unsigned int nr, bool mark)
+					 unsigned int nr, enum xslab_use use)
 {
 	unsigned int got = 0;
 	struct xpage *slab;
@@ -375,20 +418,28 @@ static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 		return 0;
 	settle(cache);
 	while (got < nr && (slab = best_slab(cache)))
-		got += take_slab(cache, slab, objs + got, nr - got, mark);
+		got += likely(cache->words == 1) ?
+		       take_small(cache, slab, objs + got, nr - got, use) :
+		       take_slab(cache, slab, objs + got, nr - got, use);
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	return got;
 }
 
 static unsigned int slab_fill(struct xmag *mag, void **objs, unsigned int nr)
 {
-	return fill(container_of(mag, struct xslab_cache, mag), objs, nr, false);
+	return fill(container_of(mag, struct xslab_cache, mag), objs, nr, XSLAB_FOR_MAGAZINE);
+}
+
+static noinline unsigned int slab_fill_bulk(struct xslab_cache *cache, void **objs,
+					    unsigned int nr)
+{
+	return fill(cache, objs, nr, XSLAB_FOR_BULK);
 }
 
 static noinline unsigned int slab_fill_live(struct xslab_cache *cache, void **objs,
 					    unsigned int nr)
 {
-	return fill(cache, objs, nr, true);
+	return fill(cache, objs, nr, XSLAB_FOR_LIVE);
 }
 
 /*
@@ -493,88 +544,119 @@ static __always_inline bool put_run(struct xslab_cache *cache, struct xpage *sla
 	return likely(added == nr);
 }
 
+/* Is the object at @at the only one of the slab at @start, as far as the next one tells? */
+static __always_inline bool is_alone(const struct xslab_cache *cache, void **at, void **end,
+				     unsigned long start)
+{
+	return at + 1 == end || slab_start(cache, (unsigned long)at[1]) != start;
+}
+
+/* Put the object at @at into its slab; returns what is next, @at where it cannot be freed. */
+static __always_inline void **put_one(struct xslab_cache *cache, struct xpage *slab,
+				      void **at, unsigned long start, void **lost,
+				      enum xslab_trust trust, bool one_word)
+{
+	unsigned long obj = (unsigned long)*at;
+	const struct xslab_check *how = &cache->check;
+	unsigned int nr;
+
+	if (trust != XSLAB_TRUST && unlikely(!is_start(how, obj - start)))
+		return at;
+	if (!accept_live(how, obj, trust))
+		return at;
+	nr = object_nr(how, obj - start);
+	if (unlikely(!put_run(cache, slab, one_word ? 0 : BIT_WORD(nr), BIT_MASK(nr), 1,
+			      one_word)))
+		*lost = *at;
+	return at + 1;
+}
+
+/* The same for all that follow and are in the same word of the map. */
+static __always_inline void **put_group(struct xslab_cache *cache, struct xpage *slab,
+					void **at, void **end, unsigned long start,
+					void **lost, bool rows, enum xslab_trust trust,
+					bool one_word)
+{
+	unsigned long mask;
+	unsigned int w;
+	void **next;
+
+	next = gather_word(cache, at, end, start, &w, &mask, trust, one_word, rows);
+	if (trust != XSLAB_TRUST && unlikely(next == at))
+		return at;
+	if (unlikely(!put_run(cache, slab, w, mask, next - at, one_word)))
+		*lost = *at;
+	return next;
+}
+
+typedef void **(*put_group_fn)(struct xslab_cache *cache, struct xpage *slab, void **at,
+			       void **end, unsigned long start, void **lost);
+
 /*
  * Put objects into slabs; *@lost is one that was there already. Unless they are
  * trusted, stops at one that cannot be freed, or is not near; returns how many.
  */
 static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **objs,
 					     unsigned int nr, void **lost,
-					     enum xslab_trust trust, bool one_word, bool rows)
+					     put_group_fn group, enum xslab_trust trust,
+					     bool one_word)
 {
 	void **at = objs, **end = objs + nr, **next;
 
 	for (; at != end; at = next) {
-		unsigned long start = slab_start(cache, (unsigned long)*at), mask;
+		unsigned long start = slab_start(cache, (unsigned long)*at);
 		struct xpage *slab;
-		unsigned int w;
 
 		if (trust != XSLAB_TRUST && unlikely(!is_near(cache, start)))
 			break;
 		slab = slab_of(cache, start);
 		if (trust != XSLAB_TRUST && unlikely(!owns(cache, slab)))
 			break;
-		next = gather_word(cache, at, end, start, &w, &mask, trust, one_word, rows);
+		if (is_alone(cache, at, end, start))
+			next = put_one(cache, slab, at, start, lost, trust, one_word);
+		else
+			next = group(cache, slab, at, end, start, lost);
 		if (trust != XSLAB_TRUST && unlikely(next == at))
 			break;
-		if (unlikely(!put_run(cache, slab, w, mask, next - at, one_word)))
-			*lost = *at;
 	}
 	return at - objs;
 }
 
-/* Functions of their own, or the compiler merges them into a slow one. */
-static noinline unsigned int put_check_start(struct xslab_cache *cache, void **objs,
-					     unsigned int nr, void **lost)
-{
-	return put_runs(cache, objs, nr, lost, XSLAB_CHECK_START, true, true);
-}
+/*
+ * A function for each kind of slab and of trust, and one for its groups: in one alone
+ * there are not registers enough for the loops of both.
+ */
+#define DEFINE_PUT(name, rows, ...)							\
+	static noinline void **name##_group(struct xslab_cache *cache,			\
+					    struct xpage *slab, void **at, void **end,	\
+					    unsigned long start, void **lost)		\
+	{										\
+		return put_group(cache, slab, at, end, start, lost, rows, __VA_ARGS__);	\
+	}										\
+											\
+	static noinline unsigned int name(struct xslab_cache *cache, void **objs,	\
+					  unsigned int nr, void **lost)			\
+	{										\
+		return put_runs(cache, objs, nr, lost, name##_group, __VA_ARGS__);	\
+	}
 
-static noinline unsigned int put_check_live(struct xslab_cache *cache, void **objs,
-					    unsigned int nr, void **lost)
-{
-	return put_runs(cache, objs, nr, lost, XSLAB_CHECK_LIVE, true, true);
-}
-
-static noinline unsigned int put_words(struct xslab_cache *cache, void **objs,
-				       unsigned int nr, void **lost, enum xslab_trust trust)
-{
-	return put_runs(cache, objs, nr, lost, trust, false, true);
-}
+DEFINE_PUT(put_check_start, true, XSLAB_CHECK_START, true)
+DEFINE_PUT(put_check_live, true, XSLAB_CHECK_LIVE, true)
+DEFINE_PUT(put_word_check_start, true, XSLAB_CHECK_START, false)
+DEFINE_PUT(put_word_check_live, true, XSLAB_CHECK_LIVE, false)
+DEFINE_PUT(put_singles, false, XSLAB_TRUST, true)
+DEFINE_PUT(put_rows, true, XSLAB_TRUST, true)
+DEFINE_PUT(put_word_singles, false, XSLAB_TRUST, false)
+DEFINE_PUT(put_word_rows, true, XSLAB_TRUST, false)
 
 static unsigned int put_checked(struct xslab_cache *cache, void **objs, unsigned int nr,
 				void **lost)
 {
 	bool live = cache->check.checks;
 
-	if (unlikely(cache->words > 1))
-		return put_words(cache, objs, nr, lost,
-				 live ? XSLAB_CHECK_LIVE : XSLAB_CHECK_START);
-	return likely(live) ? put_check_live(cache, objs, nr, lost) :
-			      put_check_start(cache, objs, nr, lost);
-}
-
-static noinline void put_singles(struct xslab_cache *cache, void **objs, unsigned int nr,
-				 void **lost)
-{
-	put_runs(cache, objs, nr, lost, XSLAB_TRUST, true, false);
-}
-
-static noinline void put_rows(struct xslab_cache *cache, void **objs, unsigned int nr,
-			      void **lost)
-{
-	put_runs(cache, objs, nr, lost, XSLAB_TRUST, true, true);
-}
-
-static noinline void put_word_singles(struct xslab_cache *cache, void **objs,
-				      unsigned int nr, void **lost)
-{
-	put_runs(cache, objs, nr, lost, XSLAB_TRUST, false, false);
-}
-
-static noinline void put_word_rows(struct xslab_cache *cache, void **objs,
-				   unsigned int nr, void **lost)
-{
-	put_runs(cache, objs, nr, lost, XSLAB_TRUST, false, true);
+	if (likely(cache->words == 1))
+		return (live ? put_check_live : put_check_start)(cache, objs, nr, lost);
+	return (live ? put_word_check_live : put_word_check_start)(cache, objs, nr, lost);
 }
 
 static void reverse(void **objs, unsigned int nr)
@@ -1262,20 +1344,36 @@ EXPORT_SYMBOL_GPL(xslab_free);
 /*
  * Bulk: from full magazines of the depot and from the maps of slabs, past the
  * CPU's magazines; back to the maps. For many objects that is faster, and
- * 64 of them cost the lock once.
+ * 64 of them cost the lock once. A few come from the CPU's magazines, so that the
+ * lock serves several calls (16 at a time, 256 bytes: 0.63 of SLUB's time past the
+ * magazines, 0.30 so), in the order of addresses, in which they go back fast.
  */
+
+/* Mark objects live up to one that is, or that is not near; returns how many. */
+static __always_inline unsigned int mark_near(struct xslab_cache *cache, void **objs,
+					      unsigned int nr)
+{
+	struct xslab_check how = cache->check;
+	unsigned int i = 0;
+
+	while (how.checks && i < nr && likely(set_near_live(&how, objs[i], 1)))
+		i++;
+	return i;
+}
 
 /* Mark @nr objects live; returns how many of them were not. */
 static unsigned int mark_many(struct xslab_cache *cache, void **objs, unsigned int nr)
 {
-	struct xslab_check how = cache->check;
-	unsigned int i, fresh = 0;
+	unsigned int i, fresh;
 
 	if (!cache->live)
 		return nr;
-	for (i = 0; i < nr; i++)
-		if (how.checks ? set_near_live(&how, objs[i], 1) : xslab_mark_live(cache, objs[i]))
+	fresh = mark_near(cache, objs, nr);
+	for (i = fresh; i < nr; i++)
+		if (likely(xslab_mark_live(cache, objs[i])))
 			objs[fresh++] = objs[i];
+		else
+			xslab_report_lost(cache, objs[i]);
 	return fresh;
 }
 
@@ -1293,7 +1391,13 @@ static unsigned int take_bulk(struct xslab_cache *cache, size_t nr, void **objs)
 		return mark_many(cache, objs, got);
 	if (likely(cache->check.checks))
 		return slab_fill_live(cache, objs, want);
-	return mark_many(cache, objs, slab_fill(&cache->mag, objs, want));
+	return mark_many(cache, objs, slab_fill_bulk(cache, objs, want));
+}
+
+/* The same of few. */
+static unsigned int take_some(struct xslab_cache *cache, unsigned int nr, void **objs)
+{
+	return mark_many(cache, objs, xmag_alloc_many(&cache->mag, objs, nr));
 }
 
 /*
@@ -1314,6 +1418,8 @@ static size_t alloc_many(struct xslab_cache *cache, gfp_t gfp, size_t nr, void *
 {
 	size_t got = 0;
 
+	if (nr <= cache->mag.size / 2)
+		got = take_some(cache, nr, objs);
 	while (got < nr) {
 		int n = take_bulk(cache, nr - got, objs + got);
 

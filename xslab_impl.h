@@ -151,6 +151,28 @@ static inline void xslab_became_empty(struct xslab_cache *cache)
 	xwatch_tell(&cache->decay.watch);
 }
 
+/*
+ * A slab came onto the list of free ones, at one of its ends. Who takes a slab from the
+ * list does well to fetch one some places further on: following the list, he would wait
+ * for each. So note which it is. It is a hint, and may be out of date. Slabs with more
+ * than a word of map have no room for it.
+ */
+static __always_inline void set_ahead(struct xslab_cache *cache, struct xpage *slab)
+{
+	struct list_head *list = &cache->lists[XSLAB_FREE], *at = &slab->list;
+
+	if (unlikely(cache->words > 1))
+		return;
+	if (list->prev != at) {
+		at = at->next->next->next->next;
+		slab->ahead = list_entry(at, struct xpage, list);
+		return;
+	}
+	at = at->prev->prev->prev->prev;
+	if (at != list)
+		list_entry(at, struct xpage, list)->ahead = slab;
+}
+
 static __always_inline void list_slab(struct xslab_cache *cache, struct xpage *slab,
 				      unsigned int to)
 {
@@ -163,8 +185,10 @@ static __always_inline void list_slab(struct xslab_cache *cache, struct xpage *s
 		list_add(&slab->list, list);
 	cache->nr[to]++;
 	cache->occupied |= BIT(to);
-	if (unlikely(to == XSLAB_FREE))
+	if (unlikely(to == XSLAB_FREE)) {
+		set_ahead(cache, slab);
 		xslab_became_empty(cache);
+	}
 }
 
 static __always_inline void unlist_slab(struct xslab_cache *cache, struct xpage *slab,

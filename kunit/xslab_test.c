@@ -273,6 +273,14 @@ static void xslab_test_lists_magazines(struct kunit *test)
 	check_shrinks_to_nothing(test, cache);
 }
 
+/* From now on the cache has no magazines: they could hold more than it may keep. */
+static void close_magazines(struct kunit *test, struct xslab_cache *cache)
+{
+	const struct xslab_limits limits = { .hard = ULONG_MAX, .cache = 64 };
+
+	KUNIT_ASSERT_EQ(test, xslab_cache_set_limits(cache, &limits), 0);
+}
+
 /*
  * Slabs with 1 .. 9 free objects. Expect objects from the slab that has the
  * fewest free, then from the next: the others get a chance to become free.
@@ -284,6 +292,7 @@ static void xslab_test_fullest_first(struct kunit *test)
 	struct xslab_stats s;
 	unsigned int slab;
 
+	close_magazines(test, cache);
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 81, objs), 81);
 	for (slab = 0; slab < 9; slab++)
 		xslab_cache_free_bulk(cache, slab + 1, &objs[slab * 9]);
@@ -613,6 +622,7 @@ static void xslab_test_boundary_bulk(struct kunit *test)
 	size_t nr = stand_at_boundary(test, cache, objs), i;
 	u64 slabs = stats_of(cache).slabs;
 
+	close_magazines(test, cache);
 	for (i = 0; i < 100000 / SLOWNESS; i++) {
 		if (xslab_cache_alloc_bulk(cache, GFP_KERNEL, 1, &obj) != 1)
 			KUNIT_ASSERT_TRUE_MSG(test, false, "pair %zu", i);
@@ -626,6 +636,41 @@ static void xslab_test_boundary_bulk(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).gets, pool.gets);
 	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).puts, pool.puts);
 	give(test, cache, objs, nr);
+}
+
+static int by_address(const void *a, const void *b)
+{
+	unsigned long left = *(unsigned long *)a, right = *(unsigned long *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+/*
+ * All free objects are in magazines. Expect a small bulk to be served from there, in
+ * the order of addresses, and no new slab.
+ */
+static void xslab_test_small_bulk(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 256);
+	void **objs = room(test, 64, sizeof(*objs));
+	struct xslab_stats s;
+	unsigned int i;
+
+	take(test, cache, objs, 64);
+	sort(objs, 64, sizeof(*objs), by_address, NULL);
+	give(test, cache, objs, 64);
+	s = check_books(test, cache, 0);
+	KUNIT_ASSERT_EQ(test, s.objects_per_slab, 64ULL);
+	KUNIT_ASSERT_EQ(test, s.slab_free, 0ULL);
+
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 16, objs), 16);
+	s = check_books(test, cache, 16);
+	KUNIT_EXPECT_EQ(test, s.slabs, 1ULL);
+	KUNIT_EXPECT_EQ(test, s.magazines, 48ULL);
+	for (i = 1; i < 16; i++)
+		KUNIT_EXPECT_PTR_EQ(test, objs[i], objs[i - 1] + 256);
+	xslab_cache_free_bulk(cache, 16, objs);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).slab_free, 16ULL);
 }
 
 /*
@@ -735,13 +780,6 @@ static void xslab_test_prefill_too_much(struct kunit *test)
 /*
  * Where objects lie
  */
-
-static int by_address(const void *a, const void *b)
-{
-	unsigned long left = *(unsigned long *)a, right = *(unsigned long *)b;
-
-	return left < right ? -1 : left > right;
-}
 
 /* Expect objects in the range, aligned, and none inside of another. */
 static void check_addresses(struct kunit *test, unsigned long *objs, size_t nr,
@@ -1823,6 +1861,7 @@ static struct kunit_case xslab_test_cases[] = {
 	KUNIT_CASE(xslab_test_scattered_kept),
 	KUNIT_CASE(xslab_test_boundary),
 	KUNIT_CASE(xslab_test_boundary_bulk),
+	KUNIT_CASE(xslab_test_small_bulk),
 	KUNIT_CASE(xslab_test_prefill),
 	KUNIT_CASE(xslab_test_prefill_under_pressure),
 	KUNIT_CASE(xslab_test_prefill_too_much),
