@@ -594,6 +594,7 @@ struct xdepot {
  * @nr_shut: how many want them closed until further notice; under @closing
  * @detour: the fast path is never to be taken
  * @careful: interrupts are off while the depot is locked
+ * @patient: for all who have it locked; so it can be waited for
  * @parked: empty, and the next operation leads the fast path back and tells @watch
  * @watch: whom to tell
  * @routes: copies of @cpus, for fast paths that have another place for them
@@ -614,6 +615,7 @@ struct xmag {
 	bool			careful;
 	bool			parked;
 	unsigned int		nr_shut;
+	bool			patient;
 	struct xwatch		*watch;
 	struct xmag_cpu __percpu **routes[XMAG_ROUTES];
 	struct xmag_slow __percpu *slow;
