@@ -348,7 +348,6 @@ struct xpage *xpool_get_at(struct xpool *pool, unsigned int order, enum xpage_ki
 unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 			    enum xpage_kind kind, enum xpool_need need,
 			    struct xpage **pages, unsigned int nr);
-void xpool_put(struct xpool *pool, struct xpage *page);
 void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr);
 void xpool_put_rows(struct xpool *pool, const struct xrow *rows, unsigned int nr);
 void xpool_put_hot(struct xpool *pool, struct xpage *page);
@@ -406,6 +405,14 @@ static inline unsigned long xpage_index(const struct xpool *pool,
 static inline unsigned long xpool_used(const struct xpool *pool)
 {
 	return READ_ONCE(pool->nr_slab_pages) + READ_ONCE(pool->nr_client_pages);
+}
+
+/* Pages that may come into use until the hard limit is reached. */
+static inline unsigned long xpool_hard_room(const struct xpool *pool)
+{
+	unsigned long hard = READ_ONCE(pool->limits.hard), used = xpool_used(pool);
+
+	return hard > used ? hard - used : 0;
 }
 
 /*
