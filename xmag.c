@@ -55,9 +55,7 @@
  * was between enter and leave has left, and whoever comes finds the other ones.
  * From then on, until xmag_open(), all magazines belong to the closer, and
  * everybody else goes past them. No interprocessor call is needed, and none can
- * find a CPU busy. The fast path loads a pointer that it needs anyway. (A bit of
- * its own beside the busy byte, tested together with it, made each operation wait
- * for the store of the byte by the one before: 1 ns of 5.)
+ * find a CPU busy. The fast path loads a pointer that it needs anyway.
  *
  * xmag_set_closed() leaves them closed for longer, and empty: for an owner that may
  * not keep anything in them, or has to see every object that is freed.
