@@ -356,7 +356,6 @@ struct xpage *xpool_get_at(struct xpool *pool, unsigned int order, enum xpage_ki
 unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 			    enum xpage_kind kind, enum xpool_need need,
 			    struct xpage **pages, unsigned int nr);
-void xpool_put(struct xpool *pool, struct xpage *page);
 void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr);
 void xpool_put_rows(struct xpool *pool, const struct xrow *rows, unsigned int nr);
 void xpool_put_hot(struct xpool *pool, struct xpage *page);
@@ -414,6 +413,14 @@ static inline unsigned long xpage_index(const struct xpool *pool,
 static inline unsigned long xpool_used(const struct xpool *pool)
 {
 	return READ_ONCE(pool->nr_slab_pages) + READ_ONCE(pool->nr_client_pages);
+}
+
+/* Pages that may come into use until the hard limit is reached. */
+static inline unsigned long xpool_hard_room(const struct xpool *pool)
+{
+	unsigned long hard = READ_ONCE(pool->limits.hard), used = xpool_used(pool);
+
+	return hard > used ? hard - used : 0;
 }
 
 /*
@@ -517,7 +524,7 @@ struct xmag;
 /**
  * struct xmag_ops - what lies below the magazines of an owner
  * @fill: take up to @nr objects without waiting; returns how many
- * @drain: give @nr objects back
+ * @drain: give @nr objects back; may reorder @objs, which nobody reads after it
  */
 struct xmag_ops {
 	unsigned int (*fill)(struct xmag *mag, void **objs, unsigned int nr);
@@ -602,6 +609,7 @@ struct xdepot {
  * @nr_shut: how many want them closed until further notice; under @closing
  * @detour: the fast path is never to be taken
  * @careful: interrupts are off while the depot is locked
+ * @patient: for all who have it locked; so it can be waited for
  * @parked: empty, and the next operation leads the fast path back and tells @watch
  * @watch: whom to tell
  * @routes: copies of @cpus, for fast paths that have another place for them
@@ -622,6 +630,7 @@ struct xmag {
 	bool			careful;
 	bool			parked;
 	unsigned int		nr_shut;
+	bool			patient;
 	struct xwatch		*watch;
 	struct xmag_cpu __percpu **routes[XMAG_ROUTES];
 	struct xmag_slow __percpu *slow;

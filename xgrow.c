@@ -213,12 +213,11 @@ static bool too_many_spare(const struct xpool *pool, unsigned long more)
 
 static bool is_low(const struct xpool *pool)
 {
-	unsigned long hard = READ_ONCE(pool->limits.hard), used = xpool_used(pool);
-	unsigned long free = READ_ONCE(pool->buddy.nr_free);
+	unsigned long room = xpool_hard_room(pool);
 
 	if (READ_ONCE(pool->grow->starved))
-		return used < hard;
-	return free < low_mark(pool) && used < hard && free < hard - used;
+		return room;
+	return READ_ONCE(pool->buddy.nr_free) < min(low_mark(pool), room);
 }
 
 static bool may_grow(const struct xpool *pool)

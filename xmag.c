@@ -55,9 +55,7 @@
  * was between enter and leave has left, and whoever comes finds the other ones.
  * From then on, until xmag_open(), all magazines belong to the closer, and
  * everybody else goes past them. No interprocessor call is needed, and none can
- * find a CPU busy. The fast path loads a pointer that it needs anyway. (A bit of
- * its own beside the busy byte, tested together with it, made each operation wait
- * for the store of the byte by the one before: 1 ns of 5.)
+ * find a CPU busy. The fast path loads a pointer that it needs anyway.
  *
  * xmag_set_closed() leaves them closed for longer, and empty: for an owner that may
  * not keep anything in them, or has to see every object that is freed.
@@ -86,7 +84,10 @@
  * it, and go past the depot when it is taken. An interrupt that finds it so, and
  * nothing below, gets nothing although the depot has some. Where that must not
  * be, because objects were promised, xmag_set_careful() has interrupts off, too.
- * The mutex closing serialises those who close.
+ * Then the holder is on another CPU, which a hypervisor may have taken away for a
+ * while, and who finds nothing below waits for him as long as it takes. Objects may
+ * go from the depot to the owner meanwhile; so under the lock he looks at both, and
+ * misses none. The mutex closing serialises those who close.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -113,14 +114,27 @@ struct xdepot_hold {
 	unsigned long	flags;
 };
 
-/* Any context: the holder may be the context below. */
-static inline bool depot_lock(struct xmag *mag, struct xdepot_hold *hold, unsigned int tries)
+/* Is the one who has the lock certainly not the context below? */
+static bool is_elsewhere(const struct xmag *mag)
 {
+	return READ_ONCE(mag->patient) && !in_nmi();
+}
+
+/*
+ * Any context: the holder may be the context below. Who cannot do without (@must)
+ * waits for a moment then, and where it is on another CPU as long as it takes. With
+ * preemption off from before; see xmag_set_careful().
+ */
+static inline bool depot_lock_here(struct xmag *mag, struct xdepot_hold *hold, bool must)
+{
+	unsigned int tries = 0;
+
+	lockdep_assert_preemption_disabled();
 	hold->irqs_off = READ_ONCE(mag->careful);
 	if (hold->irqs_off)
 		local_irq_save(hold->flags);
 	while (!raw_spin_trylock(&mag->depot.lock)) {
-		if (!--tries) {
+		if (!must || (++tries >= XDEPOT_PATIENCE && !is_elsewhere(mag))) {
 			if (hold->irqs_off)
 				local_irq_restore(hold->flags);
 			return false;
@@ -130,46 +144,65 @@ static inline bool depot_lock(struct xmag *mag, struct xdepot_hold *hold, unsign
 	return true;
 }
 
-static inline void depot_unlock(struct xmag *mag, struct xdepot_hold *hold)
+static inline void depot_unlock_here(struct xmag *mag, struct xdepot_hold *hold)
 {
 	raw_spin_unlock(&mag->depot.lock);
 	if (hold->irqs_off)
 		local_irq_restore(hold->flags);
 }
 
-/* Give an empty magazine for a full one. */
-static bool depot_swap_for_full(struct xmag *mag, void ***magazine, unsigned int tries)
+/* The same, for who may have preemption on. It is off until depot_unlock(). */
+static inline bool depot_lock(struct xmag *mag, struct xdepot_hold *hold, bool must)
+{
+	preempt_disable();
+	if (depot_lock_here(mag, hold, must))
+		return true;
+	preempt_enable();
+	return false;
+}
+
+static inline void depot_unlock(struct xmag *mag, struct xdepot_hold *hold)
+{
+	depot_unlock_here(mag, hold);
+	preempt_enable();
+}
+
+/*
+ * Give an empty magazine for a full one. Preemption is off. Out of line, because loads
+ * that do not need it need not save its registers.
+ */
+static noinline bool depot_swap_for_full(struct xmag *mag, void ***magazine)
 {
 	struct xdepot *depot = &mag->depot;
 	struct xdepot_hold hold;
 	bool hit;
 
-	if (!READ_ONCE(depot->nr_full) || !depot_lock(mag, &hold, tries))
+	if (!depot_lock_here(mag, &hold, false))
 		return false;
 	hit = depot->nr_full;
 	if (hit) {
 		WRITE_ONCE(depot->nr_full, depot->nr_full - 1);
 		swap(depot->mags[depot->nr_full], *magazine);
 	}
-	depot_unlock(mag, &hold);
+	depot_unlock_here(mag, &hold);
 	return hit;
 }
 
-/* Give a full magazine for an empty one. */
+/* Give a full magazine for an empty one. Preemption is off. */
 static bool depot_swap_for_empty(struct xmag *mag, void ***magazine)
 {
 	struct xdepot *depot = &mag->depot;
 	struct xdepot_hold hold;
 	bool hit;
 
-	if (READ_ONCE(depot->nr_full) == depot->nr || !depot_lock(mag, &hold, 1))
+	if (READ_ONCE(depot->nr_full) == depot->nr || !depot_lock_here(mag, &hold, false))
 		return false;
 	hit = depot->nr_full < depot->nr;
 	if (hit) {
 		swap(depot->mags[depot->nr_full], *magazine);
 		WRITE_ONCE(depot->nr_full, depot->nr_full + 1);
 	}
-	depot_unlock(mag, &hold);
+	depot_unlock_here(mag, &hold);
 	return hit;
 }
 
@@ -189,7 +222,7 @@ static bool depot_spill(struct xmag *mag)
 	struct xdepot_hold hold;
 	void **magazine;
 
-	if (!READ_ONCE(mag->depot.nr_full) || !depot_lock(mag, &hold, XDEPOT_PATIENCE))
+	if (!READ_ONCE(mag->depot.nr_full) || !depot_lock(mag, &hold, true))
 		return false;
 	magazine = depot_pop(&mag->depot);
 	if (magazine)
@@ -204,13 +237,44 @@ unsigned int xmag_take_full(struct xmag *mag, void **objs)
 	struct xdepot_hold hold;
 	void **magazine;
 
-	if (!READ_ONCE(mag->depot.nr_full) || !depot_lock(mag, &hold, 1))
+	if (!READ_ONCE(mag->depot.nr_full) || !depot_lock(mag, &hold, false))
 		return 0;
 	magazine = depot_pop(&mag->depot);
 	if (magazine)
 		memcpy(objs, magazine, mag->size * sizeof(*objs));
 	depot_unlock(mag, &hold);
 	return magazine ? mag->size : 0;
+}
+
+/* Objects of a full magazine that is empty from now on; the rest goes to the owner. */
+static unsigned int split(struct xmag *mag, void **magazine, void **objs, unsigned int nr)
+{
+	unsigned int rest = mag->size - nr;
+
+	memcpy(objs, magazine + rest, nr * sizeof(*objs));
+	if (rest)
+		mag->ops->drain(mag, magazine, rest);
+	return nr;
+}
+
+/*
+ * Up to @nr objects, a magazine at most, for who had none from the owner: of the depot,
+ * or of the owner after all. Under the lock none can go from one to the other. Any
+ * context; returns how many.
+ */
+static unsigned int take_last(struct xmag *mag, void **objs, unsigned int nr)
+{
+	struct xdepot_hold hold;
+	void **magazine;
+
+	if (!READ_ONCE(mag->depot.nr_full) && !READ_ONCE(mag->careful))
+		return 0;
+	if (!depot_lock(mag, &hold, true))
+		return 0;
+	magazine = depot_pop(&mag->depot);
+	nr = magazine ? split(mag, magazine, objs, nr) : mag->ops->fill(mag, objs, nr);
+	depot_unlock(mag, &hold);
+	return nr;
 }
 
 /* Empty the depot into the owner. Any context; returns the objects. */
@@ -232,7 +296,7 @@ static void empty_depot(struct xmag *mag)
 	void **magazine;
 
 	do {
-		while (!depot_lock(mag, &hold, XDEPOT_PATIENCE))
+		while (!depot_lock(mag, &hold, true))
 			cond_resched();
 		magazine = depot_pop(&mag->depot);
 		if (magazine)
@@ -285,15 +349,13 @@ static void load(struct xmag *mag, struct xmag_cpu *cpu)
 		return;
 	}
 	slow->refills++;
-	if (depot_swap_for_full(mag, &magazine, 1)) {
+	if (READ_ONCE(mag->depot.nr_full) && depot_swap_for_full(mag, &magazine)) {
 		slow->depot_hits++;
 		prefetch_magazine(mag, magazine);
 		nr = mag->size;
 	} else {
-		nr = mag->ops->fill(mag, magazine, mag->size);
-		/* Was the lock taken, and all that there is behind it? */
-		if (!nr && depot_swap_for_full(mag, &magazine, XDEPOT_PATIENCE))
-			nr = mag->size;
+		nr = mag->ops->fill(mag, magazine, mag->size) ?:
+		     take_last(mag, magazine, mag->size);
 	}
 	set_loaded(mag, cpu, magazine, nr);
 }
@@ -328,13 +390,10 @@ static void *alloc_past(struct xmag *mag)
 	void *obj;
 
 	this_cpu_inc(mag->slow->busy);
-	do {
-		if (mag->ops->fill(mag, &obj, 1)) {
-			this_cpu_inc(mag->slow->allocs);
-			return obj;
-		}
-	} while (depot_spill(mag));
-	return NULL;
+	if (!mag->ops->fill(mag, &obj, 1) && !take_last(mag, &obj, 1))
+		return NULL;
+	this_cpu_inc(mag->slow->allocs);
+	return obj;
 }
 
 static void free_past(struct xmag *mag, void *obj)
@@ -552,12 +611,14 @@ static int xmag_cpu_dead(unsigned int nr, struct hlist_node *node)
 	struct xmag_cpu *cpu = per_cpu_ptr(mag->own, nr);
 
 	mutex_lock(&mag->closing);
+	preempt_disable();
 	if (cpu->previous_full && depot_swap_for_empty(mag, &cpu->previous))
 		cpu->previous_full = false;
 	if (xmag_is_full(cpu))
 		swap_magazines(mag, cpu);
 	if (cpu->previous_full && depot_swap_for_empty(mag, &cpu->previous))
 		cpu->previous_full = false;
+	preempt_enable();
 	drain_cpu(mag, cpu);
 	mutex_unlock(&mag->closing);
 	return 0;
@@ -682,15 +743,18 @@ void xmag_set_detour(struct xmag *mag)
 }
 
 /*
- * No allocation may fail that the depot could serve; NMIs' may. May sleep: holders of
- * the lock with interrupts on are gone when this returns.
+ * No allocation may fail that the depot could serve; NMIs' may. May sleep: who did not
+ * know yet when he locked the depot, and has interrupts on, may be the context below.
+ * He has preemption off since before he looked, so he is gone after a grace period, and
+ * only then the lock may be waited for.
  */
 void xmag_set_careful(struct xmag *mag)
 {
-	if (READ_ONCE(mag->careful))
+	if (READ_ONCE(mag->patient))
 		return;
 	WRITE_ONCE(mag->careful, true);
 	synchronize_rcu_expedited();
+	WRITE_ONCE(mag->patient, true);
 }
 EXPORT_SYMBOL_GPL(xmag_set_careful);
 

@@ -246,7 +246,7 @@ static __always_inline bool is_special(unsigned long order, gfp_t gfp)
 /*
  * Hand out a block that came from a magazine; false: it is handed out already. The
  * order is written again, because accept() reads both bytes at once soon, and a load
- * waits for stores that it spans (3 ns of 8 for a pair).
+ * waits for stores that it spans (2 ns of 8 for a pair).
  */
 static __always_inline bool make_live(struct xpage *page, unsigned long order)
 {

@@ -303,10 +303,8 @@ static void own(struct xpool *pool, struct xpage *page, unsigned int order,
 static unsigned long allowance(const struct xpool *pool, enum xpool_need need)
 {
 	unsigned long keep = need == XPOOL_URGENT ? 0 : READ_ONCE(pool->limits.reserve);
-	unsigned long hard = READ_ONCE(pool->limits.hard), used = xpool_used(pool);
-	unsigned long room = hard > used ? hard - used : 0;
+	unsigned long room = min(xpool_hard_room(pool), READ_ONCE(pool->buddy.nr_free));
 
-	room = min(room, READ_ONCE(pool->buddy.nr_free));
 	return room > keep ? room - keep : 0;
 }
 
@@ -394,14 +392,15 @@ static bool has_block(const struct xpool *pool, unsigned int order, enum xpool_n
 	return READ_ONCE(pool->buddy.orders) >> order && allowance(pool, need) >> order;
 }
 
-/* Ask the clients for pages until there is a block; false: they gave none. */
-static bool reclaim(struct xpool *pool, unsigned int order, enum xpool_need need)
+/*
+ * The clients are asked for pages, one after the other, until there is a block; of an
+ * order that no block has, each of them. Any context but NMI. Returns how many came.
+ */
+static unsigned long ask_clients(struct xpool *pool, unsigned int order, enum xpool_need need)
 {
 	struct xclient *client;
 	unsigned long flags, got = 0;
 
-	if (in_nmi())
-		return false;
 	raw_spin_lock_irqsave(&pool->client_lock, flags);
 	list_for_each_entry(client, &pool->clients, node) {
 		got += client->reclaim(client);
@@ -415,22 +414,13 @@ static bool reclaim(struct xpool *pool, unsigned int order, enum xpool_need need
 /* Each client gives a few pages back. Any context but NMI; returns how many. */
 unsigned long xpool_ask_clients(struct xpool *pool)
 {
-	struct xclient *client;
-	unsigned long flags, got = 0;
-
-	raw_spin_lock_irqsave(&pool->client_lock, flags);
-	list_for_each_entry(client, &pool->clients, node)
-		got += client->reclaim(client);
-	raw_spin_unlock_irqrestore(&pool->client_lock, flags);
-	return got;
+	return ask_clients(pool, XBUDDY_NR_ORDERS, XPOOL_ORDINARY);
 }
 
 /* The limit leaves no room for such a block, whatever the pool has. */
 static bool is_over_hard(const struct xpool *pool, unsigned int order)
 {
-	unsigned long hard = READ_ONCE(pool->limits.hard), used = xpool_used(pool);
-
-	return hard < used || !((hard - used) >> order);
+	return !(xpool_hard_room(pool) >> order);
 }
 
 /*
@@ -447,7 +437,7 @@ struct xpage *xpool_get_at(struct xpool *pool, unsigned int order, enum xpage_ki
 		return NULL;
 	do {
 		page = get_once(pool, order, kind, need, place);
-	} while (unlikely(!page) && reclaim(pool, order, need));
+	} while (unlikely(!page) && !in_nmi() && ask_clients(pool, order, need));
 	if (unlikely(pool->grow))
 		xgrow_wake(pool, !page && !is_over_hard(pool, order));
 	return page;
@@ -474,6 +464,16 @@ static void tell_clients(struct irq_work *work)
 		if (client->room)
 			client->room(client);
 	raw_spin_unlock_irqrestore(&pool->client_lock, flags);
+}
+
+/* After blocks went back to the pool, or to where the next one takes them from. */
+static void unlock_after_put(struct xpool *pool, unsigned long flags)
+	__releases(&pool->lock)
+{
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	tell_room(pool);
+	if (unlikely(pool->grow))
+		xgrow_trim(pool);
 }
 
 static void defer_put(struct xpool *pool, struct xpage *page)
@@ -507,10 +507,7 @@ void xpool_put_rows(struct xpool *pool, const struct xrow *rows, unsigned int nr
 	put_deferred(pool);
 	for (i = 0; i < nr; i++)
 		put_row(pool, rows[i].first, rows[i].nr);
-	raw_spin_unlock_irqrestore(&pool->lock, flags);
-	tell_room(pool);
-	if (unlikely(pool->grow))
-		xgrow_trim(pool);
+	unlock_after_put(pool, flags);
 }
 
 /*
@@ -556,15 +553,7 @@ void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr)
 		n = find_row(pages + i, nr - i, &first);
 		put_row(pool, first, n);
 	}
-	raw_spin_unlock_irqrestore(&pool->lock, flags);
-	tell_room(pool);
-	if (unlikely(pool->grow))
-		xgrow_trim(pool);
-}
-
-void xpool_put(struct xpool *pool, struct xpage *page)
-{
-	xpool_put_many(pool, &page, 1);
+	unlock_after_put(pool, flags);
 }
 
 /* Put a client's block back, which will soon be wanted again. Any context. */
@@ -582,9 +571,7 @@ void xpool_put_hot(struct xpool *pool, struct xpage *page)
 		make_hot(pool, page, order);
 	else
 		refuse_late(pool, page);
-	raw_spin_unlock_irqrestore(&pool->lock, flags);
-	if (unlikely(pool->grow))
-		xgrow_trim(pool);
+	unlock_after_put(pool, flags);
 }
 
 /* Put back what NMIs left, and what is hot. */
@@ -596,9 +583,7 @@ void xpool_settle(struct xpool *pool)
 		return;
 	put_deferred(pool);
 	put_hot(pool);
-	raw_spin_unlock_irqrestore(&pool->lock, flags);
-	if (unlikely(pool->grow))
-		xgrow_trim(pool);
+	unlock_after_put(pool, flags);
 }
 
 void xpool_add_client(struct xpool *pool, struct xclient *client)

@@ -1101,15 +1101,19 @@ bool xslab_mark_dead(struct xslab_cache *cache, void *obj)
 }
 
 /*
- * The same from a new slab. The depot comes last too: it may have been locked when the
- * magazines looked there.
+ * The same from a new slab. Where there is none, the magazines are asked once more: the
+ * pool has asked its clients for pages, which leaves objects free in slabs; and of a
+ * cache that is not careful, the depot may have been locked for a moment.
  */
 static noinline void *alloc_grown(struct xslab_cache *cache, gfp_t gfp)
 {
 	void *obj = NULL;
+	bool grown;
 
-	while (!obj && (grow(cache, gfp, &obj) || xmag_drain_depot(&cache->mag)))
+	do {
+		grown = grow(cache, gfp, &obj);
 		obj = obj ?: xmag_alloc_slow(&cache->mag);
+	} while (!obj && grown);
 	return obj;
 }
 

@@ -78,7 +78,7 @@ struct xslab_cache {
 	unsigned long		capacity;	/* objects in all slabs */
 	unsigned long		nr_free;	/* of these, free in slabs */
 	unsigned long		keep;		/* free objects that stay; see prefill */
-	long			watch;		/* see set_watch() */
+	long			watermark;	/* see set_watermark() */
 	u8			list_of[XSLAB_MAX_PER_SLAB + 1];	/* by free objects */
 	struct xdefer		deferred;
 	atomic_t		nmi_frees;
@@ -265,11 +265,13 @@ void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long flags)
 
 /*
  * After a change of nr_waiting or max_empty: with more slabs on the free list than
- * @watch, and with any number while somebody waits, who frees has more to do.
+ * @watermark, and with any number while somebody waits, who frees has more to do.
  */
-static inline void set_watch(struct xslab_cache *cache)
+static inline void set_watermark(struct xslab_cache *cache)
 {
-	cache->watch = cache->nr_waiting ? -1L : min_t(unsigned long, cache->max_empty, LONG_MAX);
+	unsigned long most = min_t(unsigned long, cache->max_empty, LONG_MAX);
+
+	cache->watermark = cache->nr_waiting ? -1L : (long)most;
 }
 
 /* May an empty slab have to go before the operation that emptied it returns? */
@@ -281,7 +283,7 @@ static inline bool is_strict(const struct xslab_cache *cache)
 /* Unlock after something became free in slabs: there may be somebody who is to have it. */
 static __always_inline void unlock_freed(struct xslab_cache *cache, unsigned long flags)
 {
-	if (unlikely((long)cache->nr[XSLAB_FREE] > cache->watch) ||
+	if (unlikely((long)cache->nr[XSLAB_FREE] > cache->watermark) ||
 	    unlikely(cache->nr[XSLAB_FREE] && is_strict(cache)))
 		xslab_unlock_freed_slow(cache, flags);
 	else

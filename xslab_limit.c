@@ -35,7 +35,7 @@ void xslab_limit_init(struct xslab_cache *cache)
 	cache->limits = (struct xslab_limits){ .hard = ULONG_MAX, .cache = ULONG_MAX };
 	cache->max_slabs = ULONG_MAX;
 	cache->max_empty = ULONG_MAX;
-	set_watch(cache);
+	set_watermark(cache);
 }
 
 static unsigned long slab_pages(struct xslab_cache *cache)
@@ -116,7 +116,7 @@ static void set_max_empty(struct xslab_cache *cache, unsigned long max)
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	cache->max_empty = max;
-	set_watch(cache);
+	set_watermark(cache);
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	xslab_limit_apply(cache);
 }

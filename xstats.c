@@ -529,104 +529,51 @@ static long cache_decay_get(void *cache)
 DEFINE_NUMBER_FILE(cache_decay);
 
 /* Each limit is a number of pages; no limit is -1, and a reserve is never that. */
-static long pool_hard_get(void *pool)
-{
-	struct xpool_limits limits;
-
-	xpool_get_limits(pool, &limits);
-	return limits.hard;
-}
-
-static long pool_cache_get(void *pool)
-{
-	struct xpool_limits limits;
-
-	xpool_get_limits(pool, &limits);
-	return limits.cache;
-}
-
-static long pool_reserve_get(void *pool)
-{
-	struct xpool_limits limits;
-
-	xpool_get_limits(pool, &limits);
-	return limits.reserve;
-}
-
-static int set_pool_limit(void *pool, size_t offset, long value)
-{
-	struct xpool_limits limits;
-
-	if (value < -1)
-		return -EINVAL;
-	xpool_get_limits(pool, &limits);
-	*(unsigned long *)((void *)&limits + offset) = value;
-	return xpool_set_limits_locked(pool, &limits);
-}
-
 static_assert(XPOOL_NO_LIMIT == (unsigned long)-1L);
 
-static int pool_hard_set(void *pool, long value)
-{
-	return set_pool_limit(pool, offsetof(struct xpool_limits, hard), value);
-}
+#define DEFINE_LIMIT_FILE(name, limits_of, field, get_limits, set_limits)	\
+static int name##_limit(void *of, long *pages, bool set)			\
+{										\
+	struct limits_of limits;						\
+	unsigned long *limit = &limits.field;					\
+										\
+	get_limits(of, &limits);						\
+	if (!set) {								\
+		*pages = *limit;						\
+		return 0;							\
+	}									\
+	*limit = *pages;							\
+	return set_limits(of, &limits);						\
+}										\
+										\
+static long name##_get(void *of)						\
+{										\
+	long pages;								\
+										\
+	name##_limit(of, &pages, false);					\
+	return pages;								\
+}										\
+										\
+static int name##_set(void *of, long pages)					\
+{										\
+	return pages < -1 ? -EINVAL : name##_limit(of, &pages, true);		\
+}										\
+										\
+DEFINE_NUMBER_FILE(name)
 
-DEFINE_NUMBER_FILE(pool_hard);
+#define DEFINE_POOL_LIMIT_FILE(field)						\
+	DEFINE_LIMIT_FILE(pool_##field, xpool_limits, field,			\
+			  xpool_get_limits, xpool_set_limits_locked)
 
-static int pool_cache_set(void *pool, long value)
-{
-	return set_pool_limit(pool, offsetof(struct xpool_limits, cache), value);
-}
+#define DEFINE_CACHE_LIMIT_FILE(field)						\
+	DEFINE_LIMIT_FILE(cache_##field, xslab_limits, field,			\
+			  xslab_cache_get_limits, xslab_cache_set_limits)
 
-DEFINE_NUMBER_FILE(pool_cache);
-
-static int pool_reserve_set(void *pool, long value)
-{
-	return set_pool_limit(pool, offsetof(struct xpool_limits, reserve), value);
-}
-
-DEFINE_NUMBER_FILE(pool_reserve);
-
-static long cache_hard_get(void *cache)
-{
-	struct xslab_limits limits;
-
-	xslab_cache_get_limits(cache, &limits);
-	return limits.hard;
-}
-
-static long cache_cache_get(void *cache)
-{
-	struct xslab_limits limits;
-
-	xslab_cache_get_limits(cache, &limits);
-	return limits.cache;
-}
-
-static int set_cache_limit(void *cache, size_t offset, long value)
-{
-	struct xslab_limits limits;
-
-	if (value < -1)
-		return -EINVAL;
-	xslab_cache_get_limits(cache, &limits);
-	*(unsigned long *)((void *)&limits + offset) = value;
-	return xslab_cache_set_limits(cache, &limits);
-}
-
-static int cache_hard_set(void *cache, long value)
-{
-	return set_cache_limit(cache, offsetof(struct xslab_limits, hard), value);
-}
-
-DEFINE_NUMBER_FILE(cache_hard);
-
-static int cache_cache_set(void *cache, long value)
-{
-	return set_cache_limit(cache, offsetof(struct xslab_limits, cache), value);
-}
-
-DEFINE_NUMBER_FILE(cache_cache);
+DEFINE_POOL_LIMIT_FILE(hard);
+DEFINE_POOL_LIMIT_FILE(cache);
+DEFINE_POOL_LIMIT_FILE(reserve);
+DEFINE_CACHE_LIMIT_FILE(hard);
+DEFINE_CACHE_LIMIT_FILE(cache);
 
 /*
  * A cache

@@ -54,7 +54,7 @@ static void count_waiting(struct xslab_cache *cache, int more)
 {
 	lockdep_assert_held(&cache->lock);
 	WRITE_ONCE(cache->nr_waiting, cache->nr_waiting + more);
-	set_watch(cache);
+	set_watermark(cache);
 }
 
 /* Hand free objects to those who wait; false: nobody got one. */

@@ -19,6 +19,7 @@
 #include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
+#include <linux/math64.h>
 #include <linux/sched.h>
 #include <linux/workqueue.h>
 
@@ -48,6 +49,7 @@ struct backend {
 	struct xwatch watch;
 	atomic_t told;		/* times that it was woken */
 	struct completion begun;
+	bool spill;		/* who locks the depot empties it */
 };
 
 static void move(struct backend *b, u8 *obj, enum where from, enum where to)
@@ -919,6 +921,101 @@ static int stay(void)
 	return 0;
 }
 
+/*
+ * The depot is locked by another CPU for longer than anybody is patient, as when a
+ * hypervisor takes that CPU away; all that is free is in the depot, or goes from there
+ * to the backend meanwhile. Expect a careful owner's allocation to have its object,
+ * also where it goes past the magazines.
+ */
+#define AWAY_MS	20U
+
+struct away {
+	const char *name;
+	bool spill;
+	bool past;
+};
+
+static const struct away aways[] = {
+	{ "by the magazines", false, false },
+	{ "past the magazines", false, true },
+	{ "by the magazines, the depot is emptied", true, false },
+	{ "past the magazines, the depot is emptied", true, true },
+};
+
+static void away_name(const struct away *away, char *desc)
+{
+	strscpy(desc, away->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(away, aways, away_name);
+
+static void spill_depot(struct backend *b)
+{
+	struct xdepot *depot = &b->mag.depot;
+
+	while (depot->nr_full) {
+		WRITE_ONCE(depot->nr_full, depot->nr_full - 1);
+		backend_drain(&b->mag, depot->mags[depot->nr_full], SIZE);
+	}
+}
+
+static int hold_depot(void *data)
+{
+	struct backend *b = data;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&b->mag.depot.lock, flags);
+	complete(&b->begun);
+	mdelay(AWAY_MS);
+	if (b->spill)
+		spill_depot(b);
+	raw_spin_unlock_irqrestore(&b->mag.depot.lock, flags);
+	return stay();
+}
+
+/* What was hidden below is there again. */
+static void show_all_below(struct backend *b)
+{
+	unsigned int i;
+
+	b->nr = 0;
+	for (i = 0; i < NR_OBJS; i++)
+		if (b->where[i] == BELOW)
+			b->stack[b->nr++] = &b->where[i];
+}
+
+static void xmag_test_holder_away(struct kunit *test)
+{
+	const struct away *away = test->param_value;
+	struct backend *b = start(test, SIZE, DEPOT);
+	unsigned int cpu = cpumask_first(cpu_online_mask);
+	struct task_struct *task;
+	u64 begun;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+	init_completion(&b->begun);
+	pin(test, cpu);
+	xmag_set_careful(&b->mag);
+	move_all_up(test, b);
+	b->spill = away->spill;
+	task = kthread_create(hold_depot, b, "xmag_test/away");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	kthread_bind(task, cpumask_next(cpu, cpu_online_mask));
+	if (away->past)
+		close(b);
+	wake_up_process(task);
+	wait_for_completion(&b->begun);
+	begun = ktime_get_ns();
+	KUNIT_EXPECT_NOT_NULL(test, take(b));
+	kunit_info(test, "waited %llu us\n", div_u64(ktime_get_ns() - begun, NSEC_PER_USEC));
+	if (away->past)
+		open(b);
+	kthread_stop(task);
+	show_all_below(b);
+	check_balance(test, b, 2 * SIZE + 1);
+}
+
 /* An operation that saw open magazines, and leads the fast path back too late. */
 static int lead_back_late(void *data)
 {
@@ -1046,6 +1143,7 @@ static struct kunit_case xmag_test_cases[] = {
 	KUNIT_CASE(xmag_test_own_cpu),
 	KUNIT_CASE(xmag_test_depot_locked),
 	KUNIT_CASE(xmag_test_careful),
+	KUNIT_CASE_PARAM(xmag_test_holder_away, away_gen_params),
 	KUNIT_CASE(xmag_test_fill),
 	KUNIT_CASE(xmag_test_hysteresis),
 	KUNIT_CASE(xmag_test_depot_full),

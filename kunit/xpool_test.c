@@ -1015,6 +1015,36 @@ static void test_hot_for_slabs(struct kunit *test)
 	expect_all_free(test, pool);
 }
 
+static atomic_t times_told;
+
+static void count_room(struct xclient *client)
+{
+	atomic_inc(&times_told);
+}
+
+/*
+ * Somebody sleeps until there is room. Expect him to be told of a block that is kept as
+ * it was freed, because he may have it, and when it goes back.
+ */
+static void test_hot_tells(struct kunit *test)
+{
+	struct xpool *pool = system_pool(test, 4 << 20);
+	struct xclient *client = list_first_entry(&pool->clients, struct xclient, node);
+
+	atomic_set(&times_told, 0);
+	client->room = count_room;
+	atomic_inc(&pool->nr_sleepers);
+	expect_hot_pair(test, pool, XBUDDY_MAX_ORDER);
+	irq_work_sync(&pool->tell_room);
+	KUNIT_EXPECT_EQ(test, atomic_read(&times_told), 1);
+	xpool_collect(pool, false);
+	irq_work_sync(&pool->tell_room);
+	KUNIT_EXPECT_GT(test, atomic_read(&times_told), 1);
+	atomic_dec(&pool->nr_sleepers);
+	client->room = NULL;
+	expect_all_free(test, pool);
+}
+
 /* aabb with the two halves freed, a and b: expect one kept, and both for a whole. */
 static void test_hot_for_larger(struct kunit *test)
 {
@@ -2622,6 +2652,7 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(test_hot_pair),
 	KUNIT_CASE(test_hot_for_other_orders),
 	KUNIT_CASE(test_hot_for_slabs),
+	KUNIT_CASE(test_hot_tells),
 	KUNIT_CASE(test_hot_for_larger),
 	KUNIT_CASE(test_hot_of_each_order),
 	KUNIT_CASE(test_free_at_once_in_row),
