@@ -458,6 +458,7 @@ int xpool_set_limits_locked(struct xpool *pool, const struct xpool_limits *limit
  * @pool: the pool
  * @max_pages: that it may have
  * @work: takes and gives back where others cannot
+ * @soon: queues @work
  * @one_at_a_time: held to take regions
  * @shrinker: the system's way of asking for memory
  * @not_before: when to ask the system again, in jiffies
@@ -474,6 +475,7 @@ struct xgrow {
 	struct xpool		*pool;
 	unsigned long		max_pages;
 	struct work_struct	work;
+	struct irq_work		soon;
 	struct mutex		one_at_a_time;	/* before a region is looked for */
 	struct shrinker		*shrinker;
 	unsigned long		not_before;

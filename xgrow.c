@@ -434,10 +434,16 @@ static bool may_free_to_system(void)
 	return in_task() && !irqs_disabled();
 }
 
+static void start_work(struct irq_work *soon)
+{
+	schedule_work(&container_of(soon, struct xgrow, soon)->work);
+}
+
+/* Any context: whoever frees may hold a lock of the scheduler, which a worker needs. */
 static void wake(struct xpool *pool)
 {
-	if (!in_nmi() && !READ_ONCE(pool->grow->stopped))
-		schedule_work(&pool->grow->work);
+	if (!READ_ONCE(pool->grow->stopped))
+		irq_work_queue(&pool->grow->soon);
 }
 
 /* After pages went out of use. Any context, no locks of the pool held. */
@@ -589,6 +595,7 @@ int xgrow_init(struct xpool *pool, unsigned long max_pages)
 	grow->not_before = jiffies;
 	mutex_init(&grow->one_at_a_time);
 	INIT_WORK(&grow->work, work);
+	init_irq_work(&grow->soon, start_work);
 	pool->metadata += sizeof(*grow);
 	pool->grow = grow;
 	return 0;
@@ -624,6 +631,7 @@ void xgrow_stop(struct xpool *pool)
 		return;
 	WRITE_ONCE(pool->grow->stopped, true);
 	xcompat_shrinker_free(pool->grow->shrinker);
+	irq_work_sync(&pool->grow->soon);
 	cancel_work_sync(&pool->grow->work);
 }
 

@@ -2498,7 +2498,10 @@ static void test_cache_of_regions(struct kunit *test)
 	expect_all_free(test, pool);
 }
 
-/* With interrupts off the system cannot be called: expect it done soon after. */
+/*
+ * With interrupts off, and a lock of the scheduler held, the system cannot be called,
+ * nor anybody be woken: expect it done soon after.
+ */
 static void test_cache_of_regions_atomic(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 8 * REGION);
@@ -2508,10 +2511,10 @@ static void test_cache_of_regions_atomic(struct kunit *test)
 
 	take_regions(test, pool, addr, 8);
 	KUNIT_EXPECT_EQ(test, limit_cache(pool, 2 * REGION_PAGES), 0);
-	local_irq_save(flags);
+	raw_spin_lock_irqsave(&current->pi_lock, flags);
 	for (i = 0; i < 8; i++)
 		xpool_free_addr(pool, addr[i], XBUDDY_MAX_ORDER);
-	local_irq_restore(flags);
+	raw_spin_unlock_irqrestore(&current->pi_lock, flags);
 	KUNIT_EXPECT_TRUE(test, wait_until(held_unused(pool) <= 2 * REGION_PAGES));
 	expect_balance(test, pool);
 	expect_all_free(test, pool);
