@@ -122,8 +122,15 @@ static __always_inline unsigned int object_nr(const struct xslab_check *check, u
 	return mul_u64_u64_shr(in, check->recip, 64);
 }
 
-static inline void *first_object(const struct xslab_cache *cache, const struct xpage *slab)
+static __always_inline void *first_object(const struct xslab_cache *cache,
+					  const struct xpage *slab)
 {
+	unsigned long in = (unsigned long)slab - (unsigned long)cache->near_pages;
+
+	/* One shift, as in slab_in(). */
+	if (likely(cache->near_bytes))
+		return (void *)cache->near_base + (in << (PAGE_SHIFT - XPAGE_SHIFT)) +
+		       cache->slack;
 	return (void *)xpool_addr(cache->pool, slab - cache->pages) + cache->slack;
 }
 
@@ -173,16 +180,19 @@ static __always_inline void set_ahead(struct xslab_cache *cache, struct xpage *s
 		list_entry(at, struct xpage, list)->ahead = slab;
 }
 
-static __always_inline void list_slab(struct xslab_cache *cache, struct xpage *slab,
-				      unsigned int to)
+/* Behind what a slab comes onto a list. */
+static __always_inline struct list_head *place_of(struct xslab_cache *cache,
+						  const struct xpage *slab, unsigned int to)
 {
 	struct list_head *list = &cache->lists[to];
 
 	/* An empty list is before or after any slab, and either will do. */
-	if (unlikely(to == XSLAB_FREE) && &slab->list > list->next)
-		list_add_tail(&slab->list, list);
-	else
-		list_add(&slab->list, list);
+	return unlikely(to == XSLAB_FREE) && &slab->list > list->next ? list->prev : list;
+}
+
+static __always_inline void count_slab(struct xslab_cache *cache, struct xpage *slab,
+				       unsigned int to)
+{
 	cache->nr[to]++;
 	cache->occupied |= BIT(to);
 	if (unlikely(to == XSLAB_FREE)) {
@@ -191,14 +201,25 @@ static __always_inline void list_slab(struct xslab_cache *cache, struct xpage *s
 	}
 }
 
-static __always_inline void unlist_slab(struct xslab_cache *cache, struct xpage *slab,
-					unsigned int from)
+static __always_inline void discount_slab(struct xslab_cache *cache, unsigned int from)
 {
-	list_del(&slab->list);
 	if (!--cache->nr[from])
 		cache->occupied &= ~BIT(from);
 	if (unlikely(from == XSLAB_FREE))
 		xpool_cached_count(cache->pool, -(1L << cache->order));
+}
+
+static inline void list_slab(struct xslab_cache *cache, struct xpage *slab, unsigned int to)
+{
+	list_add(&slab->list, place_of(cache, slab, to));
+	count_slab(cache, slab, to);
+}
+
+static inline void unlist_slab(struct xslab_cache *cache, struct xpage *slab,
+			       unsigned int from)
+{
+	list_del(&slab->list);
+	discount_slab(cache, from);
 }
 
 /* The slab has @is free objects now. */
@@ -212,8 +233,9 @@ static __always_inline void set_nr_free(struct xslab_cache *cache, struct xpage 
 	slab->nr_free = is;
 	cache->nr_free += (long)is - (long)was;
 	if (from != to) {
-		unlist_slab(cache, slab, from);
-		list_slab(cache, slab, to);
+		discount_slab(cache, from);
+		list_move(&slab->list, place_of(cache, slab, to));
+		count_slab(cache, slab, to);
 	}
 }
 
