@@ -36,8 +36,6 @@ struct fixture {
 	struct xpool		*pool;
 	struct xslab_cache	*caches[MAX_CACHES];
 	unsigned int		nr_caches;
-	void			*arrays[4];
-	unsigned int		nr_arrays;
 };
 
 static int collect_init(struct kunit *test)
@@ -68,13 +66,8 @@ static void end_pool(struct kunit *test)
 
 static void collect_exit(struct kunit *test)
 {
-	struct fixture *f = test->priv;
-
-	if (!f)
-		return;
-	end_pool(test);
-	while (f->nr_arrays)
-		kvfree(f->arrays[--f->nr_arrays]);
+	if (test->priv)
+		end_pool(test);
 }
 
 static struct fixture *with_pool(struct kunit *test, size_t size)
@@ -108,17 +101,6 @@ static struct xslab_cache *with_cache(struct kunit *test, size_t pool_size, size
 	with_pool(test, pool_size);
 	return add_cache(test, &(struct xslab_args){
 		.name = "test", .size = size, .flags = flags });
-}
-
-static void *room(struct kunit *test, size_t nr, size_t size)
-{
-	struct fixture *f = test->priv;
-	void *array = kvcalloc(nr, size, GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, array);
-	KUNIT_ASSERT_LT(test, f->nr_arrays, (unsigned int)ARRAY_SIZE(f->arrays));
-	f->arrays[f->nr_arrays++] = array;
-	return array;
 }
 
 static struct xslab_stats stats_of(struct xslab_cache *cache)
@@ -155,27 +137,6 @@ static struct xslab_stats check_books(struct kunit *test, struct xslab_cache *ca
 	KUNIT_ASSERT_EQ(test, s.errors, 0ULL);
 	KUNIT_ASSERT_EQ(test, s.allocs, s.frees + s.live);
 	return s;
-}
-
-static void take(struct kunit *test, struct xslab_cache *cache, void **objs, size_t nr)
-{
-	size_t i;
-
-	for (i = 0; i < nr; i++) {
-		objs[i] = xslab_cache_alloc(cache, GFP_ATOMIC);
-		if (!objs[i])
-			KUNIT_ASSERT_TRUE_MSG(test, false, "no object %zu", i);
-	}
-}
-
-static void give(struct kunit *test, struct xslab_cache *cache, void **objs, size_t nr)
-{
-	int err = 0;
-	size_t i;
-
-	for (i = 0; i < nr; i++)
-		err |= xslab_cache_free(cache, objs[i]);
-	KUNIT_ASSERT_EQ(test, err, 0);
 }
 
 /* All that there are; returns how many. */
@@ -330,7 +291,7 @@ static int fill_magazines(void *data)
 static void xcollect_test_other_cpu(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
-	void **objs = room(test, 4000, sizeof(*objs));
+	void **objs = xtest_room(test, 4000, sizeof(*objs));
 	struct crew crew = { };
 	struct xslab_stats s;
 	unsigned long pages;
@@ -340,8 +301,8 @@ static void xcollect_test_other_cpu(struct kunit *test)
 	hire(test, &crew, fill_magazines, cache, false);
 	while (!READ_ONCE(crew.hands[0].done) || stats_of(cache).live)
 		usleep_range(100, 1000);
-	take(test, cache, objs, 4000);
-	give(test, cache, objs, 4000);
+	xtest_take(test, cache, objs, 4000, GFP_ATOMIC);
+	xtest_give(test, cache, objs, 4000);
 	s = check_books(test, cache, 0);
 	KUNIT_EXPECT_GT(test, s.depot, 0ULL);
 	KUNIT_EXPECT_GT(test, s.slabs_free, 0ULL);
@@ -403,15 +364,15 @@ static void take_pattern(struct kunit *test, struct pattern *p, unsigned int eve
 {
 	unsigned int i, nr = every ? 0 : LARGE_NR;
 
-	take(test, p->large, p->larges, nr);
+	xtest_take(test, p->large, p->larges, nr, GFP_ATOMIC);
 	for (i = 0; i < SMALL_NR; i++) {
 		if (every && i % every == 0 && nr < LARGE_NR) {
-			take(test, p->large, p->larges + nr, 1);
+			xtest_take(test, p->large, p->larges + nr, 1, GFP_ATOMIC);
 			nr++;
 		}
-		take(test, p->small, p->smalls + i, 1);
+		xtest_take(test, p->small, p->smalls + i, 1, GFP_ATOMIC);
 	}
-	take(test, p->large, p->larges + nr, LARGE_NR - nr);
+	xtest_take(test, p->large, p->larges + nr, LARGE_NR - nr, GFP_ATOMIC);
 }
 
 /* Returns the free blocks of the largest order after the small ones were collected. */
@@ -425,7 +386,7 @@ static u64 run_pattern(struct kunit *test, struct pattern *p, unsigned int every
 	p->large = add_cache(test, &(struct xslab_args){ .name = "large", .size = LARGE_SIZE });
 	p->small = add_cache(test, &(struct xslab_args){ .name = "small", .size = SMALL_SIZE });
 	take_pattern(test, p, every);
-	give(test, p->small, p->smalls, SMALL_NR);
+	xtest_give(test, p->small, p->smalls, SMALL_NR);
 	xslab_cache_collect(p->small, true);
 	xslab_cache_collect(p->large, true);
 
@@ -442,7 +403,7 @@ static u64 run_pattern(struct kunit *test, struct pattern *p, unsigned int every
 	else
 		kunit_info(test, "row 4 sequential: %llu pages, %llu order-10 blocks free\n",
 			   stats.slabs, stats.free_blocks[XBUDDY_MAX_ORDER]);
-	give(test, p->large, p->larges, LARGE_NR);
+	xtest_give(test, p->large, p->larges, LARGE_NR);
 	end_pool(test);
 	return stats.free_blocks[XBUDDY_MAX_ORDER];
 }
@@ -460,8 +421,8 @@ static void xcollect_test_interleaved(struct kunit *test)
 {
 	static const unsigned int everys[] = { 400, 500 };
 	struct pattern p = {
-		.larges = room(test, LARGE_NR, sizeof(void *)),
-		.smalls = room(test, SMALL_NR, sizeof(void *)),
+		.larges = xtest_room(test, LARGE_NR, sizeof(void *)),
+		.smalls = xtest_room(test, SMALL_NR, sizeof(void *)),
 	};
 	u64 sequential, blocks, spread = 0;
 	unsigned int i;
@@ -484,11 +445,11 @@ static void xcollect_test_interleaved(struct kunit *test)
 static void xcollect_test_last_pins_one(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, ALIGN(PIN_NR * 112UL, 4UL << 20), 100, 0);
-	void **objs = room(test, PIN_NR, sizeof(*objs));
+	void **objs = xtest_room(test, PIN_NR, sizeof(*objs));
 	struct xslab_stats s;
 
-	take(test, cache, objs, PIN_NR);
-	give(test, cache, objs, PIN_NR - 1);
+	xtest_take(test, cache, objs, PIN_NR, GFP_ATOMIC);
+	xtest_give(test, cache, objs, PIN_NR - 1);
 	s = check_books(test, cache, 1);
 	KUNIT_EXPECT_GE(test, s.slabs, slabs_for(&s, PIN_NR));
 	xslab_cache_collect(cache, true);
@@ -497,7 +458,7 @@ static void xcollect_test_last_pins_one(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, 1ULL << s.slab_order);
 	kunit_info(test, "row 20: %u objects of 100 bytes, all freed but the last: %llu slab\n",
 		   PIN_NR, s.slabs);
-	give(test, cache, objs + PIN_NR - 1, 1);
+	xtest_give(test, cache, objs + PIN_NR - 1, 1);
 }
 
 #define RING_HANDS	4U
@@ -577,7 +538,7 @@ static int go_round(void *data)
 static void run_ring(struct kunit *test, void (*pass)(struct ring *ring, void **objs),
 		     const char *how)
 {
-	struct ring *ring = room(test, 1, sizeof(*ring));
+	struct ring *ring = xtest_room(test, 1, sizeof(*ring));
 	struct crew crew = { };
 	struct xslab_stats s;
 	u64 bytes, bound;
@@ -586,7 +547,7 @@ static void run_ring(struct kunit *test, void (*pass)(struct ring *ring, void **
 	ring->cache = with_cache(test, 16 << 20, 64, 0);
 	ring->rounds = xtest_param(rounds);
 	ring->pass = pass;
-	take(test, ring->cache, &ring->objs[0][0], RING_OBJS);
+	xtest_take(test, ring->cache, &ring->objs[0][0], RING_OBJS, GFP_ATOMIC);
 	for (i = 0; i < RING_HANDS; i++)
 		hire(test, &crew, go_round, ring, true);
 	for (i = 0; i < RING_HANDS; i++)
@@ -603,7 +564,7 @@ static void run_ring(struct kunit *test, void (*pass)(struct ring *ring, void **
 	kunit_info(test, "row 21, %s: %lu rounds, peak %llu bytes for %u live, allowed %llu\n",
 		   how, ring->rounds, bytes, RING_OBJS * 64, bound);
 	KUNIT_EXPECT_LE(test, bytes, bound);
-	give(test, ring->cache, &ring->objs[0][0], RING_OBJS);
+	xtest_give(test, ring->cache, &ring->objs[0][0], RING_OBJS);
 	end_pool(test);
 }
 
@@ -627,18 +588,18 @@ static void xcollect_test_placement(struct kunit *test)
 	small = add_cache(test, &(struct xslab_args){ .name = "small", .size = 4096 });
 	large = add_cache(test, &(struct xslab_args){ .name = "large", .size = LARGE_SIZE });
 	KUNIT_ASSERT_EQ(test, set_limits(large, ULONG_MAX, 16), 0);
-	take(test, small, &low, 1);
-	take(test, large, objs, 3);
+	xtest_take(test, small, &low, 1, GFP_ATOMIC);
+	xtest_take(test, large, objs, 3, GFP_ATOMIC);
 	KUNIT_EXPECT_LT(test, (unsigned long)low, (unsigned long)objs[2]);
 	KUNIT_EXPECT_PTR_EQ(test, objs[1] + (8 << PAGE_SHIFT), objs[0]);
 	KUNIT_EXPECT_PTR_EQ(test, objs[2] + (8 << PAGE_SHIFT), objs[1]);
-	give(test, large, objs + 1, 1);
-	give(test, large, objs, 1);
-	take(test, large, again, 2);
+	xtest_give(test, large, objs + 1, 1);
+	xtest_give(test, large, objs, 1);
+	xtest_take(test, large, again, 2, GFP_ATOMIC);
 	KUNIT_EXPECT_PTR_EQ(test, again[0], objs[1]);
 	KUNIT_EXPECT_PTR_EQ(test, again[1], objs[0]);
-	give(test, large, objs, 3);
-	give(test, small, &low, 1);
+	xtest_give(test, large, objs, 3);
+	xtest_give(test, small, &low, 1);
 }
 
 /*
@@ -658,7 +619,7 @@ static unsigned long held_by_magazines(struct xslab_cache *cache, unsigned int d
 static void xcollect_test_hard_limit(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
-	void **objs = room(test, 4000, sizeof(*objs));
+	void **objs = xtest_room(test, 4000, sizeof(*objs));
 	struct xslab_stats s = stats_of(cache);
 	struct xslab_limits limits;
 	size_t nr, most = 10 * s.objects_per_slab;
@@ -685,7 +646,7 @@ static void xcollect_test_hard_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, limits.hard, pages + (2UL << s.slab_order) - 1);
 	nr += take_all(cache, objs + nr, 4000 - nr);
 	KUNIT_EXPECT_EQ(test, nr, most + s.objects_per_slab);
-	give(test, cache, objs, nr);
+	xtest_give(test, cache, objs, nr);
 	KUNIT_ASSERT_EQ(test, set_limits(cache, 0, ULONG_MAX), 0);
 	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, 0ULL);
 	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(cache, GFP_KERNEL));
@@ -695,12 +656,12 @@ static void xcollect_test_hard_limit(struct kunit *test)
 static void xcollect_test_hard_limit_busy(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
-	void **objs = room(test, 1000, sizeof(*objs));
+	void **objs = xtest_room(test, 1000, sizeof(*objs));
 	struct xslab_limits limits;
 	struct xslab_stats s;
 	u64 pages;
 
-	take(test, cache, objs, 1000);
+	xtest_take(test, cache, objs, 1000, GFP_ATOMIC);
 	s = stats_of(cache);
 	pages = slabs_for(&s, 1000) << s.slab_order;
 	KUNIT_EXPECT_EQ(test, set_limits(cache, pages - 1, 0), -EBUSY);
@@ -708,11 +669,11 @@ static void xcollect_test_hard_limit_busy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, limits.hard, ULONG_MAX);
 	KUNIT_EXPECT_EQ(test, limits.cache, ULONG_MAX);
 	/* What is merely kept does not count: 1 live object and 999 that are free. */
-	give(test, cache, objs + 1, 999);
+	xtest_give(test, cache, objs + 1, 999);
 	KUNIT_EXPECT_EQ(test, set_limits(cache, 1UL << s.slab_order, ULONG_MAX), 0);
 	s = check_books(test, cache, 1);
 	KUNIT_EXPECT_EQ(test, s.slabs, 1ULL);
-	give(test, cache, objs, 1);
+	xtest_give(test, cache, objs, 1);
 }
 
 /*
@@ -722,7 +683,7 @@ static void xcollect_test_hard_limit_busy(struct kunit *test)
 static void xcollect_test_cache_limit(struct kunit *test)
 {
 	const unsigned int nr = 4000, depot = 4;
-	void **objs = room(test, nr, sizeof(*objs));
+	void **objs = xtest_room(test, nr, sizeof(*objs));
 	struct xslab_cache *cache;
 	unsigned long held, slab;
 	struct xslab_stats s;
@@ -734,8 +695,8 @@ static void xcollect_test_cache_limit(struct kunit *test)
 	slab = 1UL << stats_of(cache).slab_order;
 	held = held_by_magazines(cache, depot);
 
-	take(test, cache, objs, nr);
-	give(test, cache, objs, nr);
+	xtest_take(test, cache, objs, nr, GFP_ATOMIC);
+	xtest_give(test, cache, objs, nr);
 	s = check_books(test, cache, 0);
 	KUNIT_EXPECT_GT(test, s.empty_pages, (u64)5 * slab);
 	KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, held + 5 * slab), 0);
@@ -748,17 +709,17 @@ static void xcollect_test_cache_limit(struct kunit *test)
 		s = check_books(test, cache, 0);
 		KUNIT_EXPECT_EQ(test, s.magazines + s.depot, 0ULL);
 		KUNIT_EXPECT_EQ(test, s.slabs * slab, (u64)left * slab);
-		take(test, cache, objs, nr);
+		xtest_take(test, cache, objs, nr, GFP_ATOMIC);
 		check_books(test, cache, nr);
-		give(test, cache, objs, nr / 2);
+		xtest_give(test, cache, objs, nr / 2);
 		xslab_cache_free_bulk(cache, nr - nr / 2, objs + nr / 2);
 		s = check_books(test, cache, 0);
 		KUNIT_EXPECT_EQ(test, s.slabs, (u64)left);
 		KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, (u64)left * slab);
 	}
 	KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, held), 0);
-	take(test, cache, objs, 1);
-	give(test, cache, objs, 1);
+	xtest_take(test, cache, objs, 1, GFP_ATOMIC);
+	xtest_give(test, cache, objs, 1);
 	s = check_books(test, cache, 0);
 	KUNIT_EXPECT_GT(test, s.magazines, 0ULL);
 	KUNIT_EXPECT_EQ(test, s.empty_pages, 0ULL);
@@ -768,7 +729,7 @@ static void xcollect_test_cache_limit(struct kunit *test)
 static void xcollect_test_limit_and_reserve(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
-	void **objs = room(test, 1000, sizeof(*objs));
+	void **objs = xtest_room(test, 1000, sizeof(*objs));
 	struct xslab_stats s;
 
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, 500), 0);
@@ -776,8 +737,8 @@ static void xcollect_test_limit_and_reserve(struct kunit *test)
 	s = check_books(test, cache, 0);
 	KUNIT_EXPECT_GE(test, s.slab_free, s.reserved);
 	KUNIT_EXPECT_GE(test, s.reserved, 500ULL);
-	take(test, cache, objs, 1000);
-	give(test, cache, objs, 1000);
+	xtest_take(test, cache, objs, 1000, GFP_ATOMIC);
+	xtest_give(test, cache, objs, 1000);
 	s = check_books(test, cache, 0);
 	KUNIT_EXPECT_GE(test, s.slab_free, s.reserved);
 	KUNIT_EXPECT_LT(test, s.slab_free, s.reserved + s.objects_per_slab);
@@ -854,8 +815,8 @@ static void xcollect_test_reserve(struct kunit *test)
 	struct xslab_cache *cache = with_cache(test, 4 << 20, 200, 0);
 	struct xslab_cache *greedy = add_cache(test, &(struct xslab_args){
 		.name = "greedy", .size = 1000 });
-	void **objs = room(test, RESERVE, sizeof(*objs));
-	void **all = room(test, 5000, sizeof(*all));
+	void **objs = xtest_room(test, RESERVE, sizeof(*objs));
+	void **all = xtest_room(test, 5000, sizeof(*all));
 	struct crew crew = { };
 	unsigned int turn;
 	u64 gets, asked = 0;
@@ -870,13 +831,13 @@ static void xcollect_test_reserve(struct kunit *test)
 		while (!READ_ONCE(crew.hands[0].done) || !READ_ONCE(crew.hands[1].done))
 			usleep_range(100, 1000);
 		gets = pool_stats_of(test).gets;
-		take(test, cache, objs, RESERVE);
+		xtest_take(test, cache, objs, RESERVE, GFP_ATOMIC);
 		KUNIT_EXPECT_EQ(test, pool_stats_of(test).gets, gets);
 		asked += pool_stats_of(test).gets - gets;
 		dismiss(test, &crew);
 		check_books(test, cache, RESERVE);
-		give(test, cache, objs, RESERVE);
-		give(test, greedy, all, nr);
+		xtest_give(test, cache, objs, RESERVE);
+		xtest_give(test, greedy, all, nr);
 		KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
 		xslab_cache_collect(cache, true);
 		KUNIT_EXPECT_EQ(test, stats_of(cache).slabs, 0ULL);
@@ -955,8 +916,8 @@ static size_t full_cache(struct kunit *test, struct queue *queue, void **objs)
  */
 static void xcollect_test_wait_in_order(struct kunit *test)
 {
-	void **objs = room(test, 256, sizeof(*objs));
-	struct queue *queue = room(test, 1, sizeof(*queue));
+	void **objs = xtest_room(test, 256, sizeof(*objs));
+	struct queue *queue = xtest_room(test, 1, sizeof(*queue));
 	size_t nr = full_cache(test, queue, objs);
 	struct crew crew = { };
 	unsigned int i;
@@ -964,7 +925,7 @@ static void xcollect_test_wait_in_order(struct kunit *test)
 	line_up(test, &crew, queue, MAX_CREW);
 	check_books(test, queue->cache, nr);
 	for (i = 0; i < MAX_CREW; i++) {
-		give(test, queue->cache, objs + i, 1);
+		xtest_give(test, queue->cache, objs + i, 1);
 		KUNIT_EXPECT_NULL(test, xslab_cache_alloc(queue->cache, GFP_ATOMIC));
 		KUNIT_ASSERT_TRUE(test, soon(&queue->served, i + 1, 10000));
 		KUNIT_EXPECT_EQ(test, queue->place[i], i + 1);
@@ -972,16 +933,16 @@ static void xcollect_test_wait_in_order(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, stats_of(queue->cache).waiters, 0ULL);
 	dismiss(test, &crew);
 	check_books(test, queue->cache, nr);
-	give(test, queue->cache, queue->objs, MAX_CREW);
-	give(test, queue->cache, objs + MAX_CREW, nr - MAX_CREW);
+	xtest_give(test, queue->cache, queue->objs, MAX_CREW);
+	xtest_give(test, queue->cache, objs + MAX_CREW, nr - MAX_CREW);
 	KUNIT_EXPECT_GT(test, check_books(test, queue->cache, 0).magazines, 0ULL);
 }
 
 /* Expect NULL at once where the cache or the caller does not say that it may wait. */
 static void xcollect_test_no_wait(struct kunit *test)
 {
-	void **objs = room(test, 256, sizeof(*objs));
-	struct queue *queue = room(test, 1, sizeof(*queue));
+	void **objs = xtest_room(test, 256, sizeof(*objs));
+	struct queue *queue = xtest_room(test, 1, sizeof(*queue));
 	size_t nr = full_cache(test, queue, objs);
 	struct xslab_cache *other = add_cache(test, &(struct xslab_args){
 		.name = "other", .size = WAIT_SIZE });
@@ -992,14 +953,14 @@ static void xcollect_test_no_wait(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, set_limits(other, 0, ULONG_MAX), 0);
 	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(other, GFP_KERNEL));
 	KUNIT_EXPECT_EQ(test, stats_of(other).failures, 1ULL);
-	give(test, queue->cache, objs, nr);
+	xtest_give(test, queue->cache, objs, nr);
 }
 
 /* Expect the one in the middle to go when it is killed, and the others to stay. */
 static void xcollect_test_wait_killed(struct kunit *test)
 {
-	void **objs = room(test, 256, sizeof(*objs));
-	struct queue *queue = room(test, 1, sizeof(*queue));
+	void **objs = xtest_room(test, 256, sizeof(*objs));
+	struct queue *queue = xtest_room(test, 1, sizeof(*queue));
 	size_t nr = full_cache(test, queue, objs);
 	struct crew crew = { };
 
@@ -1013,9 +974,9 @@ static void xcollect_test_wait_killed(struct kunit *test)
 	xslab_cache_free_bulk(queue->cache, 2, objs);
 	KUNIT_ASSERT_TRUE(test, soon(&queue->served, 2, 10000));
 	dismiss(test, &crew);
-	give(test, queue->cache, queue->objs, 1);
-	give(test, queue->cache, queue->objs + 2, 1);
-	give(test, queue->cache, objs + 2, nr - 2);
+	xtest_give(test, queue->cache, queue->objs, 1);
+	xtest_give(test, queue->cache, queue->objs + 2, 1);
+	xtest_give(test, queue->cache, objs + 2, nr - 2);
 	KUNIT_EXPECT_EQ(test, stats_of(queue->cache).live, 0ULL);
 }
 
@@ -1045,7 +1006,7 @@ static void let_go_slabs(struct kunit *test, void *what)
 {
 	struct greedy *greedy = what;
 
-	give(test, greedy->cache, greedy->objs, greedy->nr);
+	xtest_give(test, greedy->cache, greedy->objs, greedy->nr);
 	xslab_cache_collect(greedy->cache, true);
 }
 
@@ -1060,8 +1021,8 @@ static void raise_limit(struct kunit *test, void *what)
  */
 static void xcollect_test_wait_for_pages(struct kunit *test)
 {
-	struct queue *queue = room(test, 1, sizeof(*queue));
-	struct greedy greedy = { .objs = room(test, 5000, sizeof(void *)) };
+	struct queue *queue = xtest_room(test, 1, sizeof(*queue));
+	struct greedy greedy = { .objs = xtest_room(test, 5000, sizeof(void *)) };
 	s64 slabs = 1000, limit = 1000;
 	unsigned int turn;
 
@@ -1070,11 +1031,11 @@ static void xcollect_test_wait_for_pages(struct kunit *test)
 	for (turn = 0; turn < 5; turn++) {
 		greedy.nr = take_all(greedy.cache, greedy.objs, 5000);
 		slabs = min(slabs, time_to_serve(test, queue, let_go_slabs, &greedy));
-		give(test, queue->cache, queue->objs, 1);
+		xtest_give(test, queue->cache, queue->objs, 1);
 		xslab_cache_collect(queue->cache, true);
 		KUNIT_ASSERT_EQ(test, set_limits(queue->cache, 0, ULONG_MAX), 0);
 		limit = min(limit, time_to_serve(test, queue, raise_limit, queue->cache));
-		give(test, queue->cache, queue->objs, 1);
+		xtest_give(test, queue->cache, queue->objs, 1);
 		xslab_cache_collect(queue->cache, true);
 	}
 	KUNIT_EXPECT_LT(test, slabs, (s64)60);
@@ -1111,8 +1072,8 @@ static int share(void *data)
 /* More tasks than objects, while the cache is collected. Expect all to get their share. */
 static void xcollect_test_wait_while_busy(struct kunit *test)
 {
-	void **objs = room(test, 256, sizeof(*objs));
-	struct queue *queue = room(test, 1, sizeof(*queue));
+	void **objs = xtest_room(test, 256, sizeof(*objs));
+	struct queue *queue = xtest_room(test, 1, sizeof(*queue));
 	size_t nr = full_cache(test, queue, objs), left = MAX_CREW / 2;
 	unsigned long done, turns = 0, least = ULONG_MAX;
 	struct crew crew = { };
@@ -1122,7 +1083,7 @@ static void xcollect_test_wait_while_busy(struct kunit *test)
 	memset(objs[nr - 1], 0, WAIT_SIZE);
 	for (i = 0; i < left; i++) {
 		memset(objs[i], 0, WAIT_SIZE);
-		give(test, queue->cache, objs + i, 1);
+		xtest_give(test, queue->cache, objs + i, 1);
 	}
 	for (i = 0; i < MAX_CREW; i++)
 		hire(test, &crew, share, queue->cache, true);
@@ -1137,7 +1098,7 @@ static void xcollect_test_wait_while_busy(struct kunit *test)
 	done = dismiss(test, &crew);
 	check_books(test, queue->cache, nr - left);
 	KUNIT_EXPECT_EQ(test, stats_of(queue->cache).waiters, 0ULL);
-	give(test, queue->cache, objs + left, nr - left);
+	xtest_give(test, queue->cache, objs + left, nr - left);
 	kunit_info(test, "%lu allocations by %d tasks of %zu objects, at least %lu each, %lu collects\n",
 		   done, MAX_CREW, left, least, turns);
 }
@@ -1157,6 +1118,7 @@ struct mover {
 	spinlock_t		lock;		/* of the table, and of what is counted */
 	void			**table;
 	unsigned int		nr;
+	u64			live;		/* entries in use */
 	unsigned long		asked, moved, unknown;
 	unsigned int		refuse_every;	/* 0: never */
 	bool			free_asked;
@@ -1197,6 +1159,7 @@ static enum xslab_move move_entry(struct mover *mover, void *old, void *new, siz
 		return XSLAB_KEPT;
 	if (mover->free_asked) {
 		mover->table[nr] = NULL;
+		mover->live--;
 		return XSLAB_GONE;
 	}
 	memcpy(new, old, size);
@@ -1220,34 +1183,36 @@ static enum xslab_move move(void *arg, void *old, void *new, size_t size)
 	return answer;
 }
 
-/* Objects of which one in 40 stays; returns how many live. */
-static u64 scatter(struct kunit *test, struct mover *mover, unsigned int nr, size_t size)
+/* Objects of which one in 40 stays. */
+static struct mover *scatter(struct kunit *test, unsigned int nr, size_t size)
 {
+	struct mover *mover = xtest_room(test, 1, sizeof(*mover));
 	unsigned int i;
-	u64 live = 0;
 
 	spin_lock_init(&mover->lock);
 	mover->nr = nr;
-	mover->table = room(test, nr, sizeof(void *));
+	mover->table = xtest_room(test, nr, sizeof(void *));
 	mover->cache = with_cache(test, ALIGN(nr * size / 7 * 8 + (4UL << 20), 4UL << 20), size, 0);
 	KUNIT_ASSERT_EQ(test, xslab_cache_set_move(mover->cache, move, mover), 0);
-	take(test, mover->cache, mover->table, nr);
+	xtest_take(test, mover->cache, mover->table, nr, GFP_ATOMIC);
 	for (i = 0; i < nr; i++)
 		write_entry(mover->table[i], i);
 	for (i = 0; i < nr; i++) {
 		if (i % MOVE_KEEP == 0) {
-			live++;
+			mover->live++;
 			continue;
 		}
-		give(test, mover->cache, mover->table + i, 1);
+		xtest_give(test, mover->cache, mover->table + i, 1);
 		mover->table[i] = NULL;
 	}
-	check_books(test, mover->cache, live);
-	return live;
+	check_books(test, mover->cache, mover->live);
+	return mover;
 }
 
-static void check_table(struct kunit *test, struct mover *mover, u64 live)
+/* Expect the books and the table to be right. */
+static struct xslab_stats check_table(struct kunit *test, struct mover *mover)
 {
+	u64 live = mover->live;
 	unsigned int i;
 
 	for (i = 0; i < mover->nr; i++)
@@ -1257,6 +1222,13 @@ static void check_table(struct kunit *test, struct mover *mover, u64 live)
 		}
 	KUNIT_EXPECT_EQ(test, live, 0ULL);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&mover->wrong), 0L);
+	return check_books(test, mover->cache, mover->live);
+}
+
+static struct xslab_stats move_all(struct kunit *test, struct mover *mover)
+{
+	xslab_cache_collect(mover->cache, true);
+	return check_table(test, mover);
 }
 
 static void free_table(struct kunit *test, struct mover *mover)
@@ -1265,29 +1237,26 @@ static void free_table(struct kunit *test, struct mover *mover)
 
 	for (i = 0; i < mover->nr; i++)
 		if (mover->table[i])
-			give(test, mover->cache, mover->table + i, 1);
+			xtest_give(test, mover->cache, mover->table + i, 1);
 	check_books(test, mover->cache, 0);
 }
 
 static void check_packs(struct kunit *test, unsigned int nr, size_t size)
 {
-	struct mover *mover = room(test, 1, sizeof(*mover));
-	u64 live = scatter(test, mover, nr, size), before;
+	struct mover *mover = scatter(test, nr, size);
 	struct xslab_stats s;
+	u64 before;
 
 	KUNIT_ASSERT_EQ(test, xslab_cache_set_move(mover->cache, NULL, NULL), 0);
-	xslab_cache_collect(mover->cache, true);
-	before = check_books(test, mover->cache, live).slabs;
+	before = move_all(test, mover).slabs;
 	KUNIT_ASSERT_EQ(test, xslab_cache_set_move(mover->cache, move, mover), 0);
-	xslab_cache_collect(mover->cache, true);
-	s = check_books(test, mover->cache, live);
+	s = move_all(test, mover);
 	KUNIT_EXPECT_GT(test, before, s.slabs);
-	KUNIT_EXPECT_EQ(test, s.slabs, slabs_for(&s, live));
+	KUNIT_EXPECT_EQ(test, s.slabs, slabs_for(&s, mover->live));
 	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, s.slabs << s.slab_order);
 	KUNIT_EXPECT_EQ(test, mover->asked, mover->moved);
-	check_table(test, mover, live);
 	kunit_info(test, "row 24: %llu of %u objects of %zu bytes live: %llu slabs, after moves %llu of %llu needed\n",
-		   live, nr, size, before, s.slabs, slabs_for(&s, live));
+		   mover->live, nr, size, before, s.slabs, slabs_for(&s, mover->live));
 	/* There is nothing more to be had, so nobody is asked. */
 	mover->asked = 0;
 	KUNIT_EXPECT_EQ(test, xslab_cache_collect(mover->cache, true), 0UL);
@@ -1306,41 +1275,36 @@ static void xcollect_test_move(struct kunit *test)
 /* Some do not go. Expect no more slabs to stay than they are in, and those of the rest. */
 static void xcollect_test_move_refused(struct kunit *test)
 {
-	struct mover *mover = room(test, 1, sizeof(*mover));
-	u64 live = scatter(test, mover, 10000, 256), stuck;
+	struct mover *mover = scatter(test, 10000, 256);
 	struct xslab_stats s;
+	u64 stuck;
 
 	mover->refuse_every = 10;
-	stuck = DIV_ROUND_UP_ULL(live, mover->refuse_every);
-	xslab_cache_collect(mover->cache, true);
-	s = check_books(test, mover->cache, live);
+	stuck = DIV_ROUND_UP_ULL(mover->live, mover->refuse_every);
+	s = move_all(test, mover);
 	KUNIT_EXPECT_GT(test, mover->moved, 0UL);
-	KUNIT_EXPECT_LE(test, s.slabs, stuck + slabs_for(&s, live - stuck));
-	check_table(test, mover, live);
+	KUNIT_EXPECT_LE(test, s.slabs, stuck + slabs_for(&s, mover->live - stuck));
 	mover->refuse_every = 1;
 	mover->moved = 0;
-	xslab_cache_collect(mover->cache, true);
+	move_all(test, mover);
 	KUNIT_EXPECT_EQ(test, mover->moved, 0UL);
-	check_books(test, mover->cache, live);
 	mover->refuse_every = 0;
-	xslab_cache_collect(mover->cache, true);
-	s = check_books(test, mover->cache, live);
-	KUNIT_EXPECT_EQ(test, s.slabs, slabs_for(&s, live));
-	check_table(test, mover, live);
+	s = move_all(test, mover);
+	KUNIT_EXPECT_EQ(test, s.slabs, slabs_for(&s, mover->live));
 	free_table(test, mover);
 }
 
 /* Each is freed while it is asked about. Expect its slab to come free all the same. */
 static void xcollect_test_move_gone(struct kunit *test)
 {
-	struct mover *mover = room(test, 1, sizeof(*mover));
-	u64 live = scatter(test, mover, 10000, 256);
+	struct mover *mover = scatter(test, 10000, 256);
+	u64 before = mover->live;
 	struct xslab_stats s;
 
 	mover->free_asked = true;
-	xslab_cache_collect(mover->cache, true);
-	s = check_books(test, mover->cache, live - mover->asked);
+	s = move_all(test, mover);
 	KUNIT_EXPECT_GT(test, mover->asked, 0UL);
+	KUNIT_EXPECT_EQ(test, s.live, before - mover->asked);
 	KUNIT_EXPECT_EQ(test, s.slabs, slabs_for(&s, s.live));
 	free_table(test, mover);
 }
@@ -1348,8 +1312,7 @@ static void xcollect_test_move_gone(struct kunit *test)
 /* Objects that the client has, and says it does not know. Expect them left alone. */
 static void xcollect_test_move_unknown(struct kunit *test)
 {
-	struct mover *mover = room(test, 1, sizeof(*mover));
-	u64 live = scatter(test, mover, 10000, 256);
+	struct mover *mover = scatter(test, 10000, 256);
 	unsigned int nr = mover->nr;
 
 	mover->nr = 0;
@@ -1357,24 +1320,20 @@ static void xcollect_test_move_unknown(struct kunit *test)
 	mover->nr = nr;
 	KUNIT_EXPECT_EQ(test, mover->asked, mover->unknown);
 	KUNIT_EXPECT_GT(test, mover->unknown, 0UL);
-	check_books(test, mover->cache, live);
-	check_table(test, mover, live);
+	check_table(test, mover);
 	free_table(test, mover);
 }
 
 /* A reserve stays whole while objects move. */
 static void xcollect_test_move_and_reserve(struct kunit *test)
 {
-	struct mover *mover = room(test, 1, sizeof(*mover));
-	u64 live = scatter(test, mover, 10000, 256);
+	struct mover *mover = scatter(test, 10000, 256);
 	struct xslab_stats s;
 
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(mover->cache, 2000), 0);
-	xslab_cache_collect(mover->cache, true);
-	s = check_books(test, mover->cache, live);
+	s = move_all(test, mover);
 	KUNIT_EXPECT_GE(test, s.slab_free, s.reserved);
 	KUNIT_EXPECT_LT(test, s.slab_free, s.reserved + s.objects_per_slab);
-	check_table(test, mover, live);
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(mover->cache, 0), 0);
 	free_table(test, mover);
 }
@@ -1417,14 +1376,13 @@ static int churn_table(void *data)
  */
 static void xcollect_test_move_while_busy(struct kunit *test)
 {
-	struct mover *mover = room(test, 1, sizeof(*mover));
+	struct mover *mover = scatter(test, 5000, 256);
 	ktime_t end = ktime_add_ms(ktime_get(), 2 * RUN_MS);
 	struct crew crew = { };
 	unsigned long done, turns = 0;
-	u64 live = 0;
+	struct xslab_stats s;
 	unsigned int i;
 
-	scatter(test, mover, 5000, 256);
 	for (i = 0; i < min(num_online_cpus(), 4U); i++)
 		hire(test, &crew, churn_table, mover, true);
 	while (ktime_before(ktime_get(), end) || turns < 5) {
@@ -1434,18 +1392,15 @@ static void xcollect_test_move_while_busy(struct kunit *test)
 		usleep_range(1000, 3000);
 	}
 	done = dismiss(test, &crew);
+	mover->live = 0;
 	for (i = 0; i < mover->nr; i++)
-		live += !!mover->table[i];
-	check_books(test, mover->cache, live);
-	check_table(test, mover, live);
+		mover->live += !!mover->table[i];
+	check_table(test, mover);
 	KUNIT_EXPECT_GT(test, mover->moved, 0UL);
 	kunit_info(test, "%lu changes, %lu collects, %lu asked, %lu moved, %lu unknown\n",
 		   done, turns, mover->asked, mover->moved, mover->unknown);
-	xslab_cache_collect(mover->cache, true);
-	KUNIT_EXPECT_EQ(test, stats_of(mover->cache).slabs,
-			slabs_for(&(struct xslab_stats){
-				.objects_per_slab = stats_of(mover->cache).objects_per_slab },
-				live));
+	s = move_all(test, mover);
+	KUNIT_EXPECT_EQ(test, s.slabs, slabs_for(&s, mover->live));
 	free_table(test, mover);
 }
 
@@ -1484,7 +1439,7 @@ static void xcollect_test_pool_reserve(struct kunit *test)
 	struct xslab_cache *cache = with_cache(test, 4 << 20, PAGE_SIZE, 0);
 	struct xslab_cache *promised = add_cache(test, &(struct xslab_args){
 		.name = "promised", .size = PAGE_SIZE });
-	void **objs = room(test, 1025, sizeof(*objs));
+	void **objs = xtest_room(test, 1025, sizeof(*objs));
 	size_t nr, more;
 
 	KUNIT_ASSERT_EQ(test, stats_of(cache).slab_order, 3ULL);
@@ -1504,7 +1459,7 @@ static void xcollect_test_pool_reserve(struct kunit *test)
 	more = take_until_none(cache, objs + nr, GFP_KERNEL | __GFP_HIGH);
 	KUNIT_EXPECT_EQ(test, more, (size_t)256);
 	KUNIT_EXPECT_EQ(test, pool_stats_of(test).free, 0ULL);
-	give(test, cache, objs, nr + more);
+	xtest_give(test, cache, objs, nr + more);
 }
 
 static u64 fill_and_empty(struct kunit *test, struct xslab_cache *cache, void **objs)
@@ -1522,7 +1477,7 @@ static u64 fill_and_empty(struct kunit *test, struct xslab_cache *cache, void **
 static void xcollect_test_pool_cache_limit(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, 4 << 20, PAGE_SIZE, 0);
-	void **objs = room(test, 400, sizeof(*objs));
+	void **objs = xtest_room(test, 400, sizeof(*objs));
 	u64 kept;
 
 	KUNIT_EXPECT_EQ(test, fill_and_empty(test, cache, objs), 400ULL);

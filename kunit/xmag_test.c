@@ -819,6 +819,38 @@ static void start_worker(struct worker *w, struct backend *b, unsigned int cpu,
 	wake_up_process(task);
 }
 
+#define WORKERS	4U
+
+/* One on each of the first CPUs; returns how many. */
+static unsigned int start_workers(struct kunit *test, struct backend *b, struct worker **workers)
+{
+	unsigned int cpu, nr = 0;
+	struct rnd_state rnd;
+
+	*workers = kunit_kcalloc(test, WORKERS, sizeof(**workers), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, *workers);
+	xtest_seed(test, &rnd);
+	for_each_online_cpu(cpu)
+		if (nr < WORKERS)
+			start_worker(&(*workers)[nr++], b, cpu, &rnd);
+	return nr;
+}
+
+/* Expect each to have done something; returns how many operations it were. */
+static unsigned long stop_workers(struct kunit *test, struct worker *workers, unsigned int nr)
+{
+	unsigned long ops = 0;
+	struct worker *w;
+
+	for (w = workers; w < workers + nr; w++) {
+		if (w->task)
+			kthread_stop(w->task);
+		KUNIT_EXPECT_NE(test, w->ops, 0UL);
+		ops += w->ops;
+	}
+	return ops;
+}
+
 static unsigned long close_for(struct backend *b, unsigned long jiffies_long)
 {
 	unsigned long end = jiffies + jiffies_long, rounds;
@@ -835,25 +867,11 @@ static unsigned long close_for(struct backend *b, unsigned long jiffies_long)
 static void xmag_test_close_under_load(struct kunit *test)
 {
 	struct backend *b = start(test, SIZE, DEPOT);
-	struct worker *workers = kunit_kcalloc(test, 4, sizeof(*workers), GFP_KERNEL);
-	unsigned long rounds, ops = 0;
-	unsigned int cpu, nr = 0;
-	struct rnd_state rnd;
+	struct worker *workers;
+	unsigned int nr = start_workers(test, b, &workers);
+	unsigned long rounds = close_for(b, HZ / 2);
+	unsigned long ops = stop_workers(test, workers, nr);
 
-	KUNIT_ASSERT_NOT_NULL(test, workers);
-	xtest_seed(test, &rnd);
-	for_each_online_cpu(cpu)
-		if (nr < 4)
-			start_worker(&workers[nr++], b, cpu, &rnd);
-	rounds = close_for(b, HZ / 2);
-	for (cpu = 0; cpu < nr; cpu++) {
-		struct worker *w = &workers[cpu];
-
-		if (w->task)
-			kthread_stop(w->task);
-		KUNIT_EXPECT_NE(test, w->ops, 0UL);
-		ops += w->ops;
-	}
 	kunit_info(test, "%lu operations on %u CPUs, closed %lu times\n", ops, nr, rounds);
 	check_balance(test, b, 0);
 }
@@ -1078,19 +1096,11 @@ static void park_for(struct kunit *test, struct backend *b, unsigned long jiffie
 static void xmag_test_park_under_load(struct kunit *test)
 {
 	struct backend *b = start_parked(test);
-	struct worker *workers = kunit_kcalloc(test, 4, sizeof(*workers), GFP_KERNEL);
-	unsigned int cpu, nr = 0;
-	struct rnd_state rnd;
+	struct worker *workers;
+	unsigned int nr = start_workers(test, b, &workers);
 
-	KUNIT_ASSERT_NOT_NULL(test, workers);
-	xtest_seed(test, &rnd);
-	for_each_online_cpu(cpu)
-		if (nr < 4)
-			start_worker(&workers[nr++], b, cpu, &rnd);
 	park_for(test, b, HZ / 2);
-	for (cpu = 0; cpu < nr; cpu++)
-		if (workers[cpu].task)
-			kthread_stop(workers[cpu].task);
+	stop_workers(test, workers, nr);
 	KUNIT_EXPECT_GT(test, atomic_read(&b->told), 0);
 	kunit_info(test, "woken %d times\n", atomic_read(&b->told));
 	check_balance(test, b, 0);

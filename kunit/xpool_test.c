@@ -299,10 +299,9 @@ static void test_exhaustion(struct kunit *test)
 {
 	struct xpool *pool = pool_of_kind(test);
 	u64 total = stats_of(pool).total;
-	unsigned long **pages = kvcalloc(total + 1, sizeof(*pages), GFP_KERNEL);
+	unsigned long **pages = xtest_room(test, total + 1, sizeof(*pages));
 	unsigned long i, nr;
 
-	KUNIT_ASSERT_NOT_NULL(test, pages);
 	xtest_pin();
 	nr = take_all(pool, pages, total + 1);
 	KUNIT_EXPECT_EQ(test, (u64)nr, total);
@@ -320,7 +319,6 @@ static void test_exhaustion(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, xpool_free_addr(pool, pages[i], 0), 0);
 	expect_balance(test, pool);
 	expect_all_free(test, pool);
-	kvfree(pages);
 	kunit_info(test, "row 23: %lu of %llu pages, then NULL\n", nr, total);
 }
 
@@ -395,10 +393,9 @@ static void fragment_system(struct kunit *test, struct holder *h)
 static void use_regions(struct kunit *test, struct xpool *pool)
 {
 	u64 total = stats_of(pool).total;
-	unsigned long **pages = kvcalloc(total + 1, sizeof(*pages), GFP_KERNEL);
+	unsigned long **pages = xtest_room(test, total + 1, sizeof(*pages));
 	unsigned long i, nr;
 
-	KUNIT_ASSERT_NOT_NULL(test, pages);
 	nr = take_all(pool, pages, total + 1);
 	KUNIT_EXPECT_EQ(test, (u64)nr, total);
 	for (i = 0; i < nr; i++) {
@@ -409,7 +406,6 @@ static void use_regions(struct kunit *test, struct xpool *pool)
 			expect_balance(test, pool);
 	}
 	expect_all_free(test, pool);
-	kvfree(pages);
 }
 
 /*

@@ -32,8 +32,7 @@
 #define MAX_CACHES	4
 
 /*
- * What a test has, and gives back in the end: pools, the caches in them, and the
- * arrays that it notes objects in.
+ * What a test has, and gives back in the end: pools, and the caches in them.
  */
 struct fixture {
 	struct xpool		*pool;
@@ -41,8 +40,6 @@ struct fixture {
 	struct xslab_cache	*caches[MAX_CACHES];
 	unsigned int		nr_caches;
 	void			*own;
-	void			*arrays[4];
-	unsigned int		nr_arrays;
 };
 
 static int slab_init(struct kunit *test)
@@ -77,8 +74,6 @@ static void slab_exit(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, xslab_cache_destroy(f->caches[--f->nr_caches]), 0);
 	destroy_pool(test, f->pool);
 	destroy_pool(test, f->second);
-	while (f->nr_arrays)
-		kvfree(f->arrays[--f->nr_arrays]);
 	vfree(f->own);
 }
 
@@ -121,17 +116,6 @@ static struct xslab_cache *with_cache(struct kunit *test, size_t pool_size, size
 	return add_cache(test, f->pool, &(struct xslab_args){ .name = "test", .size = size });
 }
 
-static void *room(struct kunit *test, size_t nr, size_t size)
-{
-	struct fixture *f = test->priv;
-	void *array = kvcalloc(nr, size, GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, array);
-	KUNIT_ASSERT_LT(test, f->nr_arrays, (unsigned int)ARRAY_SIZE(f->arrays));
-	f->arrays[f->nr_arrays++] = array;
-	return array;
-}
-
 static struct xslab_stats stats_of(struct xslab_cache *cache)
 {
 	struct xslab_stats stats;
@@ -167,27 +151,6 @@ static struct xslab_stats check_books(struct kunit *test, struct xslab_cache *ca
 	return s;
 }
 
-static void take(struct kunit *test, struct xslab_cache *cache, void **objs, size_t nr)
-{
-	size_t i;
-
-	for (i = 0; i < nr; i++) {
-		objs[i] = xslab_cache_alloc(cache, GFP_KERNEL);
-		if (!objs[i])
-			KUNIT_ASSERT_TRUE_MSG(test, false, "no object %zu", i);
-	}
-}
-
-static void give(struct kunit *test, struct xslab_cache *cache, void **objs, size_t nr)
-{
-	int err = 0;
-	size_t i;
-
-	for (i = 0; i < nr; i++)
-		err |= xslab_cache_free(cache, objs[i]);
-	KUNIT_ASSERT_EQ(test, err, 0);
-}
-
 /* Expect a shrink to leave no slab of a cache without live objects. */
 static void check_shrinks_to_nothing(struct kunit *test, struct xslab_cache *cache)
 {
@@ -218,7 +181,7 @@ static void check_shrinks_to_nothing(struct kunit *test, struct xslab_cache *cac
 static void xslab_test_lists(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, 400UL << 20, LIST_SIZE);
-	void **objs = room(test, LIST_OBJS, sizeof(*objs));
+	void **objs = xtest_room(test, LIST_OBJS, sizeof(*objs));
 	struct xslab_stats full, s;
 
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, LIST_OBJS, objs),
@@ -250,10 +213,10 @@ static void xslab_test_lists(struct kunit *test)
 static void xslab_test_lists_magazines(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, 400UL << 20, LIST_SIZE);
-	void **objs = room(test, LIST_OBJS, sizeof(*objs));
+	void **objs = xtest_room(test, LIST_OBJS, sizeof(*objs));
 	struct xslab_stats s;
 
-	take(test, cache, objs, LIST_OBJS);
+	xtest_take(test, cache, objs, LIST_OBJS, GFP_KERNEL);
 	s = check_books(test, cache, LIST_OBJS);
 	KUNIT_EXPECT_EQ(test, s.magazine_size, 18ULL);
 	KUNIT_EXPECT_EQ(test, s.magazines, 8ULL);
@@ -264,7 +227,7 @@ static void xslab_test_lists_magazines(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s.slabs_full, 11111ULL);
 	KUNIT_EXPECT_EQ(test, s.slabs_partial, 1ULL);
 
-	give(test, cache, objs, LIST_OBJS);
+	xtest_give(test, cache, objs, LIST_OBJS);
 	s = check_books(test, cache, 0);
 	KUNIT_EXPECT_EQ(test, s.slabs, 11112ULL);
 	KUNIT_EXPECT_EQ(test, s.slab_free, 11112ULL * 9 - s.magazines - s.depot);
@@ -288,7 +251,8 @@ static void close_magazines(struct kunit *test, struct xslab_cache *cache)
 static void xslab_test_fullest_first(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, LIST_SIZE);
-	void **objs = room(test, 81, sizeof(*objs)), **again = room(test, 45, sizeof(*objs));
+	void **objs = xtest_room(test, 81, sizeof(*objs));
+	void **again = xtest_room(test, 45, sizeof(*again));
 	struct xslab_stats s;
 	unsigned int slab;
 
@@ -411,7 +375,7 @@ static void churn_take(struct kunit *test, struct churn *churn, unsigned int nr)
 	while (nr--) {
 		struct item *item = &churn->items[churn->nr++];
 
-		take(test, churn->cache, &item->obj, 1);
+		xtest_take(test, churn->cache, &item->obj, 1, GFP_KERNEL);
 		item->slab = queue_take(&churn->queue);
 	}
 }
@@ -421,7 +385,7 @@ static void churn_give(struct kunit *test, struct churn *churn, unsigned int nr)
 	while (nr--) {
 		struct item *item = &churn->items[xtest_below(&churn->rnd, churn->nr)];
 
-		give(test, churn->cache, &item->obj, 1);
+		xtest_give(test, churn->cache, &item->obj, 1);
 		queue_give(&churn->queue, item->slab);
 		*item = churn->items[--churn->nr];
 	}
@@ -456,12 +420,12 @@ static void xslab_test_fullest_first_churn(struct kunit *test)
 	unsigned int all = CHURN_SLABS * per_slab, round;
 	struct churn churn = {
 		.cache = cache,
-		.items = room(test, all, sizeof(struct item)),
+		.items = xtest_room(test, all, sizeof(struct item)),
 	};
 	unsigned int ours, theirs;
 
 	xtest_seed(test, &churn.rnd);
-	queue_init(&churn.queue, room(test, CHURN_SLABS, sizeof(struct queued_slab)),
+	queue_init(&churn.queue, xtest_room(test, CHURN_SLABS, sizeof(struct queued_slab)),
 		   CHURN_SLABS, per_slab);
 	churn_take(test, &churn, all);
 	churn_give(test, &churn, all / 2);
@@ -491,21 +455,21 @@ static void xslab_test_last_object(struct kunit *test)
 {
 	const size_t nr = 1000000 / SLOWNESS;
 	struct xslab_cache *cache = with_cache(test, 128UL << 20, TAIL_SIZE);
-	void **objs = room(test, nr, sizeof(*objs));
+	void **objs = xtest_room(test, nr, sizeof(*objs));
 	struct xslab_stats s;
 	u64 most;
 
-	take(test, cache, objs, nr);
+	xtest_take(test, cache, objs, nr, GFP_KERNEL);
 	most = check_books(test, cache, nr).slabs;
 	memset(objs[nr - 1], 0xa5, TAIL_SIZE);
-	give(test, cache, objs, nr - 1);
+	xtest_give(test, cache, objs, nr - 1);
 	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 1);
 	s = check_books(test, cache, 1);
 	KUNIT_EXPECT_EQ(test, s.slabs, 1ULL);
 	KUNIT_EXPECT_NULL(test, memchr_inv(objs[nr - 1], 0xa5, TAIL_SIZE));
 	kunit_info(test, "%zu objects in %llu slabs; all but one freed: %llu slab\n",
 		   nr, most, s.slabs);
-	give(test, cache, &objs[nr - 1], 1);
+	xtest_give(test, cache, &objs[nr - 1], 1);
 	check_shrinks_to_nothing(test, cache);
 }
 
@@ -528,17 +492,17 @@ static void shuffle(struct rnd_state *rnd, void **objs, size_t nr)
 static void free_scattered(struct kunit *test, size_t kept)
 {
 	struct xslab_cache *cache = with_cache(test, 80UL << 20, SCATTERED_SIZE);
-	void **objs = room(test, SCATTERED_OBJS, sizeof(*objs));
+	void **objs = xtest_room(test, SCATTERED_OBJS, sizeof(*objs));
 	struct fixture *f = test->priv;
 	struct xslab_stats s;
 	struct rnd_state rnd;
 	u64 before, after;
 
 	xtest_seed(test, &rnd);
-	take(test, cache, objs, SCATTERED_OBJS);
+	xtest_take(test, cache, objs, SCATTERED_OBJS, GFP_KERNEL);
 	before = pool_stats_of(f->pool).slabs;
 	shuffle(&rnd, objs, SCATTERED_OBJS);
-	give(test, cache, objs, SCATTERED_OBJS - kept);
+	xtest_give(test, cache, objs, SCATTERED_OBJS - kept);
 	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), kept ? 1 : 0);
 	s = check_books(test, cache, kept);
 	after = pool_stats_of(f->pool).slabs;
@@ -546,7 +510,7 @@ static void free_scattered(struct kunit *test, size_t kept)
 		   SCATTERED_OBJS, SCATTERED_SIZE, before, kept, 100 * (before - after) / before);
 	KUNIT_EXPECT_LE(test, s.slabs, (u64)kept);
 	KUNIT_EXPECT_LE(test, after, (u64)kept << s.slab_order);
-	give(test, cache, &objs[SCATTERED_OBJS - kept], kept);
+	xtest_give(test, cache, &objs[SCATTERED_OBJS - kept], kept);
 	check_shrinks_to_nothing(test, cache);
 }
 
@@ -567,7 +531,7 @@ static size_t stand_at_boundary(struct kunit *test, struct xslab_cache *cache, v
 	size_t nr = 0;
 
 	do {
-		take(test, cache, &objs[nr++], 1);
+		xtest_take(test, cache, &objs[nr++], 1, GFP_KERNEL);
 		s = stats_of(cache);
 	} while (s.slab_free + s.magazines + s.depot);
 	return nr;
@@ -581,7 +545,7 @@ static size_t stand_at_boundary(struct kunit *test, struct xslab_cache *cache, v
 static void xslab_test_boundary(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 256);
-	void **objs = room(test, 1000, sizeof(*objs)), *obj;
+	void **objs = xtest_room(test, 1000, sizeof(*objs)), *obj;
 	struct xslab_stats before, after;
 	struct xpool_stats pool;
 	struct fixture *f = test->priv;
@@ -608,14 +572,14 @@ static void xslab_test_boundary(struct kunit *test)
 		   1000000 / SLOWNESS,
 		   after.refills + after.flushes - before.refills - before.flushes,
 		   pool_stats_of(f->pool).gets - pool.gets);
-	give(test, cache, objs, nr);
+	xtest_give(test, cache, objs, nr);
 }
 
 /* The same past the magazines. Expect the empty slab to be kept each time. */
 static void xslab_test_boundary_bulk(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 256);
-	void **objs = room(test, 1000, sizeof(*objs)), *obj;
+	void **objs = xtest_room(test, 1000, sizeof(*objs)), *obj;
 	struct fixture *f = test->priv;
 	struct xpool_stats pool;
 	struct xslab_stats s;
@@ -635,7 +599,7 @@ static void xslab_test_boundary_bulk(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s.slabs_free, 1ULL);
 	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).gets, pool.gets);
 	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).puts, pool.puts);
-	give(test, cache, objs, nr);
+	xtest_give(test, cache, objs, nr);
 }
 
 static int by_address(const void *a, const void *b)
@@ -725,13 +689,13 @@ static void xslab_test_prefill(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 200);
 	const size_t nr = 10000;
-	void **objs = room(test, nr, sizeof(*objs));
+	void **objs = xtest_room(test, nr, sizeof(*objs));
 
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, nr), 0);
 	KUNIT_EXPECT_GE(test, check_books(test, cache, 0).capacity, (u64)nr);
 	take_reserve(test, cache, objs, nr);
 	check_books(test, cache, nr);
-	give(test, cache, objs, nr);
+	xtest_give(test, cache, objs, nr);
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
 	check_shrinks_to_nothing(test, cache);
 }
@@ -747,7 +711,8 @@ static void xslab_test_prefill_under_pressure(struct kunit *test)
 	struct xslab_cache *greedy = add_cache(test, f->pool, &(struct xslab_args){
 					       .name = "greedy", .size = 4096 });
 	const size_t nr = 10000;
-	void **objs = room(test, nr, sizeof(*objs)), **all = room(test, 4096, sizeof(*all));
+	void **objs = xtest_room(test, nr, sizeof(*objs));
+	void **all = xtest_room(test, 4096, sizeof(*all));
 	size_t taken = 0;
 
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, nr), 0);
@@ -758,8 +723,8 @@ static void xslab_test_prefill_under_pressure(struct kunit *test)
 	take_reserve(test, cache, objs, nr);
 	check_books(test, cache, nr);
 	check_books(test, greedy, taken);
-	give(test, cache, objs, nr);
-	give(test, greedy, all, taken);
+	xtest_give(test, cache, objs, nr);
+	xtest_give(test, greedy, all, taken);
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
 	check_shrinks_to_nothing(test, cache);
 	check_shrinks_to_nothing(test, greedy);
@@ -821,14 +786,14 @@ static void check_size(struct kunit *test, size_t size, size_t align, void **obj
 	size_t nr = clamp_t(size_t, SZ_1M / size, 3, 70), i;
 	struct xslab_stats s;
 
-	take(test, cache, objs, nr);
+	xtest_take(test, cache, objs, nr, GFP_KERNEL);
 	s = check_books(test, cache, nr);
 	check_waste(test, &s, size, align ?: 8);
 	for (i = 0; i < nr; i++) {
 		*(u8 *)objs[i] = i;
 		*((u8 *)objs[i] + size - 1) = i;
 	}
-	give(test, cache, objs, nr);
+	xtest_give(test, cache, objs, nr);
 	check_addresses(test, (unsigned long *)objs, nr, size, align ?: 8);
 	f->nr_caches--;
 	KUNIT_ASSERT_EQ(test, xslab_cache_destroy(cache), 0);
@@ -863,7 +828,7 @@ static void xslab_test_sizes(struct kunit *test)
 {
 	const size_t align = *(const size_t *)test->param_value;
 	struct fixture *f = test->priv;
-	void **objs = room(test, 70, sizeof(*objs));
+	void **objs = xtest_room(test, 70, sizeof(*objs));
 	unsigned int nr = 0;
 	size_t size;
 
@@ -891,14 +856,14 @@ static void xslab_test_hwcache_align(struct kunit *test)
 	for (size = 1; size <= 2 * line; size += 3) {
 		cache = add_cache(test, f->pool, &(struct xslab_args){
 				  .name = "lines", .size = size, .flags = XSLAB_HWCACHE_ALIGN });
-		take(test, cache, objs, ARRAY_SIZE(objs));
+		xtest_take(test, cache, objs, ARRAY_SIZE(objs), GFP_KERNEL);
 		for (i = 0; i < ARRAY_SIZE(objs); i++) {
 			size_t at = (unsigned long)objs[i] % line;
 
 			if (size <= line ? at + size > line : at)
 				KUNIT_FAIL(test, "size %zu at %zu", size, at);
 		}
-		give(test, cache, objs, ARRAY_SIZE(objs));
+		xtest_give(test, cache, objs, ARRAY_SIZE(objs));
 		f->nr_caches--;
 		KUNIT_ASSERT_EQ(test, xslab_cache_destroy(cache), 0);
 	}
@@ -922,24 +887,24 @@ static void xslab_test_ctor(struct kunit *test)
 	struct fixture *f = with_pool(test, POOL_SIZE);
 	struct xslab_cache *cache = add_cache(test, f->pool, &(struct xslab_args){
 					      .name = "ctor", .size = 300, .ctor = construct });
-	void **objs = room(test, 1000, sizeof(*objs));
+	void **objs = xtest_room(test, 1000, sizeof(*objs));
 	unsigned int round, i;
 
 	atomic_set(&constructed, 0);
 	for (round = 0; round < 3; round++) {
-		take(test, cache, objs, 1000);
+		xtest_take(test, cache, objs, 1000, GFP_KERNEL);
 		for (i = 0; i < 1000; i++)
 			KUNIT_ASSERT_NULL(test, memchr_inv(objs[i], 0x5c, 300));
 		KUNIT_EXPECT_EQ(test, (u64)atomic_read(&constructed),
 				check_books(test, cache, 1000).capacity);
-		give(test, cache, objs, 1000);
+		xtest_give(test, cache, objs, 1000);
 	}
 	check_shrinks_to_nothing(test, cache);
 	atomic_set(&constructed, 0);
-	take(test, cache, objs, 1);
+	xtest_take(test, cache, objs, 1, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, (u64)atomic_read(&constructed),
 			check_books(test, cache, 1).capacity);
-	give(test, cache, objs, 1);
+	xtest_give(test, cache, objs, 1);
 }
 
 /* Expect zeroes where they are asked for, and untouched memory elsewhere. */
@@ -949,14 +914,14 @@ static void xslab_test_zero(struct kunit *test)
 	void *objs[100];
 	unsigned int i;
 
-	take(test, cache, objs, 100);
+	xtest_take(test, cache, objs, 100, GFP_KERNEL);
 	for (i = 0; i < 100; i++)
 		memset(objs[i], 0xee, 300);
-	give(test, cache, objs, 100);
-	take(test, cache, objs, 100);
+	xtest_give(test, cache, objs, 100);
+	xtest_take(test, cache, objs, 100, GFP_KERNEL);
 	for (i = 0; i < 100; i++)
 		KUNIT_ASSERT_NULL(test, memchr_inv(objs[i], 0xee, 300));
-	give(test, cache, objs, 100);
+	xtest_give(test, cache, objs, 100);
 	for (i = 0; i < 50; i++) {
 		objs[i] = xslab_cache_alloc(cache, GFP_KERNEL | __GFP_ZERO);
 		KUNIT_ASSERT_NOT_NULL(test, objs[i]);
@@ -967,7 +932,7 @@ static void xslab_test_zero(struct kunit *test)
 	for (i = 50; i < 100; i++)
 		KUNIT_ASSERT_NULL(test, memchr_inv(objs[i], 0, 300));
 	check_books(test, cache, 100);
-	give(test, cache, objs, 100);
+	xtest_give(test, cache, objs, 100);
 }
 
 /* Zeroes would undo a constructor. Expect a refusal that loses nothing. */
@@ -985,10 +950,10 @@ static void xslab_test_zero_ctor(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, xslab_cache_alloc_bulk(cache, GFP_KERNEL | __GFP_ZERO, 100,
 							objs));
 	check_books(test, cache, 0);
-	take(test, cache, objs, 100);
+	xtest_take(test, cache, objs, 100, GFP_KERNEL);
 	KUNIT_EXPECT_NULL(test, memchr_inv(objs[0], 0x5c, 300));
 	check_books(test, cache, 100);
-	give(test, cache, objs, 100);
+	xtest_give(test, cache, objs, 100);
 	check_shrinks_to_nothing(test, cache);
 }
 
@@ -1055,7 +1020,7 @@ static void xslab_test_good_args(struct kunit *test)
 	obj = xslab_cache_alloc(cache, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, obj);
 	check_books(test, cache, 1);
-	give(test, cache, &obj, 1);
+	xtest_give(test, cache, &obj, 1);
 	cache = xslab_cache_create_in(NULL, &(struct xslab_args){ .name = "a", .size = 8 });
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(cache), -EINVAL);
 	cache = xslab_cache_create_in(f->pool, NULL);
@@ -1108,9 +1073,9 @@ static void xslab_test_create_no_memory(struct kunit *test)
 			failed++;
 			continue;
 		}
-		take(test, cache, &obj, 1);
+		xtest_take(test, cache, &obj, 1, GFP_KERNEL);
 		check_books(test, cache, 1);
-		give(test, cache, &obj, 1);
+		xtest_give(test, cache, &obj, 1);
 		KUNIT_ASSERT_EQ(test, xslab_cache_destroy(cache), 0);
 		before = pool_stats_of(f->pool);
 		KUNIT_ASSERT_EQ(test, before.free, before.total);
@@ -1124,15 +1089,15 @@ static void xslab_test_create_no_memory(struct kunit *test)
 static void xslab_test_no_hidden_requests(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 100);
-	void **objs = room(test, 20000, sizeof(*objs));
+	void **objs = xtest_room(test, 20000, sizeof(*objs));
 	unsigned int left;
 
 	xtest_need_failures(test);
 	xtest_fail_nth(XTEST_NEVER);
-	take(test, cache, objs, 10000);
+	xtest_take(test, cache, objs, 10000, GFP_KERNEL);
 	if (xslab_cache_alloc_bulk(cache, GFP_KERNEL, 10000, &objs[10000]) != 10000)
 		KUNIT_FAIL(test, "no bulk");
-	give(test, cache, objs, 15000);
+	xtest_give(test, cache, objs, 15000);
 	xslab_cache_free_bulk(cache, 5000, &objs[15000]);
 	xslab_cache_prefill(cache, 1000);
 	xslab_cache_prefill(cache, 0);
@@ -1407,15 +1372,15 @@ static void xslab_test_double_free(struct kunit *test)
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 64);
 	void *obj, *two[2];
 
-	take(test, cache, &obj, 1);
+	xtest_take(test, cache, &obj, 1, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), -EALREADY);
 	KUNIT_EXPECT_EQ(test, xslab_free(obj), -EALREADY);
 	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).errors, 2ULL);
-	take(test, cache, two, 2);
+	xtest_take(test, cache, two, 2, GFP_KERNEL);
 	KUNIT_EXPECT_PTR_NE(test, two[0], two[1]);
 	check_books(test, cache, 2);
-	give(test, cache, two, 2);
+	xtest_give(test, cache, two, 2);
 	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).errors, 2ULL);
 }
 
@@ -1425,13 +1390,13 @@ static void xslab_test_double_free_flushed(struct kunit *test)
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 64);
 	void *objs[2];
 
-	take(test, cache, objs, 2);
-	give(test, cache, objs, 1);
+	xtest_take(test, cache, objs, 2, GFP_KERNEL);
+	xtest_give(test, cache, objs, 1);
 	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 1);
 	KUNIT_EXPECT_EQ(test, check_books(test, cache, 1).magazines, 0ULL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[0]), -EALREADY);
 	KUNIT_EXPECT_EQ(test, check_books(test, cache, 1).errors, 1ULL);
-	give(test, cache, &objs[1], 1);
+	xtest_give(test, cache, &objs[1], 1);
 	check_shrinks_to_nothing(test, cache);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[1]), -EINVAL);
 }
@@ -1442,11 +1407,11 @@ static void xslab_test_free_of_free(struct kunit *test)
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 64);
 	void *obj, *neighbour;
 
-	take(test, cache, &obj, 1);
+	xtest_take(test, cache, &obj, 1, GFP_KERNEL);
 	neighbour = (void *)((unsigned long)obj ^ 64);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, neighbour), -EALREADY);
 	KUNIT_EXPECT_EQ(test, check_books(test, cache, 1).errors, 1ULL);
-	give(test, cache, &obj, 1);
+	xtest_give(test, cache, &obj, 1);
 }
 
 /*
@@ -1461,7 +1426,7 @@ static void xslab_test_double_free_no_checks(struct kunit *test)
 					      .flags = XSLAB_NO_CHECKS });
 	void *objs[2];
 
-	take(test, cache, objs, 2);
+	xtest_take(test, cache, objs, 2, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[0]), 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[0]), 0);
 	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 0ULL);
@@ -1469,7 +1434,7 @@ static void xslab_test_double_free_no_checks(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
 	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 1ULL);
 	KUNIT_EXPECT_EQ(test, stats_of(cache).live, 1ULL);
-	give(test, cache, &objs[1], 1);
+	xtest_give(test, cache, &objs[1], 1);
 	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 0);
 }
 
@@ -1488,20 +1453,20 @@ static void xslab_test_destroy_live(struct kunit *test)
 	void *objs[100];
 	unsigned int i;
 
-	take(test, cache, objs, 100);
+	xtest_take(test, cache, objs, 100, GFP_KERNEL);
 	for (i = 0; i < 100; i++)
 		memset(objs[i], i, 128);
-	give(test, cache, objs, 50);
+	xtest_give(test, cache, objs, 50);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), -EBUSY);
 	KUNIT_EXPECT_EQ(test, check_books(test, cache, 50).errors, 1ULL);
 	KUNIT_EXPECT_EQ(test, xpool_destroy(f->pool), -EBUSY);
 	for (i = 50; i < 100; i++)
 		KUNIT_ASSERT_NULL(test, memchr_inv(objs[i], i, 128));
-	take(test, cache, objs, 50);
+	xtest_take(test, cache, objs, 50, GFP_KERNEL);
 	check_books(test, cache, 100);
-	give(test, cache, objs, 99);
+	xtest_give(test, cache, objs, 99);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), -EBUSY);
-	give(test, cache, &objs[99], 1);
+	xtest_give(test, cache, &objs[99], 1);
 	check_books(test, cache, 0);
 }
 
@@ -1523,7 +1488,7 @@ static void xslab_test_bulk(struct kunit *test)
 {
 	const size_t nr = *(const size_t *)test->param_value;
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 200);
-	void **objs = room(test, nr, sizeof(*objs));
+	void **objs = xtest_room(test, nr, sizeof(*objs));
 	size_t i;
 
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, nr, objs), (int)nr);
@@ -1536,10 +1501,10 @@ static void xslab_test_bulk(struct kunit *test)
 	check_books(test, cache, 0);
 
 	/* Both ways mix. */
-	take(test, cache, objs, nr);
+	xtest_take(test, cache, objs, nr, GFP_KERNEL);
 	xslab_cache_free_bulk(cache, nr, objs);
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, nr, objs), (int)nr);
-	give(test, cache, objs, nr);
+	xtest_give(test, cache, objs, nr);
 	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).errors, 0ULL);
 }
 
@@ -1547,10 +1512,10 @@ static void xslab_test_bulk(struct kunit *test)
 static void xslab_test_bulk_too_much(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, 1 << 20, 4096);
-	void *some[10], **objs = room(test, 300, sizeof(*objs));
+	void *some[10], **objs = xtest_room(test, 300, sizeof(*objs));
 	struct xslab_stats s;
 
-	take(test, cache, some, 10);
+	xtest_take(test, cache, some, 10, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 247, objs), 0);
 	s = check_books(test, cache, 10);
 	KUNIT_EXPECT_EQ(test, s.failures, 1ULL);
@@ -1558,7 +1523,7 @@ static void xslab_test_bulk_too_much(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 246, objs), 246);
 	check_books(test, cache, 256);
 	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 0, objs), 0);
-	give(test, cache, some, 10);
+	xtest_give(test, cache, some, 10);
 	xslab_cache_free_bulk(cache, 246, objs);
 	check_shrinks_to_nothing(test, cache);
 }
@@ -1569,7 +1534,7 @@ static void xslab_test_bulk_bad(struct kunit *test)
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 64);
 	void *objs[4], *mix[8];
 
-	take(test, cache, objs, 4);
+	xtest_take(test, cache, objs, 4, GFP_KERNEL);
 	mix[0] = objs[0];
 	mix[1] = NULL;
 	mix[2] = objs[1] + 1;
@@ -1580,7 +1545,7 @@ static void xslab_test_bulk_bad(struct kunit *test)
 	mix[7] = ERR_PTR(-EINVAL);
 	xslab_cache_free_bulk(cache, 8, mix);
 	KUNIT_EXPECT_EQ(test, check_books(test, cache, 1).errors, 4ULL);
-	give(test, cache, &objs[3], 1);
+	xtest_give(test, cache, &objs[3], 1);
 	check_shrinks_to_nothing(test, cache);
 }
 
@@ -1599,7 +1564,7 @@ static void xslab_test_free_by_pointer(struct kunit *test)
 	for (c = 0; c < MAX_CACHES; c++) {
 		add_cache(test, c == 3 ? f->second : f->pool,
 			  &(struct xslab_args){ .name = "one of many", .size = sizes[c] });
-		take(test, f->caches[c], objs[c], 20);
+		xtest_take(test, f->caches[c], objs[c], 20, GFP_KERNEL);
 	}
 	for (i = 0; i < 20; i++)
 		for (c = 0; c < MAX_CACHES; c++)
@@ -1612,7 +1577,7 @@ static void xslab_test_free_by_pointer(struct kunit *test)
 static void xslab_test_exhaustion(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, 4 << 20, 4096);
-	void **objs = room(test, 1025, sizeof(*objs));
+	void **objs = xtest_room(test, 1025, sizeof(*objs));
 	struct fixture *f = test->priv;
 	unsigned int round, i;
 
@@ -1622,7 +1587,7 @@ static void xslab_test_exhaustion(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, i, 1024U);
 		KUNIT_EXPECT_EQ(test, check_books(test, cache, 1024).failures, round + 1ULL);
 		KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).free, 0ULL);
-		give(test, cache, objs, 1024);
+		xtest_give(test, cache, objs, 1024);
 		check_books(test, cache, 0);
 	}
 	check_shrinks_to_nothing(test, cache);
@@ -1639,12 +1604,12 @@ static void xslab_test_reclaim(struct kunit *test)
 	struct fixture *f = test->priv;
 	struct xslab_cache *needy = add_cache(test, f->pool, &(struct xslab_args){
 					      .name = "needy", .size = 2048 });
-	void **objs = room(test, 2048, sizeof(*objs));
+	void **objs = xtest_room(test, 2048, sizeof(*objs));
 	unsigned int i;
 	u64 held;
 
-	take(test, idle, objs, 1024);
-	give(test, idle, objs, 1024);
+	xtest_take(test, idle, objs, 1024, GFP_KERNEL);
+	xtest_give(test, idle, objs, 1024);
 	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).free, 0ULL);
 	for (i = 0; i < 2048 && (objs[i] = xslab_cache_alloc(needy, GFP_KERNEL)); i++)
 		;
@@ -1653,7 +1618,7 @@ static void xslab_test_reclaim(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (u64)i, 2048 - held * 16);
 	KUNIT_EXPECT_LE(test, held, 2 * stats_of(idle).magazine_size);
 	kunit_info(test, "%llu of 128 slabs stay with magazines\n", held);
-	give(test, needy, objs, i);
+	xtest_give(test, needy, objs, i);
 	check_shrinks_to_nothing(test, needy);
 	check_shrinks_to_nothing(test, idle);
 }
@@ -1662,14 +1627,14 @@ static void xslab_test_reclaim(struct kunit *test)
 static void xslab_test_shrink_all_cpus(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 128);
-	void **objs = room(test, 1000, sizeof(*objs));
+	void **objs = xtest_room(test, 1000, sizeof(*objs));
 	struct share share = { cache, objs, 100 };
 	unsigned int cpu;
 
 	cpus_read_lock();
 	for_each_online_cpu(cpu) {
 		KUNIT_EXPECT_EQ(test, work_on_cpu(cpu, take_share, &share), 0L);
-		give(test, cache, objs, 100);
+		xtest_give(test, cache, objs, 100);
 	}
 	cpus_read_unlock();
 	KUNIT_EXPECT_GT(test, check_books(test, cache, 0).magazines, 0ULL);
@@ -1830,8 +1795,8 @@ static void xslab_test_random(struct kunit *test)
 	struct fixture *f = with_pool(test, 4 << 20);
 	struct model m = {
 		.cache = add_cache(test, f->pool, &kind->args),
-		.held = room(test, MODEL_OBJS, sizeof(struct held)),
-		.batch = room(test, MODEL_OBJS, sizeof(void *)),
+		.held = xtest_room(test, MODEL_OBJS, sizeof(struct held)),
+		.batch = xtest_room(test, MODEL_OBJS, sizeof(void *)),
 		.size = kind->args.size,
 		.zero = !kind->args.ctor,
 	};

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the test suites share: parameters, random numbers that can be repeated,
- * and failures of the system's allocator on demand.
+ * arrays, objects by the array, and failures of the system's allocator on demand.
  */
 #ifndef _XALLOC_XTEST_H
 #define _XALLOC_XTEST_H
 
+#include <kunit/resource.h>
 #include <kunit/test.h>
 #include <linux/cpumask.h>
 #include <linux/gfp.h>
 #include <linux/kernel.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/prandom.h>
 #include <linux/random.h>
@@ -17,6 +19,8 @@
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/string.h>
+
+#include <xalloc/xslab.h>
 
 /*
  * Parameters
@@ -73,6 +77,58 @@ static inline unsigned int xtest_below(struct rnd_state *rnd, unsigned int n)
 static inline void xtest_pin(void)
 {
 	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
+}
+
+/*
+ * Room for an array, all zeroes, larger than kunit_kzalloc() has. It is freed after
+ * the test, and after the exit of its suite.
+ */
+static inline int xtest_keep_room(struct kunit_resource *res, void *array)
+{
+	res->data = array;
+	return 0;
+}
+
+static inline void xtest_free_room(struct kunit_resource *res)
+{
+	kvfree(res->data);
+}
+
+static inline void *xtest_room(struct kunit *test, size_t nr, size_t size)
+{
+	void *array = kvcalloc(nr, size, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, array);
+	KUNIT_ASSERT_PTR_EQ(test, array,
+			    kunit_alloc_resource(test, xtest_keep_room, xtest_free_room,
+						 GFP_KERNEL, array));
+	return array;
+}
+
+/*
+ * Objects by the array, each allocated and freed on its own
+ */
+static inline void xtest_take(struct kunit *test, struct xslab_cache *cache, void **objs,
+			      size_t nr, gfp_t gfp)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		objs[i] = xslab_cache_alloc(cache, gfp);
+		if (!objs[i])
+			KUNIT_ASSERT_TRUE_MSG(test, false, "no object %zu", i);
+	}
+}
+
+static inline void xtest_give(struct kunit *test, struct xslab_cache *cache, void **objs,
+			      size_t nr)
+{
+	int err = 0;
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		err |= xslab_cache_free(cache, objs[i]);
+	KUNIT_ASSERT_EQ(test, err, 0);
 }
 
 /*

@@ -7,7 +7,7 @@
 # shellcheck source=lib.sh
 . /guest/lib.sh
 
-tolerance=$((1024 + quarantine)) # KiB from the load number `settled` on
+tolerance=1024 # KiB from the load number `settled` on
 limit=3000
 
 # The first failures cost the kernel up to 3 MiB that a second round does not:
@@ -36,13 +36,13 @@ while n=$((n + 1)) && [ $n -le $limit ]; do
 	fi
 	[ "$state" = exhausted ] && break
 done
-lost=$((before - $(free_memory)))
+lost=$(missing free_memory "$before" $tolerance)
 
 kmsg "# $n loads: $failed failed, $survived did without, $lost KiB less free"
 check "each load that fails gives ENOMEM and leaves nothing ($odd)" [ -z "$odd" ]
 check "faults make loads fail" [ $failed -gt 10 ]
 check "the last allocation is reached" [ "$state" = exhausted -a $n -gt $((settled * 2)) ]
 check "a load succeeds after all that" [ "$errno" = 0 ]
-check "no memory is lost ($lost KiB)" [ $lost -le $tolerance ]
+check "no memory is lost ($lost KiB)" [ "$lost" -le $tolerance ]
 
 finish faultload

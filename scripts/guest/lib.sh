@@ -42,10 +42,6 @@ finish() { # suite
 	if grep -q '^not ok' $results; then kmsg "not ok 1 - $1"; else kmsg "ok 1 - $1"; fi
 }
 
-# KASAN keeps freed memory for a while: KiB to allow for that
-quarantine=0
-if zcat /proc/config.gz 2>/dev/null | grep -qx CONFIG_KASAN=y; then quarantine=4096; fi
-
 # Let a test that counts on it have any allocation of its own fail. Nothing fails
 # by itself: the probability stays 0. False where the kernel cannot.
 arm_faults() {
@@ -78,14 +74,43 @@ mark_log() { kmsg "=== log mark"; }
 log_since() { dmesg | awk '/=== log mark/ { n = 0; next } { line[n++] = $0 } END { for (i = 0; i < n; i++) print line[i] }'; }
 xalloc_lines() { log_since | grep '^xalloc: '; }
 
-# Free memory in KiB, after what is cached or waiting to be freed has gone.
-# Free pages that lie ready for one CPU are not in MemFree.
-free_memory() {
-	echo 4 >/proc/sys/vm/drop_caches # do not say so in the log
-	echo 3 >/proc/sys/vm/drop_caches
-	usleep 50000
+# Free memory in KiB. Free pages that lie ready for one CPU are not in MemFree.
+memory_now() {
 	awk '/^MemFree/ { n += $2 } $1 == "count:" { n += $2 * 4 } END { print n }' \
 		/proc/meminfo /proc/zoneinfo
+}
+
+# Give back what is cached or waits to be freed. KASAN keeps freed objects in a
+# quarantine, up to a 32nd of the memory, and each keeps its slab: a cache that
+# shrinks takes its objects out of there, and then gives its empty slabs back.
+give_back() {
+	echo 4 >/proc/sys/vm/drop_caches # do not say so in the log
+	echo 3 >/proc/sys/vm/drop_caches
+	for shrink in /sys/kernel/slab/*/shrink; do echo 1 >"$shrink"; done
+	usleep 50000
+}
+
+free_memory() {
+	give_back
+	memory_now
+}
+
+# Blocks of the largest order, in all zones
+large_blocks() {
+	give_back
+	echo 1 >/proc/sys/vm/compact_memory
+	awk '{ n += $NF } END { print n }' /proc/buddyinfo
+}
+
+# What is missing of what there was. Some things come back late: what CPUs keep of
+# freed pages for themselves within seconds. What is lost for good stays missing.
+missing() { # free_memory or large_blocks, what it said before, what may be missing
+	for _ in 1 2 3; do
+		missing=$(($2 - $($1)))
+		[ $missing -gt "$3" ] || break
+		sleep 1
+	done
+	echo "$missing"
 }
 
 # Load xalloc with one string of parameters; print the errno

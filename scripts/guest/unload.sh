@@ -6,17 +6,9 @@
 # shellcheck source=lib.sh
 . /guest/lib.sh
 
-rounds=50
-[ -e /sys/kernel/debug/kmemleak ] && rounds=10 # x86 with all checks is slow
-tolerance=$((2048 + quarantine)) # KiB, over all rounds: 64 MiB are taken in each
-large_tolerance=8 # of the 16 that one round takes
-
-# Blocks of the largest order, in all zones
-large_blocks() {
-	free_memory >/dev/null
-	echo 1 >/proc/sys/vm/compact_memory
-	awk '{ n += $NF } END { print n }' /proc/buddyinfo
-}
+rounds=50 large_tolerance=8 # blocks, over all rounds: 16 are taken in each
+[ -e /sys/kernel/debug/kmemleak ] && rounds=10 large_tolerance=5 # x86 with all checks is slow
+tolerance=1024 # KiB, over all rounds: 64 MiB are taken in each
 
 load_and_unload() { insmod /files/xalloc.ko size=64M && unload xalloc; }
 
@@ -26,12 +18,25 @@ many_rounds() {
 	done
 }
 
+# The kernel puts pages of its own into a few whole blocks in the first loads after
+# boot. What xalloc breaks up, it breaks up each time: rounds with too many are made
+# again, from what is whole by then.
+broken=$rounds
+few_broken() { [ "$broken" -le $large_tolerance ]; }
+rounds_that_break() {
+	large=$(large_blocks)
+	many_rounds || return
+	broken=$(missing large_blocks "$large" $large_tolerance)
+}
+
 load_and_unload
-before=$(free_memory) large=$(large_blocks)
-check "$rounds loads and unloads" many_rounds
-lost=$((before - $(free_memory)))
-check "no memory is lost ($lost KiB)" [ $lost -le $tolerance ]
-check "large blocks stay whole ($large, then $(large_blocks))" [ $((large - $(large_blocks))) -le $large_tolerance ]
+before=$(free_memory)
+check "$rounds loads and unloads" rounds_that_break
+lost=$(missing free_memory "$before" $tolerance)
+check "no memory is lost ($lost KiB)" [ "$lost" -le $tolerance ]
+few_broken || rounds_that_break
+few_broken || rounds_that_break
+check "large blocks stay whole ($broken of $large do not)" few_broken
 
 insmod /files/xalloc.ko size=64M
 insmod /files/xalloc_client.ko
@@ -39,7 +44,7 @@ rmmod xalloc 2>/dev/null
 check "xalloc stays while a client is loaded" loaded xalloc
 check "the client unloads" unload xalloc_client
 check "xalloc unloads after it" unload xalloc
-lost=$((before - $(free_memory)))
-check "no memory is lost with a client ($lost KiB)" [ $lost -le $tolerance ]
+lost=$(missing free_memory "$before" $tolerance)
+check "no memory is lost with a client ($lost KiB)" [ "$lost" -le $tolerance ]
 
 finish unload
