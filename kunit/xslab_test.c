@@ -616,13 +616,13 @@ static int by_address(const void *a, const void *b)
 static void xslab_test_small_bulk(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 256);
-	void **objs = room(test, 64, sizeof(*objs));
+	void **objs = xtest_room(test, 64, sizeof(*objs));
 	struct xslab_stats s;
 	unsigned int i;
 
-	take(test, cache, objs, 64);
+	xtest_take(test, cache, objs, 64, GFP_KERNEL);
 	sort(objs, 64, sizeof(*objs), by_address, NULL);
-	give(test, cache, objs, 64);
+	xtest_give(test, cache, objs, 64);
 	s = check_books(test, cache, 0);
 	KUNIT_ASSERT_EQ(test, s.objects_per_slab, 64ULL);
 	KUNIT_ASSERT_EQ(test, s.slab_free, 0ULL);

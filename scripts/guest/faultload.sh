@@ -7,7 +7,6 @@
 # shellcheck source=lib.sh
 . /guest/lib.sh
 
-tolerance=1024 # KiB from the load number `settled` on
 limit=3000
 
 # The first failures cost the kernel up to 3 MiB that a second round does not:

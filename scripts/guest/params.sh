@@ -10,7 +10,6 @@
 
 EINVAL=22 ENOMEM=12 EBUSY=16 ENOENT=2 EOPNOTSUPP=95
 reserved=0x18000000
-tolerance=1024 # KiB of free memory that other parts of the kernel may take, in all loads too
 
 tainted_by_us() { grep -vE 'taint|signature'; }
 

@@ -8,7 +8,6 @@
 
 rounds=50 large_tolerance=8 # blocks, over all rounds: 16 are taken in each
 [ -e /sys/kernel/debug/kmemleak ] && rounds=10 large_tolerance=5 # x86 with all checks is slow
-tolerance=1024 # KiB, over all rounds: 64 MiB are taken in each
 
 load_and_unload() { insmod /files/xalloc.ko size=64M && unload xalloc; }
 
