@@ -125,9 +125,10 @@ static const struct xops stack = {
 	.free_bulk	= stack_free_bulk,
 };
 
+/* It has no lock either, so it is not for two threads. */
 int xbench_stack(enum xwork work, struct xrun *run)
 {
-	return compile(&stack, work, run);
+	return run->threads > 1 ? -EOPNOTSUPP : compile(&stack, work, run);
 }
 
 static __always_inline void *slub_alloc(const struct xrun *run)
