@@ -2248,6 +2248,7 @@ struct xmag *xslab_cache_mag(struct xslab_cache *cache)
 {
 	return &cache->mag;
 }
+EXPORT_SYMBOL_GPL(xslab_cache_mag);
 
 /* The cache after @cache, or the first one; NULL at the end. Under xpool_registry. */
 struct xslab_cache *xslab_cache_next(struct xslab_cache *cache)

@@ -23,6 +23,7 @@
 #include <xalloc/xpool.h>
 #include <xalloc/xslab.h>
 
+#include "../internal.h"
 #include "xtest.h"
 
 /* Debug kernels are slow: there, tests that make many operations make fewer. */
@@ -1384,7 +1385,34 @@ static void xslab_test_double_free(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).errors, 2ULL);
 }
 
-/* The same when the object has gone back to its slab, which is kept by another. */
+/*
+ * Two CPUs free an object at the same instant and both are believed. Expect it to be
+ * handed out once, whether one by one or in bulk, and the other time to be reported.
+ */
+static void xslab_test_free_believed_twice(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 256);
+	struct xmag *mag = xslab_cache_mag(cache);
+	void *objs[4];
+
+	xtest_pin();
+	xtest_take(test, cache, objs, 2, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[1]), 0);
+	xmag_free_slow(mag, objs[1]);
+	xtest_take(test, cache, &objs[1], 2, GFP_KERNEL);
+	KUNIT_EXPECT_PTR_NE(test, objs[1], objs[2]);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 3).errors, 1ULL);
+
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[2]), 0);
+	xmag_free_slow(mag, objs[2]);
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 2, &objs[2]), 2);
+	KUNIT_EXPECT_PTR_NE(test, objs[2], objs[3]);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 4).errors, 2ULL);
+	xtest_give(test, cache, objs, 4);
+	check_shrinks_to_nothing(test, cache);
+}
+
+/* A second free when the object has gone back to its slab, which another one keeps. */
 static void xslab_test_double_free_flushed(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 64);
@@ -1845,6 +1873,7 @@ static struct kunit_case xslab_test_cases[] = {
 	KUNIT_CASE(xslab_test_free_null),
 	KUNIT_CASE(xslab_test_double_free),
 	KUNIT_CASE(xslab_test_double_free_flushed),
+	KUNIT_CASE(xslab_test_free_believed_twice),
 	KUNIT_CASE(xslab_test_free_of_free),
 	KUNIT_CASE(xslab_test_double_free_no_checks),
 	KUNIT_CASE(xslab_test_destroy_live),

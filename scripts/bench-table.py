@@ -41,9 +41,10 @@ TABLES = (
     ("Metadata, in percent of the pool", "icount", ("metadata-*",), ()),
     ("One CPU, nanoseconds", "uml-up", (
         "pair-256", "pair-1024", "batch128-256", "30k-256", "30k-1024", "30k-random-256",
-        "30k-random-1024", "bulk64-256", "glibc-simple*-64", "reserve-pair-256",
-        "pages-pair-o0", "pages-pair-o3", "pages-pair-o10"),
-     ("slub", "mempool", "alloc_pages")),
+        "30k-random-1024", "bulk64-256", "bulk16-256", "30k-4096", "bulk64-4096",
+        "30k-touch-256", "30k-touch-1024", "bulk64-touch-256", "glibc-simple*-64",
+        "reserve-pair-256", "pages-pair-o0", "pages-pair-o3", "pages-pair-o10"),
+     ("slub", "stack", "mempool", "alloc_pages")),
     ("Two CPUs, nanoseconds", "uml-smp", (
         "own-pair-2cpu-256", "own-batch64-2cpu-256", "own-pages-2cpu-o?", "ring*-256",
         "slices-*", "linux-scalability-8", "threadtest-8", "xmalloc-test-64", "cache-*-1",

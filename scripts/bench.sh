@@ -43,7 +43,7 @@ boot() { # name command...
 	cat >"$files/bench"
 	"$scripts/initramfs.sh" "$initramfs" bench "$files"/*
 	with_progress "benchmark $name" "$log" \
-		timeout -s KILL "${TIMEOUT:-1800}" "${@//INITRAMFS/"$initramfs"}"
+		timeout -s KILL "${TIMEOUT:-600}" "${@//INITRAMFS/"$initramfs"}"
 	sed -i 's/\r$//' "$log"
 	grep -qx '=== exit 0' "$log" || die "the benchmark did not end well, see $log"
 }
