@@ -394,6 +394,51 @@ static __always_inline unsigned int take_small(struct xslab_cache *cache, struct
 	return got;
 }
 
+/* So many slabs of the free ones, up to the one at @last, are full from now on. */
+static __always_inline void use_up_free(struct xslab_cache *cache, struct list_head *last,
+					unsigned int nr)
+{
+	LIST_HEAD(row);
+
+	list_cut_position(&row, &cache->lists[XSLAB_FREE], last);
+	list_splice(&row, &cache->lists[XSLAB_FULL]);
+	cache->nr[XSLAB_FREE] -= nr;
+	cache->nr[XSLAB_FULL] += nr;
+	cache->occupied |= BIT(XSLAB_FULL);
+	if (!cache->nr[XSLAB_FREE])
+		cache->occupied &= ~BIT(XSLAB_FREE);
+	cache->nr_free -= nr * cache->per_slab;
+	xpool_cached_count(cache->pool, -((long)nr << cache->order));
+}
+
+/*
+ * All objects of free slabs whose map is one word, for as long as all of one are wanted.
+ * The slabs change their list together.
+ */
+static __always_inline unsigned int take_whole(struct xslab_cache *cache, void **objs,
+					       unsigned int nr, enum xslab_use use)
+{
+	struct list_head *list = &cache->lists[XSLAB_FREE], *at = list;
+	unsigned int per_slab = cache->per_slab, got = 0, slabs = 0, n;
+
+	do {
+		struct xpage *slab = list_first_entry(at, struct xpage, list);
+		void *first = first_object(cache, slab);
+
+		prefetchw(slab->ahead);
+		n = write_run(cache, objs + got, per_slab, first, use);
+		if (use == XSLAB_FOR_LIVE && unlikely(n < per_slab))
+			xslab_report_lost(cache, first);
+		atomic_long_set(&slab->word, 0);
+		slab->nr_free = 0;
+		got += n;
+		slabs++;
+		at = &slab->list;
+	} while (nr - got >= per_slab && at->next != list);
+	use_up_free(cache, at, slabs);
+	return got;
+}
+
 /*
  * One object, not marked live, of @slab, or of the best one where that is NULL. NULL
  * where nothing is free. Under the lock.
@@ -418,9 +463,11 @@ static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 		return 0;
 	settle(cache);
 	while (got < nr && (slab = best_slab(cache)))
-		got += likely(cache->words == 1) ?
-		       take_small(cache, slab, objs + got, nr - got, use) :
-		       take_slab(cache, slab, objs + got, nr - got, use);
+		got += unlikely(cache->words > 1) ?
+		       take_slab(cache, slab, objs + got, nr - got, use) :
+		       slab->nr_free == cache->per_slab && nr - got >= cache->per_slab ?
+		       take_whole(cache, objs + got, nr - got, use) :
+		       take_small(cache, slab, objs + got, nr - got, use);
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	return got;
 }
