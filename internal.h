@@ -526,7 +526,7 @@ struct xmag;
 /**
  * struct xmag_ops - what lies below the magazines of an owner
  * @fill: take up to @nr objects without waiting; returns how many
- * @drain: give @nr objects back; may reorder @objs, which nobody reads after it
+ * @drain: give @nr objects back
  */
 struct xmag_ops {
 	unsigned int (*fill)(struct xmag *mag, void **objs, unsigned int nr);

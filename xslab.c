@@ -514,18 +514,36 @@ static __always_inline bool accept_live(const struct xslab_check *check, unsigne
 }
 
 /*
- * How far objects follow one another in @at as they do in memory, from @obj on, which
- * is the first one behind an object that was accepted.
+ * How far objects follow one another in @at as they do in memory, @step apart, from
+ * @obj on, which is the first one behind an object that was accepted.
  */
 static __always_inline void **accept_row(const struct xslab_check *check, void **at,
-					 void **end, unsigned long obj, unsigned long stride,
+					 void **end, unsigned long obj, long step,
 					 enum xslab_trust trust)
 {
 	while (at != end && (unsigned long)*at == obj && accept_live(check, obj, trust)) {
-		obj += stride;
+		obj += step;
 		at++;
 	}
 	return at;
+}
+
+/* How many objects a row can have that begins with number @nr, in one word of the map. */
+static __always_inline unsigned int row_room(const struct xslab_cache *cache,
+					     unsigned int nr, int rows, bool one_word)
+{
+	unsigned int room = cache->per_slab - nr;
+
+	if (rows < 0)
+		return nr % BITS_PER_LONG + 1;
+	return one_word ? room : min_t(unsigned int, room, BITS_PER_LONG - nr % BITS_PER_LONG);
+}
+
+static __always_inline unsigned long row_bits(unsigned int nr, unsigned int len, int rows)
+{
+	unsigned int first = nr % BITS_PER_LONG - (rows < 0 ? len - 1 : 0);
+
+	return GENMASK(len - 1, 0) << first;
 }
 
 /*
@@ -535,12 +553,12 @@ static __always_inline void **accept_row(const struct xslab_check *check, void *
  */
 static __always_inline void **gather_word(const struct xslab_cache *cache, void **at,
 					  void **end, unsigned long start, unsigned int *w,
-					  unsigned long *mask, enum xslab_trust trust,
-					  bool one_word, bool rows)
+					  unsigned long *mask, int rows,
+					  enum xslab_trust trust, bool one_word)
 {
 	unsigned long obj = (unsigned long)*at, slab_mask = cache->slab_mask, bits = 0;
 	struct xslab_check how = cache->check;
-	unsigned long stride = cache->stride;
+	long step = rows * (long)cache->stride;
 	unsigned int word = one_word ? 0 : BIT_WORD(object_nr(&how, obj - start));
 
 	do {
@@ -557,13 +575,10 @@ static __always_inline void **gather_word(const struct xslab_cache *cache, void 
 		bits |= BIT_MASK(nr);
 		if (++at == end)
 			break;
-		if (rows && (unsigned long)*at == obj + stride) {
-			room = cache->per_slab - nr;
-			if (!one_word)
-				room = min(room, BITS_PER_LONG - nr % BITS_PER_LONG);
-			at = accept_row(&how, at, min(end, from + room), obj + stride, stride,
-					trust);
-			bits |= GENMASK(at - from - 1, 0) << (nr % BITS_PER_LONG);
+		if (rows && (unsigned long)*at == obj + step) {
+			room = row_room(cache, nr, rows, one_word);
+			at = accept_row(&how, at, min(end, from + room), obj + step, step, trust);
+			bits |= row_bits(nr, at - from, rows);
 			if (at == end)
 				break;
 		}
@@ -621,14 +636,14 @@ static __always_inline void **put_one(struct xslab_cache *cache, struct xpage *s
 /* The same for all that follow and are in the same word of the map. */
 static __always_inline void **put_group(struct xslab_cache *cache, struct xpage *slab,
 					void **at, void **end, unsigned long start,
-					void **lost, bool rows, enum xslab_trust trust,
+					void **lost, int rows, enum xslab_trust trust,
 					bool one_word)
 {
 	unsigned long mask;
 	unsigned int w;
 	void **next;
 
-	next = gather_word(cache, at, end, start, &w, &mask, trust, one_word, rows);
+	next = gather_word(cache, at, end, start, &w, &mask, rows, trust, one_word);
 	if (trust != XSLAB_TRUST && unlikely(next == at))
 		return at;
 	if (unlikely(!put_run(cache, slab, w, mask, next - at, one_word)))
@@ -671,7 +686,8 @@ static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **o
 
 /*
  * A function for each kind of slab and of trust, and one for its groups: in one alone
- * there are not registers enough for the loops of both.
+ * there are not registers enough for the loops of both. @rows: 1 where objects may lie
+ * in rows, -1 from the last to the first.
  */
 #define DEFINE_PUT(name, rows, ...)							\
 	static noinline void **name##_group(struct xslab_cache *cache,			\
@@ -687,14 +703,16 @@ static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **o
 		return put_runs(cache, objs, nr, lost, name##_group, __VA_ARGS__);	\
 	}
 
-DEFINE_PUT(put_check_start, true, XSLAB_CHECK_START, true)
-DEFINE_PUT(put_check_live, true, XSLAB_CHECK_LIVE, true)
-DEFINE_PUT(put_word_check_start, true, XSLAB_CHECK_START, false)
-DEFINE_PUT(put_word_check_live, true, XSLAB_CHECK_LIVE, false)
-DEFINE_PUT(put_singles, false, XSLAB_TRUST, true)
-DEFINE_PUT(put_rows, true, XSLAB_TRUST, true)
-DEFINE_PUT(put_word_singles, false, XSLAB_TRUST, false)
-DEFINE_PUT(put_word_rows, true, XSLAB_TRUST, false)
+DEFINE_PUT(put_check_start, 1, XSLAB_CHECK_START, true)
+DEFINE_PUT(put_check_live, 1, XSLAB_CHECK_LIVE, true)
+DEFINE_PUT(put_word_check_start, 1, XSLAB_CHECK_START, false)
+DEFINE_PUT(put_word_check_live, 1, XSLAB_CHECK_LIVE, false)
+DEFINE_PUT(put_singles, 0, XSLAB_TRUST, true)
+DEFINE_PUT(put_rows, 1, XSLAB_TRUST, true)
+DEFINE_PUT(put_rows_down, -1, XSLAB_TRUST, true)
+DEFINE_PUT(put_word_singles, 0, XSLAB_TRUST, false)
+DEFINE_PUT(put_word_rows, 1, XSLAB_TRUST, false)
+DEFINE_PUT(put_word_rows_down, -1, XSLAB_TRUST, false)
 
 static unsigned int put_checked(struct xslab_cache *cache, void **objs, unsigned int nr,
 				void **lost)
@@ -706,14 +724,6 @@ static unsigned int put_checked(struct xslab_cache *cache, void **objs, unsigned
 	return (live ? put_word_check_live : put_word_check_start)(cache, objs, nr, lost);
 }
 
-static void reverse(void **objs, unsigned int nr)
-{
-	void **last = objs + nr - 1;
-
-	for (; objs < last; objs++, last--)
-		swap(*objs, *last);
-}
-
 /*
  * Objects of a magazine, which were checked. A client that frees them in the order
  * in which it got them has them lie in rows, from the last to the first, because a
@@ -722,15 +732,14 @@ static void reverse(void **objs, unsigned int nr)
 static void put_trusted(struct xslab_cache *cache, void **objs, unsigned int nr,
 			void **lost)
 {
-	long step = nr > 1 ? objs[1] - objs[0] : 0;
-	bool rows = step == cache->stride || step == -(long)cache->stride;
+	long step = nr > 1 ? objs[1] - objs[0] : 0, stride = cache->stride;
 
-	if (rows && step < 0)
-		reverse(objs, nr);
 	if (likely(cache->words == 1))
-		(rows ? put_rows : put_singles)(cache, objs, nr, lost);
+		(step == -stride ? put_rows_down : step == stride ? put_rows : put_singles)
+			(cache, objs, nr, lost);
 	else
-		(rows ? put_word_rows : put_word_singles)(cache, objs, nr, lost);
+		(step == -stride ? put_word_rows_down :
+		 step == stride ? put_word_rows : put_word_singles)(cache, objs, nr, lost);
 }
 
 /* In an NMI that found the lock taken. */
