@@ -810,14 +810,15 @@ static const struct xmag_ops slab_ops = {
  * Between slabs and the pool
  */
 
+/* All words: what does not belong to the map may hold bits of a slab with a larger one. */
 static void mark_all_free(struct xslab_cache *cache, struct xpage *slab)
 {
 	unsigned int w, left = cache->per_slab;
 
-	for (w = 0; w < cache->words; w++) {
+	for (w = 0; w < XPAGE_MAP_WORDS; w++) {
 		unsigned int bits = min_t(unsigned int, left, BITS_PER_LONG);
 
-		atomic_long_set(&slab->map[w], GENMASK(bits - 1, 0));
+		atomic_long_set(&slab->map[w], bits ? GENMASK(bits - 1, 0) : 0);
 		left -= bits;
 	}
 }
@@ -1777,6 +1778,20 @@ void xslab_cache_stats(struct xslab_cache *cache, struct xslab_stats *stats)
 EXPORT_SYMBOL_GPL(xslab_cache_stats);
 
 /* Each slab on the list where the weight of its map says, and counted there. */
+/* The words of NMIs are empty, unless one has been here since the lock was taken. */
+static bool nmi_words_valid(struct xslab_cache *cache, struct xpage *slab)
+{
+	unsigned long set = 0;
+	unsigned int w;
+
+	for (w = XPAGE_MAP_WORDS / 2; has_nmi_words(cache) && w < XPAGE_MAP_WORDS; w++)
+		set |= atomic_long_read(&slab->map[w]);
+	if (!set || atomic_read(&cache->nmi_frees))
+		return true;
+	smp_rmb();	/* pairs with drain_nmi(): it has claimed the slab before it was through */
+	return READ_ONCE(slab->deferred);
+}
+
 static bool list_valid(struct xslab_cache *cache, unsigned int l, unsigned long *nr_free)
 {
 	unsigned long nr = 0;
@@ -1787,7 +1802,7 @@ static bool list_valid(struct xslab_cache *cache, unsigned int l, unsigned long 
 
 		if (slab->cache != cache || slab->kind != XPAGE_SLAB ||
 		    slab->order != cache->order || slab->nr_free != is ||
-		    cache->list_of[is] != l)
+		    cache->list_of[is] != l || !nmi_words_valid(cache, slab))
 			return false;
 		*nr_free += is;
 		nr++;

@@ -1467,6 +1467,39 @@ static void xslab_test_double_free_no_checks(struct kunit *test)
 }
 
 /*
+ * Pages that were slabs with four words of map become slabs with one or two, whose
+ * other words belong to NMIs. Expect nothing to be left there.
+ */
+static void xslab_test_map_of_another(struct kunit *test)
+{
+	static const size_t sizes[] = { 32, 256 };
+	struct fixture *f = with_pool(test, 4 << 20);
+	u64 pages = pool_stats_of(f->pool).total;
+	void **objs = xtest_room(test, pages * 256, sizeof(*objs));
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct xslab_args args = { .name = "before", .size = 16 };
+		struct xslab_cache *cache = xslab_cache_create_in(f->pool, &args);
+		void *obj;
+
+		KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(cache));
+		KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, pages * 256, objs),
+				(int)(pages * 256));
+		xslab_cache_free_bulk(cache, pages * 256, objs);
+		KUNIT_ASSERT_EQ(test, xslab_cache_destroy(cache), 0);
+
+		args = (struct xslab_args){ .name = "after", .size = sizes[i] };
+		cache = xslab_cache_create_in(f->pool, &args);
+		KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(cache));
+		xtest_take(test, cache, &obj, 1, GFP_KERNEL);
+		KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
+		xtest_give(test, cache, &obj, 1);
+		KUNIT_ASSERT_EQ(test, xslab_cache_destroy(cache), 0);
+	}
+}
+
+/*
  * Errors of clients: destruction
  */
 
@@ -1876,6 +1909,7 @@ static struct kunit_case xslab_test_cases[] = {
 	KUNIT_CASE(xslab_test_free_believed_twice),
 	KUNIT_CASE(xslab_test_free_of_free),
 	KUNIT_CASE(xslab_test_double_free_no_checks),
+	KUNIT_CASE(xslab_test_map_of_another),
 	KUNIT_CASE(xslab_test_destroy_live),
 	KUNIT_CASE_PARAM(xslab_test_bulk, count_gen_params),
 	KUNIT_CASE(xslab_test_bulk_too_much),
