@@ -35,6 +35,7 @@
 #include <linux/workqueue.h>
 
 #include <xalloc/xbuddy.h>
+#include <xalloc/xmag.h>
 #include <xalloc/xpool.h>
 #include <xalloc/xslab.h>
 #include "include/compat.h"
@@ -533,41 +534,8 @@ struct xmag_ops {
 	void (*drain)(struct xmag *mag, void **objs, unsigned int nr);
 };
 
-/**
- * struct xmag_cpu - the magazines of one CPU; all that a hit touches
- * @busy: an operation of this CPU is under way
- * @previous_full: @previous is full; otherwise it is empty
- * @top: where the next object of the loaded magazine goes
- * @bottom: the loaded magazine; it is empty when @top is here
- * @end: its end; it is full when @top is here
- * @previous: the magazine that was loaded before
- * @allocs: objects handed out by way of this CPU's magazines
- */
-struct xmag_cpu {
-	bool			busy;
-	bool			previous_full;
-	void			**top;
-	void			**bottom;
-	void			**end;
-	void			**previous;
-	unsigned long		allocs;
-} ____cacheline_aligned;
-
 /* Busy for ever: where a fast path looks that is not to be taken. */
 DECLARE_PER_CPU(struct xmag_cpu, xmag_closed);
-
-/*
- * This CPU's part of per-CPU memory, for code that is not preempted. On x86-64 it
- * is reached through a segment register, so the CPU's offset need not be added:
- * one instruction in 32. What instruments memory accesses does not know that.
- */
-#if defined(CONFIG_X86_64) && !defined(CONFIG_UML) && defined(CONFIG_SMP) && \
-	defined(__SEG_GS) && !defined(CONFIG_KASAN) && !defined(CONFIG_KCSAN) && \
-	!defined(__CHECKER__)
-#define xmag_here(cpus) ((struct xmag_cpu __seg_gs *)(unsigned long)(cpus))
-#else
-#define xmag_here(cpus) this_cpu_ptr(cpus)
-#endif
 
 /**
  * struct xmag_slow - what the slow paths count on a CPU
@@ -725,64 +693,6 @@ static __always_inline void *xmag_pop(struct xmag_cpu *cpu)
 static __always_inline void xmag_push(struct xmag_cpu *cpu, void *obj)
 {
 	*cpu->top++ = obj;
-}
-
-/*
- * Take an object of the loaded magazine; false: xmag_alloc_slow() knows more. With
- * preemption off; the caller puts it on again when all else is done, because little
- * need then be kept over the call that this may be. Who does not tell anybody how
- * many there were need not have them counted.
- *
- * Who closes the magazines waits for us to be preemptible, so an old value of @cpus
- * is fine. The second barrier makes the compiler change top in place, with one
- * instruction.
- */
-static __always_inline bool xmag_try_alloc(struct xmag_cpu __percpu * const *cpus,
-					   void **obj, bool count)
-{
-	__auto_type cpu = xmag_here(READ_ONCE(*cpus));
-	void **top;
-
-	if (unlikely(cpu->busy))
-		return false;
-	cpu->busy = true;
-	barrier();
-	top = cpu->top;
-	barrier();
-	if (unlikely(top == cpu->bottom)) {
-		cpu->busy = false;
-		return false;
-	}
-	if (count)
-		cpu->allocs++;
-	cpu->top--;
-	*obj = top[-1];
-	barrier();
-	cpu->busy = false;
-	return true;
-}
-
-/* False: the loaded magazine is full or not ours; see xmag_free_slow(). */
-static __always_inline bool xmag_try_free(struct xmag_cpu __percpu * const *cpus, void *obj)
-{
-	__auto_type cpu = xmag_here(READ_ONCE(*cpus));
-	void **top;
-
-	if (unlikely(cpu->busy))
-		return false;
-	cpu->busy = true;
-	barrier();
-	top = cpu->top;
-	barrier();
-	if (unlikely(top == cpu->end)) {
-		cpu->busy = false;
-		return false;
-	}
-	*top = obj;
-	cpu->top++;
-	barrier();
-	cpu->busy = false;
-	return true;
 }
 
 static __always_inline void *xmag_alloc(struct xmag *mag)

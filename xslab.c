@@ -129,6 +129,10 @@
 
 #include "xslab_impl.h"
 
+/* Here they are functions. */
+#undef xslab_cache_alloc
+#undef xslab_cache_free
+
 /* The smallest slab is a page, and its map must hold it, also where pages are large. */
 static_assert(PAGE_SIZE / XSLAB_MIN_STRIDE <= XSLAB_MAX_PER_SLAB);
 
@@ -165,7 +169,7 @@ static bool checks = true;
 static __always_inline unsigned long slab_start(const struct xslab_cache *cache,
 						unsigned long offset)
 {
-	return offset & cache->slab_mask;
+	return offset & cache->fast.slab_mask;
 }
 
 static __always_inline struct xpage *slab_in(struct xpage *pages, unsigned long start)
@@ -179,23 +183,17 @@ static struct xpage *slab_at(const struct xslab_cache *cache, unsigned long offs
 	return slab_in(cache->pages, slab_start(cache, offset));
 }
 
-/* Is the slab at address @start in the pool's one region? */
-static __always_inline bool is_near(const struct xslab_cache *cache, unsigned long start)
-{
-	return start - cache->near_base < cache->near_bytes;
-}
-
 static __always_inline struct xpage *near_slab(const struct xslab_cache *cache,
 					       unsigned long start)
 {
-	return slab_in(cache->near_pages, start - cache->near_base);
+	return slab_in(cache->near_pages, start - cache->fast.near_base);
 }
 
 /* The slab at address @start, which is one of the cache's. */
 static __always_inline struct xpage *slab_of(const struct xslab_cache *cache,
 					     unsigned long start)
 {
-	if (likely(is_near(cache, start)))
+	if (likely(xslab_is_near(&cache->fast, start)))
 		return near_slab(cache, start);
 	return slab_at(cache, xpool_offset(cache->pool, (void *)start));
 }
@@ -204,28 +202,6 @@ static __always_inline bool owns(const struct xslab_cache *cache, const struct x
 {
 	/* The owner changes only while the slab has no live object. */
 	return data_race(slab->cache) == cache;
-}
-
-/* Does an object start @in bytes into a slab? */
-static __always_inline bool is_start(const struct xslab_check *check, u64 in)
-{
-	return in * check->recip - check->slack_recip < check->limit;
-}
-
-/* Change the live byte; false: it says @on already. */
-static __always_inline bool set_live(u8 *live, u8 on)
-{
-	/* Two CPUs come here for one object only by a client's error; see above. */
-	if (unlikely(data_race(*live) == on))
-		return false;
-	WRITE_ONCE(*live, on);
-	return true;
-}
-
-static __always_inline bool set_near_live(const struct xslab_check *check,
-					  const void *obj, u8 on)
-{
-	return set_live(&check->live[(unsigned long)obj >> check->live_shift], on);
 }
 
 /* The list for slabs with so many free objects. */
@@ -311,7 +287,7 @@ enum xslab_use {
 static __always_inline unsigned int write_run(struct xslab_cache *cache, void **objs,
 					      unsigned int nr, void *obj, enum xslab_use use)
 {
-	struct xslab_check how = cache->check;
+	struct xslab_check how = cache->fast.check;
 	unsigned long stride = cache->stride;
 	void *end = obj + nr * stride;
 	void **at = objs;
@@ -320,7 +296,7 @@ static __always_inline unsigned int write_run(struct xslab_cache *cache, void **
 		*at = obj;
 		if (use == XSLAB_FOR_MAGAZINE)
 			prefetchw(obj);
-		if (use != XSLAB_FOR_LIVE || likely(set_near_live(&how, obj, 1)))
+		if (use != XSLAB_FOR_LIVE || likely(xslab_set_near_live(&how, obj, 1)))
 			at++;
 		obj += stride;
 	} while (obj != end);
@@ -510,7 +486,7 @@ static __always_inline bool accept_live(const struct xslab_check *check, unsigne
 					enum xslab_trust trust)
 {
 	return trust != XSLAB_CHECK_LIVE ||
-	       likely(set_near_live(check, (const void *)obj, 0));
+	       likely(xslab_set_near_live(check, (const void *)obj, 0));
 }
 
 /*
@@ -556,8 +532,8 @@ static __always_inline void **gather_word(const struct xslab_cache *cache, void 
 					  unsigned long *mask, int rows,
 					  enum xslab_trust trust, bool one_word)
 {
-	unsigned long obj = (unsigned long)*at, slab_mask = cache->slab_mask, bits = 0;
-	struct xslab_check how = cache->check;
+	unsigned long obj = (unsigned long)*at, slab_mask = cache->fast.slab_mask, bits = 0;
+	struct xslab_check how = cache->fast.check;
 	long step = rows * (long)cache->stride;
 	unsigned int word = one_word ? 0 : BIT_WORD(object_nr(&how, obj - start));
 
@@ -567,7 +543,7 @@ static __always_inline void **gather_word(const struct xslab_cache *cache, void 
 
 		if (!one_word && BIT_WORD(object_nr(&how, obj - start)) != word)
 			break;
-		if (trust != XSLAB_TRUST && unlikely(!is_start(&how, obj - start)))
+		if (trust != XSLAB_TRUST && unlikely(!xslab_is_start(&how, obj - start)))
 			break;
 		if (!accept_live(&how, obj, trust))
 			break;
@@ -619,10 +595,10 @@ static __always_inline void **put_one(struct xslab_cache *cache, struct xpage *s
 				      enum xslab_trust trust, bool one_word)
 {
 	unsigned long obj = (unsigned long)*at;
-	const struct xslab_check *how = &cache->check;
+	const struct xslab_check *how = &cache->fast.check;
 	unsigned int nr;
 
-	if (trust != XSLAB_TRUST && unlikely(!is_start(how, obj - start)))
+	if (trust != XSLAB_TRUST && unlikely(!xslab_is_start(how, obj - start)))
 		return at;
 	if (!accept_live(how, obj, trust))
 		return at;
@@ -669,7 +645,7 @@ static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **o
 		unsigned long start = slab_start(cache, (unsigned long)*at);
 		struct xpage *slab;
 
-		if (trust != XSLAB_TRUST && unlikely(!is_near(cache, start)))
+		if (trust != XSLAB_TRUST && unlikely(!xslab_is_near(&cache->fast, start)))
 			break;
 		slab = slab_of(cache, start);
 		if (trust != XSLAB_TRUST && unlikely(!owns(cache, slab)))
@@ -717,7 +693,7 @@ DEFINE_PUT(put_word_rows_down, -1, XSLAB_TRUST, false)
 static unsigned int put_checked(struct xslab_cache *cache, void **objs, unsigned int nr,
 				void **lost)
 {
-	bool live = cache->check.checks;
+	bool live = cache->fast.check.checks;
 
 	if (likely(cache->words == 1))
 		return (live ? put_check_live : put_check_start)(cache, objs, nr, lost);
@@ -755,7 +731,7 @@ static void drain_nmi(struct xslab_cache *cache, void **objs, unsigned int nr)
 
 		unsigned long in = (unsigned long)objs[i] - start;
 
-		if (!set_bit_nmi(cache, slab, object_nr(&cache->check, in)))
+		if (!set_bit_nmi(cache, slab, object_nr(&cache->fast.check, in)))
 			xslab_report_lost(cache, objs[i]);
 		if (xdefer_claim(slab))
 			xdefer_push(cache->pool, &cache->deferred, slab);
@@ -1123,26 +1099,30 @@ static int diagnose(struct xslab_cache *cache, void *obj)
 	return -EALREADY;
 }
 
-static noinline int refuse_free(struct xslab_cache *cache, void *obj)
+noinline int xslab_refuse_free(struct xslab_cache *cache, void *obj)
 {
 	if (!obj)
 		return 0;
 	atomic_long_inc(&cache->errors);
 	return diagnose(cache, obj);
 }
+EXPORT_SYMBOL_GPL(xslab_refuse_free);
 
 /*
  * Allocation
  */
 
+/* The live byte of the object at @offset. */
+static u8 *live_at(const struct xslab_cache *cache, unsigned long offset)
+{
+	return &cache->live[offset >> cache->fast.check.live_shift];
+}
+
 static bool mark(struct xslab_cache *cache, void *obj, u8 live)
 {
-	unsigned long offset;
-
 	if (!cache->live)
 		return true;
-	offset = xpool_offset(cache->pool, obj);
-	return set_live(&cache->live[offset >> cache->check.live_shift], live);
+	return xslab_set_live(live_at(cache, xpool_offset(cache->pool, obj)), live);
 }
 
 /* Mark an object live; false: it is already, and must not be handed out twice. */
@@ -1235,29 +1215,32 @@ static void *alloc_slow(struct xslab_cache *cache, gfp_t gfp)
 }
 
 /*
- * What xslab_cache_alloc() leaves to others, which begins with preemption off
+ * What the fast path leaves to others, which begins with preemption off
  */
 
 /* The loaded magazine could not serve. */
-static noinline void *alloc_missed(struct xslab_cache *cache, gfp_t gfp)
+noinline void *xslab_alloc_missed(struct xslab_cache *cache, gfp_t gfp)
 {
 	preempt_enable();
 	return alloc_slow(cache, gfp);
 }
+EXPORT_SYMBOL_GPL(xslab_alloc_missed);
 
 /* The object came twice: the other time it was handed out, this time it is not. */
-static noinline void *alloc_again(struct xslab_cache *cache, void *obj, gfp_t gfp)
+noinline void *xslab_alloc_again(struct xslab_cache *cache, void *obj, gfp_t gfp)
 {
 	preempt_enable();
 	xslab_report_lost(cache, obj);
 	return alloc_slow(cache, gfp);
 }
+EXPORT_SYMBOL_GPL(xslab_alloc_again);
 
-static noinline void *alloc_zeroed(struct xslab_cache *cache, void *obj)
+noinline void *xslab_alloc_zeroed(struct xslab_cache *cache, void *obj)
 {
 	preempt_enable();
 	return zeroed(cache, obj);
 }
+EXPORT_SYMBOL_GPL(xslab_alloc_zeroed);
 
 /**
  * xslab_cache_alloc() - take an object
@@ -1275,17 +1258,7 @@ static noinline void *alloc_zeroed(struct xslab_cache *cache, void *obj)
  */
 void *xslab_cache_alloc(struct xslab_cache *cache, gfp_t gfp)
 {
-	void *obj;
-
-	preempt_disable();
-	if (unlikely(!xmag_try_alloc(&cache->mag.cpus, &obj, true)))
-		return alloc_missed(cache, gfp);
-	if (likely(cache->check.checks) && unlikely(!set_near_live(&cache->check, obj, 1)))
-		return alloc_again(cache, obj, gfp);
-	if (unlikely(gfp & __GFP_ZERO))
-		return alloc_zeroed(cache, obj);
-	preempt_enable();
-	return obj;
+	return xslab_alloc_fast(cache, gfp);
 }
 EXPORT_SYMBOL_GPL(xslab_cache_alloc);
 
@@ -1300,18 +1273,10 @@ static bool accept(struct xslab_cache *cache, void *obj)
 	unsigned long start = slab_start(cache, offset);
 
 	if (offset == XPOOL_FOREIGN || start < cache->pool->start ||
-	    !owns(cache, slab_in(cache->pages, start)) || !is_start(&cache->check, offset - start))
+	    !owns(cache, slab_in(cache->pages, start)) ||
+	    !xslab_is_start(&cache->fast.check, offset - start))
 		return false;
-	return !cache->live || set_live(&cache->live[offset >> cache->check.live_shift], 0);
-}
-
-/* As accept(), for what is near. */
-static __always_inline bool accept_near(struct xslab_cache *cache, void *obj,
-					unsigned long start)
-{
-	return likely(owns(cache, near_slab(cache, start))) &&
-	       likely(is_start(&cache->check, (unsigned long)obj - start)) &&
-	       (unlikely(!cache->check.checks) || likely(set_near_live(&cache->check, obj, 0)));
+	return !cache->live || xslab_set_live(live_at(cache, offset), 0);
 }
 
 static int free_slow(struct xslab_cache *cache, void *obj)
@@ -1321,19 +1286,21 @@ static int free_slow(struct xslab_cache *cache, void *obj)
 }
 
 /* The loaded magazine could not serve. Begins with preemption off. */
-static noinline int free_missed(struct xslab_cache *cache, void *obj)
+noinline int xslab_free_missed(struct xslab_cache *cache, void *obj)
 {
 	preempt_enable();
 	return free_slow(cache, obj);
 }
+EXPORT_SYMBOL_GPL(xslab_free_missed);
 
 /* Not near: in one of several regions, or an error. */
-static noinline int free_far(struct xslab_cache *cache, void *obj)
+noinline int xslab_free_far(struct xslab_cache *cache, void *obj)
 {
 	if (!accept(cache, obj))
-		return refuse_free(cache, obj);
+		return xslab_refuse_free(cache, obj);
 	return free_slow(cache, obj);
 }
+EXPORT_SYMBOL_GPL(xslab_free_far);
 
 /**
  * xslab_cache_free() - give an object back
@@ -1347,18 +1314,7 @@ static noinline int free_far(struct xslab_cache *cache, void *obj)
  */
 int xslab_cache_free(struct xslab_cache *cache, void *obj)
 {
-	unsigned long start = slab_start(cache, (unsigned long)obj);
-
-	/* Asked of the slab, not of the object: it is the slab that is looked at. */
-	if (unlikely(!is_near(cache, start)))
-		return free_far(cache, obj);
-	if (unlikely(!accept_near(cache, obj, start)))
-		return refuse_free(cache, obj);
-	preempt_disable();
-	if (unlikely(!xmag_try_free(&cache->mag.cpus, obj)))
-		return free_missed(cache, obj);
-	preempt_enable();
-	return 0;
+	return xslab_free_fast(cache, obj);
 }
 EXPORT_SYMBOL_GPL(xslab_cache_free);
 
@@ -1414,10 +1370,10 @@ EXPORT_SYMBOL_GPL(xslab_free);
 static __always_inline unsigned int mark_near(struct xslab_cache *cache, void **objs,
 					      unsigned int nr)
 {
-	struct xslab_check how = cache->check;
+	struct xslab_check how = cache->fast.check;
 	unsigned int i = 0;
 
-	while (how.checks && i < nr && likely(set_near_live(&how, objs[i], 1)))
+	while (how.checks && i < nr && likely(xslab_set_near_live(&how, objs[i], 1)))
 		i++;
 	return i;
 }
@@ -1450,7 +1406,7 @@ static unsigned int take_bulk(struct xslab_cache *cache, size_t nr, void **objs)
 		got = xmag_take_full(&cache->mag, objs);
 	if (got)
 		return mark_many(cache, objs, got);
-	if (likely(cache->check.checks))
+	if (likely(cache->fast.check.checks))
 		return slab_fill_live(cache, objs, want);
 	return mark_many(cache, objs, slab_fill_bulk(cache, objs, want));
 }
@@ -1534,7 +1490,7 @@ static noinline void free_bulk_far(struct xslab_cache *cache, size_t nr, void **
 		if (accept(cache, objs[i]))
 			chunk[n++] = objs[i];
 		else
-			refuse_free(cache, objs[i]);
+			xslab_refuse_free(cache, objs[i]);
 		if (n == XSLAB_CHUNK) {
 			slab_drain(&cache->mag, chunk, n);
 			n = 0;
@@ -1561,7 +1517,7 @@ void xslab_cache_free_bulk(struct xslab_cache *cache, size_t nr, void **objs)
 						    min_t(size_t, nr, XSLAB_CHUNK));
 
 		if (unlikely(!n)) {
-			n = cache->near_bytes ? 1 : min_t(size_t, nr, XSLAB_CHUNK);
+			n = cache->fast.near_bytes ? 1 : min_t(size_t, nr, XSLAB_CHUNK);
 			free_bulk_far(cache, n, objs);
 		}
 		objs += n;
@@ -1855,12 +1811,12 @@ static int get_live(struct xslab_cache *cache)
 	unsigned long pages = pool->buddy.nr - (pool->start >> PAGE_SHIFT);
 	struct xlive *live = *slot;
 
-	cache->check.live_shift = live_shift(cache->stride);
+	cache->fast.check.live_shift = live_shift(cache->stride);
 	if (!live) {
 		live = xmeta_alloc(sizeof(*live));
 		if (!live)
 			return -ENOMEM;
-		live->bytes = (pages << PAGE_SHIFT) >> cache->check.live_shift;
+		live->bytes = (pages << PAGE_SHIFT) >> cache->fast.check.live_shift;
 		live->mem = xmeta_alloc(live->bytes);
 		if (!live->mem) {
 			xmeta_free(live);
@@ -1870,13 +1826,13 @@ static int get_live(struct xslab_cache *cache)
 		*slot = live;
 	}
 	live->users++;
-	cache->live = live->mem - (pool->start >> cache->check.live_shift);
+	cache->live = live->mem - (pool->start >> cache->fast.check.live_shift);
 	return 0;
 }
 
 static void put_live(struct xslab_cache *cache)
 {
-	struct xlive **slot = &cache->pool->live[cache->check.live_shift];
+	struct xlive **slot = &cache->pool->live[cache->fast.check.live_shift];
 	struct xlive *live = *slot;
 
 	if (!cache->live || --live->users)
@@ -2021,14 +1977,14 @@ static int set_geometry(struct xslab_cache *cache, const struct xslab_args *args
 	cache->align = align;
 	cache->stride = stride;
 	cache->order = order;
-	cache->slab_mask = ~((PAGE_SIZE << order) - 1);
+	cache->fast.slab_mask = ~((PAGE_SIZE << order) - 1);
 	cache->per_slab = (PAGE_SIZE << order) / stride;
 	cache->slack = (PAGE_SIZE << order) % stride;
 	cache->words = BITS_TO_LONGS(cache->per_slab);
 	cache->place = cache->per_slab <= XSLAB_LARGE ? XPLACE_TOP : XPLACE_LOW;
-	cache->check.recip = div64_u64(U64_MAX, stride) + 1;
-	cache->check.slack_recip = cache->slack * cache->check.recip;
-	cache->check.limit = cache->check.recip;
+	cache->fast.check.recip = div64_u64(U64_MAX, stride) + 1;
+	cache->fast.check.slack_recip = cache->slack * cache->fast.check.recip;
+	cache->fast.check.limit = cache->fast.check.recip;
 	for (nr = 0; nr <= cache->per_slab; nr++)
 		cache->list_of[nr] = list_for(cache, nr);
 	return 0;
@@ -2060,16 +2016,17 @@ static void set_near(struct xslab_cache *cache)
 	unsigned long first = round_up(pool->start, PAGE_SIZE << cache->order);
 	unsigned long end = pool->start + pool->bytes;
 
-	cache->check.checks = cache->live && pool->bytes;
+	cache->fast.check.checks = cache->live && pool->bytes;
 	if (cache->live && !pool->bytes)
 		xmag_set_detour(&cache->mag);
 	if (first >= end)
 		return;
-	cache->near_base = pool->base + first;
-	cache->near_bytes = end - first;
+	cache->fast.near_base = pool->base + first;
+	cache->fast.near_bytes = end - first;
 	cache->near_pages = pool->pages + (first >> PAGE_SHIFT);
-	if (cache->check.checks)
-		cache->check.live = cache->live - (pool->base >> cache->check.live_shift);
+	cache->fast.near_owners = &cache->near_pages->cache;
+	if (cache->fast.check.checks)
+		cache->fast.check.live = cache->live - (pool->base >> cache->fast.check.live_shift);
 }
 
 static void publish(struct xslab_cache *cache)
@@ -2103,6 +2060,7 @@ static struct xslab_cache *create(struct xpool *pool, const struct xslab_args *a
 			args->depot ?: XSLAB_DEPOT);
 	if (err)
 		goto undo_cache;
+	xmag_add_route(&cache->mag, &cache->fast.cpus);
 	if (READ_ONCE(checks) && !(args->flags & XSLAB_NO_CHECKS)) {
 		err = get_live(cache);
 		if (err)
@@ -2197,7 +2155,7 @@ static void report_object(struct xslab_cache *cache, void *obj)
 	unsigned long offset = xpool_offset(cache->pool, obj);
 
 	pr_err("cache %s: live: %p, object %u of the slab at page %lu\n",
-	       cache->name, obj, object_nr(&cache->check, offset & ~cache->slab_mask),
+	       cache->name, obj, object_nr(&cache->fast.check, offset & ~cache->fast.slab_mask),
 	       xpage_index(cache->pool, slab_at(cache, offset)));
 }
 
@@ -2305,7 +2263,7 @@ unsigned int xslab_live_in(struct xslab_cache *cache, struct xpage *slab)
 					       cache->per_slab);
 	for (i = 0; i < cache->per_slab; i++, offset += cache->stride) {
 		/* An object may come or go meanwhile: then either answer is right. */
-		nr += data_race(cache->live[offset >> cache->check.live_shift]);
+		nr += data_race(*live_at(cache, offset));
 	}
 	return nr;
 }

@@ -25,40 +25,11 @@
 
 #define XSLAB_MAX_PER_SLAB	(XPAGE_MAP_WORDS * BITS_PER_LONG)
 
-/**
- * struct xslab_check - what it takes to look whether an object is one to free
- * @recip: 2^64 / stride, rounded up
- * @slack_recip: slack times @recip
- * @limit: @recip; a copy saves a register
- * @live: the live bytes, by address
- * @live_shift: log2 of the distance of addresses that have a live byte each
- * @checks: @live is there; not where there are several regions
- *
- * Loops over many objects make a copy, because each store to a live byte might
- * change the original as far as the compiler knows.
- */
-struct xslab_check {
-	u64	recip;
-	u64	slack_recip;
-	u64	limit;
-	u8	*live;
-	u8	live_shift;
-	bool	checks;
-};
-
 struct xslab_cache {
+	struct xslab_fast	fast;		/* comes first */
 	struct xmag		mag;
 
-	/*
-	 * Read by every operation. The near fields are for pools of one region:
-	 * near_base is the first address where a slab can start, so that one
-	 * comparison tells whether a slab is in the pool.
-	 */
-	unsigned long		slab_mask;	/* rounds down to a slab */
-	unsigned long		near_base;
-	unsigned long		near_bytes;	/* 0: several regions */
-	struct xpage		*near_pages;	/* from near_base on */
-	struct xslab_check	check;
+	struct xpage		*near_pages;	/* from fast.near_base on */
 	u8			order;
 	u16			per_slab;
 	u32			object_size;
@@ -116,6 +87,9 @@ struct xslab_cache {
 	struct xdecay		decay;
 };
 
+static_assert(offsetof(struct xslab_cache, fast) == 0);
+static_assert(XSLAB_STATE_SHIFT == XPAGE_SHIFT);
+
 /* The number of the object that is @in bytes into its slab; the slack is less. */
 static __always_inline unsigned int object_nr(const struct xslab_check *check, u64 in)
 {
@@ -128,8 +102,8 @@ static __always_inline void *first_object(const struct xslab_cache *cache,
 	unsigned long in = (unsigned long)slab - (unsigned long)cache->near_pages;
 
 	/* One shift, as in slab_in(). */
-	if (likely(cache->near_bytes))
-		return (void *)cache->near_base + (in << (PAGE_SHIFT - XPAGE_SHIFT)) +
+	if (likely(cache->fast.near_bytes))
+		return (void *)cache->fast.near_base + (in << (PAGE_SHIFT - XPAGE_SHIFT)) +
 		       cache->slack;
 	return (void *)xpool_addr(cache->pool, slab - cache->pages) + cache->slack;
 }

@@ -182,4 +182,6 @@ const char *xslab_cache_name(const struct xslab_cache *cache);
 void xslab_cache_stats(struct xslab_cache *cache, struct xslab_stats *stats);
 int xslab_validate(struct xslab_cache *cache);
 
+#include <xalloc/xslab_fast.h>
+
 #endif

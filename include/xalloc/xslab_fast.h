@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The fast paths of xslab_cache_alloc() and xslab_cache_free(), inline in the caller:
+ * 27 and 24 instructions with all checks, of which a call and a return would be five.
+ * What they cannot do themselves is a call. The theory is at the top of xslab.c and
+ * xmag.c.
+ *
+ * Nothing here is for clients to use, but the two macros at the end. A client is built
+ * for one build of xalloc, as modules are for one build of the kernel.
+ */
+#ifndef _XALLOC_XSLAB_FAST_H
+#define _XALLOC_XSLAB_FAST_H
+
+#include <linux/gfp.h>
+
+#include <xalloc/xmag.h>
+
+/**
+ * struct xslab_check - what it takes to look whether an object is one to free
+ * @live: the live bytes, by address
+ * @live_shift: log2 of the distance of addresses that have a live byte each
+ * @checks: @live is there; not where there are several regions
+ * @recip: 2^64 / stride, rounded up
+ * @slack_recip: slack times @recip
+ * @limit: @recip; a copy saves a register
+ *
+ * Loops over many objects make a copy, because each store to a live byte might
+ * change the original as far as the compiler knows.
+ */
+struct xslab_check {
+	u8	*live;
+	u8	live_shift;
+	bool	checks;
+	u64	recip;
+	u64	slack_recip;
+	u64	limit;
+};
+
+/**
+ * struct xslab_fast - what each operation reads of a cache; the first part of it
+ * @cpus: the magazines, or those that are busy for ever
+ * @check: objects
+ * @slab_mask: rounds down to a slab
+ * @near_base: the first address in the pool's only region where a slab can start
+ * @near_bytes: from there on; 0 where there are several regions
+ * @near_owners: where the state of the page at @near_base names a slab's cache
+ */
+struct xslab_fast {
+	struct xmag_cpu __percpu	*cpus;
+	struct xslab_check		check;
+	unsigned long			slab_mask;
+	unsigned long			near_base;
+	unsigned long			near_bytes;
+	struct xslab_cache		**near_owners;
+};
+
+/* The states of pages lie so far apart: log2 of bytes. */
+#define XSLAB_STATE_SHIFT	6
+
+static __always_inline const struct xslab_fast *xslab_fast(const struct xslab_cache *cache)
+{
+	return (const void *)cache;
+}
+
+/* What is left to xslab.c. Those that say so are called with preemption off. */
+void *xslab_alloc_missed(struct xslab_cache *cache, gfp_t gfp);			/* off */
+void *xslab_alloc_again(struct xslab_cache *cache, void *obj, gfp_t gfp);	/* off */
+void *xslab_alloc_zeroed(struct xslab_cache *cache, void *obj);			/* off */
+int xslab_free_missed(struct xslab_cache *cache, void *obj);			/* off */
+int xslab_free_far(struct xslab_cache *cache, void *obj);
+int xslab_refuse_free(struct xslab_cache *cache, void *obj);
+
+/* Change the live byte; false: it says @on already. */
+static __always_inline bool xslab_set_live(u8 *live, u8 on)
+{
+	/* Two CPUs come here for one object only by a client's error; see xslab.c. */
+	if (unlikely(data_race(*live) == on))
+		return false;
+	WRITE_ONCE(*live, on);
+	return true;
+}
+
+static __always_inline bool xslab_set_near_live(const struct xslab_check *check,
+						const void *obj, u8 on)
+{
+	return xslab_set_live(&check->live[(unsigned long)obj >> check->live_shift], on);
+}
+
+/* Is the slab at address @start in the pool's one region? */
+static __always_inline bool xslab_is_near(const struct xslab_fast *fast, unsigned long start)
+{
+	return start - fast->near_base < fast->near_bytes;
+}
+
+/* Is the slab at address @start, which is near, one of the cache? */
+static __always_inline bool xslab_owns_near(const struct xslab_cache *cache,
+					    unsigned long start)
+{
+	const struct xslab_fast *fast = xslab_fast(cache);
+	unsigned long in = start - fast->near_base;
+	/* Slabs start at pages: one shift instead of a division and a product. */
+	void *owner = (void *)fast->near_owners + (in >> (PAGE_SHIFT - XSLAB_STATE_SHIFT));
+
+	/* The owner changes only while the slab has no live object. */
+	return data_race(*(struct xslab_cache **)owner) == cache;
+}
+
+/* Does an object start @in bytes into a slab? */
+static __always_inline bool xslab_is_start(const struct xslab_check *check, u64 in)
+{
+	return in * check->recip - check->slack_recip < check->limit;
+}
+
+/* Is this, in a slab that is near, an object to free? Marks it dead. */
+static __always_inline bool xslab_accept_near(const struct xslab_cache *cache,
+					      const void *obj, unsigned long start)
+{
+	const struct xslab_check *check = &xslab_fast(cache)->check;
+
+	return likely(xslab_owns_near(cache, start)) &&
+	       likely(xslab_is_start(check, (unsigned long)obj - start)) &&
+	       (unlikely(!check->checks) || likely(xslab_set_near_live(check, obj, 0)));
+}
+
+static __always_inline void *xslab_alloc_fast(struct xslab_cache *cache, gfp_t gfp)
+{
+	const struct xslab_fast *fast = xslab_fast(cache);
+	void *obj;
+
+	preempt_disable();
+	if (unlikely(!xmag_try_alloc(&fast->cpus, &obj, true)))
+		return xslab_alloc_missed(cache, gfp);
+	if (likely(fast->check.checks) && unlikely(!xslab_set_near_live(&fast->check, obj, 1)))
+		return xslab_alloc_again(cache, obj, gfp);
+	if (unlikely(gfp & __GFP_ZERO))
+		return xslab_alloc_zeroed(cache, obj);
+	preempt_enable();
+	return obj;
+}
+
+static __always_inline int xslab_free_fast(struct xslab_cache *cache, void *obj)
+{
+	const struct xslab_fast *fast = xslab_fast(cache);
+	unsigned long start = (unsigned long)obj & fast->slab_mask;
+
+	/* Asked of the slab, not of the object: it is the slab that is looked at. */
+	if (unlikely(!xslab_is_near(fast, start)))
+		return xslab_free_far(cache, obj);
+	if (unlikely(!xslab_accept_near(cache, obj, start)))
+		return xslab_refuse_free(cache, obj);
+	preempt_disable();
+	if (unlikely(!xmag_try_free(&fast->cpus, obj)))
+		return xslab_free_missed(cache, obj);
+	preempt_enable();
+	return 0;
+}
+
+/* Whoever takes the address of the functions gets the exported ones, which do the same. */
+#define xslab_cache_alloc(cache, gfp)	xslab_alloc_fast(cache, gfp)
+#define xslab_cache_free(cache, obj)	xslab_free_fast(cache, obj)
+
+#endif
