@@ -526,11 +526,12 @@ struct xmag;
 
 /**
  * struct xmag_ops - what lies below the magazines of an owner
- * @fill: take up to @nr objects without waiting; returns how many
+ * @fill: take up to @nr objects without waiting; returns how many. @one: clients will
+ *	come for them one by one, so they do well to be fetched
  * @drain: give @nr objects back
  */
 struct xmag_ops {
-	unsigned int (*fill)(struct xmag *mag, void **objs, unsigned int nr);
+	unsigned int (*fill)(struct xmag *mag, void **objs, unsigned int nr, bool one);
 	void (*drain)(struct xmag *mag, void **objs, unsigned int nr);
 };
 

@@ -272,7 +272,7 @@ static unsigned int take_last(struct xmag *mag, void **objs, unsigned int nr)
 	if (!depot_lock(mag, &hold, true))
 		return 0;
 	magazine = depot_pop(&mag->depot);
-	nr = magazine ? split(mag, magazine, objs, nr) : mag->ops->fill(mag, objs, nr);
+	nr = magazine ? split(mag, magazine, objs, nr) : mag->ops->fill(mag, objs, nr, true);
 	depot_unlock(mag, &hold);
 	return nr;
 }
@@ -337,8 +337,8 @@ static void prefetch_magazine(struct xmag *mag, void **magazine)
 		prefetchw(&magazine[i]);
 }
 
-/* The loaded magazine is empty: have one that is not, if there is one. */
-static void load(struct xmag *mag, struct xmag_cpu *cpu)
+/* The loaded magazine is empty: have one that is not, if there is one. @one: see fill. */
+static void load(struct xmag *mag, struct xmag_cpu *cpu, bool one)
 {
 	struct xmag_slow *slow = this_cpu_ptr(mag->slow);
 	void **magazine = cpu->bottom;
@@ -354,7 +354,7 @@ static void load(struct xmag *mag, struct xmag_cpu *cpu)
 		prefetch_magazine(mag, magazine);
 		nr = mag->size;
 	} else {
-		nr = mag->ops->fill(mag, magazine, mag->size) ?:
+		nr = mag->ops->fill(mag, magazine, mag->size, one) ?:
 		     take_last(mag, magazine, mag->size);
 	}
 	set_loaded(mag, cpu, magazine, nr);
@@ -390,7 +390,7 @@ static void *alloc_past(struct xmag *mag)
 	void *obj;
 
 	this_cpu_inc(mag->slow->busy);
-	if (!mag->ops->fill(mag, &obj, 1) && !take_last(mag, &obj, 1))
+	if (!mag->ops->fill(mag, &obj, 1, true) && !take_last(mag, &obj, 1))
 		return NULL;
 	this_cpu_inc(mag->slow->allocs);
 	return obj;
@@ -443,7 +443,7 @@ noinline void *xmag_alloc_slow(struct xmag *mag)
 	if (unlikely(READ_ONCE(mag->parked)))
 		unpark(mag);
 	if (xmag_is_empty(cpu))
-		load(mag, cpu);
+		load(mag, cpu, true);
 	if (!xmag_is_empty(cpu))
 		obj = xmag_pop(cpu);
 	xmag_leave(cpu);
@@ -476,7 +476,7 @@ unsigned int xmag_alloc_many(struct xmag *mag, void **objs, unsigned int nr)
 		unpark(mag);
 	got = pop_many(cpu, objs, nr);
 	while (got < nr) {
-		load(mag, cpu);
+		load(mag, cpu, false);
 		if (xmag_is_empty(cpu))
 			break;
 		got += pop_many(cpu, objs + got, nr - got);

@@ -73,7 +73,8 @@
  *	A refill fetches the objects themselves while it writes them down: 30,000
  *	objects of 256 bytes that are written to, in random order: from 0.70 to 0.44.
  *	It costs a client who does not touch them a tenth. Not so for bulk operations,
- *	where the client has all addresses at once, and knows best.
+ *	where the client has all addresses at once, and knows best: 16 objects of
+ *	1 KiB at once, with checks, from 0.51 to 0.29.
  *
  * To fetch is not to touch: memory that is not mapped, or no memory, is left alone.
  *
@@ -448,15 +449,18 @@ static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 	return got;
 }
 
-static unsigned int slab_fill(struct xmag *mag, void **objs, unsigned int nr)
-{
-	return fill(container_of(mag, struct xslab_cache, mag), objs, nr, XSLAB_FOR_MAGAZINE);
-}
-
 static noinline unsigned int slab_fill_bulk(struct xslab_cache *cache, void **objs,
 					    unsigned int nr)
 {
 	return fill(cache, objs, nr, XSLAB_FOR_BULK);
+}
+
+static unsigned int slab_fill(struct xmag *mag, void **objs, unsigned int nr, bool one)
+{
+	struct xslab_cache *cache = container_of(mag, struct xslab_cache, mag);
+
+	return one ? fill(cache, objs, nr, XSLAB_FOR_MAGAZINE) :
+		     slab_fill_bulk(cache, objs, nr);
 }
 
 static noinline unsigned int slab_fill_live(struct xslab_cache *cache, void **objs,
