@@ -151,7 +151,6 @@ enum xpage_kind {
  * @list: slabs: one of the owner's lists
  * @map: slabs: a bit an object, set when the object is free in the slab
  * @word: the first word of @map
- * @ahead: in place of the second, where slabs have but one: a slab to fetch
  *
  * There is one for each page. A block of several pages uses the first one. The
  * state belongs to the pool's lock, or to who owns the block; the other
@@ -176,10 +175,7 @@ struct xpage {
 	struct list_head	list;
 	union {
 		atomic_long_t	map[XPAGE_MAP_WORDS];
-		struct {
-			atomic_long_t	word;
-			struct xpage	*ahead;
-		};
+		atomic_long_t	word;
 	};
 };
 
@@ -517,6 +513,31 @@ enum xobserve_event {
 };
 
 extern struct blocking_notifier_head xobservers;
+
+/*
+ * Sets of numbers (xset.c)
+ */
+
+#define XSET_LEVELS	6U		/* 2^36 numbers with words of 64 bits */
+#define XSET_NONE	ULONG_MAX
+
+/**
+ * struct xset - a set of small numbers
+ * @level: bitmaps; a bit says whether a word of the level below has any, 0: members
+ * @top: the highest level, which is one word
+ * @bytes: of all levels
+ */
+struct xset {
+	unsigned long	*level[XSET_LEVELS];
+	unsigned int	top;
+	size_t		bytes;
+};
+
+int xset_init(struct xset *set, unsigned long nr);
+void xset_exit(struct xset *set);
+void xset_add(struct xset *set, unsigned long nr);
+void xset_del(struct xset *set, unsigned long nr);
+unsigned long xset_before(const struct xset *set, unsigned long nr);
 
 /*
  * Magazines (xmag.c)

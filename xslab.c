@@ -66,9 +66,11 @@
  * not looked at for long, and much of a client's for the object that he writes to.
  * Both can be asked for before they are needed:
  *
- *	A list is followed one miss at a time. So a free slab names the one four
- *	places behind it, and who takes the one fetches the other. 30,000 objects of
- *	4 KiB, one by one: from 0.64 of SLUB's time to 0.27 (ns, User Mode Linux).
+ *	Free slabs are taken in the order of their addresses, also when they became
+ *	free in another: then the hardware fetches their states by itself. 30,000
+ *	objects of 4 KiB, 64 at once, after they were freed in random order: from 0.63
+ *	of SLUB's time to 0.18 (ns, User Mode Linux). To keep that order, a tree of
+ *	bitmaps finds the free slab before another (xset.c).
  *
  *	A refill fetches the objects themselves while it writes them down: 30,000
  *	objects of 256 bytes that are written to, in random order: from 0.70 to 0.44.
@@ -365,7 +367,6 @@ static __always_inline unsigned int take_small(struct xslab_cache *cache, struct
 {
 	unsigned int got, taken = 0;
 
-	prefetchw(slab->ahead);
 	got = take_word(cache, slab, 0, objs, nr, &taken, use, true);
 	set_nr_free(cache, slab, slab->nr_free - taken);
 	return got;
@@ -402,7 +403,7 @@ static __always_inline unsigned int take_whole(struct xslab_cache *cache, void *
 		struct xpage *slab = list_first_entry(at, struct xpage, list);
 		void *first = first_object(cache, slab);
 
-		prefetchw(slab->ahead);
+		xset_del(&cache->empty, slab_nr(cache, slab));
 		n = write_run(cache, objs + got, per_slab, first, use);
 		if (use == XSLAB_FOR_LIVE && unlikely(n < per_slab))
 			xslab_report_lost(cache, first);
@@ -907,7 +908,7 @@ bool xslab_grow(struct xslab_cache *cache, gfp_t gfp)
 
 /*
  * A free slab that the cache can spare, out of its lists; or NULL. The one that lies
- * farthest from where the cache's slabs should be, as far as the list can tell.
+ * farthest from where the cache's slabs should be.
  */
 static struct xpage *spare_slab(struct xslab_cache *cache)
 {
@@ -1718,7 +1719,7 @@ void xslab_cache_stats(struct xslab_cache *cache, struct xslab_stats *stats)
 		.failures = atomic_long_read(&cache->failures),
 		.errors = atomic_long_read(&cache->errors),
 		.returned_pages = atomic_long_read(&cache->returned),
-		.metadata = sizeof(*cache) + cache->mag.metadata,
+		.metadata = sizeof(*cache) + cache->empty.bytes + cache->mag.metadata,
 	};
 	xmag_count(&cache->mag, &count);
 	slab_stats(cache, stats);
@@ -1750,6 +1751,26 @@ static bool nmi_words_valid(struct xslab_cache *cache, struct xpage *slab)
 		return true;
 	smp_rmb();	/* pairs with drain_nmi(): it has claimed the slab before it was through */
 	return READ_ONCE(slab->deferred);
+}
+
+/* Where a slab can be in the pool, now or when it has grown. */
+static unsigned long nr_places(const struct xslab_cache *cache)
+{
+	return cache->pool->buddy.nr >> cache->order;
+}
+
+/* Are the free slabs, and no others, in the set, and in the order of their addresses? */
+static bool order_valid(struct xslab_cache *cache)
+{
+	unsigned long before = XSET_NONE;
+	struct xpage *slab;
+
+	list_for_each_entry(slab, &cache->lists[XSLAB_FREE], list) {
+		if (xset_before(&cache->empty, slab_nr(cache, slab)) != before)
+			return false;
+		before = slab_nr(cache, slab);
+	}
+	return xset_before(&cache->empty, nr_places(cache)) == before;
 }
 
 static bool list_valid(struct xslab_cache *cache, unsigned int l, unsigned long *nr_free)
@@ -1792,7 +1813,8 @@ int xslab_validate(struct xslab_cache *cache)
 		valid &= list_valid(cache, l, &nr_free);
 		slabs += cache->nr[l];
 	}
-	valid &= nr_free == cache->nr_free && slabs * cache->per_slab == cache->capacity;
+	valid &= nr_free == cache->nr_free && slabs * cache->per_slab == cache->capacity &&
+		 order_valid(cache);
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	return valid ? 0 : -EUCLEAN;
 }
@@ -2060,10 +2082,13 @@ static struct xslab_cache *create(struct xpool *pool, const struct xslab_args *a
 	err = set_geometry(cache, args);
 	if (err)
 		goto undo_cache;
+	err = xset_init(&cache->empty, nr_places(cache) + 1);
+	if (err)
+		goto undo_cache;
 	err = xmag_init(&cache->mag, &slab_ops, magazine_size(cache),
 			args->depot ?: XSLAB_DEPOT);
 	if (err)
-		goto undo_cache;
+		goto undo_set;
 	xmag_add_route(&cache->mag, &cache->fast.cpus);
 	if (READ_ONCE(checks) && !(args->flags & XSLAB_NO_CHECKS)) {
 		err = get_live(cache);
@@ -2076,6 +2101,8 @@ static struct xslab_cache *create(struct xpool *pool, const struct xslab_args *a
 
 undo_mag:
 	xmag_destroy(&cache->mag);
+undo_set:
+	xset_exit(&cache->empty);
 undo_cache:
 	xmeta_free(cache);
 	return ERR_PTR(err);
@@ -2204,6 +2231,7 @@ static int destroy(struct xslab_cache *cache)
 	xwait_exit(cache);
 	put_live(cache);
 	xmag_destroy(&cache->mag);
+	xset_exit(&cache->empty);
 	xmeta_free(cache);
 	return 0;
 }

@@ -281,6 +281,51 @@ static void xslab_test_fullest_first(struct kunit *test)
 }
 
 /*
+ * Nine slabs, A at the lowest address, become free in the order C H A I E B G D F. Expect
+ * objects from A, then from B: the order of addresses, not of events.
+ */
+static void xslab_test_lowest_first(struct kunit *test)
+{
+	static const unsigned int order[] = { 2, 7, 0, 8, 4, 1, 6, 3, 5 };
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, LIST_SIZE);
+	void **objs = xtest_room(test, 81, sizeof(*objs)), *before = NULL;
+	unsigned int i;
+
+	close_magazines(test, cache);
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 81, objs), 81);
+	for (i = 0; i < ARRAY_SIZE(order); i++) {
+		xslab_cache_free_bulk(cache, 9, &objs[order[i] * 9]);
+		KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
+	}
+	for (i = 0; i < 81; i++) {
+		objs[i] = xslab_cache_alloc(cache, GFP_KERNEL);
+		KUNIT_EXPECT_GT(test, (unsigned long)objs[i], (unsigned long)before);
+		before = objs[i];
+		KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
+	}
+	xslab_cache_free_bulk(cache, 81, objs);
+	check_books(test, cache, 0);
+}
+
+/* Callers have the two inline. Expect those that are exported to do the same. */
+static void xslab_test_exported(struct kunit *test)
+{
+	void *(*alloc)(struct xslab_cache *cache, gfp_t gfp) = xslab_cache_alloc;
+	int (*free)(struct xslab_cache *cache, void *obj) = xslab_cache_free;
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, LIST_SIZE);
+	void *obj = alloc(cache, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	check_books(test, cache, 1);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
+	KUNIT_EXPECT_EQ(test, free(cache, obj), -EALREADY);
+	KUNIT_EXPECT_PTR_EQ(test, xslab_cache_alloc(cache, GFP_KERNEL), obj);
+	KUNIT_EXPECT_EQ(test, free(cache, obj), 0);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), -EALREADY);
+	check_books(test, cache, 0);
+}
+
+/*
  * The same over many rounds, beside a cache that is no more than numbers: it takes
  * objects from the partial slab that has waited longest. It has no magazines.
  */
@@ -1881,6 +1926,8 @@ static struct kunit_case xslab_test_cases[] = {
 	KUNIT_CASE(xslab_test_lists),
 	KUNIT_CASE(xslab_test_lists_magazines),
 	KUNIT_CASE(xslab_test_fullest_first),
+	KUNIT_CASE(xslab_test_lowest_first),
+	KUNIT_CASE(xslab_test_exported),
 	KUNIT_CASE_PARAM(xslab_test_fullest_first_churn, churned_gen_params),
 	KUNIT_CASE(xslab_test_last_object),
 	KUNIT_CASE(xslab_test_scattered),

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The fast paths of xslab_cache_alloc() and xslab_cache_free(), inline in the caller:
- * 27 and 24 instructions with all checks, of which a call and a return would be five.
- * What they cannot do themselves is a call. The theory is at the top of xslab.c and
- * xmag.c.
+ * The fast paths of xslab_cache_alloc() and xslab_cache_free(), inline in the caller. A
+ * pair with all checks is 68 instructions so, with two calls 78; without live checks
+ * 54 and 64, which take 0.58 and 0.65 of SLUB's time (ns, User Mode Linux). What is rare
+ * is a call. The theory is at the top of xslab.c and xmag.c.
  *
  * Nothing here is for clients to use, but the two macros at the end. A client is built
  * for one build of xalloc, as modules are for one build of the kernel.
@@ -155,8 +155,13 @@ static __always_inline int xslab_free_fast(struct xslab_cache *cache, void *obj)
 	return 0;
 }
 
-/* Whoever takes the address of the functions gets the exported ones, which do the same. */
+/*
+ * Whoever takes the address of the functions gets the exported ones, which do the same.
+ * So does everybody where copies would be large, or where small ones are wanted.
+ */
+#if !defined(CONFIG_KASAN) && !defined(CONFIG_KCSAN) && !defined(CONFIG_CC_OPTIMIZE_FOR_SIZE)
 #define xslab_cache_alloc(cache, gfp)	xslab_alloc_fast(cache, gfp)
 #define xslab_cache_free(cache, obj)	xslab_free_fast(cache, obj)
+#endif
 
 #endif

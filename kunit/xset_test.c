@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tests of sets of numbers, against a bitmap that is searched bit by bit.
+ */
+#include <kunit/test.h>
+#include <linux/bitmap.h>
+#include <linux/vmalloc.h>
+
+#include "internal.h"
+#include "xtest.h"
+
+#define ROUNDS		(20000 / XTEST_SLOWER)
+
+/* What each level has: one word or less, just more, two levels, three, and four. */
+static const unsigned long sizes[] = { 1, 63, 64, 65, 4096, 4097, 262144, 300001 };
+
+struct fixture {
+	struct xset	set;
+	unsigned long	*model;
+	unsigned long	nr;
+};
+
+static void begin(struct kunit *test, struct fixture *f, unsigned long nr)
+{
+	f->nr = nr;
+	f->model = vzalloc(BITS_TO_LONGS(nr) * sizeof(long));
+	KUNIT_ASSERT_NOT_NULL(test, f->model);
+	KUNIT_ASSERT_EQ(test, xset_init(&f->set, nr), 0);
+}
+
+static void end(struct fixture *f)
+{
+	xset_exit(&f->set);
+	vfree(f->model);
+}
+
+static unsigned long model_before(const struct fixture *f, unsigned long nr)
+{
+	unsigned long last = find_last_bit(f->model, nr);
+
+	return last < nr ? last : XSET_NONE;
+}
+
+static void change(struct fixture *f, unsigned long nr, bool add)
+{
+	if (add) {
+		__set_bit(nr, f->model);
+		xset_add(&f->set, nr);
+	} else {
+		__clear_bit(nr, f->model);
+		xset_del(&f->set, nr);
+	}
+}
+
+static void expect_before(struct kunit *test, const struct fixture *f, unsigned long nr)
+{
+	KUNIT_EXPECT_EQ_MSG(test, xset_before(&f->set, nr), model_before(f, nr),
+			    "before %lu of %lu", nr, f->nr);
+}
+
+/* . . . . : expect nothing before anything. All levels are 64/63 of the lowest. */
+static void test_empty(struct kunit *test)
+{
+	struct fixture f;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		begin(test, &f, sizes[i]);
+		KUNIT_EXPECT_EQ(test, xset_before(&f.set, sizes[i] - 1), XSET_NONE);
+		KUNIT_EXPECT_LE(test, f.set.bytes,
+				(BITS_TO_LONGS(sizes[i]) * 64 / 63 + 4) * sizeof(long));
+		end(&f);
+	}
+}
+
+/* x . . . . x : expect the first to be before all others, also in other words. */
+static void test_far(struct kunit *test)
+{
+	struct fixture f;
+	unsigned int i;
+
+	for (i = 1; i < ARRAY_SIZE(sizes); i++) {
+		unsigned long last = sizes[i] - 1;
+
+		begin(test, &f, sizes[i]);
+		change(&f, 0, true);
+		change(&f, last, true);
+		KUNIT_EXPECT_EQ(test, xset_before(&f.set, last), 0);
+		KUNIT_EXPECT_EQ(test, xset_before(&f.set, 0), XSET_NONE);
+		change(&f, 0, false);
+		KUNIT_EXPECT_EQ(test, xset_before(&f.set, last), XSET_NONE);
+		end(&f);
+	}
+}
+
+/* x x . x x : expect each to be before the next, whatever was added and taken. */
+static void test_random(struct kunit *test)
+{
+	unsigned int i, round;
+	struct rnd_state rnd;
+	struct fixture f;
+
+	xtest_seed(test, &rnd);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		begin(test, &f, sizes[i]);
+		for (round = 0; round < ROUNDS; round++) {
+			/* Rarely enough for empty words on all levels, and often for full ones. */
+			unsigned long span = round % 2 ? min(sizes[i], 200UL) : sizes[i];
+			unsigned long nr = prandom_u32_state(&rnd) % span;
+
+			change(&f, nr, prandom_u32_state(&rnd) % 3);
+			expect_before(test, &f, nr);
+			expect_before(test, &f, prandom_u32_state(&rnd) % sizes[i]);
+		}
+		end(&f);
+	}
+}
+
+static struct kunit_case set_cases[] = {
+	KUNIT_CASE(test_empty),
+	KUNIT_CASE(test_far),
+	KUNIT_CASE(test_random),
+	{}
+};
+
+static struct kunit_suite set_suite = {
+	.name = "xset",
+	.test_cases = set_cases,
+};
+
+kunit_test_suite(set_suite);
+
+MODULE_DESCRIPTION("Tests of xalloc's sets of numbers");
+MODULE_LICENSE("GPL");
