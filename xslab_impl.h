@@ -13,7 +13,6 @@
 #define _XALLOC_XSLAB_IMPL_H
 
 #include <linux/irq_work.h>
-#include <linux/math64.h>
 
 #include "internal.h"
 
@@ -91,10 +90,10 @@ struct xslab_cache {
 static_assert(offsetof(struct xslab_cache, fast) == 0);
 static_assert(XSLAB_STATE_SHIFT == XPAGE_SHIFT);
 
-/* The number of the object that is @in bytes into its slab; the slack is less. */
+/* The number of the object that starts @in bytes into its slab. */
 static __always_inline unsigned int object_nr(const struct xslab_check *check, u64 in)
 {
-	return mul_u64_u64_shr(in, check->recip, 64);
+	return (in * check->nr_recip - check->nr_slack) >> 32;
 }
 
 static __always_inline void *first_object(const struct xslab_cache *cache,

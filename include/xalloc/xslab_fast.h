@@ -23,6 +23,8 @@
  * @recip: 2^64 / stride, rounded up
  * @slack_recip: slack times @recip
  * @limit: @recip; a copy saves a register
+ * @nr_recip: 2^32 / stride, rounded up
+ * @nr_slack: slack times @nr_recip
  *
  * Loops over many objects make a copy, because each store to a live byte might
  * change the original as far as the compiler knows.
@@ -34,6 +36,8 @@ struct xslab_check {
 	u64	recip;
 	u64	slack_recip;
 	u64	limit;
+	u64	nr_recip;
+	u64	nr_slack;
 };
 
 /**
