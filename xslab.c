@@ -310,9 +310,62 @@ static __always_inline unsigned int write_run(struct xslab_cache *cache, void **
 	return at - objs;
 }
 
+/* Do the set bits follow one another? */
+static __always_inline bool is_row(unsigned long bits)
+{
+	return !(bits & (bits + (bits & -bits)));
+}
+
+/* Up to @nr objects of a row of bits in *@left, where @first is the one of bit 0. */
+static __always_inline unsigned int take_row(struct xslab_cache *cache, void *first,
+					     unsigned long *left, void **objs,
+					     unsigned int nr, unsigned int *taken,
+					     enum xslab_use use)
+{
+	unsigned int at = __ffs(*left), run = nr, n;
+	unsigned long behind = ~(*left >> at);
+	void *obj = first + (unsigned long)at * cache->stride;
+
+	if (behind)
+		run = min_t(unsigned int, run, __ffs(behind));
+	*left &= ~(GENMASK(run - 1, 0) << at);
+	*taken += run;
+	n = write_run(cache, objs, run, obj, use);
+	if (use == XSLAB_FOR_LIVE && unlikely(n < run))
+		xslab_report_lost(cache, obj);
+	return n;
+}
+
+/* The same of bits that are anywhere: one by one, so that no branch need be guessed. */
+static noinline unsigned int take_scattered(struct xslab_cache *cache, void *first,
+					    unsigned long *left, void **objs, unsigned int nr,
+					    unsigned int *taken, enum xslab_use use)
+{
+	struct xslab_check how = cache->fast.check;
+	unsigned long stride = cache->stride, bits = *left;
+	unsigned int got = 0, tried = 0;
+
+	do {
+		void *obj = first + __ffs(bits) * stride;
+
+		bits &= bits - 1;
+		tried++;
+		objs[got] = obj;
+		if (use == XSLAB_FOR_MAGAZINE)
+			prefetchw(obj);
+		if (use != XSLAB_FOR_LIVE || likely(xslab_set_near_live(&how, obj, 1)))
+			got++;
+		else
+			xslab_report_lost(cache, obj);
+	} while (bits && got < nr);
+	*left = bits;
+	*taken += tried;
+	return got;
+}
+
 /*
- * Up to @nr objects of word @w of a slab's map. The objects of a slab that was
- * filled in order lie in long runs, which need no search. *@taken counts the bits.
+ * Up to @nr objects of word @w of a slab's map. In a slab that was filled in order they
+ * lie in a row, which needs no search. *@taken counts the bits.
  */
 static __always_inline unsigned int take_word(struct xslab_cache *cache, struct xpage *slab,
 					      unsigned int w, void **objs, unsigned int nr,
@@ -321,22 +374,12 @@ static __always_inline unsigned int take_word(struct xslab_cache *cache, struct 
 {
 	void *first = first_object(cache, slab) + w * BITS_PER_LONG * cache->stride;
 	unsigned long bits = atomic_long_read(&slab->map[w]), left = bits;
-	unsigned int got = 0;
+	unsigned int got;
 
-	while (left && got < nr) {
-		unsigned int at = __ffs(left), run = nr - got, n;
-		unsigned long behind = ~(left >> at);
-
-		if (behind)
-			run = min_t(unsigned int, run, __ffs(behind));
-		left &= ~(GENMASK(run - 1, 0) << at);
-		n = write_run(cache, objs + got, run,
-			      first + (unsigned long)at * cache->stride, use);
-		if (use == XSLAB_FOR_LIVE && unlikely(n < run))
-			xslab_report_lost(cache, first + (unsigned long)at * cache->stride);
-		got += n;
-		*taken += run;
-	}
+	if (!bits)
+		return 0;
+	got = is_row(bits) ? take_row(cache, first, &left, objs, nr, taken, use) :
+			     take_scattered(cache, first, &left, objs, nr, taken, use);
 	if (one_word)
 		atomic_long_set(&slab->map[w], left);
 	else
@@ -344,11 +387,15 @@ static __always_inline unsigned int take_word(struct xslab_cache *cache, struct 
 	return got;
 }
 
-/* What is free after @taken were taken: NMIs may have set bits that nobody counted. */
+/*
+ * What is free after @taken were taken. Where NMIs set bits of the same map, some of these
+ * may not have been counted yet: then it is too few until they are.
+ */
 static __always_inline unsigned int left_free(const struct xslab_cache *cache,
 					      struct xpage *slab, unsigned int taken)
 {
-	return has_nmi_words(cache) ? slab->nr_free - taken : count_free(cache, slab);
+	return has_nmi_words(cache) ? slab->nr_free - taken :
+				      slab->nr_free - min_t(unsigned int, slab->nr_free, taken);
 }
 
 static __always_inline unsigned int take_slab(struct xslab_cache *cache, struct xpage *slab,
