@@ -150,7 +150,9 @@ enum xpage_kind {
  * @cache: slabs: the owner
  * @list: slabs: one of the owner's lists
  * @map: slabs: a bit an object, set when the object is free in the slab
- * @word: the first word of @map
+ * @word: the first word of @map; where it is the only one:
+ * @holes: the pages that a torn slab gave back, as bits, see xtear.c
+ * @there: then the objects that are left, as bits; beside it is the word of NMIs
  *
  * There is one for each page. A block of several pages uses the first one. The
  * state belongs to the pool's lock, or to who owns the block; the other
@@ -175,7 +177,12 @@ struct xpage {
 	struct list_head	list;
 	union {
 		atomic_long_t	map[XPAGE_MAP_WORDS];
-		atomic_long_t	word;
+		struct {
+			atomic_long_t	word;
+			unsigned long	holes;
+			atomic_long_t	nmi_word;
+			unsigned long	there;
+		};
 	};
 };
 
@@ -354,6 +361,7 @@ unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 			    enum xpage_kind kind, enum xpool_need need,
 			    struct xpage **pages, unsigned int nr);
 void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr);
+void xpool_split(struct xpool *pool, struct xpage *block);
 void xpool_put_rows(struct xpool *pool, const struct xrow *rows, unsigned int nr);
 void xpool_put_hot(struct xpool *pool, struct xpage *page);
 void xpool_settle(struct xpool *pool);
@@ -760,6 +768,7 @@ struct xmag *xslab_cache_mag(struct xslab_cache *cache);
 unsigned long xslab_empty_pages(struct xslab_cache *cache);
 unsigned long xslab_trim(struct xslab_cache *cache, unsigned long pages);
 unsigned int xslab_live_in(struct xslab_cache *cache, struct xpage *slab);
+struct xslab_cache *xslab_owner(const struct xpage *slab);
 struct xslab_cache *xslab_cache_next(struct xslab_cache *cache);
 
 /*

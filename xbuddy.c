@@ -720,6 +720,31 @@ int xbuddy_free_row(struct xbuddy *buddy, unsigned long index, unsigned int orde
 }
 EXPORT_SYMBOL_GPL(xbuddy_free_row);
 
+/**
+ * xbuddy_split() - have a block that is used be several
+ * @buddy: the instance
+ * @index: its first page number
+ * @order: the order that it was taken with
+ * @to: the order of the blocks that it is from now on, each to be freed by itself
+ *
+ * Context: Any; the caller serialises.
+ * Return: 0; or, with nothing changed, -EINVAL where @to is more than @order, or what
+ * xbuddy_free() would say.
+ */
+int xbuddy_split(struct xbuddy *buddy, unsigned long index, unsigned int order,
+		 unsigned int to)
+{
+	int err;
+
+	if (to > order)
+		return -EINVAL;
+	err = check_used(buddy, index, order);
+	if (!err && to < order)
+		mark_used_as(buddy, index, order, to);
+	return err;
+}
+EXPORT_SYMBOL_GPL(xbuddy_split);
+
 /*
  * Runs: any number of pages in a row. A run is nothing but the blocks that it
  * is made of, cut in one way only (the largest that fits, from the left), so

@@ -79,10 +79,10 @@ static void take_free(struct xmove *move)
 	set_nr_free(cache, move->slab, count_free(cache, move->slab));
 }
 
-/* Would a slab be left over if the objects were packed? */
-static bool can_spare(const struct xslab_cache *cache)
+/* Would the slab be left over if the objects were packed? */
+static bool can_spare(const struct xslab_cache *cache, const struct xpage *slab)
 {
-	return cache->nr_free + cache->nr_moving >= cache->keep + cache->per_slab;
+	return cache->nr_free + cache->nr_moving >= cache->keep + xtear_objects(cache, slab);
 }
 
 /* Begin with the first slab of a list; false: nothing is to be had there. */
@@ -94,7 +94,7 @@ static bool begin(struct xmove *move, unsigned int list)
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	settle(cache);
 	move->slab = list_first_entry_or_null(&cache->lists[list], struct xpage, list);
-	if (move->slab && !can_spare(cache))
+	if (move->slab && !can_spare(cache, move->slab))
 		move->slab = NULL;
 	if (move->slab)
 		take_free(move);
@@ -118,6 +118,8 @@ static void end(struct xmove *move)
 	list = cache->list_of[move->slab->nr_free];
 	if (list < XSLAB_BUCKETS)
 		list_move_tail(&move->slab->list, &cache->lists[list]);
+	if (is_torn(move->slab))
+		xtear_freed(cache, move->slab);
 	unlock_freed(cache, flags);
 }
 
@@ -192,7 +194,7 @@ static bool empty_slab(struct xslab_cache *cache, unsigned int list)
 	if (!begin(&move, list))
 		return false;
 	for (i = 0; i < cache->per_slab; i++)
-		if (!is_taken(&move, i) && !move_object(&move, i))
+		if (xtear_has(move.slab, i) && !is_taken(&move, i) && !move_object(&move, i))
 			break;
 	end(&move);
 	return true;

@@ -556,6 +556,22 @@ void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr)
 	unlock_after_put(pool, flags);
 }
 
+/* A block of the caller's is single pages from now on. Any context but NMI. */
+void xpool_split(struct xpool *pool, struct xpage *block)
+{
+	unsigned int i, nr = 1U << block->order, kind = block->kind;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	WARN_ON_ONCE(xbuddy_split(&pool->buddy, xpage_index(pool, block), block->order, 0));
+	for (i = 0; i < nr; i++) {
+		block[i].order = 0;
+		WRITE_ONCE(block[i].kind, kind);
+	}
+	pool->gets += nr - 1;
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+}
+
 /* Put a client's block back, which will soon be wanted again. Any context. */
 void xpool_put_hot(struct xpool *pool, struct xpage *page)
 {

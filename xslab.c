@@ -263,6 +263,8 @@ noinline void xslab_relist_deferred(struct xslab_cache *cache)
 		if (merge_nmi_words(cache, slab))
 			atomic_long_inc(&cache->errors);
 		set_nr_free(cache, slab, count_free(cache, slab));
+		if (is_torn(slab))
+			xtear_freed(cache, slab);
 		slab = next;
 	}
 	if (cache->nr_waiting)
@@ -635,6 +637,8 @@ static __always_inline bool put_run(struct xslab_cache *cache, struct xpage *sla
 	else
 		change_word(cache, &slab->map[w], 0, mask);
 	set_nr_free(cache, slab, slab->nr_free + added);
+	if (one_word && unlikely(slab->holes))
+		xtear_freed(cache, slab);
 	return likely(added == nr);
 }
 
@@ -916,6 +920,15 @@ static void put_slabs(struct xslab_cache *cache, struct xpage **slabs, unsigned 
 	atomic_long_add((long)nr << cache->order, &cache->returned);
 }
 
+/* Single pages of a torn slab. */
+void xslab_put_pages(struct xslab_cache *cache, struct xpage **pages, unsigned int nr)
+{
+	if (!nr)
+		return;
+	xpool_put_many(cache->pool, pages, nr);
+	atomic_long_add(nr, &cache->returned);
+}
+
 static void *take_first(struct xslab_cache *cache, struct xpage *slab)
 {
 	this_cpu_inc(cache->mag.slow->allocs);
@@ -1056,12 +1069,16 @@ noinline void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long f
 	__releases(&cache->lock)
 {
 	LIST_HEAD(excess);
+	LIST_HEAD(over);
 	bool served;
 
 	served = xwait_serve(cache);
 	take_excess(cache, &excess);
+	list_splice_init(&cache->torn_over, &over);
+	set_watermark(cache);
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	put_excess(cache, &excess);
+	xtear_put(cache, &over);
 	if (served)
 		xwait_wake(cache);
 }
@@ -1125,7 +1142,7 @@ static int diagnose(struct xslab_cache *cache, void *obj)
 	}
 	head = xpool_head(cache->pool, offset >> PAGE_SHIFT);
 	if (head && head->kind == XPAGE_SLAB)
-		owner = READ_ONCE(head->cache);
+		owner = owner_of(head);
 	if (!owner) {
 		pr_err_ratelimited("cache %s: free of %p: its page %lu is not in a slab\n",
 				   cache->name, obj, offset >> PAGE_SHIFT);
@@ -1155,14 +1172,13 @@ static int diagnose(struct xslab_cache *cache, void *obj)
 	return -EALREADY;
 }
 
-noinline int xslab_refuse_free(struct xslab_cache *cache, void *obj)
+static noinline int refuse_free(struct xslab_cache *cache, void *obj)
 {
 	if (!obj)
 		return 0;
 	atomic_long_inc(&cache->errors);
 	return diagnose(cache, obj);
 }
-EXPORT_SYMBOL_GPL(xslab_refuse_free);
 
 /*
  * Allocation
@@ -1325,12 +1341,16 @@ EXPORT_SYMBOL_GPL(xslab_cache_alloc);
 /* Is this an object to free? Marks it dead. For any pointer and any pool. */
 static bool accept(struct xslab_cache *cache, void *obj)
 {
+	const struct xslab_check *check = &cache->fast.check;
 	unsigned long offset = xpool_offset(cache->pool, obj);
 	unsigned long start = slab_start(cache, offset);
+	struct xpage *slab;
 
-	if (offset == XPOOL_FOREIGN || start < cache->pool->start ||
-	    !owns(cache, slab_in(cache->pages, start)) ||
-	    !xslab_is_start(&cache->fast.check, offset - start))
+	if (offset == XPOOL_FOREIGN || start < cache->pool->start)
+		return false;
+	slab = slab_in(cache->pages, start);
+	if (owner_of(slab) != cache || !xslab_is_start(check, offset - start) ||
+	    !xtear_has(slab, object_nr(check, offset - start)))
 		return false;
 	return !cache->live || xslab_set_live(live_at(cache, offset), 0);
 }
@@ -1349,14 +1369,14 @@ noinline int xslab_free_missed(struct xslab_cache *cache, void *obj)
 }
 EXPORT_SYMBOL_GPL(xslab_free_missed);
 
-/* Not near: in one of several regions, or an error. */
-noinline int xslab_free_far(struct xslab_cache *cache, void *obj)
+/* In one of several regions, or in a torn slab, or an error. */
+noinline int xslab_free_odd(struct xslab_cache *cache, void *obj)
 {
 	if (!accept(cache, obj))
-		return xslab_refuse_free(cache, obj);
+		return refuse_free(cache, obj);
 	return free_slow(cache, obj);
 }
-EXPORT_SYMBOL_GPL(xslab_free_far);
+EXPORT_SYMBOL_GPL(xslab_free_odd);
 
 /**
  * xslab_cache_free() - give an object back
@@ -1385,7 +1405,7 @@ static struct xslab_cache *cache_of(const void *obj)
 	if (pool)
 		head = xpool_head(pool, xpool_offset(pool, obj) >> PAGE_SHIFT);
 	if (head && READ_ONCE(head->kind) == XPAGE_SLAB)
-		cache = READ_ONCE(head->cache);
+		cache = owner_of(head);
 	rcu_read_unlock();
 	return cache;
 }
@@ -1546,7 +1566,7 @@ static noinline void free_bulk_far(struct xslab_cache *cache, size_t nr, void **
 		if (accept(cache, objs[i]))
 			chunk[n++] = objs[i];
 		else
-			xslab_refuse_free(cache, objs[i]);
+			refuse_free(cache, objs[i]);
 		if (n == XSLAB_CHUNK) {
 			slab_drain(&cache->mag, chunk, n);
 			n = 0;
@@ -1587,12 +1607,14 @@ EXPORT_SYMBOL_GPL(xslab_cache_free_bulk);
  */
 
 /* All of it, from CPUs that are busy, idle or gone. */
-static void collect_by_force(struct xslab_cache *cache)
+static void collect_by_force(struct xslab_cache *cache, bool tear)
 {
 	xmag_close(&cache->mag);
 	xmag_drain_closed(&cache->mag);
 	xslab_release_all(cache);
 	xmove_compact(cache);
+	if (tear)
+		xtear_cache(cache);
 	xmag_open(&cache->mag);
 }
 
@@ -1615,13 +1637,39 @@ unsigned long xslab_cache_collect(struct xslab_cache *cache, bool force)
 	unsigned long before = atomic_long_read(&cache->returned);
 
 	if (force)
-		collect_by_force(cache);
+		collect_by_force(cache, false);
 	else
 		xmag_drain_depot(&cache->mag);
 	xslab_release_all(cache);
 	return atomic_long_read(&cache->returned) - before;
 }
 EXPORT_SYMBOL_GPL(xslab_cache_collect);
+
+/**
+ * xslab_cache_tear() - give back also pages of slabs that hold live objects
+ * @cache: the cache
+ *
+ * A forced collect; after it, of slabs of 2 to 8 pages with live objects, those pages
+ * go back, but for the first, on which none lies. For caches that will hold few objects
+ * for long and whose objects cannot be moved: slabs that gave back pages have fewer
+ * objects for the rest of their time, which ends when the last of these is free. What
+ * xslab_cache_prefill() asked to keep stays. Limits count such a slab as a whole one.
+ *
+ * (TCMalloc calls it subrelease, for parts of its huge pages.)
+ *
+ * Context: Process context, may sleep. Others may allocate and free meanwhile. Not
+ * from a callback of the cache.
+ * Return: pages that the cache gave back meanwhile.
+ */
+unsigned long xslab_cache_tear(struct xslab_cache *cache)
+{
+	unsigned long before = atomic_long_read(&cache->returned);
+
+	collect_by_force(cache, true);
+	xslab_release_all(cache);
+	return atomic_long_read(&cache->returned) - before;
+}
+EXPORT_SYMBOL_GPL(xslab_cache_tear);
 
 static unsigned long slab_collect(struct xclient *client, bool force)
 {
@@ -1739,6 +1787,8 @@ static void slab_stats(struct xslab_cache *cache, struct xslab_stats *stats)
 	stats->moving = cache->nr_moving;
 	stats->reserved = cache->keep;
 	stats->waiters = cache->nr_waiting;
+	stats->slabs_torn = cache->nr_torn;
+	stats->holes = cache->nr_holes;
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	stats->slabs = stats->slabs_full + stats->slabs_partial + stats->slabs_free;
 	stats->partial_free = stats->slab_free - stats->slabs_free * cache->per_slab;
@@ -1796,8 +1846,8 @@ static bool nmi_words_valid(struct xslab_cache *cache, struct xpage *slab)
 	unsigned long set = 0;
 	unsigned int w;
 
-	for (w = XPAGE_MAP_WORDS / 2; has_nmi_words(cache) && w < XPAGE_MAP_WORDS; w++)
-		set |= atomic_long_read(&slab->map[w]);
+	for (w = 0; has_nmi_words(cache) && w < cache->words; w++)
+		set |= atomic_long_read(&slab->map[w + XPAGE_MAP_WORDS / 2]);
 	if (!set || atomic_read(&cache->nmi_frees))
 		return true;
 	smp_rmb();	/* pairs with drain_nmi(): it has claimed the slab before it was through */
@@ -1824,6 +1874,12 @@ static bool order_valid(struct xslab_cache *cache)
 	return xset_before(&cache->empty, nr_places(cache)) == before;
 }
 
+static bool is_whole(struct xslab_cache *cache, const struct xpage *slab)
+{
+	return slab->cache == cache && slab->kind == XPAGE_SLAB &&
+	       slab->order == cache->order && (cache->words > 1 || !slab->holes);
+}
+
 static bool list_valid(struct xslab_cache *cache, unsigned int l, unsigned long *nr_free)
 {
 	unsigned long nr = 0;
@@ -1832,9 +1888,9 @@ static bool list_valid(struct xslab_cache *cache, unsigned int l, unsigned long 
 	list_for_each_entry(slab, &cache->lists[l], list) {
 		unsigned int is = count_free(cache, slab);
 
-		if (slab->cache != cache || slab->kind != XPAGE_SLAB ||
-		    slab->order != cache->order || slab->nr_free != is ||
-		    cache->list_of[is] != l || !nmi_words_valid(cache, slab))
+		if (!(is_torn(slab) ? xtear_valid(cache, slab) : is_whole(cache, slab)) ||
+		    slab->nr_free != is || cache->list_of[is] != l ||
+		    !nmi_words_valid(cache, slab))
 			return false;
 		*nr_free += is;
 		nr++;
@@ -1864,8 +1920,8 @@ int xslab_validate(struct xslab_cache *cache)
 		valid &= list_valid(cache, l, &nr_free);
 		slabs += cache->nr[l];
 	}
-	valid &= nr_free == cache->nr_free && slabs * cache->per_slab == cache->capacity &&
-		 order_valid(cache);
+	valid &= nr_free == cache->nr_free && order_valid(cache) &&
+		 slabs * cache->per_slab == cache->capacity + xtear_lost(cache);
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	return valid ? 0 : -EUCLEAN;
 }
@@ -2082,6 +2138,7 @@ static void init_cache(struct xslab_cache *cache, struct xpool *pool,
 	cache->client.reclaim = slab_reclaim;
 	cache->client.collect = slab_collect;
 	raw_spin_lock_init(&cache->lock);
+	INIT_LIST_HEAD(&cache->torn_over);
 	xslab_limit_init(cache);
 	xwait_init(cache);
 	for (l = 0; l < XSLAB_LISTS; l++)
@@ -2229,7 +2286,8 @@ static unsigned int find_live(struct xslab_cache *cache, void **objs, unsigned i
 	for (l = 0; l < XSLAB_LISTS; l++)
 		list_for_each_entry(slab, &cache->lists[l], list)
 			for (i = 0; i < cache->per_slab && got < nr; i++)
-				if (!(atomic_long_read(&slab->map[BIT_WORD(i)]) & BIT_MASK(i)))
+				if (!(atomic_long_read(&slab->map[BIT_WORD(i)]) & BIT_MASK(i)) &&
+				    xtear_has(slab, i))
 					objs[got++] = first_object(cache, slab) + i * cache->stride;
 	return got;
 }
@@ -2334,23 +2392,37 @@ void **xslab_cache_observed(struct xslab_cache *cache)
 	return &cache->observed;
 }
 
+/* Object @nr, at @offset: it may come or go meanwhile, then either answer is right. */
+static bool is_live(const struct xslab_cache *cache, struct xpage *slab, unsigned int nr,
+		    unsigned long offset)
+{
+	if (!cache->live)
+		return !(atomic_long_read(&slab->map[BIT_WORD(nr)]) & BIT_MASK(nr));
+	/* It is written without a lock; see above. */
+	return data_race(*live_at(cache, offset));
+}
+
 /*
  * Objects that clients hold in a slab, which may be somebody else's by now. Where there
  * are no live checks, those in magazines count too. Any context.
  */
 unsigned int xslab_live_in(struct xslab_cache *cache, struct xpage *slab)
 {
-	unsigned long offset = ((slab - cache->pages) << PAGE_SHIFT) + cache->slack;
+	unsigned long offset = (slab - cache->pages) << PAGE_SHIFT;
 	unsigned int i, nr = 0;
 
-	if (!cache->live)
-		return cache->per_slab - min_t(unsigned int, count_free(cache, slab),
-					       cache->per_slab);
-	for (i = 0; i < cache->per_slab; i++, offset += cache->stride) {
-		/* An object may come or go meanwhile: then either answer is right. */
-		nr += data_race(*live_at(cache, offset));
-	}
+	if (slab_start(cache, offset) != offset)
+		return 0;	/* a page of a torn slab, whose first one tells */
+	offset += cache->slack;
+	for (i = 0; i < cache->per_slab; i++, offset += cache->stride)
+		nr += xtear_has(slab, i) && is_live(cache, slab, i, offset);
 	return nr;
+}
+
+/* The cache of a slab, or of a page of a torn one; NULL where it is on its way. */
+struct xslab_cache *xslab_owner(const struct xpage *slab)
+{
+	return owner_of(slab);
 }
 
 struct xdecay *xslab_cache_decay(struct xslab_cache *cache)

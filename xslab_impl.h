@@ -6,6 +6,7 @@
  *	xslab_limit.c	limits
  *	xwait.c		waiting for an object
  *	xmove.c		objects that can be moved
+ *	xtear.c		pages of slabs that are not free
  *
  * The theory is at the top of each.
  */
@@ -70,6 +71,11 @@ struct xslab_cache {
 	struct xslab_limits	limits;
 	unsigned long		max_empty;	/* slabs on the free list */
 	bool			shut;		/* the magazines, for a limit's sake */
+
+	/* Torn slabs, under lock; see xtear.c */
+	struct list_head	torn_over;	/* that are to go */
+	unsigned long		nr_torn;	/* on the lists */
+	unsigned long		nr_holes;	/* pages that these gave back */
 
 	/* Moving; under mag.closing, see xmove.c */
 	xslab_move_fn		move;
@@ -255,14 +261,16 @@ void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long flags)
 	__releases(&cache->lock);
 
 /*
- * After a change of nr_waiting or max_empty: with more slabs on the free list than
- * @watermark, and with any number while somebody waits, who frees has more to do.
+ * After a change of nr_waiting, max_empty or torn_over: with more slabs on the free list
+ * than @watermark, and with any number while somebody waits or a torn slab is to go, who
+ * frees has more to do.
  */
 static inline void set_watermark(struct xslab_cache *cache)
 {
 	unsigned long most = min_t(unsigned long, cache->max_empty, LONG_MAX);
 
-	cache->watermark = cache->nr_waiting ? -1L : (long)most;
+	cache->watermark = cache->nr_waiting || !list_empty(&cache->torn_over) ? -1L :
+										 (long)most;
 }
 
 /* May an empty slab have to go before the operation that emptied it returns? */
@@ -289,7 +297,34 @@ static inline bool has_excess(const struct xslab_cache *cache)
 	       cache->nr_free >= cache->keep + cache->per_slab;
 }
 
+/* Who owns a slab of which some pages went back; as a client's pointer it is none. */
+static inline struct xslab_cache *torn_owner(struct xslab_cache *cache)
+{
+	return (void *)((unsigned long)cache | 1UL);
+}
+
+static inline bool is_torn(const struct xpage *slab)
+{
+	return (unsigned long)READ_ONCE(slab->cache) & 1UL;
+}
+
+/* Of a slab, torn or not. */
+static inline struct xslab_cache *owner_of(const struct xpage *slab)
+{
+	return (void *)((unsigned long)READ_ONCE(slab->cache) & ~1UL);
+}
+
+/* xtear.c */
+void xtear_freed(struct xslab_cache *cache, struct xpage *slab);
+void xtear_put(struct xslab_cache *cache, struct list_head *over);
+void xtear_cache(struct xslab_cache *cache);
+unsigned int xtear_objects(const struct xslab_cache *cache, const struct xpage *slab);
+bool xtear_has(const struct xpage *slab, unsigned int nr);
+bool xtear_valid(const struct xslab_cache *cache, const struct xpage *slab);
+unsigned long xtear_lost(const struct xslab_cache *cache);
+
 /* xslab.c */
+void xslab_put_pages(struct xslab_cache *cache, struct xpage **pages, unsigned int nr);
 void *xslab_take_one(struct xslab_cache *cache, struct xpage *slab);
 bool xslab_mark_live(struct xslab_cache *cache, void *obj);
 bool xslab_mark_dead(struct xslab_cache *cache, void *obj);

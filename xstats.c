@@ -15,6 +15,7 @@
  *	pools/<name>/limits/hard, cache, reserve	likewise
  *	caches/<name>/stats		key value: where the objects are
  *	caches/<name>/collect, decay_ms	as of a pool
+ *	caches/<name>/tear		write 1: give back pages of slabs that hold objects too
  *	caches/<name>/limits/hard, cache	likewise
  *
  * A stats file is one snapshot: its lines belong together and balance when
@@ -96,6 +97,8 @@ static const struct xstat cache_stats[] = {
 	CACHE_STAT(slabs_full),
 	CACHE_STAT(slabs_partial),
 	CACHE_STAT(slabs_free),
+	CACHE_STAT(slabs_torn),
+	CACHE_STAT(holes),
 	CACHE_STAT(capacity),
 	CACHE_STAT(live),
 	CACHE_STAT(magazines),
@@ -229,7 +232,7 @@ static struct why_cache *why_cache(struct why *why, struct xslab_cache *cache)
 /* A slab that has no cache yet, or any more, is on its way. */
 static void why_slab(struct why *why, struct xpage *slab, unsigned long pages)
 {
-	struct xslab_cache *cache = READ_ONCE(slab->cache);
+	struct xslab_cache *cache = xslab_owner(slab);
 	struct why_cache *of = cache ? why_cache(why, cache) : NULL;
 
 	why->slabs += pages;
@@ -504,6 +507,16 @@ static int cache_collect_set(void *cache, long force)
 
 DEFINE_WRITE_FILE(cache_collect);
 
+static int cache_tear_set(void *cache, long value)
+{
+	if (value != 1)
+		return -EINVAL;
+	xslab_cache_tear(cache);
+	return 0;
+}
+
+DEFINE_WRITE_FILE(cache_tear);
+
 static int pool_decay_set(void *pool, long ms)
 {
 	return xdecay_set_pool(pool, ms);
@@ -692,6 +705,7 @@ static void add_cache(struct xslab_cache *cache)
 
 	debugfs_create_file("stats", 0400, dir, cache, &cache_stats_fops);
 	debugfs_create_file("collect", 0200, dir, cache, &cache_collect_fops);
+	debugfs_create_file("tear", 0200, dir, cache, &cache_tear_fops);
 	debugfs_create_file("decay_ms", 0600, dir, cache, &cache_decay_fops);
 	limits = debugfs_create_dir("limits", dir);
 	debugfs_create_file("hard", 0600, limits, cache, &cache_hard_fops);

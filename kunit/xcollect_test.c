@@ -323,7 +323,7 @@ static void xcollect_test_other_cpu(struct kunit *test)
 	dismiss(test, &crew);
 }
 
-/* Expect a forced collect to be safe while all CPUs allocate and free. */
+/* Expect collects to be safe while all CPUs allocate and free, also where slabs are torn. */
 static void xcollect_test_while_busy(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
@@ -335,7 +335,9 @@ static void xcollect_test_while_busy(struct kunit *test)
 	for (i = 0; i < min(num_online_cpus(), 4U); i++)
 		hire(test, &crew, churn, cache, true);
 	while (ktime_before(ktime_get(), end) || turns < 10 || (!pages && turns < 2000)) {
-		pages += xslab_cache_collect(cache, turns++ & 1);
+		pages += turns % 3 == 2 ? xslab_cache_tear(cache) :
+					  xslab_cache_collect(cache, turns % 3);
+		turns++;
 		KUNIT_ASSERT_EQ(test, xslab_validate(cache), 0);
 		usleep_range(100, 1000);
 	}
@@ -1496,6 +1498,148 @@ static void xcollect_test_pool_cache_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fill_and_empty(test, cache, objs), 400ULL);
 }
 
+/*
+ * Torn slabs
+ */
+
+#define TEAR_OBJS	3200U
+
+/* The smallest and the largest object of slabs of several pages, and some that straddle. */
+static const size_t tear_sizes[] = { 128, 256, 1024, 1536, 3584, 4096 };
+
+/* Take @objs, free all but every @nth, and have the slabs torn. */
+static struct xslab_stats tear(struct kunit *test, struct xslab_cache *cache, void **objs,
+			       unsigned int nth)
+{
+	unsigned int i, nr = 0;
+
+	xtest_take(test, cache, objs, TEAR_OBJS, GFP_KERNEL);
+	for (i = 0; i < TEAR_OBJS; i++)
+		if (i % nth)
+			xtest_give(test, cache, objs + i, 1);
+		else
+			objs[nr++] = objs[i];
+	xslab_cache_tear(cache);
+	return check_books(test, cache, nr);
+}
+
+/* Pages of the pool on which one of @objs lies or begins a slab, each counted once. */
+static unsigned long pages_under(struct kunit *test, struct xslab_cache *cache, void **objs,
+				 unsigned int nr, const struct xslab_stats *s)
+{
+	struct fixture *f = test->priv;
+	unsigned long base = f->pool->base >> PAGE_SHIFT, all = f->pool->buddy.nr;
+	unsigned long *used = xtest_room(test, BITS_TO_LONGS(all), sizeof(long));
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		unsigned long at = (unsigned long)objs[i], page = at >> PAGE_SHIFT;
+
+		__set_bit((page & ~(BIT(s->slab_order) - 1)) - base, used);
+		for (; page <= (at + s->object_size - 1) >> PAGE_SHIFT; page++)
+			__set_bit(page - base, used);
+	}
+	return bitmap_weight(used, all);
+}
+
+/*
+ * x . . . | . . . . | . x . . | . . . . : one of eight objects is live. Expect the pages
+ * with a live object to stay, and the first of each slab, and no others; the objects
+ * that are left to be of use; and all to come back with the last of them.
+ */
+static void xcollect_test_tear(struct kunit *test)
+{
+	unsigned int i, nr = TEAR_OBJS / 8;
+
+	for (i = 0; i < ARRAY_SIZE(tear_sizes); i++) {
+		struct xslab_cache *cache = with_cache(test, 32 << 20, tear_sizes[i], 0);
+		void **objs = xtest_room(test, TEAR_OBJS, sizeof(*objs));
+		struct xslab_stats s = tear(test, cache, objs, 8);
+		u64 slabs = s.slabs, more = s.slab_free;
+
+		KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs,
+				(s.slabs << s.slab_order) - s.holes);
+		KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs,
+				pages_under(test, cache, objs, nr, &s));
+		if (s.object_size > 512)
+			KUNIT_EXPECT_GT(test, s.holes, 0ULL);
+		KUNIT_EXPECT_EQ(test, xslab_cache_tear(cache), 0UL);
+
+		xtest_take(test, cache, objs + nr, more, GFP_KERNEL);
+		xslab_cache_collect(cache, true);
+		s = check_books(test, cache, nr + more);
+		KUNIT_EXPECT_EQ(test, s.slabs, slabs);
+		KUNIT_EXPECT_EQ(test, s.slab_free, 0ULL);
+		xtest_give(test, cache, objs, nr + more);
+		xslab_cache_collect(cache, true);
+		s = check_books(test, cache, 0);
+		KUNIT_EXPECT_EQ(test, s.slabs + s.slabs_torn + s.holes, 0ULL);
+		end_pool(test);
+	}
+}
+
+/* The first object of a page that the slab of @obj, which is alone in it, gave back. */
+static void *gone_beside(void *obj, const struct xslab_stats *s)
+{
+	unsigned long bytes = PAGE_SIZE << s->slab_order, slab = (unsigned long)obj & ~(bytes - 1);
+	unsigned long gone = slab + bytes - PAGE_SIZE;
+
+	return (void *)((unsigned long)obj < gone ? gone : gone - PAGE_SIZE);
+}
+
+/*
+ * Pages of a torn slab are others' by now. Expect a pointer to an object that is gone to
+ * be refused, whoever has its memory; one that is there to be freed once, by any call.
+ */
+static void xcollect_test_torn_frees(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, 4 << 20, 1024, 0), *other;
+	void **objs = xtest_room(test, TEAR_OBJS, sizeof(*objs));
+	void **theirs = xtest_room(test, 65536, sizeof(*theirs));
+	struct xslab_stats s = tear(test, cache, objs, 32);
+	unsigned int i, nr = TEAR_OBJS / 32, taken;
+
+	KUNIT_ASSERT_EQ(test, s.slabs, (u64)nr);
+	KUNIT_ASSERT_GE(test, s.holes, s.slabs * 6);
+	other = add_cache(test, &(struct xslab_args){ .name = "other", .size = 64 });
+	taken = take_all(other, theirs, 65536);
+	KUNIT_EXPECT_EQ(test, pool_stats_of(test).free, 0ULL);
+	for (i = 0; i < nr; i++)
+		KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, gone_beside(objs[i], &s)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, stats_of(other).live, (u64)taken);
+	KUNIT_EXPECT_EQ(test, stats_of(cache).live, (u64)nr);
+
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[0] + 8), -EINVAL);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(other, objs[0]), -EINVAL);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[0]), 0);
+	KUNIT_EXPECT_LT(test, xslab_cache_free(cache, objs[0]), 0);
+	KUNIT_EXPECT_EQ(test, xslab_free(objs[1]), 0);
+	xslab_cache_free_bulk(cache, nr - 2, objs + 2);
+	xslab_cache_collect(cache, true);
+	KUNIT_EXPECT_EQ(test, stats_of(cache).live, 0ULL);
+	KUNIT_EXPECT_EQ(test, stats_of(cache).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
+	xtest_give(test, other, theirs, taken);
+}
+
+/* Torn slabs hold what can be moved after all. Expect them to be left by it. */
+static void xcollect_test_torn_moves(struct kunit *test)
+{
+	struct mover *mover = scatter(test, 10000, 256);
+	struct xslab_stats s;
+
+	KUNIT_ASSERT_EQ(test, xslab_cache_set_move(mover->cache, NULL, NULL), 0);
+	xslab_cache_tear(mover->cache);
+	s = check_table(test, mover);
+	KUNIT_EXPECT_GT(test, s.slabs_torn, 0ULL);
+	KUNIT_ASSERT_EQ(test, xslab_cache_set_move(mover->cache, move, mover), 0);
+	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(mover->cache, mover->live), 0);
+	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(mover->cache, 0), 0);
+	move_all(test, mover);
+	KUNIT_EXPECT_GT(test, mover->moved, 0UL);
+	free_table(test, mover);
+}
+
 static struct kunit_case xcollect_test_cases[] = {
 	KUNIT_CASE(xcollect_test_other_cpu),
 	KUNIT_CASE(xcollect_test_while_busy),
@@ -1522,6 +1666,9 @@ static struct kunit_case xcollect_test_cases[] = {
 	KUNIT_CASE(xcollect_test_move_unknown),
 	KUNIT_CASE(xcollect_test_move_and_reserve),
 	KUNIT_CASE(xcollect_test_move_while_busy),
+	KUNIT_CASE(xcollect_test_tear),
+	KUNIT_CASE(xcollect_test_torn_frees),
+	KUNIT_CASE(xcollect_test_torn_moves),
 	{}
 };
 

@@ -92,6 +92,8 @@ long xbuddy_alloc_range(struct xbuddy *buddy, unsigned int order,
 int xbuddy_free(struct xbuddy *buddy, unsigned long index, unsigned int order);
 int xbuddy_free_row(struct xbuddy *buddy, unsigned long index, unsigned int order,
 		    unsigned int nr);
+int xbuddy_split(struct xbuddy *buddy, unsigned long index, unsigned int order,
+		 unsigned int to);
 
 long xbuddy_alloc_run(struct xbuddy *buddy, unsigned long nr,
 		      unsigned long from, unsigned long to);

@@ -100,6 +100,9 @@ struct xslab_args {
  * @slabs_full: slabs without a free object
  * @slabs_partial: slabs with free objects and others
  * @slabs_free: slabs with free objects only
+ * @slabs_torn: those of the full and partial ones that gave back some of their pages,
+ *	and have fewer objects since
+ * @holes: pages that these gave back; the cache has @slabs << @slab_order - @holes
  * @capacity: objects in all slabs; @capacity = @live + @magazines + @depot +
  *	@slab_free + @moving
  * @live: held by clients
@@ -133,6 +136,8 @@ struct xslab_stats {
 	u64	slabs_full;
 	u64	slabs_partial;
 	u64	slabs_free;
+	u64	slabs_torn;
+	u64	holes;
 	u64	capacity;
 	u64	live;
 	u64	magazines;
@@ -169,6 +174,7 @@ int xslab_cache_alloc_bulk(struct xslab_cache *cache, gfp_t gfp, size_t nr, void
 void xslab_cache_free_bulk(struct xslab_cache *cache, size_t nr, void **objs);
 
 unsigned long xslab_cache_collect(struct xslab_cache *cache, bool force);
+unsigned long xslab_cache_tear(struct xslab_cache *cache);
 int xslab_cache_shrink(struct xslab_cache *cache);
 int xslab_cache_prefill(struct xslab_cache *cache, unsigned int nr);
 void xslab_cache_get_limits(struct xslab_cache *cache, struct xslab_limits *limits);

@@ -71,8 +71,7 @@ void *xslab_alloc_missed(struct xslab_cache *cache, gfp_t gfp);			/* off */
 void *xslab_alloc_again(struct xslab_cache *cache, void *obj, gfp_t gfp);	/* off */
 void *xslab_alloc_zeroed(struct xslab_cache *cache, void *obj);			/* off */
 int xslab_free_missed(struct xslab_cache *cache, void *obj);			/* off */
-int xslab_free_far(struct xslab_cache *cache, void *obj);
-int xslab_refuse_free(struct xslab_cache *cache, void *obj);
+int xslab_free_odd(struct xslab_cache *cache, void *obj);
 
 /* Change the live byte; false: it says @on already. */
 static __always_inline bool xslab_set_live(u8 *live, u8 on)
@@ -148,10 +147,9 @@ static __always_inline int xslab_free_fast(struct xslab_cache *cache, void *obj)
 	unsigned long start = (unsigned long)obj & fast->slab_mask;
 
 	/* Asked of the slab, not of the object: it is the slab that is looked at. */
-	if (unlikely(!xslab_is_near(fast, start)))
-		return xslab_free_far(cache, obj);
-	if (unlikely(!xslab_accept_near(cache, obj, start)))
-		return xslab_refuse_free(cache, obj);
+	if (unlikely(!xslab_is_near(fast, start)) ||
+	    unlikely(!xslab_accept_near(cache, obj, start)))
+		return xslab_free_odd(cache, obj);
 	preempt_disable();
 	if (unlikely(!xmag_try_free(&fast->cpus, obj)))
 		return xslab_free_missed(cache, obj);

@@ -112,6 +112,13 @@ check "a cache's hard limit below what is live is refused" refuses "$cache/limit
 check "no hard limit of the cache" sets "$cache/limits/hard" max -1
 check "no cache limit of the cache" sets "$cache/limits/cache" max -1
 
+for text in ' ' 0 2 -1 x max; do
+	check "tear refuses '$text'" refuses "$cache/tear" "$text" "Invalid argument"
+done
+check "tear takes 1" write "$cache/tear" 1
+check "the books balance after tear" books_balance
+check "why agrees after tear" why_agrees
+
 check "the client frees" sh -c "echo 1 >/sys/module/xalloc_client/parameters/release"
 check "no object is live" [ "$(sum_of live "$debugfs"/caches/*/stats)" = 0 ]
 check "the books balance after" books_balance
