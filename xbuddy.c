@@ -745,6 +745,39 @@ int xbuddy_split(struct xbuddy *buddy, unsigned long index, unsigned int order,
 }
 EXPORT_SYMBOL_GPL(xbuddy_split);
 
+/**
+ * xbuddy_unsplit() - have blocks that are used be one again
+ * @buddy: the instance
+ * @index: the first page number of the first
+ * @order: the order of each
+ * @to: the order of the block that they are from now on
+ *
+ * Context: Any; the caller serialises.
+ * Return: 0; or, with nothing changed, -EINVAL where @to is less than @order, or the
+ * blocks make no block, or what xbuddy_free() would say of the first of them that cannot
+ * be freed.
+ */
+int xbuddy_unsplit(struct xbuddy *buddy, unsigned long index, unsigned int order,
+		   unsigned int to)
+{
+	unsigned int nr, good;
+	int err;
+
+	if (to < order || to > XBUDDY_MAX_ORDER || index & ((1UL << to) - 1))
+		return -EINVAL;
+	nr = 1U << (to - order);
+	err = check_used(buddy, index, order);
+	if (err || to == order)
+		return err;
+	good = first_not_used(buddy, index, order, nr);
+	if (good < nr)
+		return check_used(buddy, index + ((unsigned long)good << order), order);
+	unmark_used_as(buddy, index, to, order);
+	mark_used(buddy, to, index >> to);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(xbuddy_unsplit);
+
 /*
  * Runs: any number of pages in a row. A run is nothing but the blocks that it
  * is made of, cut in one way only (the largest that fits, from the left), so

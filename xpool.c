@@ -572,6 +572,54 @@ void xpool_split(struct xpool *pool, struct xpage *block)
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 }
 
+/* The single pages of what was a block of the caller's are one again. The same. */
+void xpool_unsplit(struct xpool *pool, struct xpage *block, unsigned int order)
+{
+	unsigned int i, nr = 1U << order;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	WARN_ON_ONCE(xbuddy_unsplit(&pool->buddy, xpage_index(pool, block), 0, order));
+	for (i = 1; i < nr; i++)
+		WRITE_ONCE(block[i].kind, XPAGE_NONE);
+	block->order = order;
+	pool->gets -= nr - 1;
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+}
+
+static bool get_this(struct xpool *pool, struct xpage *page, enum xpage_kind kind,
+		     enum xpool_need need)
+{
+	unsigned long index = xpage_index(pool, page);
+
+	if (!allowance(pool, need) ||
+	    xbuddy_alloc_range(&pool->buddy, 0, index, index + 1) < 0)
+		return false;
+	own(pool, page, 0, kind);
+	count_pages(pool, kind, 1);
+	pool->gets++;
+	return true;
+}
+
+/*
+ * Of the pages from @first on that are set in @wanted, take those that are free, one by
+ * one, as far as limits allow. Any context but NMI. Returns which they are.
+ */
+unsigned long xpool_get_these(struct xpool *pool, struct xpage *first, unsigned long wanted,
+			      enum xpage_kind kind, enum xpool_need need)
+{
+	unsigned long got = 0, flags;
+	unsigned int i;
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	put_deferred(pool);
+	for_each_set_bit(i, &wanted, BITS_PER_LONG)
+		if (get_this(pool, first + i, kind, need))
+			got |= BIT(i);
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	return got;
+}
+
 /* Put a client's block back, which will soon be wanted again. Any context. */
 void xpool_put_hot(struct xpool *pool, struct xpage *page)
 {

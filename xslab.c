@@ -942,9 +942,13 @@ static void *take_first(struct xslab_cache *cache, struct xpage *slab)
  */
 static bool grow(struct xslab_cache *cache, gfp_t gfp, void **obj)
 {
-	struct xpage *slab = get_slab(cache, gfp);
+	struct xpage *slab;
 	unsigned long flags;
 
+	if (unlikely(READ_ONCE(cache->nr_torn)) && !in_nmi() &&
+	    xtear_mend(cache, need_of(cache, gfp)))
+		return true;
+	slab = get_slab(cache, gfp);
 	if (!slab)
 		return false;
 	mark_all_free(cache, slab);
@@ -1651,9 +1655,11 @@ EXPORT_SYMBOL_GPL(xslab_cache_collect);
  *
  * A forced collect; after it, of slabs of 2 to 8 pages with live objects, those pages
  * go back, but for the first, on which none lies. For caches that will hold few objects
- * for long and whose objects cannot be moved: slabs that gave back pages have fewer
- * objects for the rest of their time, which ends when the last of these is free. What
- * xslab_cache_prefill() asked to keep stays. Limits count such a slab as a whole one.
+ * for long and whose objects cannot be moved. Slabs that gave back pages have fewer
+ * objects, until the cache needs another slab and finds that nobody has these pages; a
+ * cache with a constructor does not look. When the last of its objects is free, all of
+ * such a slab goes back. What xslab_cache_prefill() asked to keep stays. Limits count
+ * such a slab as a whole one.
  *
  * (TCMalloc calls it subrelease, for parts of its huge pages.)
  *
@@ -1820,7 +1826,8 @@ void xslab_cache_stats(struct xslab_cache *cache, struct xslab_stats *stats)
 		.failures = atomic_long_read(&cache->failures),
 		.errors = atomic_long_read(&cache->errors),
 		.returned_pages = atomic_long_read(&cache->returned),
-		.metadata = sizeof(*cache) + cache->empty.bytes + cache->mag.metadata,
+		.metadata = sizeof(*cache) + cache->empty.bytes +
+			    cache->torn.bytes + cache->mag.metadata,
 	};
 	xmag_count(&cache->mag, &count);
 	slab_stats(cache, stats);
@@ -1921,7 +1928,7 @@ int xslab_validate(struct xslab_cache *cache)
 		slabs += cache->nr[l];
 	}
 	valid &= nr_free == cache->nr_free && order_valid(cache) &&
-		 slabs * cache->per_slab == cache->capacity + xtear_lost(cache);
+		 xtear_books_valid(cache, slabs);
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	return valid ? 0 : -EUCLEAN;
 }
@@ -2195,10 +2202,13 @@ static struct xslab_cache *create(struct xpool *pool, const struct xslab_args *a
 	err = xset_init(&cache->empty, nr_places(cache) + 1);
 	if (err)
 		goto undo_cache;
+	err = xset_init(&cache->torn, nr_places(cache) + 1);
+	if (err)
+		goto undo_empty;
 	err = xmag_init(&cache->mag, &slab_ops, magazine_size(cache),
 			args->depot ?: XSLAB_DEPOT);
 	if (err)
-		goto undo_set;
+		goto undo_torn;
 	xmag_add_route(&cache->mag, &cache->fast.cpus);
 	if (READ_ONCE(checks) && !(args->flags & XSLAB_NO_CHECKS)) {
 		err = get_live(cache);
@@ -2211,7 +2221,9 @@ static struct xslab_cache *create(struct xpool *pool, const struct xslab_args *a
 
 undo_mag:
 	xmag_destroy(&cache->mag);
-undo_set:
+undo_torn:
+	xset_exit(&cache->torn);
+undo_empty:
 	xset_exit(&cache->empty);
 undo_cache:
 	xmeta_free(cache);
@@ -2342,6 +2354,7 @@ static int destroy(struct xslab_cache *cache)
 	xwait_exit(cache);
 	put_live(cache);
 	xmag_destroy(&cache->mag);
+	xset_exit(&cache->torn);
 	xset_exit(&cache->empty);
 	xmeta_free(cache);
 	return 0;

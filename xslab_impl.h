@@ -74,7 +74,9 @@ struct xslab_cache {
 
 	/* Torn slabs, under lock; see xtear.c */
 	struct list_head	torn_over;	/* that are to go */
-	unsigned long		nr_torn;	/* on the lists */
+	struct xset		torn;		/* by number, on the lists */
+	unsigned long		nr_torn;
+	unsigned long		mend;		/* those from here on were looked at */
 	unsigned long		nr_holes;	/* pages that these gave back */
 
 	/* Moving; under mag.closing, see xmove.c */
@@ -318,10 +320,11 @@ static inline struct xslab_cache *owner_of(const struct xpage *slab)
 void xtear_freed(struct xslab_cache *cache, struct xpage *slab);
 void xtear_put(struct xslab_cache *cache, struct list_head *over);
 void xtear_cache(struct xslab_cache *cache);
+bool xtear_mend(struct xslab_cache *cache, enum xpool_need need);
 unsigned int xtear_objects(const struct xslab_cache *cache, const struct xpage *slab);
 bool xtear_has(const struct xpage *slab, unsigned int nr);
 bool xtear_valid(const struct xslab_cache *cache, const struct xpage *slab);
-unsigned long xtear_lost(const struct xslab_cache *cache);
+bool xtear_books_valid(const struct xslab_cache *cache, unsigned long slabs);
 
 /* xslab.c */
 void xslab_put_pages(struct xslab_cache *cache, struct xpage **pages, unsigned int nr);

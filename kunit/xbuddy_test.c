@@ -1470,6 +1470,41 @@ static void test_model(struct kunit *test)
 		KUNIT_EXPECT_GE(test, m.done[i], nr_ops / 1000);
 }
 
+/*
+ * AAAA AAAA .... : a block is split into pages, and pages 2 and 3 are freed. Expect the
+ * others to be blocks of their own, and all to be one again only where all are used.
+ */
+static void xbuddy_test_split(struct kunit *test)
+{
+	struct xbuddy *buddy = new_buddy(test, 16);
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, xbuddy_alloc(buddy, 3), 0L);
+	KUNIT_EXPECT_EQ(test, xbuddy_split(buddy, 0, 3, 4), -EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_split(buddy, 0, 2, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_split(buddy, 8, 3, 0), -EALREADY);
+	KUNIT_EXPECT_EQ(test, xbuddy_split(buddy, 16, 3, 0), -ERANGE);
+	KUNIT_EXPECT_EQ(test, xbuddy_split(buddy, 0, 3, 3), 0);
+	KUNIT_EXPECT_EQ(test, xbuddy_split(buddy, 0, 3, 0), 0);
+	expect_valid(test, buddy);
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, 0, 3), -EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, 2, 0), 0);
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, 3, 0), 0);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_range(buddy, 1, 0, 4), 2L);
+	KUNIT_EXPECT_EQ(test, xbuddy_unsplit(buddy, 0, 0, 3), -EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_split(buddy, 2, 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, xbuddy_unsplit(buddy, 1, 0, 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_unsplit(buddy, 0, 1, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_unsplit(buddy, 8, 0, 3), -EALREADY);
+	KUNIT_EXPECT_EQ(test, xbuddy_unsplit(buddy, 0, 0, 3), 0);
+	expect_valid(test, buddy);
+	for (i = 0; i < 8; i++)
+		KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, i, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, xbuddy_free(buddy, 0, 3), 0);
+	expect_untouched(test, buddy);
+	expect_valid(test, buddy);
+}
+
 static struct kunit_case buddy_cases[] = {
 	KUNIT_CASE(test_split_and_merge),
 	KUNIT_CASE(test_split_keeps_low_half),
@@ -1505,6 +1540,7 @@ static struct kunit_case buddy_cases[] = {
 	KUNIT_CASE(test_row_of_mixed_origin),
 	KUNIT_CASE(test_validator_sees),
 	KUNIT_CASE_PARAM(test_model, model_length_gen_params),
+	KUNIT_CASE(xbuddy_test_split),
 	{ }
 };
 

@@ -1570,7 +1570,20 @@ static void xcollect_test_tear(struct kunit *test)
 		s = check_books(test, cache, nr + more);
 		KUNIT_EXPECT_EQ(test, s.slabs, slabs);
 		KUNIT_EXPECT_EQ(test, s.slab_free, 0ULL);
-		xtest_give(test, cache, objs, nr + more);
+
+		/* Nobody has the pages, so slabs are mended: no more are made than must be. */
+		nr = nr + more;
+		xtest_take(test, cache, objs + nr, TEAR_OBJS - nr, GFP_KERNEL);
+		xslab_cache_collect(cache, true);
+		s = check_books(test, cache, TEAR_OBJS);
+		KUNIT_EXPECT_EQ(test, s.slabs, DIV_ROUND_UP_ULL(TEAR_OBJS, s.objects_per_slab));
+		KUNIT_EXPECT_LT(test, s.holes, 1ULL << s.slab_order);
+		nr = TEAR_OBJS / 8;
+
+		/* And torn again, until the last object is free. */
+		xtest_give(test, cache, objs + nr, TEAR_OBJS - nr);
+		xslab_cache_tear(cache);
+		xtest_give(test, cache, objs, nr);
 		xslab_cache_collect(cache, true);
 		s = check_books(test, cache, 0);
 		KUNIT_EXPECT_EQ(test, s.slabs + s.slabs_torn + s.holes, 0ULL);

@@ -94,6 +94,8 @@ int xbuddy_free_row(struct xbuddy *buddy, unsigned long index, unsigned int orde
 		    unsigned int nr);
 int xbuddy_split(struct xbuddy *buddy, unsigned long index, unsigned int order,
 		 unsigned int to);
+int xbuddy_unsplit(struct xbuddy *buddy, unsigned long index, unsigned int order,
+		   unsigned int to);
 
 long xbuddy_alloc_run(struct xbuddy *buddy, unsigned long nr,
 		      unsigned long from, unsigned long to);
