@@ -85,11 +85,13 @@ static void mark_torn(struct xslab_cache *cache, struct xpage *slab)
 {
 	unsigned int p;
 
-	for (p = 0; p < 1U << cache->order; p++)
-		WRITE_ONCE(slab[p].cache, torn_owner(cache));
+	for (p = 0; p < 1U << cache->order; p++) {
+		/* Pairs with xtear_has(): who sees this sees which objects are left. */
+		smp_store_release(&slab[p].cache, torn_owner(cache));
+	}
 	xpool_split(cache->pool, slab);
 	xset_add(&cache->torn, slab_nr(cache, slab));
-	cache->nr_torn++;
+	WRITE_ONCE(cache->nr_torn, cache->nr_torn + 1);
 }
 
 /* Take @holes and the objects @gone from the slab; writes down the pages. */
@@ -99,7 +101,7 @@ static unsigned int cut(struct xslab_cache *cache, struct xpage *slab, unsigned 
 	unsigned int nr = hweight_long(gone), p, n = 0;
 
 	lockdep_assert_held(&cache->lock);
-	slab->there = objects_of(cache, slab) & ~gone;
+	WRITE_ONCE(slab->there, objects_of(cache, slab) & ~gone);
 	if (!slab->holes)
 		mark_torn(cache, slab);
 	slab->holes |= holes;
@@ -136,7 +138,7 @@ noinline void xtear_freed(struct xslab_cache *cache, struct xpage *slab)
 	cache->nr_free -= slab->nr_free;
 	cache->nr_holes -= hweight_long(slab->holes);
 	xset_del(&cache->torn, slab_nr(cache, slab));
-	cache->nr_torn--;
+	WRITE_ONCE(cache->nr_torn, cache->nr_torn - 1);
 	unlist_slab(cache, slab, cache->list_of[slab->nr_free]);
 	list_add(&slab->list, &cache->torn_over);
 	set_watermark(cache);
@@ -229,7 +231,7 @@ static void make_whole(struct xslab_cache *cache, struct xpage *slab)
 	unsigned int p;
 
 	xset_del(&cache->torn, slab_nr(cache, slab));
-	cache->nr_torn--;
+	WRITE_ONCE(cache->nr_torn, cache->nr_torn - 1);
 	xpool_unsplit(cache->pool, slab, cache->order);
 	for (p = 1; p < 1U << cache->order; p++)
 		WRITE_ONCE(slab[p].cache, NULL);
@@ -250,7 +252,7 @@ static void sew(struct xslab_cache *cache, struct xpage *slab, unsigned long bac
 		else
 			WRITE_ONCE(slab[p].cache, torn_owner(cache));
 	more = there & ~slab->there;
-	slab->there = there;
+	WRITE_ONCE(slab->there, there);
 	if (!slab->holes)
 		make_whole(cache, slab);
 	change_word(cache, &slab->word, 0, more);
@@ -289,10 +291,13 @@ unsigned int xtear_objects(const struct xslab_cache *cache, const struct xpage *
 	return is_torn(slab) ? hweight_long(slab->there) : cache->per_slab;
 }
 
-/* Is object @nr of the slab there? */
+/* Is object @nr of the slab there? Without the lock too, if it is live or is not. */
 bool xtear_has(const struct xpage *slab, unsigned int nr)
 {
-	return !is_torn(slab) || slab->there & BIT(nr);
+	/* Pairs with mark_torn(). */
+	if (!((unsigned long)smp_load_acquire(&slab->cache) & 1UL))
+		return true;
+	return READ_ONCE(slab->there) & BIT(nr);
 }
 
 /* Are the state of a torn slab and of its pages as they should be? */

@@ -199,7 +199,10 @@ static void step_pages(struct job *job)
 
 static void step_shrink(struct job *job)
 {
-	xslab_cache_shrink(job->stress->cache);
+	if (xtest_below(&job->rnd, 2))
+		xslab_cache_tear(job->stress->cache);
+	else
+		xslab_cache_shrink(job->stress->cache);
 	xpool_collect(job->stress->pool, true);
 	usleep_range(100, 200);
 }
@@ -233,7 +236,8 @@ static void step_read(struct job *job)
 	xpool_stats(s->pool, &pool);
 	s->most_live = max(s->most_live, stats.live);
 	if (stats.slabs != stats.slabs_full + stats.slabs_partial + stats.slabs_free ||
-	    stats.capacity != stats.slabs * stats.objects_per_slab ||
+	    stats.capacity > stats.slabs * stats.objects_per_slab ||
+	    (!stats.slabs_torn && stats.capacity < stats.slabs * stats.objects_per_slab) ||
 	    stats.slab_free > stats.capacity ||
 	    pool.total != pool.free + pool.slabs + pool.pages + pool.magazines)
 		atomic_long_inc(&s->wrong);
