@@ -547,6 +547,14 @@ static __always_inline bool accept_live(const struct xslab_check *check, unsigne
 	       likely(xslab_set_near_live(check, (const void *)obj, 0));
 }
 
+/* Four comparisons for one branch. */
+static __always_inline bool is_row_of_4(void **at, unsigned long obj, long step)
+{
+	return !(((unsigned long)at[0] ^ obj) | ((unsigned long)at[1] ^ (obj + step)) |
+		 ((unsigned long)at[2] ^ (obj + 2 * step)) |
+		 ((unsigned long)at[3] ^ (obj + 3 * step)));
+}
+
 /*
  * How far objects follow one another in @at as they do in memory, @step apart, from
  * @obj on, which is the first one behind an object that was accepted.
@@ -555,6 +563,10 @@ static __always_inline void **accept_row(const struct xslab_check *check, void *
 					 void **end, unsigned long obj, long step,
 					 enum xslab_trust trust)
 {
+	while (trust != XSLAB_CHECK_LIVE && end - at >= 4 && is_row_of_4(at, obj, step)) {
+		obj += 4 * step;
+		at += 4;
+	}
 	while (at != end && (unsigned long)*at == obj && accept_live(check, obj, trust)) {
 		obj += step;
 		at++;
