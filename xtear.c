@@ -6,7 +6,7 @@
  * which no live object lies can go back to the pool one by one, if the client asks for
  * it. The slab is torn from then on: it has fewer objects, and its pages are blocks of
  * their own. When the last of its objects is free, what is left of it goes back too, at
- * once, because nobody can have it whole again otherwise.
+ * once: as it is, it is of less use than a whole one, and in the way of larger blocks.
  *
  *	pages		 0	 1	 2	 3
  *	live		a . . .	. . . .	. b . .	. . . .
@@ -212,7 +212,7 @@ void xtear_cache(struct xslab_cache *cache)
  * Mending
  */
 
-/* The torn slab that was not looked at for longest, or NULL. */
+/* The torn slab before the one that was looked at last, or NULL: there is none. */
 static struct xpage *next_torn(struct xslab_cache *cache)
 {
 	unsigned long nr = xset_before(&cache->torn, cache->mend);
@@ -266,23 +266,24 @@ static void sew(struct xslab_cache *cache, struct xpage *slab, unsigned long bac
  */
 bool xtear_mend(struct xslab_cache *cache, enum xpool_need need)
 {
-	unsigned long before, flags, back;
+	unsigned long had, flags, back;
 	struct xpage *slab;
+	bool more;
 
 	if (cache->ctor)
 		return false;	/* which would have to be called under the lock */
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	settle(cache);
-	before = cache->capacity;
+	had = cache->capacity;
 	slab = next_torn(cache);
 	if (slab) {
 		back = xpool_get_these(cache->pool, slab, slab->holes, XPAGE_SLAB, need);
 		if (back)
 			sew(cache, slab, back);
 	}
-	before = cache->capacity - before;
+	more = cache->capacity > had;
 	unlock_freed(cache, flags);
-	return before;
+	return more;
 }
 
 /* How many objects the slab has. */
