@@ -546,9 +546,36 @@ struct xset {
 
 int xset_init(struct xset *set, unsigned long nr);
 void xset_exit(struct xset *set);
-void xset_add(struct xset *set, unsigned long nr);
-void xset_del(struct xset *set, unsigned long nr);
-unsigned long xset_before(const struct xset *set, unsigned long nr);
+void xset_add_above(struct xset *set, unsigned long nr);
+void xset_del_above(struct xset *set, unsigned long nr);
+unsigned long xset_before_above(const struct xset *set, unsigned long nr);
+
+static inline void xset_add(struct xset *set, unsigned long nr)
+{
+	unsigned long *word = &set->level[0][BIT_WORD(nr)], was = *word;
+
+	*word |= BIT_MASK(nr);
+	if (unlikely(!was))
+		xset_add_above(set, nr);
+}
+
+static inline void xset_del(struct xset *set, unsigned long nr)
+{
+	unsigned long *word = &set->level[0][BIT_WORD(nr)];
+
+	*word &= ~BIT_MASK(nr);
+	if (unlikely(!*word))
+		xset_del_above(set, nr);
+}
+
+/* The largest member below @nr, or XSET_NONE. Mostly it is in the same word. */
+static inline unsigned long xset_before(const struct xset *set, unsigned long nr)
+{
+	unsigned long below = set->level[0][BIT_WORD(nr)] & (BIT_MASK(nr) - 1);
+
+	return likely(below) ? (nr & ~(BITS_PER_LONG - 1UL)) + __fls(below) :
+			       xset_before_above(set, nr);
+}
 
 /*
  * Magazines (xmag.c)

@@ -66,33 +66,40 @@ void xset_exit(struct xset *set)
 }
 EXPORT_SYMBOL_GPL(xset_exit);
 
-void xset_add(struct xset *set, unsigned long nr)
+/* The rest of xset_add(), where the lowest word was empty. */
+void xset_add_above(struct xset *set, unsigned long nr)
 {
 	unsigned int l;
 
-	for (l = 0; l <= set->top; l++, nr /= BITS_PER_LONG) {
-		unsigned long *word = &set->level[l][BIT_WORD(nr)], was = *word;
+	for (l = 1; l <= set->top; l++) {
+		unsigned long *word, was;
 
+		nr /= BITS_PER_LONG;
+		word = &set->level[l][BIT_WORD(nr)];
+		was = *word;
 		*word |= BIT_MASK(nr);
 		if (was)
 			break;
 	}
 }
-EXPORT_SYMBOL_GPL(xset_add);
+EXPORT_SYMBOL_GPL(xset_add_above);
 
-void xset_del(struct xset *set, unsigned long nr)
+/* The rest of xset_del(), where the lowest word is empty. */
+void xset_del_above(struct xset *set, unsigned long nr)
 {
 	unsigned int l;
 
-	for (l = 0; l <= set->top; l++, nr /= BITS_PER_LONG) {
-		unsigned long *word = &set->level[l][BIT_WORD(nr)];
+	for (l = 1; l <= set->top; l++) {
+		unsigned long *word;
 
+		nr /= BITS_PER_LONG;
+		word = &set->level[l][BIT_WORD(nr)];
 		*word &= ~BIT_MASK(nr);
 		if (*word)
 			break;
 	}
 }
-EXPORT_SYMBOL_GPL(xset_del);
+EXPORT_SYMBOL_GPL(xset_del_above);
 
 /* The last member below word @nr of level @l, which has one. */
 static unsigned long last_in(const struct xset *set, unsigned int l, unsigned long nr)
@@ -104,20 +111,19 @@ static unsigned long last_in(const struct xset *set, unsigned int l, unsigned lo
 	}
 }
 
-/* The largest member below @nr, or XSET_NONE. */
-unsigned long xset_before(const struct xset *set, unsigned long nr)
+/* The rest of xset_before(), where the lowest word has none. */
+unsigned long xset_before_above(const struct xset *set, unsigned long nr)
 {
 	unsigned int l;
 
-	for (l = 0; l <= set->top; l++, nr /= BITS_PER_LONG) {
-		unsigned long word = nr / BITS_PER_LONG;
-		unsigned long below = set->level[l][word] & (BIT_MASK(nr) - 1);
+	for (l = 1; l <= set->top; l++) {
+		unsigned long below;
 
-		if (!below)
-			continue;
-		nr = word * BITS_PER_LONG + __fls(below);
-		return l ? last_in(set, l - 1, nr) : nr;
+		nr /= BITS_PER_LONG;
+		below = set->level[l][BIT_WORD(nr)] & (BIT_MASK(nr) - 1);
+		if (below)
+			return last_in(set, l - 1, (nr & ~(BITS_PER_LONG - 1UL)) + __fls(below));
 	}
 	return XSET_NONE;
 }
-EXPORT_SYMBOL_GPL(xset_before);
+EXPORT_SYMBOL_GPL(xset_before_above);
