@@ -289,6 +289,23 @@ enum xslab_use {
 	XSLAB_FOR_LIVE,		/* for a client: mark them live */
 };
 
+/* As write_run(), where the live bytes of neighbours are neighbours. */
+static __always_inline unsigned int write_live_run(const struct xslab_check *how, void **objs,
+						   unsigned int nr, void *obj,
+						   unsigned long stride)
+{
+	u8 *live = &how->live[(unsigned long)obj >> how->live_shift], *end = live + nr;
+	void **at = objs;
+
+	do {
+		*at = obj;
+		if (likely(xslab_set_live(live, 1)))
+			at++;
+		obj += stride;
+	} while (++live != end);
+	return at - objs;
+}
+
 /*
  * Write down @nr objects of a slab, which follow one another from @obj on. Returns how
  * many: one that is live already was freed twice, and whoever has it keeps it.
@@ -301,6 +318,8 @@ static __always_inline unsigned int write_run(struct xslab_cache *cache, void **
 	void *end = obj + nr * stride;
 	void **at = objs;
 
+	if (use == XSLAB_FOR_LIVE && likely(stride == 1UL << how.live_shift))
+		return write_live_run(&how, objs, nr, obj, stride);
 	do {
 		*at = obj;
 		if (use == XSLAB_FOR_MAGAZINE)
