@@ -34,16 +34,40 @@ struct xmag_cpu {
 
 /*
  * This CPU's part of per-CPU memory, for code that is not preempted. On x86-64 it
- * is reached through a segment register, so the CPU's offset need not be added:
- * one instruction in 27. What instruments memory accesses does not know that.
+ * is reached through a segment register, so the CPU's offset need not be added. What
+ * instruments memory accesses does not know that.
  */
 #if defined(CONFIG_X86_64) && !defined(CONFIG_UML) && defined(CONFIG_SMP) && \
 	defined(__SEG_GS) && !defined(CONFIG_KASAN) && !defined(CONFIG_KCSAN) && \
 	!defined(__CHECKER__)
-#define xmag_here(cpus) ((struct xmag_cpu __seg_gs *)(unsigned long)(cpus))
+#define __xmag_here	__seg_gs
+#define xmag_here(cpus)	((struct xmag_cpu __xmag_here *)(unsigned long)(cpus))
 #else
-#define xmag_here(cpus) this_cpu_ptr(cpus)
+#define __xmag_here
+#define xmag_here(cpus)	this_cpu_ptr(cpus)
 #endif
+
+/*
+ * Enter the magazines of this CPU, with preemption off, and find *@top of the loaded one.
+ * The second barrier makes the compiler change top in place, with one instruction.
+ */
+static __always_inline bool xmag_try_enter(struct xmag_cpu __xmag_here *cpu, void ***top)
+{
+	if (unlikely(cpu->busy))
+		return false;
+	cpu->busy = true;
+	barrier();
+	*top = cpu->top;
+	barrier();
+	return true;
+}
+
+static __always_inline bool xmag_try_leave(struct xmag_cpu __xmag_here *cpu, bool done)
+{
+	barrier();
+	cpu->busy = false;
+	return done;
+}
 
 /*
  * Take an object of the loaded magazine; false: xmag_alloc_slow() knows more. With
@@ -52,55 +76,38 @@ struct xmag_cpu {
  * many there were need not have them counted.
  *
  * Who closes the magazines waits for us to be preemptible, so an old value of @cpus
- * is fine. The second barrier makes the compiler change top in place, with one
- * instruction.
+ * is fine.
  */
 static __always_inline bool xmag_try_alloc(struct xmag_cpu __percpu * const *cpus,
 					   void **obj, bool count)
 {
-	__auto_type cpu = xmag_here(READ_ONCE(*cpus));
+	struct xmag_cpu __xmag_here *cpu = xmag_here(READ_ONCE(*cpus));
 	void **top;
 
-	if (unlikely(cpu->busy))
+	if (unlikely(!xmag_try_enter(cpu, &top)))
 		return false;
-	cpu->busy = true;
-	barrier();
-	top = cpu->top;
-	barrier();
-	if (unlikely(top == cpu->bottom)) {
-		cpu->busy = false;
-		return false;
-	}
+	if (unlikely(top == cpu->bottom))
+		return xmag_try_leave(cpu, false);
 	if (count)
 		cpu->allocs++;
 	cpu->top--;
 	*obj = top[-1];
-	barrier();
-	cpu->busy = false;
-	return true;
+	return xmag_try_leave(cpu, true);
 }
 
 /* False: the loaded magazine is full or not ours; see xmag_free_slow(). */
 static __always_inline bool xmag_try_free(struct xmag_cpu __percpu * const *cpus, void *obj)
 {
-	__auto_type cpu = xmag_here(READ_ONCE(*cpus));
+	struct xmag_cpu __xmag_here *cpu = xmag_here(READ_ONCE(*cpus));
 	void **top;
 
-	if (unlikely(cpu->busy))
+	if (unlikely(!xmag_try_enter(cpu, &top)))
 		return false;
-	cpu->busy = true;
-	barrier();
-	top = cpu->top;
-	barrier();
-	if (unlikely(top == cpu->end)) {
-		cpu->busy = false;
-		return false;
-	}
+	if (unlikely(top == cpu->end))
+		return xmag_try_leave(cpu, false);
 	*top = obj;
 	cpu->top++;
-	barrier();
-	cpu->busy = false;
-	return true;
+	return xmag_try_leave(cpu, true);
 }
 
 #endif
