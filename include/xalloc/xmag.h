@@ -40,10 +40,10 @@ struct xmag_cpu {
 #if defined(CONFIG_X86_64) && !defined(CONFIG_UML) && defined(CONFIG_SMP) && \
 	defined(__SEG_GS) && !defined(CONFIG_KASAN) && !defined(CONFIG_KCSAN) && \
 	!defined(__CHECKER__)
-#define __xmag_here	__seg_gs
-#define xmag_here(cpus)	((struct xmag_cpu __xmag_here *)(unsigned long)(cpus))
+#define xmag_here_t	struct xmag_cpu __seg_gs
+#define xmag_here(cpus)	((xmag_here_t *)(unsigned long)(cpus))
 #else
-#define __xmag_here
+#define xmag_here_t	struct xmag_cpu
 #define xmag_here(cpus)	this_cpu_ptr(cpus)
 #endif
 
@@ -51,7 +51,7 @@ struct xmag_cpu {
  * Enter the magazines of this CPU, with preemption off, and find *@top of the loaded one.
  * The second barrier makes the compiler change top in place, with one instruction.
  */
-static __always_inline bool xmag_try_enter(struct xmag_cpu __xmag_here *cpu, void ***top)
+static __always_inline bool xmag_try_enter(xmag_here_t *cpu, void ***top)
 {
 	if (unlikely(cpu->busy))
 		return false;
@@ -62,7 +62,7 @@ static __always_inline bool xmag_try_enter(struct xmag_cpu __xmag_here *cpu, voi
 	return true;
 }
 
-static __always_inline bool xmag_try_leave(struct xmag_cpu __xmag_here *cpu, bool done)
+static __always_inline bool xmag_try_leave(xmag_here_t *cpu, bool done)
 {
 	barrier();
 	cpu->busy = false;
@@ -81,7 +81,7 @@ static __always_inline bool xmag_try_leave(struct xmag_cpu __xmag_here *cpu, boo
 static __always_inline bool xmag_try_alloc(struct xmag_cpu __percpu * const *cpus,
 					   void **obj, bool count)
 {
-	struct xmag_cpu __xmag_here *cpu = xmag_here(READ_ONCE(*cpus));
+	xmag_here_t *cpu = xmag_here(READ_ONCE(*cpus));
 	void **top;
 
 	if (unlikely(!xmag_try_enter(cpu, &top)))
@@ -98,7 +98,7 @@ static __always_inline bool xmag_try_alloc(struct xmag_cpu __percpu * const *cpu
 /* False: the loaded magazine is full or not ours; see xmag_free_slow(). */
 static __always_inline bool xmag_try_free(struct xmag_cpu __percpu * const *cpus, void *obj)
 {
-	struct xmag_cpu __xmag_here *cpu = xmag_here(READ_ONCE(*cpus));
+	xmag_here_t *cpu = xmag_here(READ_ONCE(*cpus));
 	void **top;
 
 	if (unlikely(!xmag_try_enter(cpu, &top)))
