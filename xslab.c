@@ -76,6 +76,10 @@
  *	of SLUB's time to 0.18 (ns, User Mode Linux). To keep that order, a tree of
  *	bitmaps finds the free slab before another (xset.c).
  *
+ *	A refill hands out objects in the order of addresses, too, for the hardware: 30,000
+ *	of 4 KiB that are written to, one by one, from 0.61 to 0.38, and their frees from
+ *	0.20 to 0.10; of 256 bytes, from 12.5 to 10.0 ns.
+ *
  *	A refill fetches the objects themselves while it writes them down: 30,000
  *	objects of 256 bytes that are written to, in random order: from 0.70 to 0.44.
  *	It costs a client who does not touch them a tenth. Not so for bulk operations,
@@ -289,6 +293,15 @@ enum xslab_use {
 	XSLAB_FOR_LIVE,		/* for a client: mark them live */
 };
 
+/*
+ * Where the next object is written, seen from this one. A magazine is used from its end,
+ * so it is written from there: then clients get objects in the order of addresses.
+ */
+static __always_inline long next_slot(enum xslab_use use)
+{
+	return use == XSLAB_FOR_MAGAZINE ? -1 : 1;
+}
+
 /* As write_run(), where the live bytes of neighbours are neighbours. */
 static __always_inline unsigned int write_live_run(const struct xslab_check *how, void **objs,
 						   unsigned int nr, void *obj,
@@ -316,6 +329,7 @@ static __always_inline unsigned int write_run(struct xslab_cache *cache, void **
 	struct xslab_check how = cache->fast.check;
 	unsigned long stride = cache->stride;
 	void *end = obj + nr * stride;
+	long next = next_slot(use);
 	void **at = objs;
 
 	if (use == XSLAB_FOR_LIVE && likely(stride == 1UL << how.live_shift))
@@ -325,10 +339,10 @@ static __always_inline unsigned int write_run(struct xslab_cache *cache, void **
 		if (use == XSLAB_FOR_MAGAZINE)
 			prefetchw(obj);
 		if (use != XSLAB_FOR_LIVE || likely(xslab_set_near_live(&how, obj, 1)))
-			at++;
+			at += next;
 		obj += stride;
 	} while (obj != end);
-	return at - objs;
+	return (at - objs) * next;
 }
 
 /* Do the set bits follow one another? */
@@ -368,14 +382,15 @@ static noinline unsigned int take_scattered(struct xslab_cache *cache, void *fir
 {
 	struct xslab_check how = cache->fast.check;
 	unsigned long stride = cache->stride, bits = *left;
-	unsigned int got = 0, tried = 0;
+	long got = 0, next = next_slot(use);
+	unsigned int tried = 0;
 
 	do {
 		void *obj = first + __ffs(bits) * stride;
 
 		bits &= bits - 1;
 		tried++;
-		objs[got] = obj;
+		objs[got * next] = obj;
 		if (use == XSLAB_FOR_MAGAZINE)
 			prefetchw(obj);
 		if (use != XSLAB_FOR_LIVE || likely(xslab_set_near_live(&how, obj, 1)))
@@ -399,11 +414,12 @@ static __always_inline unsigned int take_word(struct xslab_cache *cache, struct 
 {
 	void *first = first_object(cache, slab) + w * BITS_PER_LONG * cache->stride;
 	unsigned long bits = atomic_long_read(&slab->map[w]), left = bits;
-	unsigned int got = 0;
+	long got = 0, next = next_slot(use);
 
 	if (one_word || is_row(bits))
 		while (left && got < nr)
-			got += take_row(cache, first, &left, objs + got, nr - got, taken, use);
+			got += take_row(cache, first, &left, objs + got * next, nr - got, taken,
+					use);
 	else
 		got = take_scattered(cache, first, &left, objs, nr, taken, use);
 	if (one_word)
@@ -428,10 +444,11 @@ static __always_inline unsigned int take_slab(struct xslab_cache *cache, struct 
 					      void **objs, unsigned int nr,
 					      enum xslab_use use)
 {
-	unsigned int w = 0, got = 0, taken = 0;
+	long got = 0, next = next_slot(use);
+	unsigned int w = 0, taken = 0;
 
 	do {
-		got += take_word(cache, slab, w, objs + got, nr - got, &taken, use, false);
+		got += take_word(cache, slab, w, objs + got * next, nr - got, &taken, use, false);
 	} while (++w < cache->words && got < nr);
 	set_nr_free(cache, slab, left_free(cache, slab, taken));
 	return got;
@@ -474,14 +491,15 @@ static __always_inline unsigned int take_whole(struct xslab_cache *cache, void *
 					       unsigned int nr, enum xslab_use use)
 {
 	struct list_head *list = &cache->lists[XSLAB_FREE], *at = list;
-	unsigned int per_slab = cache->per_slab, got = 0, slabs = 0, n;
+	unsigned int per_slab = cache->per_slab, slabs = 0, n;
+	long got = 0, next = next_slot(use);
 
 	do {
 		struct xpage *slab = list_first_entry(at, struct xpage, list);
 		void *first = first_object(cache, slab);
 
 		xset_del(&cache->empty, slab_nr(cache, slab));
-		n = write_run(cache, objs + got, per_slab, first, use);
+		n = write_run(cache, objs + got * next, per_slab, first, use);
 		if (use == XSLAB_FOR_LIVE && unlikely(n < per_slab))
 			xslab_report_lost(cache, first);
 		atomic_long_set(&slab->word, 0);
@@ -510,19 +528,22 @@ void *xslab_take_one(struct xslab_cache *cache, struct xpage *slab)
 static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 					 unsigned int nr, enum xslab_use use)
 {
-	unsigned int got = 0;
+	long got = 0, next = next_slot(use);
 	struct xpage *slab;
 	unsigned long flags;
 
 	if (!xlock(&cache->lock, &flags))
 		return 0;
 	settle(cache);
-	while (got < nr && (slab = best_slab(cache)))
+	while (got < nr && (slab = best_slab(cache))) {
+		void **to = objs + got * next;
+
 		got += unlikely(cache->words > 1) ?
-		       take_slab(cache, slab, objs + got, nr - got, use) :
+		       take_slab(cache, slab, to, nr - got, use) :
 		       slab->nr_free == cache->per_slab && nr - got >= cache->per_slab ?
-		       take_whole(cache, objs + got, nr - got, use) :
-		       take_small(cache, slab, objs + got, nr - got, use);
+		       take_whole(cache, to, nr - got, use) :
+		       take_small(cache, slab, to, nr - got, use);
+	}
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	return got;
 }
@@ -536,9 +557,14 @@ static noinline unsigned int slab_fill_bulk(struct xslab_cache *cache, void **ob
 static unsigned int slab_fill(struct xmag *mag, void **objs, unsigned int nr, bool one)
 {
 	struct xslab_cache *cache = container_of(mag, struct xslab_cache, mag);
+	unsigned int got;
 
-	return one ? fill(cache, objs, nr, XSLAB_FOR_MAGAZINE) :
-		     slab_fill_bulk(cache, objs, nr);
+	if (!one)
+		return slab_fill_bulk(cache, objs, nr);
+	got = fill(cache, objs + nr - 1, nr, XSLAB_FOR_MAGAZINE);
+	if (unlikely(got < nr))
+		memmove(objs, objs + nr - got, got * sizeof(*objs));
+	return got;
 }
 
 static noinline unsigned int slab_fill_live(struct xslab_cache *cache, void **objs,
@@ -798,8 +824,8 @@ static unsigned int put_checked(struct xslab_cache *cache, void **objs, unsigned
 
 /*
  * Objects of a magazine, which were checked. A client that frees them in the order
- * in which it got them has them lie in rows, from the last to the first, because a
- * magazine is used from its end. The first two tell.
+ * in which it got them has them lie in rows; from the last to the first, where it frees
+ * the last one first, or where they came from the depot. The first two tell.
  */
 static void put_trusted(struct xslab_cache *cache, void **objs, unsigned int nr,
 			void **lost)
