@@ -526,58 +526,6 @@ enum xobserve_event {
 extern struct blocking_notifier_head xobservers;
 
 /*
- * Sets of numbers (xset.c)
- */
-
-#define XSET_LEVELS	6U		/* 2^36 numbers with words of 64 bits */
-#define XSET_NONE	ULONG_MAX
-
-/**
- * struct xset - a set of small numbers
- * @level: bitmaps; a bit says whether a word of the level below has any, 0: members
- * @top: the highest level, which is one word
- * @bytes: of all levels
- */
-struct xset {
-	unsigned long	*level[XSET_LEVELS];
-	unsigned int	top;
-	size_t		bytes;
-};
-
-int xset_init(struct xset *set, unsigned long nr);
-void xset_exit(struct xset *set);
-void xset_add_above(struct xset *set, unsigned long nr);
-void xset_del_above(struct xset *set, unsigned long nr);
-unsigned long xset_before_above(const struct xset *set, unsigned long nr);
-
-static inline void xset_add(struct xset *set, unsigned long nr)
-{
-	unsigned long *word = &set->level[0][BIT_WORD(nr)], was = *word;
-
-	*word |= BIT_MASK(nr);
-	if (unlikely(!was))
-		xset_add_above(set, nr);
-}
-
-static inline void xset_del(struct xset *set, unsigned long nr)
-{
-	unsigned long *word = &set->level[0][BIT_WORD(nr)];
-
-	*word &= ~BIT_MASK(nr);
-	if (unlikely(!*word))
-		xset_del_above(set, nr);
-}
-
-/* The largest member below @nr, or XSET_NONE. Mostly it is in the same word. */
-static inline unsigned long xset_before(const struct xset *set, unsigned long nr)
-{
-	unsigned long below = set->level[0][BIT_WORD(nr)] & (BIT_MASK(nr) - 1);
-
-	return likely(below) ? (nr & ~(BITS_PER_LONG - 1UL)) + __fls(below) :
-			       xset_before_above(set, nr);
-}
-
-/*
  * Magazines (xmag.c)
  */
 
@@ -585,12 +533,12 @@ struct xmag;
 
 /**
  * struct xmag_ops - what lies below the magazines of an owner
- * @fill: take up to @nr objects without waiting; returns how many. @one: clients will
- *	come for them one by one, so they do well to be fetched
+ * @fill: take up to @nr objects without waiting; returns how many. @singly: clients
+ *	will come for them one by one, soon, and the last first
  * @drain: give @nr objects back
  */
 struct xmag_ops {
-	unsigned int (*fill)(struct xmag *mag, void **objs, unsigned int nr, bool one);
+	unsigned int (*fill)(struct xmag *mag, void **objs, unsigned int nr, bool singly);
 	void (*drain)(struct xmag *mag, void **objs, unsigned int nr);
 };
 

@@ -39,15 +39,11 @@
  * a double free, or a free with another order" is one bit of used: no header,
  * no page descriptor, no guess. All together that is 4 bits a page.
  *
- * To find the lowest free block without a search, free is the lowest level of
- * a 64-way tree: each bit of level l + 1 says that a word of level l is not
- * zero. A lookup is a count of trailing zeros a level. There are four levels, which
- * is enough for 64 GiB, or as many as a larger range needs: 6 at the very most.
- * Fewer would do for small ranges, but then the worst case would depend on the size:
- * 673 instructions at 16 MiB and 979 at 16 GiB were measured.
- * An update stops at the first word that stays non-zero. Every level has a
- * spare zero word at its end, so that a search that runs off the end of a
- * level reads zero and not the neighbour.
+ * To find the lowest free block without a search, free is the lowest level of a
+ * 64-way tree (xset.c). There are four levels, which is enough for 64 GiB, or as
+ * many as a larger range needs: 6 at the very most. Fewer would do for small ranges,
+ * but then the worst case would depend on the size: 673 instructions at 16 MiB and
+ * 979 at 16 GiB were measured.
  *
  * All bitmaps of an instance lie in one allocation, packed: thirty-three
  * page-aligned arrays would start in the same cache sets, and were measured
@@ -73,6 +69,8 @@
 
 #include "internal.h"
 
+#define XBUDDY_LEVELS	4U	/* at least, whatever the range; see above */
+
 /* The number of blocks of an order that lie wholly inside the range. */
 static unsigned long nr_blocks(const struct xbuddy *buddy, unsigned int order)
 {
@@ -80,92 +78,26 @@ static unsigned long nr_blocks(const struct xbuddy *buddy, unsigned int order)
 }
 
 /*
- * The tree of free blocks of one order. Only area_set() and area_clear() write
- * to it, and they keep the counts and the mask of orders with it.
+ * The free blocks of one order. Only area_set() and area_clear() change them, and
+ * they keep the counts and the mask of orders with them.
  */
-
-static bool area_test(const struct xbuddy_area *area, unsigned long i)
-{
-	return test_bit(i, area->free[0]);
-}
 
 static void area_set(struct xbuddy *buddy, unsigned int order, unsigned long i)
 {
 	struct xbuddy_area *area = &buddy->free_area[order];
-	unsigned int l;
 
 	area->nr_free++;
 	buddy->orders |= BIT(order);
-	for (l = 0; l < area->nr_levels; l++) {
-		unsigned long *word = &area->free[l][BIT_WORD(i)];
-		unsigned long old = *word;
-
-		*word = old | BIT_MASK(i);
-		if (old)
-			break;
-		i = BIT_WORD(i);
-	}
+	xset_add_from(&area->free, 0, i);
 }
 
 static void area_clear(struct xbuddy *buddy, unsigned int order, unsigned long i)
 {
 	struct xbuddy_area *area = &buddy->free_area[order];
-	unsigned int l;
 
 	if (!--area->nr_free)
 		buddy->orders &= ~BIT(order);
-	for (l = 0; l < area->nr_levels; l++) {
-		unsigned long *word = &area->free[l][BIT_WORD(i)];
-
-		*word &= ~BIT_MASK(i);
-		if (*word)
-			break;
-		i = BIT_WORD(i);
-	}
-}
-
-/* Go down from bit @i of level @l to the first block below it. */
-static unsigned long area_descend(const struct xbuddy_area *area,
-				  unsigned int l, unsigned long i)
-{
-	while (l--)
-		i = i * BITS_PER_LONG + __ffs(area->free[l][i]);
-	return i;
-}
-
-/* The lowest free block; the area is not empty. */
-static unsigned long area_first(const struct xbuddy_area *area)
-{
-	unsigned int top = area->nr_levels - 1;
-
-	return area_descend(area, top, __ffs(area->free[top][0]));
-}
-
-/* The highest free block; the area is not empty. */
-static unsigned long area_last(const struct xbuddy_area *area)
-{
-	unsigned int l = area->nr_levels;
-	unsigned long i = 0;
-
-	while (l--)
-		i = i * BITS_PER_LONG + __fls(area->free[l][i]);
-	return i;
-}
-
-/* The lowest free block from @i on, or ULONG_MAX. */
-static unsigned long area_next(const struct xbuddy_area *area, unsigned long i)
-{
-	unsigned int l;
-
-	for (l = 0; l < area->nr_levels; l++) {
-		unsigned long word = area->free[l][BIT_WORD(i)] >>
-				     (i % BITS_PER_LONG);
-
-		if (word)
-			return area_descend(area, l, i + __ffs(word));
-		i = BIT_WORD(i) + 1;
-	}
-	return ULONG_MAX;
+	xset_del_from(&area->free, 0, i);
 }
 
 /*
@@ -222,26 +154,14 @@ static void mark_range_free(struct xbuddy *buddy, unsigned long from,
  * Bring-up and tear-down
  */
 
-static unsigned long level_words(unsigned long bits)
-{
-	return BITS_TO_LONGS(bits) + 1;		/* the spare zero word */
-}
-
 /* Lay out one area from @at on, or only measure it where @at is NULL. */
 static size_t area_layout(struct xbuddy_area *area, unsigned long bits,
 			  unsigned long *at)
 {
-	size_t words = level_words(bits);
-	unsigned int l = 0;
+	size_t words = BITS_TO_LONGS(bits);
 
 	area->used = at;
-	do {
-		area->free[l++] = at ? at + words : NULL;
-		words += level_words(bits);
-		bits = BITS_TO_LONGS(bits);
-	} while (bits > 1 || l < XBUDDY_MIN_LEVELS);
-	area->nr_levels = l;
-	return words;
+	return words + xset_layout(&area->free, bits, XBUDDY_LEVELS, at ? at + words : NULL);
 }
 
 static size_t layout(struct xbuddy *buddy, unsigned long *at)
@@ -339,7 +259,7 @@ long xbuddy_alloc(struct xbuddy *buddy, unsigned int order)
 		return -ENOSPC;
 
 	from = order + __ffs(candidates);
-	i = area_first(&buddy->free_area[from]);
+	i = xset_first(&buddy->free_area[from].free);
 	carve(buddy, from, i, order, i << from);
 	return i << from;
 }
@@ -352,7 +272,7 @@ static unsigned int order_of_lowest(const struct xbuddy *buddy, unsigned long ca
 	unsigned int order, in = 0;
 
 	for_each_set_bit(order, &candidates, XBUDDY_NR_ORDERS) {
-		unsigned long start = area_first(&buddy->free_area[order]) << order;
+		unsigned long start = xset_first(&buddy->free_area[order].free) << order;
 
 		if (start < best) {
 			best = start;
@@ -369,7 +289,7 @@ static unsigned int order_of_highest(const struct xbuddy *buddy, unsigned long c
 	unsigned long best = 0;
 
 	for_each_set_bit(order, &candidates, XBUDDY_NR_ORDERS) {
-		unsigned long end = (area_last(&buddy->free_area[order]) + 1) << order;
+		unsigned long end = (xset_last(&buddy->free_area[order].free) + 1) << order;
 
 		if (end > best) {
 			best = end;
@@ -411,7 +331,7 @@ long xbuddy_alloc_low(struct xbuddy *buddy, unsigned int order)
 	if (candidates < 0)
 		return candidates;
 	in = order_of_lowest(buddy, candidates);
-	i = area_first(&buddy->free_area[in]);
+	i = xset_first(&buddy->free_area[in].free);
 	carve(buddy, in, i, order, i << in);
 	return i << in;
 }
@@ -436,7 +356,7 @@ long xbuddy_alloc_top(struct xbuddy *buddy, unsigned int order)
 	if (candidates < 0)
 		return candidates;
 	in = order_of_highest(buddy, candidates);
-	i = area_last(&buddy->free_area[in]);
+	i = xset_last(&buddy->free_area[in].free);
 	index = ((i + 1) << in) - (1UL << order);
 	carve(buddy, in, i, order, index);
 	return index;
@@ -525,7 +445,7 @@ static unsigned long lowest_in_order(const struct xbuddy *buddy, unsigned int in
 {
 	const struct xbuddy_area *area = &buddy->free_area[in];
 	unsigned long index = round_up(from, 1UL << order);
-	unsigned long i = area_next(area, index >> in);
+	unsigned long i = xset_next(&area->free, index >> in);
 
 	return i == ULONG_MAX ? i : max(index, i << in);
 }
@@ -619,7 +539,7 @@ static void join(struct xbuddy *buddy, unsigned long index, unsigned int order)
 
 	buddy->nr_free += 1UL << order;
 	while (order < XBUDDY_MAX_ORDER &&
-	       area_test(&buddy->free_area[order], i ^ 1)) {
+	       xset_has(&buddy->free_area[order].free, i ^ 1)) {
 		area_clear(buddy, order, i ^ 1);
 		buddy->merges++;
 		order++;
@@ -924,7 +844,7 @@ int xbuddy_lookup(const struct xbuddy *buddy, unsigned long index,
 	if (index >= buddy->nr)
 		return -ERANGE;
 	for (order = 0; order < XBUDDY_NR_ORDERS; order++) {
-		bool free = area_test(&buddy->free_area[order], index >> order);
+		bool free = xset_has(&buddy->free_area[order].free, index >> order);
 
 		if (!free && !is_used(buddy, order, index >> order))
 			continue;
@@ -948,31 +868,14 @@ static unsigned long weight(const unsigned long *map, unsigned long bits)
 	return sum;
 }
 
-/* Each bit of a level must say whether the word below it is zero. */
-static bool summaries_agree(const struct xbuddy_area *area, unsigned long bits)
-{
-	unsigned int l;
-
-	for (l = 1; l < area->nr_levels; l++) {
-		unsigned long word;
-
-		bits = BITS_TO_LONGS(bits);
-		for (word = 0; word < bits; word++)
-			if (test_bit(word, area->free[l]) !=
-			    !!area->free[l - 1][word])
-				return false;
-	}
-	return true;
-}
-
 static bool area_valid(const struct xbuddy *buddy, unsigned int order)
 {
 	const struct xbuddy_area *area = &buddy->free_area[order];
 	unsigned long bits = max(nr_blocks(buddy, order), 1UL);
 
-	return weight(area->free[0], bits) == area->nr_free &&
+	return weight(area->free.level[0], bits) == area->nr_free &&
 	       !!area->nr_free == !!(buddy->orders & BIT(order)) &&
-	       summaries_agree(area, bits);
+	       xset_valid(&area->free, bits);
 }
 
 /*
@@ -996,7 +899,7 @@ static bool tiling_valid(const struct xbuddy *buddy, unsigned long *nr_free,
 		if (block.state == XBUDDY_FREE) {
 			if (is_used(buddy, block.order, i))
 				return false;
-			if (block.order < XBUDDY_MAX_ORDER && area_test(area, i ^ 1))
+			if (block.order < XBUDDY_MAX_ORDER && xset_has(&area->free, i ^ 1))
 				return false;
 			*nr_free += 1UL << block.order;
 		}

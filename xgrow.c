@@ -385,7 +385,7 @@ EXPORT_SYMBOL_GPL(xgrow_now);
 static unsigned long last_empty(const struct xpool *pool)
 {
 	const struct xbuddy_area *area = &pool->buddy.free_area[XBUDDY_MAX_ORDER];
-	unsigned long r = find_last_bit(area->free[0], pool->nr_regions);
+	unsigned long r = find_last_bit(area->free.level[0], pool->nr_regions);
 
 	return r < pool->nr_fixed ? pool->nr_regions : r;
 }

@@ -337,8 +337,8 @@ static void prefetch_magazine(struct xmag *mag, void **magazine)
 		prefetchw(&magazine[i]);
 }
 
-/* The loaded magazine is empty: have one that is not, if there is one. @one: see fill. */
-static void load(struct xmag *mag, struct xmag_cpu *cpu, bool one)
+/* The loaded magazine is empty: have one that is not, if there is one. @singly: see fill. */
+static void load(struct xmag *mag, struct xmag_cpu *cpu, bool singly)
 {
 	struct xmag_slow *slow = this_cpu_ptr(mag->slow);
 	void **magazine = cpu->bottom;
@@ -354,7 +354,7 @@ static void load(struct xmag *mag, struct xmag_cpu *cpu, bool one)
 		prefetch_magazine(mag, magazine);
 		nr = mag->size;
 	} else {
-		nr = mag->ops->fill(mag, magazine, mag->size, one) ?:
+		nr = mag->ops->fill(mag, magazine, mag->size, singly) ?:
 		     take_last(mag, magazine, mag->size);
 	}
 	set_loaded(mag, cpu, magazine, nr);

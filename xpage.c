@@ -85,7 +85,7 @@ static struct xpool *default_pool;
  * What lies below the magazines
  */
 
-static unsigned int page_fill(struct xmag *mag, void **objs, unsigned int nr, bool one)
+static unsigned int page_fill(struct xmag *mag, void **objs, unsigned int nr, bool singly)
 {
 	struct xpage_mag *of = container_of(mag, struct xpage_mag, mag);
 

@@ -295,6 +295,8 @@ static void own(struct xpool *pool, struct xpage *page, unsigned int order,
 {
 	page->order = order;
 	WRITE_ONCE(page->kind, kind);
+	count_pages(pool, kind, 1L << order);
+	pool->gets++;
 	if (unlikely(pool->grow))
 		xgrow_use(pool, page, 1L << order);
 }
@@ -340,8 +342,6 @@ static struct xpage *get_locked(struct xpool *pool, unsigned int order,
 		return NULL;
 	page = &pool->pages[index];
 	own(pool, page, order, kind);
-	count_pages(pool, kind, 1L << order);
-	pool->gets++;
 	return page;
 }
 
@@ -596,8 +596,6 @@ static bool get_this(struct xpool *pool, struct xpage *page, enum xpage_kind kin
 	    xbuddy_alloc_range(&pool->buddy, 0, index, index + 1) < 0)
 		return false;
 	own(pool, page, 0, kind);
-	count_pages(pool, kind, 1);
-	pool->gets++;
 	return true;
 }
 

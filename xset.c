@@ -1,61 +1,59 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * xset: a set of small numbers that finds the one before
+ * xset: a set of small numbers that finds the first, the last, and the next ones
  *
- * A slab that becomes free has its place among the free ones, which lie in the order of
- * their addresses. Where that is, this tells: a tree of bitmaps, in which a bit of one
- * level says whether a word of the level below has any. The members are the lowest.
+ * The free blocks of an order are such a set, of which the lowest is wanted, and so are
+ * the free slabs of a cache, each of which has its place among the others by its address.
+ * A set is a tree of bitmaps, in which a bit of one level says whether a word of the level
+ * below has any. The members are the lowest.
  *
  *	level 1			   1 0 1		one word for 64 words
  *	level 0		0110..0   0..0   1000..0	one bit a member
  *
  * Nothing is searched for but a bit in a word: once in each level on the way up, which
- * ends as soon as one is found, and once in each on the way down. Four levels are
- * enough for 16 GiB of pages, and mostly the first word has it.
+ * ends as soon as one is found, and once in each on the way down. A change goes up until
+ * it comes to a word that had others. Four levels are enough for 64 GiB of pages.
+ *
+ * Every level has a spare word at its end, which is zero, so that a search that runs off
+ * the end of a level reads zero and not the neighbour.
  *
  * Locks: none. Who uses a set has one.
  */
 #include <linux/bitops.h>
 #include <linux/export.h>
-#include <linux/math.h>
+#include <linux/kernel.h>
 
 #include "internal.h"
 
-static unsigned long words_for(unsigned long bits)
+/*
+ * An empty set of numbers below @nr, of @least levels or more, from @at on, which is zero.
+ * Only measures where @at is NULL. Returns the words that it takes.
+ */
+size_t xset_layout(struct xset *set, unsigned long nr, unsigned int least, unsigned long *at)
 {
-	return DIV_ROUND_UP(bits, BITS_PER_LONG);
-}
+	unsigned int l = 0;
+	size_t words = 0;
 
-/* How many words all levels have together. */
-static unsigned long nr_words(unsigned long nr)
-{
-	unsigned long words = words_for(nr), all = words;
-
-	while (words > 1) {
-		words = words_for(words);
-		all += words;
-	}
-	return all;
+	do {
+		set->level[l++] = at ? at + words : NULL;
+		nr = BITS_TO_LONGS(nr);
+		words += nr + 1;
+	} while (nr > 1 || l < least);
+	set->nr_levels = l;
+	set->words = words;
+	return words;
 }
 
 /* An empty set of numbers below @nr. May sleep. Returns 0 or -ENOMEM. */
 int xset_init(struct xset *set, unsigned long nr)
 {
-	unsigned long words = words_for(nr), *at;
-	unsigned int l;
+	unsigned long *at;
 
-	set->bytes = nr_words(nr) * sizeof(*at);
-	at = xmeta_alloc(set->bytes);
+	xset_layout(set, nr, 1, NULL);
+	at = xmeta_alloc(set->words * sizeof(*at));
 	if (!at)
 		return -ENOMEM;
-	for (l = 0; l < XSET_LEVELS; l++) {
-		set->level[l] = at;
-		at += words;
-		if (words <= 1)
-			break;
-		words = words_for(words);
-	}
-	set->top = l;
+	xset_layout(set, nr, 1, at);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(xset_init);
@@ -69,61 +67,47 @@ EXPORT_SYMBOL_GPL(xset_exit);
 /* The rest of xset_add(), where the lowest word was empty. */
 void xset_add_above(struct xset *set, unsigned long nr)
 {
-	unsigned int l;
-
-	for (l = 1; l <= set->top; l++) {
-		unsigned long *word, was;
-
-		nr /= BITS_PER_LONG;
-		word = &set->level[l][BIT_WORD(nr)];
-		was = *word;
-		*word |= BIT_MASK(nr);
-		if (was)
-			break;
-	}
+	xset_add_from(set, 1, BIT_WORD(nr));
 }
 EXPORT_SYMBOL_GPL(xset_add_above);
 
 /* The rest of xset_del(), where the lowest word is empty. */
 void xset_del_above(struct xset *set, unsigned long nr)
 {
-	unsigned int l;
-
-	for (l = 1; l <= set->top; l++) {
-		unsigned long *word;
-
-		nr /= BITS_PER_LONG;
-		word = &set->level[l][BIT_WORD(nr)];
-		*word &= ~BIT_MASK(nr);
-		if (*word)
-			break;
-	}
+	xset_del_from(set, 1, BIT_WORD(nr));
 }
 EXPORT_SYMBOL_GPL(xset_del_above);
-
-/* The last member below word @nr of level @l, which has one. */
-static unsigned long last_in(const struct xset *set, unsigned int l, unsigned long nr)
-{
-	for (;; l--) {
-		nr = nr * BITS_PER_LONG + __fls(set->level[l][nr]);
-		if (!l)
-			return nr;
-	}
-}
 
 /* The rest of xset_before(), where the lowest word has none. */
 unsigned long xset_before_above(const struct xset *set, unsigned long nr)
 {
 	unsigned int l;
 
-	for (l = 1; l <= set->top; l++) {
+	for (l = 1; l < set->nr_levels; l++) {
 		unsigned long below;
 
-		nr /= BITS_PER_LONG;
+		nr = BIT_WORD(nr);
 		below = set->level[l][BIT_WORD(nr)] & (BIT_MASK(nr) - 1);
 		if (below)
-			return last_in(set, l - 1, (nr & ~(BITS_PER_LONG - 1UL)) + __fls(below));
+			return xset_last_in(set, l, (nr & ~(BITS_PER_LONG - 1UL)) + __fls(below));
 	}
 	return XSET_NONE;
 }
 EXPORT_SYMBOL_GPL(xset_before_above);
+
+/* Does each bit of a level say whether the word below has any? Of a set below @nr. */
+bool xset_valid(const struct xset *set, unsigned long nr)
+{
+	unsigned int l;
+
+	for (l = 1; l < set->nr_levels; l++) {
+		unsigned long word;
+
+		nr = BITS_TO_LONGS(nr);
+		for (word = 0; word < nr; word++)
+			if (test_bit(word, set->level[l]) != !!set->level[l - 1][word])
+				return false;
+	}
+	return true;
+}
+EXPORT_SYMBOL_GPL(xset_valid);

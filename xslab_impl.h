@@ -29,7 +29,8 @@ struct xslab_cache {
 	struct xslab_fast	fast;		/* comes first */
 	struct xmag		mag;
 
-	struct xpage		*near_pages;	/* from fast.near_base on */
+	/* From fast.near_base on: an instruction less to its states than from near_owners. */
+	struct xpage		*near_pages;
 	u8			order;
 	u16			per_slab;
 	u32			object_size;
@@ -140,7 +141,24 @@ static inline void xslab_became_empty(struct xslab_cache *cache)
 	xwatch_tell(&cache->decay.watch);
 }
 
-/* The number of a slab among all places of the pool where one can be. */
+static inline unsigned int pages_per_slab(const struct xslab_cache *cache)
+{
+	return 1U << cache->order;
+}
+
+/* The pool has slabs again. Without the lock, which an NMI might not get. */
+static inline void uncharge_slabs(struct xslab_cache *cache, unsigned int nr)
+{
+	atomic_long_sub(nr, &cache->nr_slabs);
+}
+
+/* Where a slab can be in the pool, now or when it has grown. */
+static inline unsigned long nr_places(const struct xslab_cache *cache)
+{
+	return cache->pool->buddy.nr >> cache->order;
+}
+
+/* The number of a slab among them. */
 static __always_inline unsigned long slab_nr(const struct xslab_cache *cache,
 					     const struct xpage *slab)
 {

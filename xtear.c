@@ -69,7 +69,7 @@ static unsigned long find_holes(const struct xslab_cache *cache, struct xpage *s
 	unsigned int p;
 
 	*gone = 0;
-	for (p = 1; p < 1U << cache->order; p++) {
+	for (p = 1; p < pages_per_slab(cache); p++) {
 		unsigned long on = objects_on(cache, p);
 
 		if (slab->holes & BIT(p) || on & ~unused)
@@ -85,7 +85,7 @@ static void mark_torn(struct xslab_cache *cache, struct xpage *slab)
 {
 	unsigned int p;
 
-	for (p = 0; p < 1U << cache->order; p++) {
+	for (p = 0; p < pages_per_slab(cache); p++) {
 		/* Pairs with xtear_has(): who sees this sees which objects are left. */
 		smp_store_release(&slab[p].cache, torn_owner(cache));
 	}
@@ -151,14 +151,14 @@ static void put_rest(struct xslab_cache *cache, struct xpage *slab)
 	unsigned long holes = slab->holes;
 	unsigned int p, nr = 0;
 
-	for (p = 0; p < 1U << cache->order; p++) {
+	for (p = 0; p < pages_per_slab(cache); p++) {
 		if (holes & BIT(p))
 			continue;
 		WRITE_ONCE(slab[p].cache, NULL);
 		pages[nr++] = &slab[p];
 	}
 	xslab_put_pages(cache, pages, nr);
-	atomic_long_dec(&cache->nr_slabs);
+	uncharge_slabs(cache, 1);
 }
 
 /* Give back what xtear_freed() took off the lists. Without the lock. */
@@ -218,7 +218,7 @@ static struct xpage *next_torn(struct xslab_cache *cache)
 	unsigned long nr = xset_before(&cache->torn, cache->mend);
 
 	if (nr == XSET_NONE)
-		nr = xset_before(&cache->torn, cache->pool->buddy.nr >> cache->order);
+		nr = xset_before(&cache->torn, nr_places(cache));
 	if (nr == XSET_NONE)
 		return NULL;
 	cache->mend = nr;
@@ -233,7 +233,7 @@ static void make_whole(struct xslab_cache *cache, struct xpage *slab)
 	xset_del(&cache->torn, slab_nr(cache, slab));
 	WRITE_ONCE(cache->nr_torn, cache->nr_torn - 1);
 	xpool_unsplit(cache->pool, slab, cache->order);
-	for (p = 1; p < 1U << cache->order; p++)
+	for (p = 1; p < pages_per_slab(cache); p++)
 		WRITE_ONCE(slab[p].cache, NULL);
 	WRITE_ONCE(slab->cache, cache);
 }
@@ -246,7 +246,7 @@ static void sew(struct xslab_cache *cache, struct xpage *slab, unsigned long bac
 
 	slab->holes &= ~back;
 	cache->nr_holes -= hweight_long(back);
-	for (p = 1; p < 1U << cache->order; p++)
+	for (p = 1; p < pages_per_slab(cache); p++)
 		if (slab->holes & BIT(p))
 			there &= ~objects_on(cache, p);
 		else
@@ -306,10 +306,10 @@ bool xtear_valid(const struct xslab_cache *cache, const struct xpage *slab)
 {
 	unsigned int p;
 
-	if (!slab->holes || slab->holes & BIT(0) || slab->holes >> (1U << cache->order) ||
+	if (!slab->holes || slab->holes & BIT(0) || slab->holes >> pages_per_slab(cache) ||
 	    atomic_long_read(&slab->word) & ~slab->there)
 		return false;
-	for (p = 0; p < 1U << cache->order; p++) {
+	for (p = 0; p < pages_per_slab(cache); p++) {
 		if (slab->holes & BIT(p)) {
 			if (objects_on(cache, p) & slab->there)
 				return false;
@@ -341,5 +341,6 @@ bool xtear_books_valid(const struct xslab_cache *cache, unsigned long slabs)
 				return false;
 		}
 	return torn == cache->nr_torn && holes == cache->nr_holes &&
+	       xset_valid(&cache->torn, nr_places(cache) + 1) &&
 	       slabs * cache->per_slab == cache->capacity + lost;
 }

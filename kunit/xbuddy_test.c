@@ -1070,9 +1070,9 @@ static void test_validator_sees(struct kunit *test)
 			change_bit(i, area->used);
 			KUNIT_EXPECT_EQ(test, xbuddy_validate(buddy), -EUCLEAN);
 			change_bit(i, area->used);
-			change_bit(i, area->free[0]);
+			change_bit(i, area->free.level[0]);
 			KUNIT_EXPECT_EQ(test, xbuddy_validate(buddy), -EUCLEAN);
-			change_bit(i, area->free[0]);
+			change_bit(i, area->free.level[0]);
 		}
 		area->nr_free++;
 		KUNIT_EXPECT_EQ(test, xbuddy_validate(buddy), -EUCLEAN);

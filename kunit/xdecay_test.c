@@ -16,7 +16,7 @@
 #include <linux/module.h>
 #include <linux/sort.h>
 
-#include "../internal.h"
+#include "internal.h"
 #include "xtest.h"
 
 static unsigned long rounds = 1000 / XTEST_SLOWER / XTEST_SLOWER;

@@ -19,7 +19,6 @@
 #include <linux/workqueue.h>
 
 #include "internal.h"
-#include "../internal.h"
 #include "xtest.h"
 
 static unsigned long ops = 20000 / XTEST_SLOWER;

@@ -58,7 +58,28 @@ static void expect_before(struct kunit *test, const struct fixture *f, unsigned 
 			    "before %lu of %lu", nr, f->nr);
 }
 
-/* . . . . : expect nothing before anything. All levels are 64/63 of the lowest. */
+static unsigned long model_next(const struct fixture *f, unsigned long nr)
+{
+	unsigned long next = find_next_bit(f->model, f->nr, nr);
+
+	return next < f->nr ? next : XSET_NONE;
+}
+
+static void expect_same(struct kunit *test, const struct fixture *f, unsigned long nr)
+{
+	unsigned long first = model_next(f, 0);
+
+	expect_before(test, f, nr);
+	KUNIT_EXPECT_EQ_MSG(test, xset_next(&f->set, nr), model_next(f, nr),
+			    "from %lu of %lu", nr, f->nr);
+	KUNIT_EXPECT_EQ(test, xset_has(&f->set, nr), !!test_bit(nr, f->model));
+	if (first == XSET_NONE)
+		return;
+	KUNIT_EXPECT_EQ(test, xset_first(&f->set), first);
+	KUNIT_EXPECT_EQ(test, xset_last(&f->set), model_before(f, f->nr));
+}
+
+/* . . . . : expect nothing anywhere. All levels are 64/63 of the lowest, and spare words. */
 static void test_empty(struct kunit *test)
 {
 	struct fixture f;
@@ -67,8 +88,8 @@ static void test_empty(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		begin(test, &f, sizes[i]);
 		KUNIT_EXPECT_EQ(test, xset_before(&f.set, sizes[i] - 1), XSET_NONE);
-		KUNIT_EXPECT_LE(test, f.set.bytes,
-				(BITS_TO_LONGS(sizes[i]) * 64 / 63 + 4) * sizeof(long));
+		KUNIT_EXPECT_EQ(test, xset_next(&f.set, 0), XSET_NONE);
+		KUNIT_EXPECT_LE(test, f.set.words, BITS_TO_LONGS(sizes[i]) * 64 / 63 + 8);
 		end(&f);
 	}
 }
@@ -109,17 +130,38 @@ static void test_random(struct kunit *test)
 			unsigned long nr = prandom_u32_state(&rnd) % span;
 
 			change(&f, nr, prandom_u32_state(&rnd) % 3);
-			expect_before(test, &f, nr);
-			expect_before(test, &f, prandom_u32_state(&rnd) % sizes[i]);
+			expect_same(test, &f, nr);
+			expect_same(test, &f, prandom_u32_state(&rnd) % sizes[i]);
 		}
+		KUNIT_EXPECT_TRUE(test, xset_valid(&f.set, f.nr));
 		end(&f);
 	}
+}
+
+/* Flip each bit of each level above the lowest: expect it to be noticed. */
+static void test_validate(struct kunit *test)
+{
+	struct fixture f;
+	unsigned int l, i;
+
+	begin(test, &f, 4097);
+	for (i = 0; i < f.nr; i += 100)
+		change(&f, i, true);
+	for (l = 1; l < f.set.nr_levels; l++)
+		for (i = 0; i < (l == 1 ? 65 : 2); i++) {
+			change_bit(i, f.set.level[l]);
+			KUNIT_EXPECT_FALSE(test, xset_valid(&f.set, f.nr));
+			change_bit(i, f.set.level[l]);
+		}
+	KUNIT_EXPECT_TRUE(test, xset_valid(&f.set, f.nr));
+	end(&f);
 }
 
 static struct kunit_case set_cases[] = {
 	KUNIT_CASE(test_empty),
 	KUNIT_CASE(test_far),
 	KUNIT_CASE(test_random),
+	KUNIT_CASE(test_validate),
 	{}
 };
 

@@ -23,7 +23,7 @@
 #include <xalloc/xpool.h>
 #include <xalloc/xslab.h>
 
-#include "../internal.h"
+#include "internal.h"
 #include "xtest.h"
 
 /* Debug kernels are slow: there, tests that make many operations make fewer. */

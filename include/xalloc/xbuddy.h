@@ -16,28 +16,23 @@
 #include <linux/bits.h>
 #include <linux/types.h>
 
+#include <xalloc/xset.h>
+
 /* A constant of our own: the kernel's MAX_ORDER changed its meaning and name. */
 #define XBUDDY_MAX_ORDER	10
 #define XBUDDY_NR_ORDERS	(XBUDDY_MAX_ORDER + 1)
 #define XBUDDY_MAX_NR		BIT(32)
 
-/* 64-way summaries: 64^6 > 2^32, so six levels reach any range. */
-#define XBUDDY_MIN_LEVELS	4
-#define XBUDDY_MAX_LEVELS	6
-
 /**
  * struct xbuddy_area - the blocks of one order
  * @nr_free: free blocks in @free
- * @nr_levels: levels of @free that are in use; the highest is a single word
  * @used: a bit a block: this block is allocated, and with just this order
- * @free: @free[0] has a bit a block: free, and not part of a larger free block;
- *	@free[l + 1] has a bit a word of @free[l]: that word is not zero
+ * @free: the blocks that are free, and not part of a larger free block
  */
 struct xbuddy_area {
 	unsigned long	nr_free;
-	unsigned int	nr_levels;
 	unsigned long	*used;
-	unsigned long	*free[XBUDDY_MAX_LEVELS];
+	struct xset	free;
 };
 
 /**
