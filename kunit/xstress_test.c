@@ -27,7 +27,7 @@
 #include <asm/nmi.h>
 #endif
 
-#include "internal.h"
+#include "xslab_impl.h"
 #include "xtest.h"
 
 #define POOL_SIZE	(16UL << 20)
@@ -673,10 +673,11 @@ static void xstress_test_nmi_tiny(struct kunit *test)
 
 static struct {
 	struct interrupt	in;
-	void			*page;		/* to be freed while the lock is held */
+	void			(*once)(void);	/* all that is to be done, or NULL */
+	struct xslab_cache	*cache;
+	void			*obj;		/* to be freed, a page or an object of @cache */
 	void			*taken;
 	int			err;
-	bool			once;
 } nmi;
 
 static void nmi_pages(struct xpool *pool)
@@ -687,13 +688,23 @@ static void nmi_pages(struct xpool *pool)
 		atomic_long_inc(&nmi.in.stress->refused);
 }
 
+static void nmi_page(void)
+{
+	nmi.taken = xpool_alloc_addr(nmi.in.stress->pool, 5, GFP_NOWAIT);
+	nmi.err = xpool_free_addr(nmi.in.stress->pool, nmi.obj, 5);
+}
+
+static void nmi_object(void)
+{
+	nmi.err = xslab_cache_free(nmi.cache, nmi.obj);
+}
+
 static int on_nmi(unsigned int type, struct pt_regs *regs)
 {
 	if (smp_processor_id() != nmi.in.cpu)
 		return NMI_DONE;
 	if (nmi.once) {
-		nmi.taken = xpool_alloc_addr(nmi.in.stress->pool, 5, GFP_NOWAIT);
-		nmi.err = xpool_free_addr(nmi.in.stress->pool, nmi.page, 5);
+		nmi.once();
 	} else {
 		interrupt_step(&nmi.in);
 		nmi_pages(nmi.in.stress->pool);
@@ -713,6 +724,18 @@ static void nmi_begin(struct kunit *test, struct stress *s, unsigned int cpu)
 static void send_nmi(unsigned int cpu)
 {
 	apic->send_IPI_mask(cpumask_of(cpu), NMI_VECTOR);
+}
+
+/* On this CPU, which waits for it with interrupts off. */
+static void nmi_here(void (*once)(void))
+{
+	unsigned int spins = 0;
+
+	nmi.once = once;
+	nmi.in.fired = 0;
+	send_nmi(nmi.in.cpu);
+	while (!READ_ONCE(nmi.in.fired) && spins++ < 100000)
+		cpu_relax();
 }
 
 /* All that takes locks: refills, flushes, slabs, pages, and a long hold now and then. */
@@ -766,20 +789,16 @@ static void xstress_test_nmi_lock_held(struct kunit *test)
 {
 	struct stress *s = begin(test, 1);
 	struct xpool_stats stats;
-	unsigned int spins = 0;
 	unsigned long flags;
 	void *page;
 
 	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
 	nmi_begin(test, s, raw_smp_processor_id());
-	nmi.once = true;
-	nmi.page = xpool_alloc_addr(s->pool, 5, GFP_KERNEL);
-	KUNIT_EXPECT_NOT_NULL(test, nmi.page);
+	nmi.obj = xpool_alloc_addr(s->pool, 5, GFP_KERNEL);
+	KUNIT_EXPECT_NOT_NULL(test, nmi.obj);
 
 	raw_spin_lock_irqsave(&s->pool->lock, flags);
-	send_nmi(nmi.in.cpu);
-	while (!READ_ONCE(nmi.in.fired) && spins++ < 100000)
-		cpu_relax();
+	nmi_here(nmi_page);
 	raw_spin_unlock_irqrestore(&s->pool->lock, flags);
 	unregister_nmi_handler(NMI_LOCAL, "xstress");
 
@@ -793,6 +812,61 @@ static void xstress_test_nmi_lock_held(struct kunit *test)
 	reckon(test, s);
 }
 
+/*
+ * Objects that are each the last of a torn slab are freed by NMIs, past the magazines,
+ * with the lock free and with it held. Expect each slab to go, at once or when somebody
+ * comes who can have the lock.
+ */
+static void xstress_test_nmi_torn(struct kunit *test)
+{
+	struct stress *s = begin(test, 1);
+	struct xslab_cache *cache = xslab_cache_create_in(s->pool,
+			&(struct xslab_args){ .name = "torn", .size = 1024 });
+	unsigned int i, nr, slabs = 8, all;
+	struct xslab_stats stats;
+	unsigned long flags;
+	void **objs;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(cache));
+	nr = cache->per_slab;
+	all = slabs * nr;
+	objs = kunit_kcalloc(test, all, sizeof(*objs), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, objs);
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, all, objs), (int)all);
+	for (i = 0; i < all; i++)
+		if (i % nr)
+			xslab_cache_free(cache, objs[i]);
+	xslab_cache_tear(cache);
+	xslab_cache_stats(cache, &stats);
+	KUNIT_ASSERT_EQ(test, stats.slabs_torn, (u64)slabs);
+
+	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
+	nmi_begin(test, s, raw_smp_processor_id());
+	nmi.cache = cache;
+	xmag_close(&cache->mag);
+	for (i = 0; i < slabs; i++) {
+		nmi.obj = objs[i * nr];
+		if (i % 2)
+			raw_spin_lock_irqsave(&cache->lock, flags);
+		nmi_here(nmi_object);
+		if (i % 2) {
+			KUNIT_EXPECT_EQ(test, cache->nr_torn, (unsigned long)(slabs - i));
+			raw_spin_unlock_irqrestore(&cache->lock, flags);
+		}
+		KUNIT_EXPECT_EQ(test, nmi.in.fired, 1UL);
+		KUNIT_EXPECT_EQ(test, nmi.err, 0);
+		KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
+	}
+	xmag_open(&cache->mag);
+	unregister_nmi_handler(NMI_LOCAL, "xstress");
+
+	xslab_cache_collect(cache, true);
+	xslab_cache_stats(cache, &stats);
+	KUNIT_EXPECT_EQ(test, stats.live + stats.slabs + stats.holes, 0ULL);
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
+	reckon(test, s);
+}
+
 #else /* CONFIG_X86_LOCAL_APIC */
 
 static void xstress_test_nmi(struct kunit *test)
@@ -801,6 +875,11 @@ static void xstress_test_nmi(struct kunit *test)
 }
 
 static void xstress_test_nmi_lock_held(struct kunit *test)
+{
+	kunit_skip(test, "no way to raise an NMI on this machine is known");
+}
+
+static void xstress_test_nmi_torn(struct kunit *test)
 {
 	kunit_skip(test, "no way to raise an NMI on this machine is known");
 }
@@ -818,6 +897,7 @@ static struct kunit_case xstress_test_cases[] = {
 	KUNIT_CASE(xstress_test_nmi_tiny),
 	KUNIT_CASE(xstress_test_nmi),
 	KUNIT_CASE(xstress_test_nmi_lock_held),
+	KUNIT_CASE(xstress_test_nmi_torn),
 	{}
 };
 
