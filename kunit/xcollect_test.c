@@ -1186,7 +1186,8 @@ static enum xslab_move move(void *arg, void *old, void *new, size_t size)
 }
 
 /* Objects of which one in 40 stays. */
-static struct mover *scatter(struct kunit *test, unsigned int nr, size_t size)
+static struct mover *scatter_in(struct kunit *test, unsigned int nr, size_t size,
+				xslab_flags_t flags)
 {
 	struct mover *mover = xtest_room(test, 1, sizeof(*mover));
 	unsigned int i;
@@ -1194,7 +1195,8 @@ static struct mover *scatter(struct kunit *test, unsigned int nr, size_t size)
 	spin_lock_init(&mover->lock);
 	mover->nr = nr;
 	mover->table = xtest_room(test, nr, sizeof(void *));
-	mover->cache = with_cache(test, ALIGN(nr * size / 7 * 8 + (4UL << 20), 4UL << 20), size, 0);
+	mover->cache = with_cache(test, ALIGN(nr * size / 7 * 8 + (4UL << 20), 4UL << 20), size,
+				  flags);
 	KUNIT_ASSERT_EQ(test, xslab_cache_set_move(mover->cache, move, mover), 0);
 	xtest_take(test, mover->cache, mover->table, nr, GFP_ATOMIC);
 	for (i = 0; i < nr; i++)
@@ -1209,6 +1211,11 @@ static struct mover *scatter(struct kunit *test, unsigned int nr, size_t size)
 	}
 	check_books(test, mover->cache, mover->live);
 	return mover;
+}
+
+static struct mover *scatter(struct kunit *test, unsigned int nr, size_t size)
+{
+	return scatter_in(test, nr, size, 0);
 }
 
 /* Expect the books and the table to be right. */
@@ -1649,10 +1656,13 @@ static void xcollect_test_torn_frees(struct kunit *test)
 	check_torn_frees(test, XSLAB_NO_CHECKS);
 }
 
-/* Torn slabs hold what can be moved after all. Expect fewer of them, and fewer slabs. */
-static void xcollect_test_torn_moves(struct kunit *test)
+/*
+ * Torn slabs hold what can be moved after all. Expect fewer of them, and fewer slabs, and
+ * nobody to be asked about objects that are gone.
+ */
+static void check_torn_moves(struct kunit *test, xslab_flags_t flags)
 {
-	struct mover *mover = scatter(test, 10000, 256);
+	struct mover *mover = scatter_in(test, 10000, 256, flags);
 	struct xslab_stats torn, s;
 
 	KUNIT_ASSERT_EQ(test, xslab_cache_set_move(mover->cache, NULL, NULL), 0);
@@ -1666,7 +1676,15 @@ static void xcollect_test_torn_moves(struct kunit *test)
 		   torn.slabs, torn.slabs_torn, s.slabs, s.slabs_torn);
 	KUNIT_EXPECT_LT(test, s.slabs, torn.slabs);
 	KUNIT_EXPECT_LT(test, s.slabs_torn, torn.slabs_torn);
+	KUNIT_EXPECT_EQ(test, mover->unknown, 0UL);
 	free_table(test, mover);
+	end_pool(test);
+}
+
+static void xcollect_test_torn_moves(struct kunit *test)
+{
+	check_torn_moves(test, 0);
+	check_torn_moves(test, XSLAB_NO_CHECKS);
 }
 
 static struct kunit_case xcollect_test_cases[] = {

@@ -812,6 +812,26 @@ static void xstress_test_nmi_lock_held(struct kunit *test)
 	reckon(test, s);
 }
 
+#define TORN_SLABS	8U
+
+/* Slabs of which @live objects are left, the first ones; returns these. */
+static void **tear_slabs(struct kunit *test, struct xslab_cache *cache, unsigned int live)
+{
+	unsigned int i, nr = cache->per_slab, all = TORN_SLABS * nr, at = 0;
+	void **objs = kunit_kcalloc(test, all, sizeof(*objs), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, objs);
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, all, objs), (int)all);
+	for (i = 0; i < all; i++)
+		if (i % nr < live)
+			objs[at++] = objs[i];
+		else
+			xslab_cache_free(cache, objs[i]);
+	xslab_cache_tear(cache);
+	KUNIT_ASSERT_EQ(test, cache->nr_torn, (unsigned long)TORN_SLABS);
+	return objs;
+}
+
 /*
  * Objects that are each the last of a torn slab are freed by NMIs, past the magazines,
  * with the lock free and with it held. Expect each slab to go, at once or when somebody
@@ -822,35 +842,24 @@ static void xstress_test_nmi_torn(struct kunit *test)
 	struct stress *s = begin(test, 1);
 	struct xslab_cache *cache = xslab_cache_create_in(s->pool,
 			&(struct xslab_args){ .name = "torn", .size = 1024 });
-	unsigned int i, nr, slabs = 8, all;
 	struct xslab_stats stats;
 	unsigned long flags;
+	unsigned int i;
 	void **objs;
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(cache));
-	nr = cache->per_slab;
-	all = slabs * nr;
-	objs = kunit_kcalloc(test, all, sizeof(*objs), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, objs);
-	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, all, objs), (int)all);
-	for (i = 0; i < all; i++)
-		if (i % nr)
-			xslab_cache_free(cache, objs[i]);
-	xslab_cache_tear(cache);
-	xslab_cache_stats(cache, &stats);
-	KUNIT_ASSERT_EQ(test, stats.slabs_torn, (u64)slabs);
-
+	objs = tear_slabs(test, cache, 1);
 	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
 	nmi_begin(test, s, raw_smp_processor_id());
 	nmi.cache = cache;
 	xmag_close(&cache->mag);
-	for (i = 0; i < slabs; i++) {
-		nmi.obj = objs[i * nr];
+	for (i = 0; i < TORN_SLABS; i++) {
+		nmi.obj = objs[i];
 		if (i % 2)
 			raw_spin_lock_irqsave(&cache->lock, flags);
 		nmi_here(nmi_object);
 		if (i % 2) {
-			KUNIT_EXPECT_EQ(test, cache->nr_torn, (unsigned long)(slabs - i));
+			KUNIT_EXPECT_EQ(test, cache->nr_torn, (unsigned long)(TORN_SLABS - i));
 			raw_spin_unlock_irqrestore(&cache->lock, flags);
 		}
 		KUNIT_EXPECT_EQ(test, nmi.in.fired, 1UL);
@@ -867,6 +876,47 @@ static void xstress_test_nmi_torn(struct kunit *test)
 	reckon(test, s);
 }
 
+/*
+ * One NMI frees an object of a torn slab; another has set the bit of the last one, and is
+ * not through with the slab yet. Expect this to stay until it is.
+ */
+static void xstress_test_nmi_torn_halfway(struct kunit *test)
+{
+	struct stress *s = begin(test, 1);
+	struct xslab_cache *cache = xslab_cache_create_in(s->pool, &(struct xslab_args){
+			.name = "torn", .size = 1024, .flags = XSLAB_NO_CHECKS });
+	struct xpage *slab;
+	unsigned long flags;
+	void **objs;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(cache));
+	objs = tear_slabs(test, cache, 2);
+	slab = page_of(s->pool, objs[0]);
+	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
+	nmi_begin(test, s, raw_smp_processor_id());
+	nmi.cache = cache;
+	nmi.obj = objs[0];
+	xmag_close(&cache->mag);
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	nmi_here(nmi_object);
+	atomic_inc(&cache->nmi_frees);
+	atomic_long_or(BIT(1), &slab->word);	/* the other one */
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
+	xmag_open(&cache->mag);
+	unregister_nmi_handler(NMI_LOCAL, "xstress");
+	KUNIT_EXPECT_EQ(test, nmi.in.fired, 1UL);
+
+	KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
+	KUNIT_EXPECT_EQ(test, cache->nr_torn, (unsigned long)TORN_SLABS);
+	atomic_dec(&cache->nmi_frees);
+	xslab_cache_tear(cache);
+	KUNIT_EXPECT_EQ(test, cache->nr_torn, (unsigned long)TORN_SLABS - 1);
+	xslab_cache_free_bulk(cache, 2 * (TORN_SLABS - 1), objs + 2);
+	xslab_cache_collect(cache, true);
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
+	reckon(test, s);
+}
+
 #else /* CONFIG_X86_LOCAL_APIC */
 
 static void xstress_test_nmi(struct kunit *test)
@@ -875,6 +925,11 @@ static void xstress_test_nmi(struct kunit *test)
 }
 
 static void xstress_test_nmi_lock_held(struct kunit *test)
+{
+	kunit_skip(test, "no way to raise an NMI on this machine is known");
+}
+
+static void xstress_test_nmi_torn_halfway(struct kunit *test)
 {
 	kunit_skip(test, "no way to raise an NMI on this machine is known");
 }
@@ -898,6 +953,7 @@ static struct kunit_case xstress_test_cases[] = {
 	KUNIT_CASE(xstress_test_nmi),
 	KUNIT_CASE(xstress_test_nmi_lock_held),
 	KUNIT_CASE(xstress_test_nmi_torn),
+	KUNIT_CASE(xstress_test_nmi_torn_halfway),
 	{}
 };
 
