@@ -636,6 +636,13 @@ static unsigned long take_pages(struct xpool *pool, void **pages, unsigned long 
 	return got;
 }
 
+/* What was asked for while there were few pages may come when they are not few any more. */
+static void wait_for_growth(struct xpool *pool)
+{
+	irq_work_sync(&pool->grow->soon);
+	flush_work(&pool->grow->work);
+}
+
 static u64 total_of(struct xpool *pool)
 {
 	struct xpool_stats stats;
@@ -658,6 +665,7 @@ static void test_pool(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, xpool_set_decay(pool, 500), 0);
 	got = take_pages(pool, f->objs, GROWN_PAGES);
 	KUNIT_EXPECT_EQ(test, got, (unsigned long)GROWN_PAGES);
+	wait_for_growth(pool);
 	before = total_of(pool);
 	for (i = 0; i < got; i++)
 		xpool_free_addr(pool, f->objs[i], 0);
