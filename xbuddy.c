@@ -161,7 +161,8 @@ static size_t area_layout(struct xbuddy_area *area, unsigned long bits,
 	size_t words = BITS_TO_LONGS(bits);
 
 	area->used = at;
-	return words + xset_layout(&area->free, bits, XBUDDY_LEVELS, at ? at + words : NULL);
+	xset_layout(&area->free, bits, XBUDDY_LEVELS, at ? at + words : NULL);
+	return words + area->free.words;
 }
 
 static size_t layout(struct xbuddy *buddy, unsigned long *at)
@@ -875,7 +876,7 @@ static bool area_valid(const struct xbuddy *buddy, unsigned int order)
 
 	return weight(area->free.level[0], bits) == area->nr_free &&
 	       !!area->nr_free == !!(buddy->orders & BIT(order)) &&
-	       xset_valid(&area->free, bits);
+	       xset_valid(&area->free);
 }
 
 /*

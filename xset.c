@@ -27,21 +27,19 @@
 
 /*
  * An empty set of numbers below @nr, of @least levels or more, from @at on, which is zero.
- * Only measures where @at is NULL. Returns the words that it takes.
+ * Only measures where @at is NULL.
  */
-size_t xset_layout(struct xset *set, unsigned long nr, unsigned int least, unsigned long *at)
+void xset_layout(struct xset *set, unsigned long nr, unsigned int least, unsigned long *at)
 {
 	unsigned int l = 0;
-	size_t words = 0;
 
+	set->words = 0;
 	do {
-		set->level[l++] = at ? at + words : NULL;
+		set->level[l++] = at ? at + set->words : NULL;
 		nr = BITS_TO_LONGS(nr);
-		words += nr + 1;
+		set->words += nr + 1;
 	} while (nr > 1 || l < least);
 	set->nr_levels = l;
-	set->words = words;
-	return words;
 }
 
 /* An empty set of numbers below @nr. May sleep. Returns 0 or -ENOMEM. */
@@ -84,28 +82,38 @@ unsigned long xset_before_above(const struct xset *set, unsigned long nr)
 	unsigned int l;
 
 	for (l = 1; l < set->nr_levels; l++) {
-		unsigned long below;
+		unsigned long before;
 
 		nr = BIT_WORD(nr);
-		below = set->level[l][BIT_WORD(nr)] & (BIT_MASK(nr) - 1);
-		if (below)
-			return xset_last_in(set, l, (nr & ~(BITS_PER_LONG - 1UL)) + __fls(below));
+		before = xset_beside(set, l, nr);
+		if (before != XSET_NONE)
+			return xset_descend(set, l, before, true);
 	}
 	return XSET_NONE;
 }
 EXPORT_SYMBOL_GPL(xset_before_above);
 
-/* Does each bit of a level say whether the word below has any? Of a set below @nr. */
-bool xset_valid(const struct xset *set, unsigned long nr)
+/* The words of level @l without the spare one, at which the next level begins. */
+static unsigned long words_of(const struct xset *set, unsigned int l)
+{
+	unsigned long *end = l + 1 < set->nr_levels ? set->level[l + 1] :
+						      set->level[0] + set->words;
+
+	return end - set->level[l] - 1;
+}
+
+/* Does each bit of a level say whether the word below has any, and are spare words zero? */
+bool xset_valid(const struct xset *set)
 {
 	unsigned int l;
 
-	for (l = 1; l < set->nr_levels; l++) {
-		unsigned long word;
+	for (l = 0; l < set->nr_levels; l++) {
+		unsigned long words = words_of(set, l), w;
 
-		nr = BITS_TO_LONGS(nr);
-		for (word = 0; word < nr; word++)
-			if (test_bit(word, set->level[l]) != !!set->level[l - 1][word])
+		if (set->level[l][words])
+			return false;
+		for (w = 0; l + 1 < set->nr_levels && w < words; w++)
+			if (test_bit(w, set->level[l + 1]) != !!set->level[l][w])
 				return false;
 	}
 	return true;

@@ -1934,8 +1934,8 @@ static bool order_valid(struct xslab_cache *cache)
 			return false;
 		before = slab_nr(cache, slab);
 	}
-	return xset_before(&cache->empty, nr_places(cache)) == before &&
-	       xset_valid(&cache->empty, nr_places(cache) + 1);
+	return xset_valid(&cache->empty) &&
+	       (xset_is_empty(&cache->empty) ? XSET_NONE : xset_last(&cache->empty)) == before;
 }
 
 static bool is_whole(struct xslab_cache *cache, const struct xpage *slab)
@@ -2246,6 +2246,12 @@ static void unpublish(struct xslab_cache *cache)
 	xpool_del_client(cache->pool, &cache->client);
 }
 
+/* Where a slab can be in the pool, now or when it has grown. */
+static unsigned long nr_places(const struct xslab_cache *cache)
+{
+	return cache->pool->buddy.nr >> cache->order;
+}
+
 static struct xslab_cache *create(struct xpool *pool, const struct xslab_args *args)
 {
 	struct xslab_cache *cache = xmeta_alloc(sizeof(*cache));
@@ -2257,10 +2263,10 @@ static struct xslab_cache *create(struct xpool *pool, const struct xslab_args *a
 	err = set_geometry(cache, args);
 	if (err)
 		goto undo_cache;
-	err = xset_init(&cache->empty, nr_places(cache) + 1);
+	err = xset_init(&cache->empty, nr_places(cache));
 	if (err)
 		goto undo_cache;
-	err = xset_init(&cache->torn, nr_places(cache) + 1);
+	err = xset_init(&cache->torn, nr_places(cache));
 	if (err)
 		goto undo_empty;
 	err = xmag_init(&cache->mag, &slab_ops, magazine_size(cache),

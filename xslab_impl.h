@@ -152,13 +152,7 @@ static inline void uncharge_slabs(struct xslab_cache *cache, unsigned int nr)
 	atomic_long_sub(nr, &cache->nr_slabs);
 }
 
-/* Where a slab can be in the pool, now or when it has grown. */
-static inline unsigned long nr_places(const struct xslab_cache *cache)
-{
-	return cache->pool->buddy.nr >> cache->order;
-}
-
-/* The number of a slab among them. */
+/* The number of a slab among all places of the pool where one can be. */
 static __always_inline unsigned long slab_nr(const struct xslab_cache *cache,
 					     const struct xpage *slab)
 {

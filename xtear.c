@@ -215,14 +215,13 @@ void xtear_cache(struct xslab_cache *cache)
 /* The torn slab before the one that was looked at last, or NULL: there is none. */
 static struct xpage *next_torn(struct xslab_cache *cache)
 {
-	unsigned long nr = xset_before(&cache->torn, cache->mend);
+	unsigned long nr;
 
-	if (nr == XSET_NONE)
-		nr = xset_before(&cache->torn, nr_places(cache));
-	if (nr == XSET_NONE)
+	if (xset_is_empty(&cache->torn))
 		return NULL;
-	cache->mend = nr;
-	return &cache->pages[nr << cache->order];
+	nr = xset_before(&cache->torn, cache->mend);
+	cache->mend = nr == XSET_NONE ? xset_last(&cache->torn) : nr;
+	return &cache->pages[cache->mend << cache->order];
 }
 
 /* All pages are there again. */
@@ -336,11 +335,10 @@ bool xtear_books_valid(const struct xslab_cache *cache, unsigned long slabs)
 			lost += cache->per_slab - xtear_objects(cache, slab);
 			holes += hweight_long(slab->holes);
 			torn++;
-			if (xset_before(&cache->torn, slab_nr(cache, slab) + 1) !=
-			    slab_nr(cache, slab))
+			if (!xset_has(&cache->torn, slab_nr(cache, slab)))
 				return false;
 		}
 	return torn == cache->nr_torn && holes == cache->nr_holes &&
-	       xset_valid(&cache->torn, nr_places(cache) + 1) &&
+	       xset_valid(&cache->torn) &&
 	       slabs * cache->per_slab == cache->capacity + lost;
 }

@@ -73,6 +73,7 @@ static void expect_same(struct kunit *test, const struct fixture *f, unsigned lo
 	KUNIT_EXPECT_EQ_MSG(test, xset_next(&f->set, nr), model_next(f, nr),
 			    "from %lu of %lu", nr, f->nr);
 	KUNIT_EXPECT_EQ(test, xset_has(&f->set, nr), !!test_bit(nr, f->model));
+	KUNIT_EXPECT_EQ(test, xset_is_empty(&f->set), first == XSET_NONE);
 	if (first == XSET_NONE)
 		return;
 	KUNIT_EXPECT_EQ(test, xset_first(&f->set), first);
@@ -89,6 +90,7 @@ static void test_empty(struct kunit *test)
 		begin(test, &f, sizes[i]);
 		KUNIT_EXPECT_EQ(test, xset_before(&f.set, sizes[i] - 1), XSET_NONE);
 		KUNIT_EXPECT_EQ(test, xset_next(&f.set, 0), XSET_NONE);
+		KUNIT_EXPECT_TRUE(test, xset_is_empty(&f.set));
 		KUNIT_EXPECT_LE(test, f.set.words, BITS_TO_LONGS(sizes[i]) * 64 / 63 + 8);
 		end(&f);
 	}
@@ -133,27 +135,34 @@ static void test_random(struct kunit *test)
 			expect_same(test, &f, nr);
 			expect_same(test, &f, prandom_u32_state(&rnd) % sizes[i]);
 		}
-		KUNIT_EXPECT_TRUE(test, xset_valid(&f.set, f.nr));
+		KUNIT_EXPECT_TRUE(test, xset_valid(&f.set));
 		end(&f);
 	}
 }
 
-/* Flip each bit of each level above the lowest: expect it to be noticed. */
+/*
+ * 4097 members fill 65 words, below 2 and 1, each level with a spare one behind it. Flip
+ * each bit above the lowest level and in the spare words: expect it to be noticed.
+ */
 static void test_validate(struct kunit *test)
 {
+	static const unsigned int bits[] = { 0, 65, 2 }, words[] = { 65, 2, 1 };
 	struct fixture f;
 	unsigned int l, i;
 
 	begin(test, &f, 4097);
+	KUNIT_ASSERT_EQ(test, f.set.nr_levels, 3U);
 	for (i = 0; i < f.nr; i += 100)
 		change(&f, i, true);
-	for (l = 1; l < f.set.nr_levels; l++)
-		for (i = 0; i < (l == 1 ? 65 : 2); i++) {
+	for (l = 0; l < f.set.nr_levels; l++)
+		for (i = 0; i < (words[l] + 1) * BITS_PER_LONG; i++) {
+			if (i >= bits[l] && i < words[l] * BITS_PER_LONG)
+				continue;	/* members, and bits that stand for no word */
 			change_bit(i, f.set.level[l]);
-			KUNIT_EXPECT_FALSE(test, xset_valid(&f.set, f.nr));
+			KUNIT_EXPECT_FALSE(test, xset_valid(&f.set));
 			change_bit(i, f.set.level[l]);
 		}
-	KUNIT_EXPECT_TRUE(test, xset_valid(&f.set, f.nr));
+	KUNIT_EXPECT_TRUE(test, xset_valid(&f.set));
 	end(&f);
 }
 

@@ -24,93 +24,89 @@ struct xset {
 	unsigned long	*level[XSET_LEVELS];
 };
 
-size_t xset_layout(struct xset *set, unsigned long nr, unsigned int least, unsigned long *at);
+void xset_layout(struct xset *set, unsigned long nr, unsigned int least, unsigned long *at);
 int xset_init(struct xset *set, unsigned long nr);
 void xset_exit(struct xset *set);
 void xset_add_above(struct xset *set, unsigned long nr);
 void xset_del_above(struct xset *set, unsigned long nr);
 unsigned long xset_before_above(const struct xset *set, unsigned long nr);
-bool xset_valid(const struct xset *set, unsigned long nr);
+bool xset_valid(const struct xset *set);
+
+static inline bool xset_is_empty(const struct xset *set)
+{
+	return !set->level[set->nr_levels - 1][0];
+}
 
 static inline bool xset_has(const struct xset *set, unsigned long nr)
 {
 	return test_bit(nr, set->level[0]);
 }
 
-/* Bit @nr of level @l is to be set, and what follows from that above. */
+/* Set bit @nr of level @l; true: its word had others, so the levels above know. */
+static __always_inline bool xset_mark(struct xset *set, unsigned int l, unsigned long nr)
+{
+	unsigned long *word = &set->level[l][BIT_WORD(nr)], was = *word;
+
+	*word = was | BIT_MASK(nr);
+	return was;
+}
+
+/* Clear it; true: its word still has others. */
+static __always_inline bool xset_unmark(struct xset *set, unsigned int l, unsigned long nr)
+{
+	unsigned long *word = &set->level[l][BIT_WORD(nr)];
+
+	*word &= ~BIT_MASK(nr);
+	return *word;
+}
+
 static __always_inline void xset_add_from(struct xset *set, unsigned int l, unsigned long nr)
 {
-	for (; l < set->nr_levels; l++) {
-		unsigned long *word = &set->level[l][BIT_WORD(nr)], was = *word;
-
-		*word = was | BIT_MASK(nr);
-		if (was)
-			break;
+	for (; l < set->nr_levels && !xset_mark(set, l, nr); l++)
 		nr = BIT_WORD(nr);
-	}
 }
 
 static __always_inline void xset_del_from(struct xset *set, unsigned int l, unsigned long nr)
 {
-	for (; l < set->nr_levels; l++) {
-		unsigned long *word = &set->level[l][BIT_WORD(nr)];
-
-		*word &= ~BIT_MASK(nr);
-		if (*word)
-			break;
+	for (; l < set->nr_levels && !xset_unmark(set, l, nr); l++)
 		nr = BIT_WORD(nr);
-	}
 }
 
 /* For sets where words are rarely empty: what is rare is a call. */
 static inline void xset_add(struct xset *set, unsigned long nr)
 {
-	unsigned long *word = &set->level[0][BIT_WORD(nr)], was = *word;
-
-	*word = was | BIT_MASK(nr);
-	if (unlikely(!was))
+	if (unlikely(!xset_mark(set, 0, nr)))
 		xset_add_above(set, nr);
 }
 
 static inline void xset_del(struct xset *set, unsigned long nr)
 {
-	unsigned long *word = &set->level[0][BIT_WORD(nr)];
-
-	*word &= ~BIT_MASK(nr);
-	if (unlikely(!*word))
+	if (unlikely(!xset_unmark(set, 0, nr)))
 		xset_del_above(set, nr);
 }
 
-/* The first member below bit @nr of level @l, which is set. */
+/* The first or the last member below bit @nr of level @l, which is set. */
 static __always_inline unsigned long xset_descend(const struct xset *set, unsigned int l,
-						  unsigned long nr)
+						  unsigned long nr, bool last)
 {
-	while (l--)
-		nr = nr * BITS_PER_LONG + __ffs(set->level[l][nr]);
+	while (l--) {
+		unsigned long word = set->level[l][nr];
+
+		nr = nr * BITS_PER_LONG + (last ? __fls(word) : __ffs(word));
+	}
 	return nr;
 }
 
 /* The smallest member; there is one. */
 static __always_inline unsigned long xset_first(const struct xset *set)
 {
-	unsigned int top = set->nr_levels - 1;
-
-	return xset_descend(set, top, __ffs(set->level[top][0]));
-}
-
-/* The largest member below word @nr of level @l - 1, which has one. */
-static __always_inline unsigned long xset_last_in(const struct xset *set, unsigned int l,
-						  unsigned long nr)
-{
-	while (l--)
-		nr = nr * BITS_PER_LONG + __fls(set->level[l][nr]);
-	return nr;
+	return xset_descend(set, set->nr_levels, 0, false);
 }
 
 /* The largest member; there is one. */
 static __always_inline unsigned long xset_last(const struct xset *set)
 {
-	return xset_last_in(set, set->nr_levels, 0);
+	return xset_descend(set, set->nr_levels, 0, true);
 }
 
 /* The smallest member from @nr on, or XSET_NONE. */
@@ -122,19 +118,27 @@ static inline unsigned long xset_next(const struct xset *set, unsigned long nr)
 		unsigned long word = set->level[l][BIT_WORD(nr)] >> (nr % BITS_PER_LONG);
 
 		if (word)
-			return xset_descend(set, l, nr + __ffs(word));
+			return xset_descend(set, l, nr + __ffs(word), false);
 		nr = BIT_WORD(nr) + 1;
 	}
 	return XSET_NONE;
 }
 
+/* The last bit that is set before bit @nr of level @l, in the same word, or XSET_NONE. */
+static __always_inline unsigned long xset_beside(const struct xset *set, unsigned int l,
+						 unsigned long nr)
+{
+	unsigned long below = set->level[l][BIT_WORD(nr)] & (BIT_MASK(nr) - 1);
+
+	return likely(below) ? (nr & ~(BITS_PER_LONG - 1UL)) + __fls(below) : XSET_NONE;
+}
+
 /* The largest member below @nr, or XSET_NONE. Mostly it is in the same word. */
 static inline unsigned long xset_before(const struct xset *set, unsigned long nr)
 {
-	unsigned long below = set->level[0][BIT_WORD(nr)] & (BIT_MASK(nr) - 1);
+	unsigned long before = xset_beside(set, 0, nr);
 
-	return likely(below) ? (nr & ~(BITS_PER_LONG - 1UL)) + __fls(below) :
-			       xset_before_above(set, nr);
+	return likely(before != XSET_NONE) ? before : xset_before_above(set, nr);
 }
 
 #endif
