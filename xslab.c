@@ -300,12 +300,18 @@ enum xslab_use {
 };
 
 /*
- * Where the next object is written, seen from this one. A magazine is used from its end,
- * so it is written from there: then clients get objects in the order of addresses.
+ * Where the object @i after the one at @at is written. A magazine is used from its end, so
+ * it is written from there: clients get objects in the order of addresses.
  */
-static __always_inline long next_slot(enum xslab_use use)
+static __always_inline void **slot(void **at, unsigned int i, enum xslab_use use)
 {
-	return use == XSLAB_FOR_MAGAZINE ? -1 : 1;
+	return use == XSLAB_FOR_MAGAZINE ? at - i : at + i;
+}
+
+/* How many were written from @first on, where the next one would come to @at. */
+static __always_inline unsigned int between(void **first, void **at, enum xslab_use use)
+{
+	return use == XSLAB_FOR_MAGAZINE ? first - at : at - first;
 }
 
 /* As write_run(), where the live bytes of neighbours are neighbours. */
@@ -335,7 +341,6 @@ static __always_inline unsigned int write_run(struct xslab_cache *cache, void **
 	struct xslab_check how = cache->fast.check;
 	unsigned long stride = cache->stride;
 	void *end = obj + nr * stride;
-	long next = next_slot(use);
 	void **at = objs;
 
 	if (use == XSLAB_FOR_LIVE && likely(stride == 1UL << how.live_shift))
@@ -345,10 +350,10 @@ static __always_inline unsigned int write_run(struct xslab_cache *cache, void **
 		if (use == XSLAB_FOR_MAGAZINE)
 			prefetchw(obj);
 		if (use != XSLAB_FOR_LIVE || likely(xslab_set_near_live(&how, obj, 1)))
-			at += next;
+			at = slot(at, 1, use);
 		obj += stride;
 	} while (obj != end);
-	return (at - objs) * next;
+	return between(objs, at, use);
 }
 
 /* Do the set bits follow one another? */
@@ -388,7 +393,7 @@ static noinline unsigned int take_scattered(struct xslab_cache *cache, void *fir
 {
 	struct xslab_check how = cache->fast.check;
 	unsigned long stride = cache->stride, bits = *left;
-	long got = 0, next = next_slot(use);
+	void **at = objs, **end = slot(objs, nr, use);
 	unsigned int tried = 0;
 
 	do {
@@ -396,17 +401,17 @@ static noinline unsigned int take_scattered(struct xslab_cache *cache, void *fir
 
 		bits &= bits - 1;
 		tried++;
-		objs[got * next] = obj;
+		*at = obj;
 		if (use == XSLAB_FOR_MAGAZINE)
 			prefetchw(obj);
 		if (use != XSLAB_FOR_LIVE || likely(xslab_set_near_live(&how, obj, 1)))
-			got++;
+			at = slot(at, 1, use);
 		else
 			xslab_report_lost(cache, obj);
-	} while (bits && got < nr);
+	} while (bits && at != end);
 	*left = bits;
 	*taken += tried;
-	return got;
+	return between(objs, at, use);
 }
 
 /*
@@ -420,12 +425,12 @@ static __always_inline unsigned int take_word(struct xslab_cache *cache, struct 
 {
 	void *first = first_object(cache, slab) + w * BITS_PER_LONG * cache->stride;
 	unsigned long bits = atomic_long_read(&slab->map[w]), left = bits;
-	long got = 0, next = next_slot(use);
+	unsigned int got = 0;
 
 	if (one_word || is_row(bits))
 		while (left && got < nr)
-			got += take_row(cache, first, &left, objs + got * next, nr - got, taken,
-					use);
+			got += take_row(cache, first, &left, slot(objs, got, use), nr - got,
+					taken, use);
 	else
 		got = take_scattered(cache, first, &left, objs, nr, taken, use);
 	if (one_word)
@@ -450,11 +455,11 @@ static __always_inline unsigned int take_slab(struct xslab_cache *cache, struct 
 					      void **objs, unsigned int nr,
 					      enum xslab_use use)
 {
-	long got = 0, next = next_slot(use);
-	unsigned int w = 0, taken = 0;
+	unsigned int w = 0, got = 0, taken = 0;
 
 	do {
-		got += take_word(cache, slab, w, objs + got * next, nr - got, &taken, use, false);
+		got += take_word(cache, slab, w, slot(objs, got, use), nr - got, &taken, use,
+				 false);
 	} while (++w < cache->words && got < nr);
 	set_nr_free(cache, slab, left_free(cache, slab, taken));
 	return got;
@@ -497,15 +502,14 @@ static __always_inline unsigned int take_whole(struct xslab_cache *cache, void *
 					       unsigned int nr, enum xslab_use use)
 {
 	struct list_head *list = &cache->lists[XSLAB_FREE], *at = list;
-	unsigned int per_slab = cache->per_slab, slabs = 0, n;
-	long got = 0, next = next_slot(use);
+	unsigned int per_slab = cache->per_slab, got = 0, slabs = 0, n;
 
 	do {
 		struct xpage *slab = list_first_entry(at, struct xpage, list);
 		void *first = first_object(cache, slab);
 
 		xset_del(&cache->empty, slab_nr(cache, slab));
-		n = write_run(cache, objs + got * next, per_slab, first, use);
+		n = write_run(cache, slot(objs, got, use), per_slab, first, use);
 		if (use == XSLAB_FOR_LIVE && unlikely(n < per_slab))
 			xslab_report_lost(cache, first);
 		atomic_long_set(&slab->word, 0);
@@ -534,7 +538,7 @@ void *xslab_take_one(struct xslab_cache *cache, struct xpage *slab)
 static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 					 unsigned int nr, enum xslab_use use)
 {
-	long got = 0, next = next_slot(use);
+	unsigned int got = 0;
 	struct xpage *slab;
 	unsigned long flags;
 
@@ -542,7 +546,7 @@ static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 		return 0;
 	settle(cache);
 	while (got < nr && (slab = best_slab(cache))) {
-		void **to = objs + got * next;
+		void **to = slot(objs, got, use);
 
 		prefetchw(slab->list.next);
 		got += unlikely(cache->words > 1) ?
