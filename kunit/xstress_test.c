@@ -688,7 +688,8 @@ static void nmi_pages(struct xpool *pool)
 		atomic_long_inc(&nmi.in.stress->refused);
 }
 
-static void nmi_page(void)
+/* A block that is not kept in magazines, so the pool's lock is needed. */
+static void nmi_block(void)
 {
 	nmi.taken = xpool_alloc_addr(nmi.in.stress->pool, 5, GFP_NOWAIT);
 	nmi.err = xpool_free_addr(nmi.in.stress->pool, nmi.obj, 5);
@@ -726,7 +727,7 @@ static void send_nmi(unsigned int cpu)
 	apic->send_IPI_mask(cpumask_of(cpu), NMI_VECTOR);
 }
 
-/* On this CPU, which waits for it with interrupts off. */
+/* Have @once done in an NMI on this CPU, whatever it holds, and wait for it. */
 static void nmi_here(void (*once)(void))
 {
 	unsigned int spins = 0;
@@ -798,7 +799,7 @@ static void xstress_test_nmi_lock_held(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, nmi.obj);
 
 	raw_spin_lock_irqsave(&s->pool->lock, flags);
-	nmi_here(nmi_page);
+	nmi_here(nmi_block);
 	raw_spin_unlock_irqrestore(&s->pool->lock, flags);
 	unregister_nmi_handler(NMI_LOCAL, "xstress");
 
@@ -814,12 +815,22 @@ static void xstress_test_nmi_lock_held(struct kunit *test)
 
 #define TORN_SLABS	8U
 
-/* Slabs of which @live objects are left, the first ones; returns these. */
-static void **tear_slabs(struct kunit *test, struct xslab_cache *cache, unsigned int live)
+/*
+ * A cache with torn slabs, of which the first @live objects are left, in *@kept. The next
+ * NMIs are for it, and find its magazines closed until end_torn().
+ */
+static struct xslab_cache *begin_torn(struct kunit *test, struct stress *s, unsigned int live,
+				      xslab_flags_t flags, void ***kept)
 {
-	unsigned int i, nr = cache->per_slab, all = TORN_SLABS * nr, at = 0;
-	void **objs = kunit_kcalloc(test, all, sizeof(*objs), GFP_KERNEL);
+	struct xslab_args args = { .name = "torn", .size = 1024, .flags = flags };
+	struct xslab_cache *cache = xslab_cache_create_in(s->pool, &args);
+	unsigned int i, nr, all, at = 0;
+	void **objs;
 
+	KUNIT_ASSERT_FALSE(test, IS_ERR(cache));
+	nr = cache->per_slab;
+	all = TORN_SLABS * nr;
+	objs = kunit_kcalloc(test, all, sizeof(*objs), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, objs);
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, all, objs), (int)all);
 	for (i = 0; i < all; i++)
@@ -829,7 +840,19 @@ static void **tear_slabs(struct kunit *test, struct xslab_cache *cache, unsigned
 			xslab_cache_free(cache, objs[i]);
 	xslab_cache_tear(cache);
 	KUNIT_ASSERT_EQ(test, cache->nr_torn, (unsigned long)TORN_SLABS);
-	return objs;
+	*kept = objs;
+
+	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
+	nmi_begin(test, s, raw_smp_processor_id());
+	nmi.cache = cache;
+	xmag_close(&cache->mag);
+	return cache;
+}
+
+static void end_torn(struct xslab_cache *cache)
+{
+	xmag_open(&cache->mag);
+	unregister_nmi_handler(NMI_LOCAL, "xstress");
 }
 
 /* The last object of one of @torn slabs, which cannot go yet. */
@@ -852,18 +875,12 @@ static void free_by_nmi_locked(struct kunit *test, struct xslab_cache *cache,
 static void xstress_test_nmi_torn(struct kunit *test)
 {
 	struct stress *s = begin(test, 1);
-	struct xslab_cache *cache = xslab_cache_create_in(s->pool,
-			&(struct xslab_args){ .name = "torn", .size = 1024 });
+	struct xslab_cache *cache;
 	struct xslab_stats stats;
 	unsigned int i;
 	void **objs;
 
-	KUNIT_ASSERT_FALSE(test, IS_ERR(cache));
-	objs = tear_slabs(test, cache, 1);
-	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
-	nmi_begin(test, s, raw_smp_processor_id());
-	nmi.cache = cache;
-	xmag_close(&cache->mag);
+	cache = begin_torn(test, s, 1, 0, &objs);
 	for (i = 0; i < TORN_SLABS; i++) {
 		nmi.obj = objs[i];
 		if (i % 2)
@@ -874,8 +891,7 @@ static void xstress_test_nmi_torn(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, nmi.err, 0);
 		KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
 	}
-	xmag_open(&cache->mag);
-	unregister_nmi_handler(NMI_LOCAL, "xstress");
+	end_torn(cache);
 
 	xslab_cache_collect(cache, true);
 	xslab_cache_stats(cache, &stats);
@@ -891,27 +907,20 @@ static void xstress_test_nmi_torn(struct kunit *test)
 static void xstress_test_nmi_torn_halfway(struct kunit *test)
 {
 	struct stress *s = begin(test, 1);
-	struct xslab_cache *cache = xslab_cache_create_in(s->pool, &(struct xslab_args){
-			.name = "torn", .size = 1024, .flags = XSLAB_NO_CHECKS });
+	struct xslab_cache *cache;
 	struct xpage *slab;
 	unsigned long flags;
 	void **objs;
 
-	KUNIT_ASSERT_FALSE(test, IS_ERR(cache));
-	objs = tear_slabs(test, cache, 2);
+	cache = begin_torn(test, s, 2, XSLAB_NO_CHECKS, &objs);
 	slab = page_of(s->pool, objs[0]);
-	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
-	nmi_begin(test, s, raw_smp_processor_id());
-	nmi.cache = cache;
 	nmi.obj = objs[0];
-	xmag_close(&cache->mag);
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	nmi_here(nmi_object);
 	atomic_inc(&cache->nmi_frees);
 	atomic_long_or(BIT(1), &slab->word);	/* the other one */
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
-	xmag_open(&cache->mag);
-	unregister_nmi_handler(NMI_LOCAL, "xstress");
+	end_torn(cache);
 	KUNIT_EXPECT_EQ(test, nmi.in.fired, 1UL);
 
 	KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
