@@ -200,19 +200,31 @@ static struct xpage *slab_at(const struct xslab_cache *cache, unsigned long offs
 	return slab_in(cache->pages, slab_start(cache, offset));
 }
 
+/* Is the slab at address @start in the pool's one region? */
+static __always_inline bool is_near(const struct xslab_cache *cache, unsigned long start)
+{
+	return start - cache->near_start < cache->fast.near_bytes;
+}
+
 static __always_inline struct xpage *near_slab(const struct xslab_cache *cache,
 					       unsigned long start)
 {
-	return slab_in(cache->near_pages, start - cache->fast.near_base);
+	return slab_in(cache->near_pages, start - cache->near_start);
 }
 
 /* The slab at address @start, which is one of the cache's. */
 static __always_inline struct xpage *slab_of(const struct xslab_cache *cache,
 					     unsigned long start)
 {
-	if (likely(xslab_is_near(&cache->fast, start)))
+	if (likely(is_near(cache, start)))
 		return near_slab(cache, start);
 	return slab_at(cache, xpool_offset(cache->pool, (void *)start));
+}
+
+/* Does an object start @in bytes into a slab? */
+static __always_inline bool is_start(const struct xslab_check *check, unsigned long in)
+{
+	return xslab_is_start(check, in + check->bias);
 }
 
 static __always_inline bool owns(const struct xslab_cache *cache, const struct xpage *slab)
@@ -674,7 +686,7 @@ static __always_inline void **gather_word(const struct xslab_cache *cache, void 
 
 		if (!one_word && BIT_WORD(object_nr(&how, obj - start)) != word)
 			break;
-		if (trust != XSLAB_TRUST && unlikely(!xslab_is_start(&how, obj - start)))
+		if (trust != XSLAB_TRUST && unlikely(!is_start(&how, obj - start)))
 			break;
 		if (!accept_live(&how, obj, trust))
 			break;
@@ -731,7 +743,7 @@ static __always_inline void **put_one(struct xslab_cache *cache, struct xpage *s
 	const struct xslab_check *how = &cache->fast.check;
 	unsigned int nr;
 
-	if (trust != XSLAB_TRUST && unlikely(!xslab_is_start(how, obj - start)))
+	if (trust != XSLAB_TRUST && unlikely(!is_start(how, obj - start)))
 		return at;
 	if (!accept_live(how, obj, trust))
 		return at;
@@ -778,7 +790,7 @@ static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **o
 		unsigned long start = slab_start(cache, (unsigned long)*at);
 		struct xpage *slab;
 
-		if (trust != XSLAB_TRUST && unlikely(!xslab_is_near(&cache->fast, start)))
+		if (trust != XSLAB_TRUST && unlikely(!is_near(cache, start)))
 			break;
 		slab = slab_of(cache, start);
 		if (trust != XSLAB_TRUST && unlikely(!owns(cache, slab)))
@@ -1420,7 +1432,7 @@ static bool accept(struct xslab_cache *cache, void *obj)
 	if (offset == XPOOL_FOREIGN || start < cache->pool->start)
 		return false;
 	slab = slab_in(cache->pages, start);
-	if (owner_of(slab) != cache || !xslab_is_start(check, offset - start) ||
+	if (owner_of(slab) != cache || !is_start(check, offset - start) ||
 	    !xtear_has(slab, object_nr(check, offset - start)))
 		return false;
 	return !cache->live || xslab_set_live(live_at(cache, offset), 0);
@@ -2179,14 +2191,15 @@ static int set_geometry(struct xslab_cache *cache, const struct xslab_args *args
 	cache->align = align;
 	cache->stride = stride;
 	cache->order = order;
-	cache->fast.slab_mask = ~((PAGE_SIZE << order) - 1);
+	cache->fast.in_mask = (PAGE_SIZE << order) - 1;
+	cache->fast.slab_mask = ~cache->fast.in_mask;
 	cache->per_slab = (PAGE_SIZE << order) / stride;
 	cache->slack = (PAGE_SIZE << order) % stride;
 	cache->words = BITS_TO_LONGS(cache->per_slab);
 	cache->place = cache->per_slab <= XSLAB_LARGE ? XPLACE_TOP : XPLACE_LOW;
 	cache->fast.check.recip = div64_u64(U64_MAX, stride) + 1;
-	cache->fast.check.slack_recip = cache->slack * cache->fast.check.recip;
-	cache->fast.check.limit = cache->fast.check.recip;
+	cache->fast.check.floor = -cache->fast.check.recip;
+	cache->fast.check.bias = stride - 1 - cache->slack;
 	cache->fast.check.nr_recip = DIV_ROUND_UP_ULL(BIT_ULL(32), stride);
 	cache->fast.check.nr_slack = cache->slack * cache->fast.check.nr_recip;
 	for (nr = 0; nr <= cache->per_slab; nr++)
@@ -2226,7 +2239,8 @@ static void set_near(struct xslab_cache *cache)
 		xmag_set_detour(&cache->mag);
 	if (first >= end)
 		return;
-	cache->fast.near_base = pool->base + first;
+	cache->near_start = pool->base + first;
+	cache->fast.near_base = cache->near_start - cache->fast.check.bias;
 	cache->fast.near_bytes = end - first;
 	cache->near_pages = pool->pages + (first >> PAGE_SHIFT);
 	cache->fast.near_owners = &cache->near_pages->cache;

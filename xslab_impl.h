@@ -29,8 +29,9 @@ struct xslab_cache {
 	struct xslab_fast	fast;		/* comes first */
 	struct xmag		mag;
 
-	/* From fast.near_base on: an instruction less to its states than from near_owners. */
+	/* The first slab that is near: an instruction less to its states than near_owners. */
 	struct xpage		*near_pages;
+	unsigned long		near_start;
 	u8			order;
 	u16			per_slab;
 	u32			object_size;
@@ -112,7 +113,7 @@ static __always_inline void *first_object(const struct xslab_cache *cache,
 
 	/* One shift, as in slab_in(). */
 	if (likely(cache->fast.near_bytes))
-		return (void *)cache->fast.near_base + (in << (PAGE_SHIFT - XPAGE_SHIFT)) +
+		return (void *)cache->near_start + (in << (PAGE_SHIFT - XPAGE_SHIFT)) +
 		       cache->slack;
 	return (void *)xpool_addr(cache->pool, slab - cache->pages) + cache->slack;
 }

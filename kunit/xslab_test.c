@@ -1397,6 +1397,69 @@ static void xslab_test_bad_free_no_checks(struct kunit *test)
 	free_badly(test, XSLAB_NO_CHECKS);
 }
 
+/* One word or several, with and without bytes left over; pages, and larger ones. */
+static const size_t every_sizes[] = { 8, 24, 72, 120, 600, 1000, 1024, 3584, 5000, 20000 };
+
+static void every_size_name(const size_t *size, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%zu bytes", *size);
+}
+
+KUNIT_ARRAY_PARAM(every_size, every_sizes, every_size_name);
+
+/* Free @obj, of @cache, one way and the other. Expect both to refuse, or a free of one. */
+static void free_at(struct kunit *test, struct xslab_cache *cache, u8 *obj, bool is_object)
+{
+	u64 errors = stats_of(cache).errors;
+
+	if (is_object) {
+		KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
+		KUNIT_EXPECT_PTR_EQ(test, xslab_cache_alloc(cache, GFP_KERNEL), (void *)obj);
+		return;
+	}
+	KUNIT_EXPECT_LT(test, xslab_cache_free(cache, obj), 0);
+	xslab_cache_free_bulk(cache, 1, (void **)&obj);
+	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, errors + 2);
+}
+
+/*
+ * Free at each address of two slabs, whose objects are all live. Expect those at which
+ * an object begins to be accepted, and no other: without live checks, as these would
+ * find some of the others.
+ */
+static void xslab_test_every_address(struct kunit *test)
+{
+	const size_t *size = test->param_value;
+	const struct xslab_args args = {
+		.name = "every", .size = *size, .flags = XSLAB_NO_CHECKS
+	};
+	struct fixture *f = with_pool(test, 1 << 20);
+	struct xslab_cache *cache = add_cache(test, f->pool, &args);
+	struct xslab_stats s = stats_of(cache);
+	unsigned long i, bytes = (2 * PAGE_SIZE) << s.slab_order, seen = 0;
+	unsigned int nr = 2 * s.objects_per_slab;
+	void **objs = xtest_room(test, nr, sizeof(*objs));
+	unsigned long *starts = xtest_room(test, BITS_TO_LONGS(bytes), sizeof(*starts));
+	u8 *first;
+
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, nr, objs), (int)nr);
+	first = PTR_ALIGN_DOWN((u8 *)objs[0], PAGE_SIZE << s.slab_order);
+	for (i = 0; i < nr; i++) {
+		KUNIT_ASSERT_LT(test, (unsigned long)((u8 *)objs[i] - first), bytes);
+		__set_bit((u8 *)objs[i] - first, starts);
+	}
+	for (i = 0; i < bytes; i++) {
+		bool is_object = test_bit(i, starts);
+
+		if (is_object || !(i % SLOWNESS))
+			free_at(test, cache, first + i, is_object);
+		seen += is_object;
+	}
+	KUNIT_EXPECT_EQ(test, seen, (unsigned long)nr);
+	xslab_cache_free_bulk(cache, nr, objs);
+	check_books(test, cache, 0);
+}
+
 /* Expect a free of NULL to do nothing and to be no error. */
 static void xslab_test_free_null(struct kunit *test)
 {
@@ -1950,6 +2013,7 @@ static struct kunit_case xslab_test_cases[] = {
 	KUNIT_CASE(xslab_test_no_hidden_requests),
 	KUNIT_CASE_PARAM(xslab_test_bad_free, bad_free_gen_params),
 	KUNIT_CASE_PARAM(xslab_test_bad_free_no_checks, bad_free_gen_params),
+	KUNIT_CASE_PARAM(xslab_test_every_address, every_size_gen_params),
 	KUNIT_CASE(xslab_test_free_null),
 	KUNIT_CASE(xslab_test_double_free),
 	KUNIT_CASE(xslab_test_double_free_flushed),

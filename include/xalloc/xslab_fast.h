@@ -21,8 +21,8 @@
  * @live_shift: log2 of the distance of addresses that have a live byte each
  * @checks: @live is there; not where there are several regions
  * @recip: 2^64 / stride, rounded up
- * @slack_recip: slack times @recip
- * @limit: @recip; a copy saves a register
+ * @floor: -@recip; a copy saves a register
+ * @bias: stride - 1 - slack
  * @nr_recip: 2^32 / stride, rounded up
  * @nr_slack: slack times @nr_recip
  *
@@ -34,8 +34,8 @@ struct xslab_check {
 	u8	live_shift;
 	bool	checks;
 	u64	recip;
-	u64	slack_recip;
-	u64	limit;
+	u64	floor;
+	u64	bias;
 	u64	nr_recip;
 	u64	nr_slack;
 };
@@ -45,14 +45,16 @@ struct xslab_check {
  * @cpus: the magazines, or those that are busy for ever
  * @check: objects
  * @slab_mask: rounds down to a slab
- * @near_base: the first address in the pool's only region where a slab can start
- * @near_bytes: from there on; 0 where there are several regions
- * @near_owners: where the state of the page at @near_base names a slab's cache
+ * @in_mask: the other bits
+ * @near_base: bias bytes before the first slab of the pool's only region
+ * @near_bytes: where slabs can start, from the first one on; 0 where there are several regions
+ * @near_owners: where the state of the first slab names its cache
  */
 struct xslab_fast {
 	struct xmag_cpu __percpu	*cpus;
 	struct xslab_check		check;
 	unsigned long			slab_mask;
+	unsigned long			in_mask;
 	unsigned long			near_base;
 	unsigned long			near_bytes;
 	struct xslab_cache		**near_owners;
@@ -89,39 +91,32 @@ static __always_inline bool xslab_set_near_live(const struct xslab_check *check,
 	return xslab_set_live(&check->live[(unsigned long)obj >> check->live_shift], on);
 }
 
-/* Is the slab at address @start in the pool's one region? */
-static __always_inline bool xslab_is_near(const struct xslab_fast *fast, unsigned long start)
-{
-	return start - fast->near_base < fast->near_bytes;
-}
-
-/* Is the slab at address @start, which is near, one of the cache? */
-static __always_inline bool xslab_owns_near(const struct xslab_cache *cache,
-					    unsigned long start)
+/* Is the slab of what is @in bytes behind near_base one of the cache? */
+static __always_inline bool xslab_owns_near(const struct xslab_cache *cache, unsigned long in)
 {
 	const struct xslab_fast *fast = xslab_fast(cache);
-	unsigned long in = start - fast->near_base;
 	/* Slabs start at pages: one shift instead of a division and a product. */
-	void *owner = (void *)fast->near_owners + (in >> (PAGE_SHIFT - XSLAB_STATE_SHIFT));
+	unsigned long state = (in & fast->slab_mask) >> (PAGE_SHIFT - XSLAB_STATE_SHIFT);
 
 	/* The owner changes only while the slab has no live object. */
-	return data_race(*(struct xslab_cache **)owner) == cache;
+	return data_race(*(struct xslab_cache **)((void *)fast->near_owners + state)) == cache;
 }
 
-/* Does an object start @in bytes into a slab? */
+/* Does an object start @in bytes into a slab, plus the bias? See xslab.c. */
 static __always_inline bool xslab_is_start(const struct xslab_check *check, u64 in)
 {
-	return in * check->recip - check->slack_recip < check->limit;
+	return in * check->recip >= check->floor;
 }
 
-/* Is this, in a slab that is near, an object to free? Marks it dead. */
+/* Is this, which is @in bytes behind near_base, an object to free? Marks it dead. */
 static __always_inline bool xslab_accept_near(const struct xslab_cache *cache,
-					      const void *obj, unsigned long start)
+					      const void *obj, unsigned long in)
 {
-	const struct xslab_check *check = &xslab_fast(cache)->check;
+	const struct xslab_fast *fast = xslab_fast(cache);
+	const struct xslab_check *check = &fast->check;
 
-	return likely(xslab_owns_near(cache, start)) &&
-	       likely(xslab_is_start(check, (unsigned long)obj - start)) &&
+	return likely(xslab_owns_near(cache, in)) &&
+	       likely(xslab_is_start(check, in & fast->in_mask)) &&
 	       (unlikely(!check->checks) || likely(xslab_set_near_live(check, obj, 0)));
 }
 
@@ -144,11 +139,9 @@ static __always_inline void *xslab_alloc_fast(struct xslab_cache *cache, gfp_t g
 static __always_inline int xslab_free_fast(struct xslab_cache *cache, void *obj)
 {
 	const struct xslab_fast *fast = xslab_fast(cache);
-	unsigned long start = (unsigned long)obj & fast->slab_mask;
+	unsigned long in = (unsigned long)obj - fast->near_base;
 
-	/* Asked of the slab, not of the object: it is the slab that is looked at. */
-	if (unlikely(!xslab_is_near(fast, start)) ||
-	    unlikely(!xslab_accept_near(cache, obj, start)))
+	if (unlikely(in >= fast->near_bytes) || unlikely(!xslab_accept_near(cache, obj, in)))
 		return xslab_free_odd(cache, obj);
 	preempt_disable();
 	if (unlikely(!xmag_try_free(&fast->cpus, obj)))
