@@ -76,7 +76,7 @@ static void take_free(struct xmove *move)
 		change_word(cache, &move->slab->map[w], bits, 0);
 		note_taken(move, w, bits);
 	}
-	set_nr_free(cache, move->slab, count_free(cache, move->slab));
+	recount_free(cache, move->slab);
 }
 
 /* Would the slab be left over if the objects were packed? */
@@ -113,7 +113,7 @@ static void end(struct xmove *move)
 	take_free(move);
 	for (w = 0; w < cache->words; w++)
 		change_word(cache, &move->slab->map[w], 0, move->taken[w]);
-	set_nr_free(cache, move->slab, count_free(cache, move->slab));
+	recount_free(cache, move->slab);
 	cache->nr_moving -= move->nr;
 	list = cache->list_of[move->slab->nr_free];
 	if (list < XSLAB_BUCKETS)

@@ -284,7 +284,7 @@ noinline void xslab_relist_deferred(struct xslab_cache *cache)
 
 		if (merge_nmi_words(cache, slab))
 			atomic_long_inc(&cache->errors);
-		set_nr_free(cache, slab, count_free(cache, slab));
+		recount_free(cache, slab);
 		if (is_torn(slab))
 			xtear_freed(cache, slab);
 		slab = next;
@@ -453,14 +453,13 @@ static __always_inline unsigned int take_word(struct xslab_cache *cache, struct 
 }
 
 /*
- * What is free after @taken were taken. Where NMIs set bits of the same map, some of these
- * may not have been counted yet: then it is too few until they are.
+ * How many of @taken objects counted as free. Where NMIs set bits of the same map, some of
+ * these may not have been counted yet: then the slab has too few until they are.
  */
-static __always_inline unsigned int left_free(const struct xslab_cache *cache,
-					      struct xpage *slab, unsigned int taken)
+static __always_inline unsigned int of_counted(const struct xslab_cache *cache,
+					       struct xpage *slab, unsigned int taken)
 {
-	return has_nmi_words(cache) ? slab->nr_free - taken :
-				      slab->nr_free - min_t(unsigned int, slab->nr_free, taken);
+	return has_nmi_words(cache) ? taken : min_t(unsigned int, slab->nr_free, taken);
 }
 
 static __always_inline unsigned int take_slab(struct xslab_cache *cache, struct xpage *slab,
@@ -473,7 +472,7 @@ static __always_inline unsigned int take_slab(struct xslab_cache *cache, struct 
 		got += take_word(cache, slab, w, slot(objs, got, use), nr - got, &taken, use,
 				 false);
 	} while (++w < cache->words && got < nr);
-	set_nr_free(cache, slab, left_free(cache, slab, taken));
+	add_nr_free(cache, slab, -(int)of_counted(cache, slab, taken));
 	return got;
 }
 
@@ -485,7 +484,7 @@ static __always_inline unsigned int take_small(struct xslab_cache *cache, struct
 	unsigned int got, taken = 0;
 
 	got = take_word(cache, slab, 0, objs, nr, &taken, use, true);
-	set_nr_free(cache, slab, slab->nr_free - taken);
+	add_nr_free(cache, slab, -(int)taken);
 	return got;
 }
 
@@ -620,12 +619,11 @@ static __always_inline bool accept_live(const struct xslab_check *check, unsigne
 	       likely(xslab_set_near_live(check, (const void *)obj, 0));
 }
 
-/* Four comparisons for one branch. */
+/* Four comparisons a round. */
 static __always_inline bool is_row_of_4(void **at, unsigned long obj, long step)
 {
-	return !(((unsigned long)at[0] ^ obj) | ((unsigned long)at[1] ^ (obj + step)) |
-		 ((unsigned long)at[2] ^ (obj + 2 * step)) |
-		 ((unsigned long)at[3] ^ (obj + 3 * step)));
+	return (unsigned long)at[0] == obj && (unsigned long)at[1] == obj + step &&
+	       (unsigned long)at[2] == obj + 2 * step && (unsigned long)at[3] == obj + 3 * step;
 }
 
 /*
@@ -636,7 +634,7 @@ static __always_inline void **accept_row(const struct xslab_check *check, void *
 					 void **end, unsigned long obj, long step,
 					 enum xslab_trust trust)
 {
-	while (trust != XSLAB_CHECK_LIVE && end - at >= 4 && is_row_of_4(at, obj, step)) {
+	while (trust != XSLAB_CHECK_LIVE && at + 4 <= end && is_row_of_4(at, obj, step)) {
 		obj += 4 * step;
 		at += 4;
 	}
@@ -714,17 +712,35 @@ static __always_inline bool put_run(struct xslab_cache *cache, struct xpage *sla
 				    bool one_word)
 {
 	unsigned long old = atomic_long_read(&slab->map[w]);
-	/* Mostly one object, and not all machines count bits fast. */
-	unsigned int added = nr == 1 ? !(mask & old) : hweight_long(mask & ~old);
+	unsigned int added = hweight_long(mask & ~old);
 
 	if (one_word)
 		atomic_long_set(&slab->map[w], old | mask);
 	else
 		change_word(cache, &slab->map[w], 0, mask);
-	set_nr_free(cache, slab, slab->nr_free + added);
+	add_nr_free(cache, slab, added);
 	if (one_word && unlikely(slab->holes))
 		xtear_freed(cache, slab);
 	return likely(added == nr);
+}
+
+/* The slab has object @nr back; false: it was there. */
+static __always_inline bool put_bit(struct xslab_cache *cache, struct xpage *slab,
+				    unsigned int nr, bool one_word)
+{
+	atomic_long_t *word = &slab->map[one_word ? 0 : BIT_WORD(nr)];
+	unsigned long old = atomic_long_read(word), mask = BIT_MASK(nr);
+
+	if (unlikely(old & mask))
+		return false;
+	if (one_word)
+		atomic_long_set(word, old | mask);
+	else
+		change_word(cache, word, 0, mask);
+	add_nr_free(cache, slab, 1);
+	if (one_word && unlikely(slab->holes))
+		xtear_freed(cache, slab);
+	return true;
 }
 
 /* Is the object at @at the only one of the slab at @start, as far as the next one tells? */
@@ -739,17 +755,14 @@ static __always_inline void **put_one(struct xslab_cache *cache, struct xpage *s
 				      void **at, unsigned long start, void **lost,
 				      enum xslab_trust trust, bool one_word)
 {
-	unsigned long obj = (unsigned long)*at;
 	const struct xslab_check *how = &cache->fast.check;
-	unsigned int nr;
+	unsigned long obj = (unsigned long)*at;
 
 	if (trust != XSLAB_TRUST && unlikely(!is_start(how, obj - start)))
 		return at;
 	if (!accept_live(how, obj, trust))
 		return at;
-	nr = object_nr(how, obj - start);
-	if (unlikely(!put_run(cache, slab, one_word ? 0 : BIT_WORD(nr), BIT_MASK(nr), 1,
-			      one_word)))
+	if (unlikely(!put_bit(cache, slab, object_nr(how, obj - start), one_word)))
 		*lost = *at;
 	return at + 1;
 }
@@ -805,6 +818,20 @@ static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **o
 	return at - objs;
 }
 
+/* The same of objects that are trusted, and of different slabs mostly. */
+static __always_inline void put_each(struct xslab_cache *cache, void **objs, unsigned int nr,
+				     void **lost, bool one_word)
+{
+	void **at = objs, **end = objs + nr;
+
+	while (at != end) {
+		unsigned long start = slab_start(cache, (unsigned long)*at);
+
+		at = put_one(cache, slab_of(cache, start), at, start, lost, XSLAB_TRUST,
+			     one_word);
+	}
+}
+
 /*
  * A function for each kind of slab and of trust, and one for its groups: in one alone
  * there are not registers enough for the loops of both. @rows: 1 where objects may lie
@@ -828,12 +855,21 @@ DEFINE_PUT(put_check_start, 1, XSLAB_CHECK_START, true)
 DEFINE_PUT(put_check_live, 1, XSLAB_CHECK_LIVE, true)
 DEFINE_PUT(put_word_check_start, 1, XSLAB_CHECK_START, false)
 DEFINE_PUT(put_word_check_live, 1, XSLAB_CHECK_LIVE, false)
-DEFINE_PUT(put_singles, 0, XSLAB_TRUST, true)
+DEFINE_PUT(put_groups, 0, XSLAB_TRUST, true)
 DEFINE_PUT(put_rows, 1, XSLAB_TRUST, true)
 DEFINE_PUT(put_rows_down, -1, XSLAB_TRUST, true)
-DEFINE_PUT(put_word_singles, 0, XSLAB_TRUST, false)
+DEFINE_PUT(put_word_groups, 0, XSLAB_TRUST, false)
 DEFINE_PUT(put_word_rows, 1, XSLAB_TRUST, false)
 DEFINE_PUT(put_word_rows_down, -1, XSLAB_TRUST, false)
+
+static noinline void put_singles(struct xslab_cache *cache, void **objs, unsigned int nr,
+				 void **lost)
+{
+	if (likely(cache->words == 1))
+		put_each(cache, objs, nr, lost, true);
+	else
+		put_each(cache, objs, nr, lost, false);
+}
 
 static unsigned int put_checked(struct xslab_cache *cache, void **objs, unsigned int nr,
 				void **lost)
@@ -845,22 +881,35 @@ static unsigned int put_checked(struct xslab_cache *cache, void **objs, unsigned
 	return (live ? put_word_check_live : put_word_check_start)(cache, objs, nr, lost);
 }
 
+static __always_inline bool are_together(const struct xslab_cache *cache, void **pair)
+{
+	return slab_start(cache, (unsigned long)pair[0]) ==
+	       slab_start(cache, (unsigned long)pair[1]);
+}
+
 /*
  * Objects of a magazine, which were checked. A client that frees them in the order
  * in which it got them has them lie in rows; from the last to the first, where it frees
- * the last one first, or where they came from the depot. The first two tell.
+ * the last one first, or where they came from the depot. The first two tell, or where
+ * these lie apart the last two.
  */
 static void put_trusted(struct xslab_cache *cache, void **objs, unsigned int nr,
 			void **lost)
 {
-	long step = nr > 1 ? objs[1] - objs[0] : 0, stride = cache->stride;
+	void **pair = nr > 1 && !are_together(cache, objs) ? objs + nr - 2 : objs;
+	long step, stride = cache->stride;
 
+	if (nr == 1 || !are_together(cache, pair)) {
+		put_singles(cache, objs, nr, lost);
+		return;
+	}
+	step = pair[1] - pair[0];
 	if (likely(cache->words == 1))
-		(step == -stride ? put_rows_down : step == stride ? put_rows : put_singles)
+		(step == -stride ? put_rows_down : step == stride ? put_rows : put_groups)
 			(cache, objs, nr, lost);
 	else
 		(step == -stride ? put_word_rows_down :
-		 step == stride ? put_word_rows : put_word_singles)(cache, objs, nr, lost);
+		 step == stride ? put_word_rows : put_word_groups)(cache, objs, nr, lost);
 }
 
 /* In an NMI that found the lock taken. */

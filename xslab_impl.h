@@ -120,7 +120,7 @@ static __always_inline void *first_object(const struct xslab_cache *cache,
 
 /*
  * The lists of slabs. Which one a slab belongs to follows from the number of its
- * free objects, and set_nr_free() is all that moves it. The last to come is the first
+ * free objects, and add_nr_free() is all that moves it. The last to come is the first
  * to be used; but free slabs, which nobody's caches know any more, are in the order of
  * their addresses. (One comparison to have the partial ones nearly so was measured at 7
  * instructions for each object freed at random.)
@@ -212,21 +212,26 @@ static inline void unlist_slab(struct xslab_cache *cache, struct xpage *slab,
 	discount_slab(cache, slab, from);
 }
 
-/* The slab has @is free objects now. */
-static __always_inline void set_nr_free(struct xslab_cache *cache, struct xpage *slab,
-					unsigned int is)
+/* So many more objects of the slab are free, or fewer. */
+static __always_inline void add_nr_free(struct xslab_cache *cache, struct xpage *slab, int by)
 {
-	unsigned int was = slab->nr_free;
+	unsigned int was = slab->nr_free, is = was + by;
 	unsigned int from = cache->list_of[was], to = cache->list_of[is];
 
 	lockdep_assert_held(&cache->lock);
 	slab->nr_free = is;
-	cache->nr_free += (long)is - (long)was;
+	cache->nr_free += by;
 	if (from != to) {
 		discount_slab(cache, slab, from);
 		list_move(&slab->list, place_of(cache, slab, to));
 		count_slab(cache, slab, to);
 	}
+}
+
+/* As many are free as its map says. */
+static inline void recount_free(struct xslab_cache *cache, struct xpage *slab)
+{
+	add_nr_free(cache, slab, (int)count_free(cache, slab) - slab->nr_free);
 }
 
 /* The fullest slab that has some free objects and some others, or NULL. */

@@ -106,7 +106,7 @@ static unsigned int cut(struct xslab_cache *cache, struct xpage *slab, unsigned 
 		mark_torn(cache, slab);
 	slab->holes |= holes;
 	change_word(cache, &slab->word, gone, 0);
-	set_nr_free(cache, slab, slab->nr_free - nr);
+	add_nr_free(cache, slab, -(int)nr);
 	cache->capacity -= nr;
 	for_each_set_bit(p, &holes, XTEAR_PAGES) {
 		WRITE_ONCE(slab[p].cache, NULL);
@@ -256,7 +256,7 @@ static void sew(struct xslab_cache *cache, struct xpage *slab, unsigned long bac
 		make_whole(cache, slab);
 	change_word(cache, &slab->word, 0, more);
 	cache->capacity += hweight_long(more);
-	set_nr_free(cache, slab, slab->nr_free + hweight_long(more));
+	add_nr_free(cache, slab, hweight_long(more));
 }
 
 /*
