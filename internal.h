@@ -536,10 +536,13 @@ struct xmag;
  * @fill: take up to @nr objects without waiting; returns how many. @singly: clients
  *	will come for them one by one, soon, and the last first
  * @drain: give @nr objects back
+ * @rest: how many of the objects at @objs, which were freed after @last, should go back
+ *	with it; NULL: none
  */
 struct xmag_ops {
 	unsigned int (*fill)(struct xmag *mag, void **objs, unsigned int nr, bool singly);
 	void (*drain)(struct xmag *mag, void **objs, unsigned int nr);
+	unsigned int (*rest)(struct xmag *mag, void *last, void **objs);
 };
 
 /* Busy for ever: where a fast path looks that is not to be taken. */

@@ -360,8 +360,28 @@ static void load(struct xmag *mag, struct xmag_cpu *cpu, bool singly)
 	set_loaded(mag, cpu, magazine, nr);
 }
 
+/* Some of what is in the loaded magazine goes after the previous one, which is empty. */
+static noinline void drain_rest(struct xmag *mag, struct xmag_cpu *cpu, unsigned int nr)
+{
+	mag->ops->drain(mag, cpu->bottom, nr);
+	memmove(cpu->bottom, cpu->bottom + nr, (mag->size - nr) * sizeof(*cpu->bottom));
+	cpu->top -= nr;
+}
+
+/* Both magazines are full: give the objects of the previous one to the owner. */
+static void drain_previous(struct xmag *mag, struct xmag_cpu *cpu)
+{
+	void *last = cpu->previous[mag->size - 1];
+	unsigned int rest;
+
+	mag->ops->drain(mag, cpu->previous, mag->size);
+	rest = mag->ops->rest ? mag->ops->rest(mag, last, cpu->bottom) : 0;
+	if (unlikely(rest))
+		drain_rest(mag, cpu, rest);
+}
+
 /*
- * The loaded magazine is full: have an empty one. The previous one is given
+ * The loaded magazine is full: have one that is not. The previous one is given
  * away, because what was freed last is what the caches still hold.
  */
 static void unload(struct xmag *mag, struct xmag_cpu *cpu)
@@ -374,11 +394,12 @@ static void unload(struct xmag *mag, struct xmag_cpu *cpu)
 			slow->depot_hits++;
 			prefetch_magazine(mag, cpu->previous);
 		} else {
-			mag->ops->drain(mag, cpu->previous, mag->size);
+			drain_previous(mag, cpu);
 		}
 		cpu->previous_full = false;
 	}
-	swap_magazines(mag, cpu);
+	if (xmag_is_full(cpu))
+		swap_magazines(mag, cpu);
 }
 
 /*

@@ -472,7 +472,7 @@ static __always_inline unsigned int take_slab(struct xslab_cache *cache, struct 
 		got += take_word(cache, slab, w, slot(objs, got, use), nr - got, &taken, use,
 				 false);
 	} while (++w < cache->words && got < nr);
-	add_nr_free(cache, slab, -(int)of_counted(cache, slab, taken));
+	add_nr_free(cache, slab, -(long)of_counted(cache, slab, taken));
 	return got;
 }
 
@@ -484,7 +484,7 @@ static __always_inline unsigned int take_small(struct xslab_cache *cache, struct
 	unsigned int got, taken = 0;
 
 	got = take_word(cache, slab, 0, objs, nr, &taken, use, true);
-	add_nr_free(cache, slab, -(int)taken);
+	add_nr_free(cache, slab, -(long)taken);
 	return got;
 }
 
@@ -622,8 +622,9 @@ static __always_inline bool accept_live(const struct xslab_check *check, unsigne
 /* Four comparisons a round. */
 static __always_inline bool is_row_of_4(void **at, unsigned long obj, long step)
 {
-	return (unsigned long)at[0] == obj && (unsigned long)at[1] == obj + step &&
-	       (unsigned long)at[2] == obj + 2 * step && (unsigned long)at[3] == obj + 3 * step;
+	return likely((unsigned long)at[0] == obj) && likely((unsigned long)at[1] == obj + step) &&
+	       likely((unsigned long)at[2] == obj + 2 * step) &&
+	       likely((unsigned long)at[3] == obj + 3 * step);
 }
 
 /*
@@ -634,7 +635,9 @@ static __always_inline void **accept_row(const struct xslab_check *check, void *
 					 void **end, unsigned long obj, long step,
 					 enum xslab_trust trust)
 {
-	while (trust != XSLAB_CHECK_LIVE && at + 4 <= end && is_row_of_4(at, obj, step)) {
+	unsigned long fours = trust == XSLAB_CHECK_LIVE ? 0 : (unsigned long)(end - at) / 4;
+
+	for (; fours && is_row_of_4(at, obj, step); fours--) {
 		obj += 4 * step;
 		at += 4;
 	}
@@ -971,9 +974,29 @@ static unsigned int slab_drain_checked(struct xslab_cache *cache, void **objs,
 	return nr;
 }
 
+/*
+ * Where objects are freed in the order of addresses, what is missing of the slab that the
+ * last one is in: then the next magazine begins with a slab, or with a word of its map.
+ */
+static unsigned int slab_rest(struct xmag *mag, void *last, void **objs)
+{
+	struct xslab_cache *cache = container_of(mag, struct xslab_cache, mag);
+	unsigned long obj = (unsigned long)objs[0], nr;
+
+	if (objs[0] != last + cache->stride)
+		return 0;
+	nr = object_nr(&cache->fast.check, obj - slab_start(cache, obj));
+	if (!(nr % BITS_PER_LONG))
+		return 0;
+	nr = row_room(cache, nr, 1, false);
+	return nr < mag->size && (unsigned long)objs[nr - 1] == obj + (nr - 1) * cache->stride ?
+	       nr : 0;
+}
+
 static const struct xmag_ops slab_ops = {
 	.fill	= slab_fill,
 	.drain	= slab_drain,
+	.rest	= slab_rest,
 };
 
 /*

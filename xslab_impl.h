@@ -213,9 +213,9 @@ static inline void unlist_slab(struct xslab_cache *cache, struct xpage *slab,
 }
 
 /* So many more objects of the slab are free, or fewer. */
-static __always_inline void add_nr_free(struct xslab_cache *cache, struct xpage *slab, int by)
+static __always_inline void add_nr_free(struct xslab_cache *cache, struct xpage *slab, long by)
 {
-	unsigned int was = slab->nr_free, is = was + by;
+	unsigned long was = slab->nr_free, is = was + by;	/* as they index: no conversion */
 	unsigned int from = cache->list_of[was], to = cache->list_of[is];
 
 	lockdep_assert_held(&cache->lock);
@@ -231,7 +231,7 @@ static __always_inline void add_nr_free(struct xslab_cache *cache, struct xpage 
 /* As many are free as its map says. */
 static inline void recount_free(struct xslab_cache *cache, struct xpage *slab)
 {
-	add_nr_free(cache, slab, (int)count_free(cache, slab) - slab->nr_free);
+	add_nr_free(cache, slab, (long)count_free(cache, slab) - slab->nr_free);
 }
 
 /* The fullest slab that has some free objects and some others, or NULL. */

@@ -106,7 +106,7 @@ static unsigned int cut(struct xslab_cache *cache, struct xpage *slab, unsigned 
 		mark_torn(cache, slab);
 	slab->holes |= holes;
 	change_word(cache, &slab->word, gone, 0);
-	add_nr_free(cache, slab, -(int)nr);
+	add_nr_free(cache, slab, -(long)nr);
 	cache->capacity -= nr;
 	for_each_set_bit(p, &holes, XTEAR_PAGES) {
 		WRITE_ONCE(slab[p].cache, NULL);
