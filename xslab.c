@@ -546,6 +546,17 @@ void *xslab_take_one(struct xslab_cache *cache, struct xpage *slab)
 	return slab && take_slab(cache, slab, &obj, 1, XSLAB_FOR_BULK) ? obj : NULL;
 }
 
+/*
+ * May a free slab that is more than what is left of @nr wait for the next refill? Then
+ * that one takes it whole, and so do those after it, where slabs fit into a magazine.
+ */
+static __always_inline bool may_wait(const struct xslab_cache *cache, const struct xpage *slab,
+				     unsigned int got, unsigned int nr, enum xslab_use use)
+{
+	return use == XSLAB_FOR_MAGAZINE && got && slab->nr_free == cache->per_slab &&
+	       nr - got < cache->per_slab && nr % cache->per_slab == 0;
+}
+
 static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 					 unsigned int nr, enum xslab_use use)
 {
@@ -559,6 +570,8 @@ static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 	while (got < nr && (slab = best_slab(cache))) {
 		void **to = slot(objs, got, use);
 
+		if (may_wait(cache, slab, got, nr, use))
+			break;
 		prefetchw(slab->list.next);
 		got += unlikely(cache->words > 1) ?
 		       take_slab(cache, slab, to, nr - got, use) :
