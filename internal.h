@@ -651,7 +651,7 @@ void xmag_set_watch(struct xmag *mag, struct xwatch *watch);
 void xmag_park(struct xmag *mag);
 void xmag_set_closed(struct xmag *mag, bool closed);
 unsigned long xmag_capacity(const struct xmag *mag);
-unsigned int xmag_take_full(struct xmag *mag, void **objs);
+unsigned int xmag_depot_take(struct xmag *mag, void **objs);
 unsigned long xmag_drain_depot(struct xmag *mag);
 void xmag_count(struct xmag *mag, struct xmag_count *count);
 int xmag_subsys_init(void);
@@ -683,6 +683,18 @@ static inline void xmag_leave(struct xmag_cpu *cpu)
 	barrier();
 	cpu->busy = false;
 	preempt_enable();
+}
+
+/* As it was a moment ago. */
+static __always_inline bool xmag_depot_has_full(const struct xmag *mag)
+{
+	return READ_ONCE(mag->depot.nr_full);
+}
+
+/* Take the objects of one full magazine of the depot. Any context; returns how many, or 0. */
+static __always_inline unsigned int xmag_take_full(struct xmag *mag, void **objs)
+{
+	return xmag_depot_has_full(mag) ? xmag_depot_take(mag, objs) : 0;
 }
 
 static __always_inline bool xmag_is_empty(const struct xmag_cpu *cpu)

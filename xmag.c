@@ -222,7 +222,7 @@ static bool depot_spill(struct xmag *mag)
 	struct xdepot_hold hold;
 	void **magazine;
 
-	if (!READ_ONCE(mag->depot.nr_full) || !depot_lock(mag, &hold, true))
+	if (!xmag_depot_has_full(mag) || !depot_lock(mag, &hold, true))
 		return false;
 	magazine = depot_pop(&mag->depot);
 	if (magazine)
@@ -231,13 +231,13 @@ static bool depot_spill(struct xmag *mag)
 	return magazine;
 }
 
-/* Take the objects of one full magazine. Any context; returns how many, or 0. */
-unsigned int xmag_take_full(struct xmag *mag, void **objs)
+/* The rest of xmag_take_full(). */
+unsigned int xmag_depot_take(struct xmag *mag, void **objs)
 {
 	struct xdepot_hold hold;
 	void **magazine;
 
-	if (!READ_ONCE(mag->depot.nr_full) || !depot_lock(mag, &hold, false))
+	if (!depot_lock(mag, &hold, false))
 		return 0;
 	magazine = depot_pop(&mag->depot);
 	if (magazine)
@@ -267,7 +267,7 @@ static unsigned int take_last(struct xmag *mag, void **objs, unsigned int nr)
 	struct xdepot_hold hold;
 	void **magazine;
 
-	if (!READ_ONCE(mag->depot.nr_full) && !READ_ONCE(mag->careful))
+	if (!xmag_depot_has_full(mag) && !READ_ONCE(mag->careful))
 		return 0;
 	if (!depot_lock(mag, &hold, true))
 		return 0;
@@ -349,7 +349,7 @@ static void load(struct xmag *mag, struct xmag_cpu *cpu, bool singly)
 		return;
 	}
 	slow->refills++;
-	if (READ_ONCE(mag->depot.nr_full) && depot_swap_for_full(mag, &magazine)) {
+	if (xmag_depot_has_full(mag) && depot_swap_for_full(mag, &magazine)) {
 		slow->depot_hits++;
 		prefetch_magazine(mag, magazine);
 		nr = mag->size;

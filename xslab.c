@@ -326,8 +326,8 @@ static __always_inline unsigned int between(void **first, void **at, enum xslab_
 	return use == XSLAB_FOR_MAGAZINE ? first - at : at - first;
 }
 
-/* As write_run(), where the live bytes of neighbours are neighbours. */
-static __always_inline unsigned int write_live_run(const struct xslab_check *how, void **objs,
+/* Of objects that lie so far apart that the live bytes of neighbours are neighbours. */
+static __always_inline unsigned int write_live_row(const struct xslab_check *how, void **objs,
 						   unsigned int nr, void *obj,
 						   unsigned long stride)
 {
@@ -343,29 +343,54 @@ static __always_inline unsigned int write_live_run(const struct xslab_check *how
 	return at - objs;
 }
 
+/* As write_run(), but marks them live: one that is live already is left out. */
+static __always_inline unsigned int write_live_run(struct xslab_cache *cache, void **objs,
+						   unsigned int nr, void *obj)
+{
+	struct xslab_check how = cache->fast.check;
+	unsigned long stride = cache->stride;
+	void **at = objs;
+
+	if (likely(stride == 1UL << how.live_shift))
+		return write_live_row(&how, objs, nr, obj, stride);
+	for (; nr; nr--, obj += stride) {
+		*at = obj;
+		if (likely(xslab_set_near_live(&how, obj, 1)))
+			at++;
+	}
+	return at - objs;
+}
+
+static __always_inline void **write_one(void **at, void *obj, enum xslab_use use)
+{
+	*at = obj;
+	if (use == XSLAB_FOR_MAGAZINE)
+		prefetchw(obj);
+	return slot(at, 1, use);
+}
+
 /*
  * Write down @nr objects of a slab, which follow one another from @obj on. Returns how
  * many: one that is live already was freed twice, and whoever has it keeps it.
  */
-static __always_inline unsigned int write_run(struct xslab_cache *cache, void **objs,
+static __always_inline unsigned int write_run(struct xslab_cache *cache, void **at,
 					      unsigned int nr, void *obj, enum xslab_use use)
 {
-	struct xslab_check how = cache->fast.check;
 	unsigned long stride = cache->stride;
-	void *end = obj + nr * stride;
-	void **at = objs;
+	unsigned int left = nr;
 
-	if (use == XSLAB_FOR_LIVE && likely(stride == 1UL << how.live_shift))
-		return write_live_run(&how, objs, nr, obj, stride);
-	do {
-		*at = obj;
-		if (use == XSLAB_FOR_MAGAZINE)
-			prefetchw(obj);
-		if (use != XSLAB_FOR_LIVE || likely(xslab_set_near_live(&how, obj, 1)))
-			at = slot(at, 1, use);
-		obj += stride;
-	} while (obj != end);
-	return between(objs, at, use);
+	if (use == XSLAB_FOR_LIVE)
+		return write_live_run(cache, at, nr, obj);
+	for (; left >= 4; left -= 4) {
+		at = write_one(at, obj, use);
+		at = write_one(at, obj + stride, use);
+		at = write_one(at, obj + 2 * stride, use);
+		at = write_one(at, obj + 3 * stride, use);
+		obj += 4 * stride;
+	}
+	for (; left; left--, obj += stride)
+		at = write_one(at, obj, use);
+	return nr;
 }
 
 /* Do the set bits follow one another? */
@@ -492,10 +517,7 @@ static __always_inline unsigned int take_small(struct xslab_cache *cache, struct
 static __always_inline void use_up_free(struct xslab_cache *cache, struct list_head *last,
 					unsigned int nr)
 {
-	LIST_HEAD(row);
-
-	list_cut_position(&row, &cache->lists[XSLAB_FREE], last);
-	list_splice(&row, &cache->lists[XSLAB_FULL]);
+	list_bulk_move_tail(&cache->lists[XSLAB_FULL], cache->lists[XSLAB_FREE].next, last);
 	cache->nr[XSLAB_FREE] -= nr;
 	cache->nr[XSLAB_FULL] += nr;
 	cache->occupied |= BIT(XSLAB_FULL);
@@ -1622,20 +1644,24 @@ static __always_inline unsigned int mark_near(struct xslab_cache *cache, void **
 	return at - objs;
 }
 
-/* Mark @nr objects live; returns how many of them were not. */
-static unsigned int mark_many(struct xslab_cache *cache, void **objs, unsigned int nr)
+static noinline unsigned int mark_all_live(struct xslab_cache *cache, void **objs,
+					   unsigned int nr)
 {
-	unsigned int i, fresh;
+	unsigned int i, fresh = mark_near(cache, objs, nr);
 
-	if (!cache->live)
-		return nr;
-	fresh = mark_near(cache, objs, nr);
 	for (i = fresh; i < nr; i++)
 		if (likely(xslab_mark_live(cache, objs[i])))
 			objs[fresh++] = objs[i];
 		else
 			xslab_report_lost(cache, objs[i]);
 	return fresh;
+}
+
+/* Mark @nr objects live; returns how many of them were not. */
+static __always_inline unsigned int mark_many(struct xslab_cache *cache, void **objs,
+					      unsigned int nr)
+{
+	return cache->live ? mark_all_live(cache, objs, nr) : nr;
 }
 
 /*
@@ -1684,11 +1710,13 @@ static size_t alloc_many(struct xslab_cache *cache, gfp_t gfp, size_t nr, void *
 	while (got < nr) {
 		int n = take_bulk(cache, nr - got, objs + got);
 
-		this_cpu_add(cache->mag.slow->allocs, n);
-		if (unlikely(!n))
+		if (likely(n)) {
+			this_cpu_add(cache->mag.slow->allocs, n);
+		} else {
 			n = alloc_one_more(cache, gfp, objs + got);
-		if (unlikely(n < 0))
-			break;
+			if (n < 0)
+				break;
+		}
 		got += n;
 	}
 	return got;
@@ -2325,6 +2353,7 @@ static void set_near(struct xslab_cache *cache)
 	if (first >= end)
 		return;
 	cache->near_start = pool->base + first;
+	cache->near_first = cache->near_start + cache->slack;
 	cache->fast.near_base = cache->near_start - cache->fast.check.bias;
 	cache->fast.near_bytes = end - first;
 	cache->near_pages = pool->pages + (first >> PAGE_SHIFT);
