@@ -487,6 +487,17 @@ static __always_inline unsigned int of_counted(const struct xslab_cache *cache,
 	return has_nmi_words(cache) ? taken : min_t(unsigned int, slab->nr_free, taken);
 }
 
+/*
+ * May a word of which all objects are free, and which is more than what is left of @nr, wait
+ * for the next refill? Then that one takes it whole, and so do those after it, if all go on
+ * as they do.
+ */
+static __always_inline bool word_may_wait(struct xpage *slab, unsigned int w,
+					  unsigned int got, unsigned int nr)
+{
+	return got && nr - got < BITS_PER_LONG && !~atomic_long_read(&slab->map[w]);
+}
+
 static __always_inline unsigned int take_slab(struct xslab_cache *cache, struct xpage *slab,
 					      void **objs, unsigned int nr,
 					      enum xslab_use use)
@@ -496,7 +507,8 @@ static __always_inline unsigned int take_slab(struct xslab_cache *cache, struct 
 	do {
 		got += take_word(cache, slab, w, slot(objs, got, use), nr - got, &taken, use,
 				 false);
-	} while (++w < cache->words && got < nr);
+	} while (++w < cache->words && got < nr &&
+		 (use != XSLAB_FOR_MAGAZINE || !word_may_wait(slab, w, got, nr)));
 	add_nr_free(cache, slab, -(long)of_counted(cache, slab, taken));
 	return got;
 }
@@ -568,21 +580,23 @@ void *xslab_take_one(struct xslab_cache *cache, struct xpage *slab)
 	return slab && take_slab(cache, slab, &obj, 1, XSLAB_FOR_BULK) ? obj : NULL;
 }
 
-/*
- * May a free slab that is more than what is left of @nr wait for the next refill? Then
- * that one takes it whole, and so do those after it, where slabs fit into a magazine.
- */
-static __always_inline bool may_wait(const struct xslab_cache *cache, const struct xpage *slab,
-				     unsigned int got, unsigned int nr, enum xslab_use use)
+/* The same of what the slab, which has some free objects, would give next. */
+static bool slab_may_wait(const struct xslab_cache *cache, struct xpage *slab,
+			  unsigned int got, unsigned int nr)
 {
-	return use == XSLAB_FOR_MAGAZINE && got && slab->nr_free == cache->per_slab &&
-	       nr - got < cache->per_slab && nr % cache->per_slab == 0;
+	unsigned int w = 0;
+
+	if (cache->words == 1)
+		return got && nr - got < cache->per_slab && nr % cache->per_slab == 0;
+	while (w < cache->words - 1 && !atomic_long_read(&slab->map[w]))
+		w++;
+	return word_may_wait(slab, w, got, nr);
 }
 
 static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 					 unsigned int nr, enum xslab_use use)
 {
-	unsigned int got = 0;
+	unsigned int got = 0, whole = min_t(unsigned int, cache->per_slab, BITS_PER_LONG);
 	struct xpage *slab;
 	unsigned long flags;
 
@@ -592,7 +606,8 @@ static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 	while (got < nr && (slab = best_slab(cache))) {
 		void **to = slot(objs, got, use);
 
-		if (may_wait(cache, slab, got, nr, use))
+		if (use == XSLAB_FOR_MAGAZINE && unlikely(slab->nr_free >= whole) &&
+		    slab_may_wait(cache, slab, got, nr))
 			break;
 		prefetchw(slab->list.next);
 		got += unlikely(cache->words > 1) ?
