@@ -326,20 +326,55 @@ static __always_inline unsigned int between(void **first, void **at, enum xslab_
 	return use == XSLAB_FOR_MAGAZINE ? first - at : at - first;
 }
 
-/* Of objects that lie so far apart that the live bytes of neighbours are neighbours. */
+static __always_inline void **write_one(void **at, void *obj, enum xslab_use use)
+{
+	*at = obj;
+	if (use == XSLAB_FOR_MAGAZINE)
+		prefetchw(obj);
+	return slot(at, 1, use);
+}
+
+static __always_inline void **write_4(void **at, void *obj, unsigned long stride,
+				      enum xslab_use use)
+{
+	at = write_one(at, obj, use);
+	at = write_one(at, obj + stride, use);
+	at = write_one(at, obj + 2 * stride, use);
+	return write_one(at, obj + 3 * stride, use);
+}
+
+/*
+ * Change the live bytes of four objects, which are neighbours where the stride is a power of
+ * two; false: one of them says @on already, and none is changed.
+ */
+static __always_inline bool set_live_4(u8 *live, bool on)
+{
+	const u32 all = 0x01010101U;
+
+	/* As xslab_set_live(): who has the objects has their bytes. */
+	if (unlikely(data_race(get_unaligned((u32 *)live)) != (on ? 0 : all)))
+		return false;
+	put_unaligned(on ? all : 0, (u32 *)live);
+	return true;
+}
+
+/* Of objects whose live bytes are neighbours. */
 static __always_inline unsigned int write_live_row(const struct xslab_check *how, void **objs,
 						   unsigned int nr, void *obj,
 						   unsigned long stride)
 {
-	u8 *live = &how->live[(unsigned long)obj >> how->live_shift], *end = live + nr;
+	u8 *live = &how->live[(unsigned long)obj >> how->live_shift];
 	void **at = objs;
 
-	do {
+	for (; nr >= 4 && set_live_4(live, 1); nr -= 4, live += 4) {
+		at = write_4(at, obj, stride, XSLAB_FOR_LIVE);
+		obj += 4 * stride;
+	}
+	for (; nr; nr--, live++, obj += stride) {
 		*at = obj;
 		if (likely(xslab_set_live(live, 1)))
 			at++;
-		obj += stride;
-	} while (++live != end);
+	}
 	return at - objs;
 }
 
@@ -361,14 +396,6 @@ static __always_inline unsigned int write_live_run(struct xslab_cache *cache, vo
 	return at - objs;
 }
 
-static __always_inline void **write_one(void **at, void *obj, enum xslab_use use)
-{
-	*at = obj;
-	if (use == XSLAB_FOR_MAGAZINE)
-		prefetchw(obj);
-	return slot(at, 1, use);
-}
-
 /*
  * Write down @nr objects of a slab, which follow one another from @obj on. Returns how
  * many: one that is live already was freed twice, and whoever has it keeps it.
@@ -382,10 +409,7 @@ static __always_inline unsigned int write_run(struct xslab_cache *cache, void **
 	if (use == XSLAB_FOR_LIVE)
 		return write_live_run(cache, at, nr, obj);
 	for (; left >= 4; left -= 4) {
-		at = write_one(at, obj, use);
-		at = write_one(at, obj + stride, use);
-		at = write_one(at, obj + 2 * stride, use);
-		at = write_one(at, obj + 3 * stride, use);
+		at = write_4(at, obj, stride, use);
 		obj += 4 * stride;
 	}
 	for (; left; left--, obj += stride)
@@ -677,6 +701,15 @@ static __always_inline bool is_row_of_4(void **at, unsigned long obj, long step)
 	       likely((unsigned long)at[3] == obj + 3 * step);
 }
 
+/* As accept_live(), of four that follow one another; false: one by one, then. */
+static __always_inline bool accept_live_4(const struct xslab_check *check, unsigned long obj,
+					  long step, enum xslab_trust trust)
+{
+	return trust != XSLAB_CHECK_LIVE ||
+	       (step == 1L << check->live_shift &&
+		set_live_4(&check->live[obj >> check->live_shift], 0));
+}
+
 /*
  * How far objects follow one another in @at as they do in memory, @step apart, from
  * @obj on, which is the first one behind an object that was accepted.
@@ -685,9 +718,10 @@ static __always_inline void **accept_row(const struct xslab_check *check, void *
 					 void **end, unsigned long obj, long step,
 					 enum xslab_trust trust)
 {
-	unsigned long fours = trust == XSLAB_CHECK_LIVE ? 0 : (unsigned long)(end - at) / 4;
+	unsigned long fours = (unsigned long)(end - at) / 4;
 
-	for (; fours && is_row_of_4(at, obj, step); fours--) {
+	for (; fours && is_row_of_4(at, obj, step) && accept_live_4(check, obj, step, trust);
+	     fours--) {
 		obj += 4 * step;
 		at += 4;
 	}

@@ -16,6 +16,13 @@
 #include <linux/slab.h>
 #include <linux/version.h>
 
+/* 6.12 moved it. */
+#if __has_include(<linux/unaligned.h>)
+#include <linux/unaligned.h>
+#else
+#include <asm/unaligned.h>
+#endif
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
 #error "xalloc needs Linux 6.1 or newer"
 #endif
