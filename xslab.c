@@ -55,12 +55,20 @@
  * 101 and 109, bulk of 64 25 and 33), and of 1024 slabs that were churned with a depot for
  * an eighth of the objects none became free, of larger ones 248.
  *
- * With reciprocal M = ceil(2^64 / stride), the low half of offset * M is below M
- * just when stride divides offset (Lemire, Kaser, Kurz, "Faster remainder by direct
- * computation", 2019). So "is this the start of an object" is a multiplication and a
- * comparison. What is left over of a slab lies before its first object: offsets there
- * wrap around to the end of the number range, where M times them is never below M (they
- * are multiples of 8 less than stride), so the same comparison refuses them.
+ * With reciprocal M = ceil(2^64 / stride), the low half of n * M is below M just when
+ * stride divides n (Lemire, Kaser, Kurz, "Faster remainder by direct computation", 2019);
+ * so that of (n - 1) * M is -M or above. What is left over of a slab, less than a stride,
+ * lies before its first object. Let addresses count from as far before the slab as makes
+ * its objects start at stride - 1, 2 * stride - 1, and so on:
+ *
+ *	0     bias            stride - 1        2 * stride - 1
+ *	|      | left over    | object 0        | object 1   ...
+ *	      slab
+ *
+ * No other address of the slab is one less than a multiple of stride. So "is this the start
+ * of an object" is a multiplication and a comparison with a constant, and the subtraction
+ * before it is that which tells whether the address is in the pool. Offsets in the slab
+ * itself needed two instructions more a free.
  *
  * Where an object is known to start, a smaller reciprocal gives its number: number *
  * stride * ceil(2^32 / stride) is number * 2^32 and a rest of less than 256 * 4 MiB. So
@@ -93,6 +101,16 @@
  *	1 KiB at once, with checks, from 0.51 to 0.29.
  *
  * To fetch is not to touch: memory that is not mapped, or no memory, is left alone.
+ *
+ * Lining up
+ *
+ * A word of a map fills a magazine, and so do some slabs. But where clients take and free
+ * objects in order, they begin anywhere, and then each magazine would hold the end of one
+ * slab and the begin of the next, and change the states of both. So a flush takes what
+ * completes its last slab from the next magazine, and a refill that has some objects leaves
+ * the next slab, or word, alone when it would take a part of it. Both happen once, and
+ * from then on magazines and slabs begin together. 30,000 objects of 256 bytes, one by one:
+ * frees from 48 to 45 instructions, allocations from 36 to 34.
  *
  * Checks
  *
@@ -512,14 +530,14 @@ static __always_inline unsigned int of_counted(const struct xslab_cache *cache,
 }
 
 /*
- * May a word of which all objects are free, and which is more than what is left of @nr, wait
- * for the next refill? Then that one takes it whole, and so do those after it, if all go on
- * as they do.
+ * May a word of which all objects are free, and which is more than the @left that a refill
+ * has room for, wait for the next one? That one takes it whole, and so do those after it,
+ * if all go on as they do.
  */
 static __always_inline bool word_may_wait(struct xpage *slab, unsigned int w,
-					  unsigned int got, unsigned int nr)
+					  unsigned int left)
 {
-	return got && nr - got < BITS_PER_LONG && !~atomic_long_read(&slab->map[w]);
+	return left < BITS_PER_LONG && !~atomic_long_read(&slab->map[w]);
 }
 
 static __always_inline unsigned int take_slab(struct xslab_cache *cache, struct xpage *slab,
@@ -532,7 +550,7 @@ static __always_inline unsigned int take_slab(struct xslab_cache *cache, struct 
 		got += take_word(cache, slab, w, slot(objs, got, use), nr - got, &taken, use,
 				 false);
 	} while (++w < cache->words && got < nr &&
-		 (use != XSLAB_FOR_MAGAZINE || !word_may_wait(slab, w, got, nr)));
+		 !(use == XSLAB_FOR_MAGAZINE && got && word_may_wait(slab, w, nr - got)));
 	add_nr_free(cache, slab, -(long)of_counted(cache, slab, taken));
 	return got;
 }
@@ -604,23 +622,25 @@ void *xslab_take_one(struct xslab_cache *cache, struct xpage *slab)
 	return slab && take_slab(cache, slab, &obj, 1, XSLAB_FOR_BULK) ? obj : NULL;
 }
 
-/* The same of what the slab, which has some free objects, would give next. */
-static bool slab_may_wait(const struct xslab_cache *cache, struct xpage *slab,
-			  unsigned int got, unsigned int nr)
+/* The same of what @slab would give next, where whole slabs fit into a refill of @nr. */
+static __always_inline bool slab_may_wait(const struct xslab_cache *cache, struct xpage *slab,
+					  unsigned int left, unsigned int nr)
 {
 	unsigned int w = 0;
 
 	if (cache->words == 1)
-		return got && nr - got < cache->per_slab && nr % cache->per_slab == 0;
+		return slab->nr_free == cache->per_slab && left < cache->per_slab &&
+		       nr % cache->per_slab == 0;
 	while (w < cache->words - 1 && !atomic_long_read(&slab->map[w]))
 		w++;
-	return word_may_wait(slab, w, got, nr);
+	return word_may_wait(slab, w, left);
 }
 
+/* @refill: of a magazine, which need not be full. */
 static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
-					 unsigned int nr, enum xslab_use use)
+					 unsigned int nr, enum xslab_use use, bool refill)
 {
-	unsigned int got = 0, whole = min_t(unsigned int, cache->per_slab, BITS_PER_LONG);
+	unsigned int got = 0;
 	struct xpage *slab;
 	unsigned long flags;
 
@@ -630,8 +650,7 @@ static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 	while (got < nr && (slab = best_slab(cache))) {
 		void **to = slot(objs, got, use);
 
-		if (use == XSLAB_FOR_MAGAZINE && unlikely(slab->nr_free >= whole) &&
-		    slab_may_wait(cache, slab, got, nr))
+		if (refill && got && slab_may_wait(cache, slab, nr - got, nr))
 			break;
 		prefetchw(slab->list.next);
 		got += unlikely(cache->words > 1) ?
@@ -645,9 +664,9 @@ static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 }
 
 static noinline unsigned int slab_fill_bulk(struct xslab_cache *cache, void **objs,
-					    unsigned int nr)
+					    unsigned int nr, bool refill)
 {
-	return fill(cache, objs, nr, XSLAB_FOR_BULK);
+	return fill(cache, objs, nr, XSLAB_FOR_BULK, refill);
 }
 
 static unsigned int slab_fill(struct xmag *mag, void **objs, unsigned int nr, bool singly)
@@ -656,8 +675,8 @@ static unsigned int slab_fill(struct xmag *mag, void **objs, unsigned int nr, bo
 	unsigned int got;
 
 	if (!singly)
-		return slab_fill_bulk(cache, objs, nr);
-	got = fill(cache, objs + nr - 1, nr, XSLAB_FOR_MAGAZINE);
+		return slab_fill_bulk(cache, objs, nr, true);
+	got = fill(cache, objs + nr - 1, nr, XSLAB_FOR_MAGAZINE, true);
 	if (unlikely(got < nr))
 		memmove(objs, objs + nr - got, got * sizeof(*objs));
 	return got;
@@ -666,7 +685,7 @@ static unsigned int slab_fill(struct xmag *mag, void **objs, unsigned int nr, bo
 static noinline unsigned int slab_fill_live(struct xslab_cache *cache, void **objs,
 					    unsigned int nr)
 {
-	return fill(cache, objs, nr, XSLAB_FOR_LIVE);
+	return fill(cache, objs, nr, XSLAB_FOR_LIVE, false);
 }
 
 /*
@@ -1727,7 +1746,7 @@ static unsigned int take_bulk(struct xslab_cache *cache, size_t nr, void **objs)
 		return mark_many(cache, objs, got);
 	if (likely(cache->fast.check.checks))
 		return slab_fill_live(cache, objs, want);
-	return mark_many(cache, objs, slab_fill_bulk(cache, objs, want));
+	return mark_many(cache, objs, slab_fill_bulk(cache, objs, want, false));
 }
 
 /* The same of few. */

@@ -494,6 +494,92 @@ static void xslab_test_fullest_first_churn(struct kunit *test)
 	check_shrinks_to_nothing(test, cache);
 }
 
+static int by_address(const void *a, const void *b)
+{
+	unsigned long left = *(unsigned long *)a, right = *(unsigned long *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+/* A slab fills a magazine, or half of one; or a word of its map does. */
+static const size_t lined_up[] = { 256, 1024, 16 };
+
+static void lined_up_name(const size_t *size, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%zu bytes", *size);
+}
+
+KUNIT_ARRAY_PARAM(lined_up, lined_up, lined_up_name);
+
+static const size_t lined_up_slabs[] = { 256, 1024 };
+
+KUNIT_ARRAY_PARAM(lined_up_slabs, lined_up_slabs, lined_up_name);
+
+#define LINED_UP	(24U * 64U)	/* objects */
+#define LINED_OFF	40U		/* no magazine begins where a slab does */
+
+/* A cache on one CPU that has LINED_UP objects; these by address. */
+static struct xslab_cache *with_line(struct kunit *test, size_t size, void **objs)
+{
+	const struct xslab_args args = { .name = "line", .size = size, .depot = 1 };
+	struct fixture *f = with_pool(test, POOL_SIZE);
+	struct xslab_cache *cache = add_cache(test, f->pool, &args);
+
+	xtest_pin();
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, LINED_UP, objs),
+			(int)LINED_UP);
+	sort(objs, LINED_UP, sizeof(*objs), by_address, NULL);
+	return cache;
+}
+
+/*
+ * Allocate some, then one by one. Expect refills to take what is left of a slab first, and
+ * then whole slabs, or words of their maps: not the end of one and the begin of the next.
+ */
+static void xslab_test_refills_line_up(struct kunit *test)
+{
+	const size_t *size = test->param_value;
+	void **objs = xtest_room(test, LINED_UP, sizeof(*objs));
+	struct xslab_cache *cache = with_line(test, *size, objs);
+	unsigned int i, piece = min(stats_of(cache).objects_per_slab, 64ULL);
+	u64 refills = 0;
+
+	xslab_cache_free_bulk(cache, LINED_UP, objs);
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, LINED_OFF, objs),
+			(int)LINED_OFF);
+	for (i = LINED_OFF; i < LINED_UP; i++) {
+		struct xslab_stats s = stats_of(cache);
+
+		objs[i] = xslab_cache_alloc(cache, GFP_KERNEL);
+		if (stats_of(cache).refills == s.refills)
+			continue;
+		KUNIT_EXPECT_EQ(test, (unsigned long)objs[i] / *size % piece,
+				refills++ ? 0 : LINED_OFF % piece);
+	}
+	KUNIT_EXPECT_GE(test, refills, (u64)LINED_UP / 64 - 1);
+	xslab_cache_free_bulk(cache, LINED_UP, objs);
+	check_books(test, cache, 0);
+}
+
+/*
+ * The same of frees. Expect flushes to leave no slab with some objects, but the two whose
+ * objects are in the depot.
+ */
+static void xslab_test_flushes_line_up(struct kunit *test)
+{
+	void **objs = xtest_room(test, LINED_UP, sizeof(*objs));
+	const size_t *size = test->param_value;
+	struct xslab_cache *cache = with_line(test, *size, objs);
+	unsigned int i;
+
+	xslab_cache_free_bulk(cache, LINED_OFF, objs);
+	for (i = LINED_OFF; i < LINED_UP; i++) {
+		KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[i]), 0);
+		KUNIT_EXPECT_LE(test, stats_of(cache).slabs_partial, 2ULL);
+	}
+	check_books(test, cache, 0);
+}
+
 #define TAIL_SIZE	100U
 
 /* Free a million objects but the last. Expect one slab to stay, and its object. */
@@ -646,13 +732,6 @@ static void xslab_test_boundary_bulk(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).gets, pool.gets);
 	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).puts, pool.puts);
 	xtest_give(test, cache, objs, nr);
-}
-
-static int by_address(const void *a, const void *b)
-{
-	unsigned long left = *(unsigned long *)a, right = *(unsigned long *)b;
-
-	return left < right ? -1 : left > right;
 }
 
 /*
@@ -1992,6 +2071,8 @@ static struct kunit_case xslab_test_cases[] = {
 	KUNIT_CASE(xslab_test_lowest_first),
 	KUNIT_CASE(xslab_test_exported),
 	KUNIT_CASE_PARAM(xslab_test_fullest_first_churn, churned_gen_params),
+	KUNIT_CASE_PARAM(xslab_test_refills_line_up, lined_up_gen_params),
+	KUNIT_CASE_PARAM(xslab_test_flushes_line_up, lined_up_slabs_gen_params),
 	KUNIT_CASE(xslab_test_last_object),
 	KUNIT_CASE(xslab_test_scattered),
 	KUNIT_CASE(xslab_test_scattered_kept),
