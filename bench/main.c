@@ -68,6 +68,9 @@ MODULE_PARM_DESC(suites, "what to run: names separated by commas");
  */
 
 static struct rnd_state random_state;
+/* Pointers; a line of the cache and one more. */
+#define OBJS_SHIFT	(L1_CACHE_BYTES / sizeof(void *) + 1)
+
 static void **objs;
 
 /* Begin the sequence again. */
@@ -238,6 +241,17 @@ static int run_work(xrun_fn fn, const struct xscenario *scenario, struct xrun *r
 				  fn(scenario->work, run);
 }
 
+/*
+ * Where the array of objects begins, another place for each run. A loop that reads it and an
+ * allocator that writes pointers of its own wait for each other where both are at the same
+ * offset of a page, and that is an accident of addresses: 128 objects of 64 bytes, freed in
+ * order, took 0.6 and 0.85 of SLUB's time in two boots of the same kernel.
+ */
+static void **objs_of(int rep)
+{
+	return objs + OBJS_SHIFT * (rep + 1);
+}
+
 static void run_once(const struct xcontest *contest, const struct xscenario *scenario,
 		     struct xcontender *contender, int rep)
 {
@@ -251,7 +265,7 @@ static void run_once(const struct xcontest *contest, const struct xscenario *sce
 		.shuffle = scenario->shuffle,
 		.remote = scenario->remote,
 		.threads = scenario->threads,
-		.objs = objs,
+		.objs = objs_of(rep),
 	};
 	unsigned int phase;
 
@@ -445,7 +459,8 @@ static int __init xbench_init(void)
 		return -EINVAL;
 	xbench_seed();
 	names = kstrdup(suites, GFP_KERNEL);
-	objs = vzalloc(array_size(XBENCH_MAX_OBJS, sizeof(*objs)));
+	objs = vzalloc(array_size(XBENCH_MAX_OBJS + OBJS_SHIFT * XBENCH_MAX_REPS,
+				  sizeof(*objs)));
 	if (names && objs)
 		err = run_suites(names);
 	vfree(objs);
