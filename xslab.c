@@ -622,45 +622,51 @@ void *xslab_take_one(struct xslab_cache *cache, struct xpage *slab)
 	return slab && take_slab(cache, slab, &obj, 1, XSLAB_FOR_BULK) ? obj : NULL;
 }
 
-/* The same of what @slab would give next, where whole slabs fit into a refill of @nr. */
-static __always_inline bool slab_may_wait(const struct xslab_cache *cache, struct xpage *slab,
-					  unsigned int left, unsigned int nr)
+/* The same of the word that the slab would give next. */
+static bool slab_may_wait(const struct xslab_cache *cache, struct xpage *slab,
+			  unsigned int left)
 {
 	unsigned int w = 0;
 
-	if (cache->words == 1)
-		return slab->nr_free == cache->per_slab && left < cache->per_slab &&
-		       nr % cache->per_slab == 0;
 	while (w < cache->words - 1 && !atomic_long_read(&slab->map[w]))
 		w++;
 	return word_may_wait(slab, w, left);
 }
 
-/* @refill: of a magazine, which need not be full. */
+/*
+ * Up to @nr objects. @refill: of a magazine, which need not be full, so a free slab that is
+ * more than what is left waits, too, where whole ones fill a magazine.
+ */
 static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 					 unsigned int nr, enum xslab_use use, bool refill)
 {
-	unsigned int got = 0;
+	unsigned int left = nr, n;
 	struct xpage *slab;
 	unsigned long flags;
 
 	if (!xlock(&cache->lock, &flags))
 		return 0;
 	settle(cache);
-	while (got < nr && (slab = best_slab(cache))) {
-		void **to = slot(objs, got, use);
+	while (left && (slab = best_slab(cache))) {
+		bool is_free = slab->nr_free == cache->per_slab;
 
-		if (refill && got && slab_may_wait(cache, slab, nr - got, nr))
-			break;
 		prefetchw(slab->list.next);
-		got += unlikely(cache->words > 1) ?
-		       take_slab(cache, slab, to, nr - got, use) :
-		       slab->nr_free == cache->per_slab && nr - got >= cache->per_slab ?
-		       take_whole(cache, to, nr - got, use) :
-		       take_small(cache, slab, to, nr - got, use);
+		if (unlikely(cache->words > 1)) {
+			if (refill && left < nr && slab_may_wait(cache, slab, left))
+				break;
+			n = take_slab(cache, slab, objs, left, use);
+		} else if (is_free && left >= cache->per_slab) {
+			n = take_whole(cache, objs, left, use);
+		} else if (!is_free || !refill || left == nr || nr % cache->per_slab) {
+			n = take_small(cache, slab, objs, left, use);
+		} else {
+			break;
+		}
+		objs = slot(objs, n, use);
+		left -= n;
 	}
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
-	return got;
+	return nr - left;
 }
 
 static noinline unsigned int slab_fill_bulk(struct xslab_cache *cache, void **objs,
