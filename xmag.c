@@ -360,7 +360,10 @@ static void load(struct xmag *mag, struct xmag_cpu *cpu, bool singly)
 	set_loaded(mag, cpu, magazine, nr);
 }
 
-/* Some of what is in the loaded magazine goes after the previous one, which is empty. */
+/*
+ * The first @nr of the loaded magazine go, too. What stays, and what comes behind it, then
+ * begins where the owner likes it to; so this is rare.
+ */
 static noinline void drain_rest(struct xmag *mag, struct xmag_cpu *cpu, unsigned int nr)
 {
 	mag->ops->drain(mag, cpu->bottom, nr);

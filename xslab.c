@@ -362,38 +362,22 @@ static __always_inline void **write_4(void **at, void *obj, unsigned long stride
 }
 
 /*
- * Change the live bytes of four objects, which are neighbours where the stride is a power of
- * two; false: one of them says @on already, and none is changed.
+ * Change the live bytes of four objects that follow one another; false: one of them says
+ * @on already, or the bytes are no neighbours, as they are where the stride is a power of
+ * two. Then none is changed.
  */
-static __always_inline bool set_live_4(u8 *live, bool on)
+static __always_inline bool set_live_4(const struct xslab_check *check, unsigned long obj,
+				       long stride, bool on)
 {
-	const u32 all = 0x01010101U;
+	u32 *live = (u32 *)&check->live[obj >> check->live_shift], all = 0x01010101U;
 
-	/* As xslab_set_live(): who has the objects has their bytes. */
-	if (unlikely(data_race(get_unaligned((u32 *)live)) != (on ? 0 : all)))
+	if (unlikely(stride != 1L << check->live_shift))
 		return false;
-	put_unaligned(on ? all : 0, (u32 *)live);
+	/* As xslab_set_live(): who has the objects has their bytes. */
+	if (unlikely(data_race(get_unaligned(live)) != (on ? 0 : all)))
+		return false;
+	put_unaligned(on ? all : 0, live);
 	return true;
-}
-
-/* Of objects whose live bytes are neighbours. */
-static __always_inline unsigned int write_live_row(const struct xslab_check *how, void **objs,
-						   unsigned int nr, void *obj,
-						   unsigned long stride)
-{
-	u8 *live = &how->live[(unsigned long)obj >> how->live_shift];
-	void **at = objs;
-
-	for (; nr >= 4 && set_live_4(live, 1); nr -= 4, live += 4) {
-		at = write_4(at, obj, stride, XSLAB_FOR_LIVE);
-		obj += 4 * stride;
-	}
-	for (; nr; nr--, live++, obj += stride) {
-		*at = obj;
-		if (likely(xslab_set_live(live, 1)))
-			at++;
-	}
-	return at - objs;
 }
 
 /* As write_run(), but marks them live: one that is live already is left out. */
@@ -404,13 +388,13 @@ static __always_inline unsigned int write_live_run(struct xslab_cache *cache, vo
 	unsigned long stride = cache->stride;
 	void **at = objs;
 
-	if (likely(stride == 1UL << how.live_shift))
-		return write_live_row(&how, objs, nr, obj, stride);
-	for (; nr; nr--, obj += stride) {
-		*at = obj;
-		if (likely(xslab_set_near_live(&how, obj, 1)))
-			at++;
+	for (; nr >= 4 && set_live_4(&how, (unsigned long)obj, stride, 1); nr -= 4) {
+		at = write_4(at, obj, stride, XSLAB_FOR_LIVE);
+		obj += 4 * stride;
 	}
+	for (; nr; nr--, obj += stride)
+		if (likely(xslab_set_near_live(&how, obj, 1)))
+			at = write_one(at, obj, XSLAB_FOR_LIVE);
 	return at - objs;
 }
 
@@ -542,7 +526,7 @@ static __always_inline bool word_may_wait(struct xpage *slab, unsigned int w,
 
 static __always_inline unsigned int take_slab(struct xslab_cache *cache, struct xpage *slab,
 					      void **objs, unsigned int nr,
-					      enum xslab_use use)
+					      enum xslab_use use, bool refill)
 {
 	unsigned int w = 0, got = 0, taken = 0;
 
@@ -550,7 +534,7 @@ static __always_inline unsigned int take_slab(struct xslab_cache *cache, struct 
 		got += take_word(cache, slab, w, slot(objs, got, use), nr - got, &taken, use,
 				 false);
 	} while (++w < cache->words && got < nr &&
-		 !(use == XSLAB_FOR_MAGAZINE && got && word_may_wait(slab, w, nr - got)));
+		 !(refill && got && word_may_wait(slab, w, nr - got)));
 	add_nr_free(cache, slab, -(long)of_counted(cache, slab, taken));
 	return got;
 }
@@ -619,10 +603,10 @@ void *xslab_take_one(struct xslab_cache *cache, struct xpage *slab)
 
 	lockdep_assert_held(&cache->lock);
 	slab = slab ?: best_slab(cache);
-	return slab && take_slab(cache, slab, &obj, 1, XSLAB_FOR_BULK) ? obj : NULL;
+	return slab && take_slab(cache, slab, &obj, 1, XSLAB_FOR_BULK, false) ? obj : NULL;
 }
 
-/* The same of the word that the slab would give next. */
+/* May what a slab of several words gives next wait? As word_may_wait(). */
 static bool slab_may_wait(const struct xslab_cache *cache, struct xpage *slab,
 			  unsigned int left)
 {
@@ -654,7 +638,7 @@ static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 		if (unlikely(cache->words > 1)) {
 			if (refill && left < nr && slab_may_wait(cache, slab, left))
 				break;
-			n = take_slab(cache, slab, objs, left, use);
+			n = take_slab(cache, slab, objs, left, use, refill);
 		} else if (is_free && left >= cache->per_slab) {
 			n = take_whole(cache, objs, left, use);
 		} else if (!is_free || !refill || left == nr || nr % cache->per_slab) {
@@ -718,7 +702,7 @@ static __always_inline bool accept_live(const struct xslab_check *check, unsigne
 	       likely(xslab_set_near_live(check, (const void *)obj, 0));
 }
 
-/* Four comparisons a round. */
+/* A round of four takes 4 instructions an object, of one 6. */
 static __always_inline bool is_row_of_4(void **at, unsigned long obj, long step)
 {
 	return likely((unsigned long)at[0] == obj) && likely((unsigned long)at[1] == obj + step) &&
@@ -730,9 +714,7 @@ static __always_inline bool is_row_of_4(void **at, unsigned long obj, long step)
 static __always_inline bool accept_live_4(const struct xslab_check *check, unsigned long obj,
 					  long step, enum xslab_trust trust)
 {
-	return trust != XSLAB_CHECK_LIVE ||
-	       (step == 1L << check->live_shift &&
-		set_live_4(&check->live[obj >> check->live_shift], 0));
+	return trust != XSLAB_CHECK_LIVE || set_live_4(check, obj, step, 0);
 }
 
 /*
@@ -818,7 +800,21 @@ static __always_inline void **gather_word(const struct xslab_cache *cache, void 
 	return at;
 }
 
-/* The slab has @mask of word @w back; false: a bit was set before, or is there twice. */
+/* The objects @set of word @w, which was @old, come back; @added of them were not there. */
+static __always_inline void put_bits(struct xslab_cache *cache, struct xpage *slab,
+				     unsigned int w, unsigned long old, unsigned long set,
+				     unsigned int added, bool one_word)
+{
+	if (one_word)
+		atomic_long_set(&slab->map[w], old | set);
+	else
+		change_word(cache, &slab->map[w], 0, set);
+	add_nr_free(cache, slab, added);
+	if (one_word && unlikely(slab->holes))
+		xtear_freed(cache, slab);
+}
+
+/* So do @nr objects; false: one was there before, or is in @mask for two. */
 static __always_inline bool put_run(struct xslab_cache *cache, struct xpage *slab,
 				    unsigned int w, unsigned long mask, unsigned long nr,
 				    bool one_word)
@@ -826,32 +822,20 @@ static __always_inline bool put_run(struct xslab_cache *cache, struct xpage *sla
 	unsigned long old = atomic_long_read(&slab->map[w]);
 	unsigned int added = hweight_long(mask & ~old);
 
-	if (one_word)
-		atomic_long_set(&slab->map[w], old | mask);
-	else
-		change_word(cache, &slab->map[w], 0, mask);
-	add_nr_free(cache, slab, added);
-	if (one_word && unlikely(slab->holes))
-		xtear_freed(cache, slab);
+	put_bits(cache, slab, w, old, mask, added, one_word);
 	return likely(added == nr);
 }
 
-/* The slab has object @nr back; false: it was there. */
+/* So does object @nr, and nothing need be counted; false: it was there. */
 static __always_inline bool put_bit(struct xslab_cache *cache, struct xpage *slab,
 				    unsigned int nr, bool one_word)
 {
-	atomic_long_t *word = &slab->map[one_word ? 0 : BIT_WORD(nr)];
-	unsigned long old = atomic_long_read(word), mask = BIT_MASK(nr);
+	unsigned int w = one_word ? 0 : BIT_WORD(nr);
+	unsigned long old = atomic_long_read(&slab->map[w]), mask = BIT_MASK(nr);
 
 	if (unlikely(old & mask))
 		return false;
-	if (one_word)
-		atomic_long_set(word, old | mask);
-	else
-		change_word(cache, word, 0, mask);
-	add_nr_free(cache, slab, 1);
-	if (one_word && unlikely(slab->holes))
-		xtear_freed(cache, slab);
+	put_bits(cache, slab, w, old, mask, 1, one_word);
 	return true;
 }
 
@@ -2427,7 +2411,6 @@ static void set_near(struct xslab_cache *cache)
 	if (first >= end)
 		return;
 	cache->near_start = pool->base + first;
-	cache->near_first = cache->near_start + cache->slack;
 	cache->fast.near_base = cache->near_start - cache->fast.check.bias;
 	cache->fast.near_bytes = end - first;
 	cache->near_pages = pool->pages + (first >> PAGE_SHIFT);

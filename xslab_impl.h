@@ -32,7 +32,6 @@ struct xslab_cache {
 	/* The first slab that is near: an instruction less to its states than near_owners. */
 	struct xpage		*near_pages;
 	unsigned long		near_start;
-	unsigned long		near_first;	/* its first object */
 	u8			order;
 	u16			per_slab;
 	u32			object_size;
@@ -114,7 +113,8 @@ static __always_inline void *first_object(const struct xslab_cache *cache,
 
 	/* One shift, as in slab_in(). */
 	if (likely(cache->fast.near_bytes))
-		return (void *)cache->near_first + (in << (PAGE_SHIFT - XPAGE_SHIFT));
+		return (void *)cache->near_start + (in << (PAGE_SHIFT - XPAGE_SHIFT)) +
+		       cache->slack;
 	return (void *)xpool_addr(cache->pool, slab - cache->pages) + cache->slack;
 }
 

@@ -68,9 +68,6 @@ MODULE_PARM_DESC(suites, "what to run: names separated by commas");
  */
 
 static struct rnd_state random_state;
-/* Pointers; a line of the cache and one more. */
-#define OBJS_SHIFT	(L1_CACHE_BYTES / sizeof(void *) + 1)
-
 static void **objs;
 
 /* Begin the sequence again. */
@@ -240,6 +237,9 @@ static int run_work(xrun_fn fn, const struct xscenario *scenario, struct xrun *r
 	return scenario->remote ? xbench_remote(fn, scenario->work, run) :
 				  fn(scenario->work, run);
 }
+
+/* In pointers: a line of the cache and one more. */
+#define OBJS_SHIFT	(L1_CACHE_BYTES / sizeof(void *) + 1)
 
 /*
  * Where the array of objects begins, another place for each run. A loop that reads it and an

@@ -501,7 +501,10 @@ static int by_address(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-/* A slab fills a magazine, or half of one; or a word of its map does. */
+/*
+ * A slab fills a magazine, or half of one; or a word of its map does. Powers of two, so
+ * that an address tells the object's number.
+ */
 static const size_t lined_up[] = { 256, 1024, 16 };
 
 static void lined_up_name(const size_t *size, char *desc)
@@ -1314,9 +1317,9 @@ static u8 *page_inside_of_slab(struct scene *scene)
 	return slab_of(scene) + PAGE_SIZE;
 }
 
-static u8 *tail_of_slab(struct scene *scene)
+static u8 *before_first_object(struct scene *scene)
 {
-	return slab_of(scene) + 54 * BAD_SIZE;
+	return slab_of(scene);
 }
 
 static u8 *end_of_slab(struct scene *scene)
@@ -1374,7 +1377,7 @@ static const struct bad_free bad_frees[] = {
 	{ "a word into an object", -EINVAL, inside_by_a_word },
 	{ "the last byte of an object", -EINVAL, last_byte },
 	{ "a page inside of the slab", -EINVAL, page_inside_of_slab },
-	{ "the unused end of the slab", -EINVAL, tail_of_slab },
+	{ "what is left over of the slab", -EINVAL, before_first_object },
 	{ "the last byte of the slab", -EINVAL, end_of_slab },
 	{ "an object of another cache", -EINVAL, other_caches_object, true },
 	{ "inside of another cache's object", -EINVAL, inside_of_big_object },
@@ -1486,7 +1489,10 @@ static void every_size_name(const size_t *size, char *desc)
 
 KUNIT_ARRAY_PARAM(every_size, every_sizes, every_size_name);
 
-/* Free @obj, of @cache, one way and the other. Expect both to refuse, or a free of one. */
+/*
+ * Free at @obj. Expect an object to be taken, and to be the one that is handed out next;
+ * where there is none, expect one by one and in bulk to be refused.
+ */
 static void free_at(struct kunit *test, struct xslab_cache *cache, u8 *obj, bool is_object)
 {
 	u64 errors = stats_of(cache).errors;
