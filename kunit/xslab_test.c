@@ -1605,6 +1605,55 @@ static void xslab_test_free_believed_twice(struct kunit *test)
 	check_shrinks_to_nothing(test, cache);
 }
 
+/*
+ * Of eight objects that follow one another one is free, and all are freed in bulk.
+ * Expect that one to be refused wherever it is, and the others to be taken.
+ */
+static void xslab_test_double_free_bulk(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 64);
+	void *objs[8];
+	unsigned int i;
+
+	for (i = 0; i < 8; i++) {
+		KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 8, objs), 8);
+		KUNIT_ASSERT_PTR_EQ(test, objs[7], objs[0] + 7 * 64);
+		xtest_give(test, cache, &objs[i], 1);
+		xslab_cache_free_bulk(cache, 8, objs);
+		KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).errors, i + 1ULL);
+		check_shrinks_to_nothing(test, cache);
+	}
+	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 8ULL);
+}
+
+/*
+ * Of the objects of a slab two have clients, of which one is free for the slab, as after
+ * frees that were believed twice. Expect nobody else to get it, wherever it is.
+ */
+static void xslab_test_free_believed_bulk(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 64);
+	void *objs[64], *others[62];
+	unsigned int i, n;
+
+	for (i = 0; i < 8; i++) {
+		KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 64, objs), 64);
+		KUNIT_ASSERT_PTR_EQ(test, objs[63], objs[0] + 63 * 64);
+		xmag_free_slow(xslab_cache_mag(cache), objs[i]);
+		xslab_cache_free_bulk(cache, i, objs);
+		xslab_cache_free_bulk(cache, 62 - i, &objs[i + 1]);
+		KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 1);
+		KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 62, others), 62);
+		for (n = 0; n < 62; n++)
+			KUNIT_EXPECT_PTR_EQ(test, others[n], objs[n < i ? n : n + 1]);
+		KUNIT_EXPECT_EQ(test, check_books(test, cache, 64).errors, i + 1ULL);
+		xslab_cache_free_bulk(cache, 62, others);
+		xtest_give(test, cache, &objs[i], 1);
+		xtest_give(test, cache, &objs[63], 1);
+		check_shrinks_to_nothing(test, cache);
+	}
+}
+
 /* A second free when the object has gone back to its slab, which another one keeps. */
 static void xslab_test_double_free_flushed(struct kunit *test)
 {
@@ -2105,6 +2154,8 @@ static struct kunit_case xslab_test_cases[] = {
 	KUNIT_CASE(xslab_test_double_free),
 	KUNIT_CASE(xslab_test_double_free_flushed),
 	KUNIT_CASE(xslab_test_free_believed_twice),
+	KUNIT_CASE(xslab_test_double_free_bulk),
+	KUNIT_CASE(xslab_test_free_believed_bulk),
 	KUNIT_CASE(xslab_test_free_of_free),
 	KUNIT_CASE(xslab_test_double_free_no_checks),
 	KUNIT_CASE(xslab_test_map_of_another),
