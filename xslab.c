@@ -446,34 +446,30 @@ static __always_inline unsigned int take_row(struct xslab_cache *cache, void *fi
 }
 
 /*
- * The same of bits that are anywhere, one by one, so that no branch need be guessed. It
- * takes five more instructions an object and a tenth less time, where all is in the
- * first cache: 16 bytes, 30,000 after they were freed in random order, 4.2 ns and 3.7.
+ * The same of bits that are anywhere, one by one, so that no branch need be guessed: 16
+ * bytes, 30,000 after they were freed in random order, 3.5 ns, in rows 4.1.
  */
-static noinline unsigned int take_scattered(struct xslab_cache *cache, void *first,
-					    unsigned long *left, void **objs, unsigned int nr,
-					    unsigned int *taken, enum xslab_use use)
+static __always_inline unsigned int take_scattered(struct xslab_cache *cache, void *first,
+						   unsigned long *left, void **objs,
+						   unsigned int nr, unsigned int *taken,
+						   enum xslab_use use)
 {
 	struct xslab_check how = cache->fast.check;
 	unsigned long stride = cache->stride, bits = *left;
-	void **at = objs, **end = slot(objs, nr, use);
-	unsigned int tried = 0;
+	unsigned int n = min_t(unsigned int, hweight_long(bits), nr);
+	void **at = objs;
 
-	do {
+	*taken += n;
+	while (n--) {
 		void *obj = first + __ffs(bits) * stride;
 
 		bits &= bits - 1;
-		tried++;
-		*at = obj;
-		if (use == XSLAB_FOR_MAGAZINE)
-			prefetchw(obj);
 		if (use != XSLAB_FOR_LIVE || likely(xslab_set_near_live(&how, obj, 1)))
-			at = slot(at, 1, use);
+			at = write_one(at, obj, use);
 		else
 			xslab_report_lost(cache, obj);
-	} while (bits && at != end);
+	}
 	*left = bits;
-	*taken += tried;
 	return between(objs, at, use);
 }
 
@@ -2362,14 +2358,12 @@ static int set_geometry(struct xslab_cache *cache, const struct xslab_args *args
 	cache->align = align;
 	cache->stride = stride;
 	cache->order = order;
-	cache->fast.in_mask = (PAGE_SIZE << order) - 1;
-	cache->fast.slab_mask = ~cache->fast.in_mask;
+	cache->fast.slab_mask = ~((PAGE_SIZE << order) - 1);
 	cache->per_slab = (PAGE_SIZE << order) / stride;
 	cache->slack = (PAGE_SIZE << order) % stride;
 	cache->words = BITS_TO_LONGS(cache->per_slab);
 	cache->place = cache->per_slab <= XSLAB_LARGE ? XPLACE_TOP : XPLACE_LOW;
 	cache->fast.check.recip = div64_u64(U64_MAX, stride) + 1;
-	cache->fast.check.floor = -cache->fast.check.recip;
 	cache->fast.check.bias = stride - 1 - cache->slack;
 	cache->fast.check.nr_recip = DIV_ROUND_UP_ULL(BIT_ULL(32), stride);
 	cache->fast.check.nr_slack = cache->slack * cache->fast.check.nr_recip;
