@@ -1692,8 +1692,14 @@ static __always_inline unsigned int mark_near(struct xslab_cache *cache, void **
 {
 	struct xslab_check how = cache->fast.check;
 	void **at = objs, **end = objs + nr;
+	long stride = cache->stride;
 
-	while (how.checks && at != end && likely(xslab_set_near_live(&how, *at, 1)))
+	if (!how.checks)
+		return 0;
+	while (end - at >= 4 && is_row_of_4(at, (unsigned long)*at, stride) &&
+	       set_live_4(&how, (unsigned long)*at, stride, 1))
+		at += 4;
+	while (at != end && likely(xslab_set_near_live(&how, *at, 1)))
 		at++;
 	return at - objs;
 }
