@@ -2,6 +2,7 @@
 /*
  * What the files of the slab layer share, and nobody else sees:
  *
+ *	xcache.c	caches come and go
  *	xslab.c		slabs, allocation and free, collect
  *	xslab_limit.c	limits
  *	xwait.c		waiting for an object
@@ -345,6 +346,9 @@ bool xtear_valid(const struct xslab_cache *cache, const struct xpage *slab);
 bool xtear_books_valid(const struct xslab_cache *cache, unsigned long slabs);
 
 /* xslab.c */
+extern const struct xmag_ops xslab_ops;
+unsigned long xslab_reclaim(struct xclient *client);
+unsigned long xslab_collect(struct xclient *client, bool force);
 void xslab_put_pages(struct xslab_cache *cache, struct xpage **pages, unsigned int nr);
 void *xslab_take_one(struct xslab_cache *cache, struct xpage *slab);
 bool xslab_mark_live(struct xslab_cache *cache, void *obj);
