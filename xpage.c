@@ -28,10 +28,12 @@
  * Blocks of other orders, and all orders of a small pool, go to the pool. It keeps
  * the last one of each order for a while (xpool.c).
  *
- * A magazine never holds more than 64 pages, so that a refill takes no longer for
- * larger blocks, nor more than 1/64 of the pool's blocks of that order, divided by
- * the CPUs, so that the five orders together keep at most a sixth of the pool from
- * other CPUs. In a pool that is too small for that there are none.
+ * A magazine never holds more than 64 blocks. A refill takes at most 32 rows of them, and
+ * after the first none that is a part of a larger block, so that it takes no longer in a
+ * pool that is in pieces, nor breaks what is whole. Nor has a magazine more than 1/64 of the
+ * pool's blocks of that order, divided by the CPUs, so that the five orders together keep
+ * at most a sixth of the pool from other CPUs. In a pool that is too small for that there
+ * are none.
  *
  * A request is satisfied in the following order:
  *

@@ -86,6 +86,9 @@
 
 #include "internal.h"
 
+/* Rows of blocks that are taken under one lock: in a pool that is in pieces each is a block. */
+#define XPOOL_ROWS	32U
+
 /* Protects the lists of pools and of caches, and all that comes and goes. */
 DEFINE_MUTEX(xpool_registry);
 LIST_HEAD(xpool_list);
@@ -360,21 +363,38 @@ static struct xpage *get_once(struct xpool *pool, unsigned int order,
 }
 
 /*
+ * Would the next row be a part of a larger block? Then a refill, which need not be full,
+ * leaves that whole. To split one after many small ones was what took longest of all
+ * operations: 3,350 instructions, where 2,490 are the most now.
+ */
+static bool row_may_wait(const struct xpool *pool, unsigned int order, enum xpage_kind kind,
+			 unsigned int left)
+{
+	unsigned long candidates = pool->buddy.orders >> order;
+
+	return kind == XPAGE_CACHED && candidates && __ffs(candidates) > ilog2(left);
+}
+
+/*
  * Take up to @nr blocks of 2^@order pages for @kind, as many as the limits allow,
- * without asking anybody to give back. Any context. Returns how many.
+ * without asking anybody to give back, and XPOOL_ROWS rows at most. Any context. Returns
+ * how many.
  */
 unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 			    enum xpage_kind kind, enum xpool_need need,
 			    struct xpage **pages, unsigned int nr)
 {
+	unsigned int got = 0, rows = XPOOL_ROWS, n;
 	unsigned long flags, index;
-	unsigned int got = 0, n;
 
 	if (!xlock(&pool->lock, &flags))
 		return 0;
 	put_deferred(pool);
 	nr = min_t(unsigned long, nr, allowance(pool, need) >> order);
-	while ((n = xbuddy_alloc_row(&pool->buddy, order, nr - got, &index))) {
+	while (got < nr && rows-- && !(got && row_may_wait(pool, order, kind, nr - got))) {
+		n = xbuddy_alloc_row(&pool->buddy, order, nr - got, &index);
+		if (!n)
+			break;
 		own_row(pool, index, n, order, kind, pages + got);
 		got += n;
 	}

@@ -13,6 +13,7 @@
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
@@ -1134,6 +1135,62 @@ static void free_at_once(struct kunit *test, struct xpool *pool, void *addr,
 }
 
 #define ROW_PAGES	7
+
+/* So large that the magazines of single pages hold 64; no memory is there, nor needed. */
+static struct xpool *pool_of_large_magazines(struct kunit *test)
+{
+	return pool_over(test, (void *)SZ_1G, SZ_16M * num_possible_cpus());
+}
+
+/* A block of 32 pages is free, and larger ones. Expect a refill to take that one, whole. */
+static void test_refill_leaves_blocks(struct kunit *test)
+{
+	struct xpool *pool = pool_of_large_magazines(test);
+	struct xpool_stats before;
+	void *block, *page;
+
+	xtest_pin();
+	block = xpool_alloc_addr(pool, 5, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, block);
+	before = stats_of(pool);
+	KUNIT_ASSERT_EQ(test, before.free_blocks[5], 1ULL);
+	page = xpool_alloc_addr(pool, 0, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 31ULL);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).free_blocks[5], 0ULL);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).free_blocks[6], before.free_blocks[6]);
+	expect_balance(test, pool);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 0), 0);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, block, 5), 0);
+	expect_all_free(test, pool);
+}
+
+/* What is free begins with 128 single pages. Expect a refill to take 32 of them. */
+static void test_refill_of_pieces(struct kunit *test)
+{
+	struct xpool *pool = pool_of_large_magazines(test);
+	void **pages = xtest_room(test, 256, sizeof(*pages)), *page;
+	unsigned int i;
+
+	xtest_pin();
+	for (i = 0; i < 256; i++) {
+		pages[i] = xpool_alloc_addr(pool, 0, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, pages[i]);
+	}
+	for (i = 0; i < 256; i++)
+		if (((unsigned long)pages[i] >> PAGE_SHIFT) & 1)
+			KUNIT_ASSERT_EQ(test, xpool_free_addr(pool, pages[i], 0), 0);
+	xpool_collect(pool, true);
+	KUNIT_ASSERT_EQ(test, stats_of(pool).free_blocks[0], 128ULL);
+	page = xpool_alloc_addr(pool, 0, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 31ULL);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).free_blocks[0], 96ULL);
+	expect_balance(test, pool);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 0), 0);
+	for (i = 0; i < 256; i++)
+		if (!(((unsigned long)pages[i] >> PAGE_SHIFT) & 1))
+			KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, pages[i], 0), 0);
+	expect_all_free(test, pool);
+}
 
 /* abcddefg come out of the magazine. Expect one d refused, and no other page lost. */
 static void test_free_at_once_in_row(struct kunit *test)
@@ -2677,6 +2734,8 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(test_free_of_slab_page),
 	KUNIT_CASE(test_shrink_many_slabs),
 	KUNIT_CASE(test_alloc_order_too_large),
+	KUNIT_CASE(test_refill_leaves_blocks),
+	KUNIT_CASE(test_refill_of_pieces),
 	KUNIT_CASE(test_hot_pair),
 	KUNIT_CASE(test_hot_for_other_orders),
 	KUNIT_CASE(test_hot_for_slabs),
