@@ -111,6 +111,7 @@ static __always_inline bool xslab_is_start(const struct xslab_check *check, u64 
 {
 	u64 recip = check->recip, product = in * recip;
 
+	/* Else gcc multiplies one more, and needs an instruction to add that. */
 	OPTIMIZER_HIDE_VAR(product);
 	return product + recip < recip;
 }
