@@ -2116,16 +2116,21 @@ static struct xpool *growing_pool(struct kunit *test, size_t size, size_t max_si
 	__met;								\
 })
 
-/* A block, when the pool has grown enough; NULL: it does not grow any more. */
+/*
+ * A block, when the pool has grown enough; NULL: it does not grow any more. It is asked
+ * again and again, as clients do: the system may refuse a region once, and growth pauses
+ * for a while then.
+ */
 static void *take_patiently(struct xpool *pool, unsigned int order, u64 max_pages)
 {
+	bool grown;
 	void *addr;
-	u64 total;
 
-	do {
-		total = stats_of(pool).total;
+	wait_until(({
+		grown = stats_of(pool).total >= max_pages;
 		addr = xpool_alloc_addr(pool, order, GFP_KERNEL);
-	} while (!addr && total < max_pages && wait_until(stats_of(pool).total > total));
+		addr || grown;
+	}));
 	return addr;
 }
 
