@@ -2,7 +2,7 @@
 /*
  * The fast paths of xslab_cache_alloc() and xslab_cache_free(), inline in the caller. A
  * pair with all checks is 68 instructions so, with two calls 77; without live checks
- * 54 and 63, which take 0.56 and 0.65 of SLUB's time (ns, User Mode Linux). What is rare
+ * 54 and 63, which take 0.55 and 0.65 of SLUB's time (ns, User Mode Linux). What is rare
  * is a call. The theory is at the top of xslab.c and xmag.c.
  *
  * Time goes with the accesses to memory more than with instructions: an AMD Zen 4 makes
