@@ -380,20 +380,21 @@ static void mark_used_as(struct xbuddy *buddy, unsigned long index, unsigned int
  * @buddy: the instance
  * @order: each block gets 2^@order pages
  * @nr: how many are wanted
+ * @whole: only if that takes all of a free block
  * @index: filled with the first page number of the first block
  *
  * Takes the smallest free block that is large enough for one of them, or the part
  * of it that is enough for all, and splits it into all its parts at once.
  *
  * Context: Any; the caller serialises.
- * Return: how many it got, a power of two, at most @nr; 0 where there is no block,
- * or @order is too large, or @nr is 0.
+ * Return: how many it got, a power of two, at most @nr; 0 where there is no block, or
+ * none that is to be broken, or @order is too large, or @nr is 0.
  */
 unsigned int xbuddy_alloc_row(struct xbuddy *buddy, unsigned int order, unsigned int nr,
-			      unsigned long *index)
+			      bool whole, unsigned long *index)
 {
+	unsigned int smallest, as;
 	unsigned long candidates;
-	unsigned int as;
 	long at;
 
 	if (order > XBUDDY_MAX_ORDER || !nr)
@@ -401,7 +402,10 @@ unsigned int xbuddy_alloc_row(struct xbuddy *buddy, unsigned int order, unsigned
 	candidates = buddy->orders >> order;
 	if (!candidates)
 		return 0;
-	as = order + min_t(unsigned int, __ffs(candidates), ilog2(nr));
+	smallest = __ffs(candidates);
+	if (whole && smallest > ilog2(nr))
+		return 0;
+	as = order + min_t(unsigned int, smallest, ilog2(nr));
 	at = xbuddy_alloc(buddy, as);
 	if (as > order)
 		mark_used_as(buddy, at, as, order);
@@ -430,7 +434,7 @@ unsigned int xbuddy_alloc_many(struct xbuddy *buddy, unsigned int order,
 	unsigned long index;
 	unsigned int got = 0, n;
 
-	while ((n = xbuddy_alloc_row(buddy, order, nr - got, &index)))
+	while ((n = xbuddy_alloc_row(buddy, order, nr - got, false, &index)))
 		for (; n; n--, index += 1UL << order)
 			indices[got++] = index;
 	return got;

@@ -3,8 +3,8 @@
  * xcache: caches come and go
  *
  * What a cache is made of is decided here, once: how large its slabs and magazines are,
- * the constants of its arithmetic, and which table its live bytes are in. What it does then
- * is in xslab.c.
+ * the constants of its arithmetic, and which table its live bytes are in. What it does then,
+ * and what live bytes are, is in xslab.c.
  *
  * Slabs
  *
@@ -18,11 +18,6 @@
  *
  * Magazines hold as many objects as a slab or 64 KiB have, whichever is more, but 64 at
  * most, and no more than leaves seven eighths of the pool to others when all are full.
- *
- * Live bytes
- *
- * Caches of a pool share a table of them where log2 of their strides is the same, rounded
- * down. It is there as long as one of them is.
  *
  * All memory that a cache will ever take from the system is taken here.
  *
@@ -301,8 +296,8 @@ static void init_cache(struct xslab_cache *cache, struct xpool *pool,
 	cache->pages = pool->pages;
 	cache->ctor = args->ctor;
 	cache->flags = args->flags;
-	cache->client.reclaim = xslab_reclaim;
-	cache->client.collect = xslab_collect;
+	cache->client.reclaim = xslab_client_reclaim;
+	cache->client.collect = xslab_client_collect;
 	raw_spin_lock_init(&cache->lock);
 	INIT_LIST_HEAD(&cache->torn_over);
 	xslab_limit_init(cache);

@@ -1312,7 +1312,7 @@ unsigned long xslab_empty_pages(struct xslab_cache *cache)
 }
 
 /* The pool runs dry: the depot first, because it may hold the last of a slab. */
-unsigned long xslab_reclaim(struct xclient *client)
+unsigned long xslab_client_reclaim(struct xclient *client)
 {
 	struct xslab_cache *cache = container_of(client, struct xslab_cache, client);
 	unsigned int nr = release_some(cache, XSLAB_RELEASE);
@@ -1884,7 +1884,7 @@ unsigned long xslab_cache_tear(struct xslab_cache *cache)
 }
 EXPORT_SYMBOL_GPL(xslab_cache_tear);
 
-unsigned long xslab_collect(struct xclient *client, bool force)
+unsigned long xslab_client_collect(struct xclient *client, bool force)
 {
 	return xslab_cache_collect(container_of(client, struct xslab_cache, client), force);
 }

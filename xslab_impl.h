@@ -347,8 +347,8 @@ bool xtear_books_valid(const struct xslab_cache *cache, unsigned long slabs);
 
 /* xslab.c */
 extern const struct xmag_ops xslab_ops;
-unsigned long xslab_reclaim(struct xclient *client);
-unsigned long xslab_collect(struct xclient *client, bool force);
+unsigned long xslab_client_reclaim(struct xclient *client);
+unsigned long xslab_client_collect(struct xclient *client, bool force);
 void xslab_put_pages(struct xslab_cache *cache, struct xpage **pages, unsigned int nr);
 void *xslab_take_one(struct xslab_cache *cache, struct xpage *slab);
 bool xslab_mark_live(struct xslab_cache *cache, void *obj);

@@ -939,6 +939,74 @@ static void test_alloc_order_too_large(struct kunit *test)
 }
 
 /*
+ * Refills of magazines
+ */
+
+#define PIECES	128U	/* more than a refill takes */
+
+/* So large that the magazines of single pages hold 64; no memory is there, nor needed. */
+static struct xpool *pool_of_large_magazines(struct kunit *test)
+{
+	return pool_over(test, (void *)SZ_1G, SZ_16M * num_possible_cpus());
+}
+
+/* A block of 32 pages is free, and larger ones. Expect a refill to take that one, whole. */
+static void test_refill_leaves_blocks(struct kunit *test)
+{
+	struct xpool *pool = pool_of_large_magazines(test);
+	struct xpool_stats before;
+	void *block, *page;
+
+	xtest_pin();
+	block = xpool_alloc_addr(pool, 5, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, block);
+	before = stats_of(pool);
+	KUNIT_ASSERT_EQ(test, before.free_blocks[5], 1ULL);
+	page = xpool_alloc_addr(pool, 0, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 31ULL);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).free_blocks[5], 0ULL);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).free_blocks[6], before.free_blocks[6]);
+	expect_balance(test, pool);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 0), 0);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, block, 5), 0);
+	expect_all_free(test, pool);
+}
+
+/* Free the pages with odd numbers, or those with even ones. */
+static void free_every_other(struct kunit *test, struct xpool *pool, void **pages, bool odd)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2 * PIECES; i++)
+		if (((unsigned long)pages[i] >> PAGE_SHIFT) % 2 == odd)
+			KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, pages[i], 0), 0);
+}
+
+/* What is free begins with 128 single pages. Expect a refill to take 32 of them. */
+static void test_refill_of_pieces(struct kunit *test)
+{
+	struct xpool *pool = pool_of_large_magazines(test);
+	void **pages = xtest_room(test, 2 * PIECES, sizeof(*pages)), *page;
+	unsigned int i;
+
+	xtest_pin();
+	for (i = 0; i < 2 * PIECES; i++) {
+		pages[i] = xpool_alloc_addr(pool, 0, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, pages[i]);
+	}
+	free_every_other(test, pool, pages, true);
+	xpool_collect(pool, true);
+	KUNIT_ASSERT_EQ(test, stats_of(pool).free_blocks[0], (u64)PIECES);
+	page = xpool_alloc_addr(pool, 0, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 31ULL);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).free_blocks[0], PIECES - 32ULL);
+	expect_balance(test, pool);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 0), 0);
+	free_every_other(test, pool, pages, false);
+	expect_all_free(test, pool);
+}
+
+/*
  * Blocks without magazines: the pool keeps the one of each order that was freed
  * last, as it is, until somebody needs its pages.
  */
@@ -1135,62 +1203,6 @@ static void free_at_once(struct kunit *test, struct xpool *pool, void *addr,
 }
 
 #define ROW_PAGES	7
-
-/* So large that the magazines of single pages hold 64; no memory is there, nor needed. */
-static struct xpool *pool_of_large_magazines(struct kunit *test)
-{
-	return pool_over(test, (void *)SZ_1G, SZ_16M * num_possible_cpus());
-}
-
-/* A block of 32 pages is free, and larger ones. Expect a refill to take that one, whole. */
-static void test_refill_leaves_blocks(struct kunit *test)
-{
-	struct xpool *pool = pool_of_large_magazines(test);
-	struct xpool_stats before;
-	void *block, *page;
-
-	xtest_pin();
-	block = xpool_alloc_addr(pool, 5, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, block);
-	before = stats_of(pool);
-	KUNIT_ASSERT_EQ(test, before.free_blocks[5], 1ULL);
-	page = xpool_alloc_addr(pool, 0, GFP_KERNEL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 31ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).free_blocks[5], 0ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).free_blocks[6], before.free_blocks[6]);
-	expect_balance(test, pool);
-	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 0), 0);
-	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, block, 5), 0);
-	expect_all_free(test, pool);
-}
-
-/* What is free begins with 128 single pages. Expect a refill to take 32 of them. */
-static void test_refill_of_pieces(struct kunit *test)
-{
-	struct xpool *pool = pool_of_large_magazines(test);
-	void **pages = xtest_room(test, 256, sizeof(*pages)), *page;
-	unsigned int i;
-
-	xtest_pin();
-	for (i = 0; i < 256; i++) {
-		pages[i] = xpool_alloc_addr(pool, 0, GFP_KERNEL);
-		KUNIT_ASSERT_NOT_NULL(test, pages[i]);
-	}
-	for (i = 0; i < 256; i++)
-		if (((unsigned long)pages[i] >> PAGE_SHIFT) & 1)
-			KUNIT_ASSERT_EQ(test, xpool_free_addr(pool, pages[i], 0), 0);
-	xpool_collect(pool, true);
-	KUNIT_ASSERT_EQ(test, stats_of(pool).free_blocks[0], 128ULL);
-	page = xpool_alloc_addr(pool, 0, GFP_KERNEL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 31ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).free_blocks[0], 96ULL);
-	expect_balance(test, pool);
-	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 0), 0);
-	for (i = 0; i < 256; i++)
-		if (!(((unsigned long)pages[i] >> PAGE_SHIFT) & 1))
-			KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, pages[i], 0), 0);
-	expect_all_free(test, pool);
-}
 
 /* abcddefg come out of the magazine. Expect one d refused, and no other page lost. */
 static void test_free_at_once_in_row(struct kunit *test)

@@ -79,7 +79,7 @@ long xbuddy_alloc(struct xbuddy *buddy, unsigned int order);
 long xbuddy_alloc_low(struct xbuddy *buddy, unsigned int order);
 long xbuddy_alloc_top(struct xbuddy *buddy, unsigned int order);
 unsigned int xbuddy_alloc_row(struct xbuddy *buddy, unsigned int order, unsigned int nr,
-			      unsigned long *index);
+			      bool whole, unsigned long *index);
 unsigned int xbuddy_alloc_many(struct xbuddy *buddy, unsigned int order,
 			       unsigned long *indices, unsigned int nr);
 long xbuddy_alloc_range(struct xbuddy *buddy, unsigned int order,
