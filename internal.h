@@ -380,8 +380,8 @@ void xpool_del_client(struct xpool *pool, struct xclient *client);
 unsigned long xpool_ask_clients(struct xpool *pool);
 
 unsigned long xpool_offset_far(const struct xpool *pool, unsigned long addr);
-struct xpool *xpool_of(const void *addr);
 struct xpage *xpool_head(const struct xpool *pool, unsigned long index);
+struct xpage *xpool_head_any(const void *addr);
 
 static inline bool xdefer_waits(const struct xdefer *defer)
 {

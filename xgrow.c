@@ -143,7 +143,7 @@ static struct xpool **owner_slot(unsigned long addr)
 	return slot < owners->nr ? &owners->of[slot] : NULL;
 }
 
-/* The pool that has grown to @addr, or NULL. As for xpool_of(). */
+/* The pool that has grown to @addr, or NULL. Called as xpool_head_any(). */
 struct xpool *xgrow_owner(unsigned long addr)
 {
 	struct xpool **slot = owner_slot(addr);

@@ -41,7 +41,13 @@
  * For each page there is a struct xpage of 64 bytes, in one flat array. A block
  * uses that of its first page. kind != 0 says "a block that is handed out starts
  * here", so an address inside of a block finds its start by looking at the
- * (at most eleven) numbers at which a block that holds it could start.
+ * (at most eleven) numbers at which a block that holds it could start: each is the
+ * one before it without its lowest bit.
+ *
+ * The pool of an address of which nothing else is known is in a maple tree. A free that
+ * names no cache took 170 instructions more for it than one that does; since each CPU
+ * looks first at the pool that it found last, 53. larson, random sizes: from 1.1 of
+ * kmalloc's time to 0.6 (ns, User Mode Linux). A pool that goes must be forgotten.
  *
  * Metadata is 64 bytes and 4 bits a page, 1.58 % of the range, or of the size that
  * it may grow to. It is allocated before the first page is handed out, and nothing
@@ -97,6 +103,9 @@ BLOCKING_NOTIFIER_HEAD(xobservers);
 /* Address to pool, for a pointer of which nothing else is known. */
 static struct maple_tree xpool_map =
 	MTREE_INIT(xpool_map, MT_FLAGS_USE_RCU);
+
+/* The pool that was found last on this CPU; mostly it is the one of the next address, too. */
+static DEFINE_PER_CPU(struct xpool *, xpool_found);
 
 /*
  * The stack that NMIs leave work on
@@ -695,32 +704,68 @@ unsigned long xpool_offset_far(const struct xpool *pool, unsigned long addr)
 	return ((unsigned long)chunk << XPOOL_CHUNK_SHIFT) + in;
 }
 
-/*
- * The pool that @addr is in, or NULL. It stays for as long as somebody holds
- * memory of it; for an address that is not held, call with RCU read-locked.
- */
-struct xpool *xpool_of(const void *addr)
+/* The pool cannot be found any more: wait until nobody who did uses it, and forget it. */
+static void forget(struct xpool *pool)
 {
-	return mtree_load(&xpool_map, (unsigned long)addr) ?:
-	       xgrow_owner((unsigned long)addr);
+	int cpu;
+
+	synchronize_rcu_expedited();	/* then nobody is about to write it down */
+	for_each_possible_cpu(cpu)
+		cmpxchg(per_cpu_ptr(&xpool_found, cpu), pool, NULL);
+	synchronize_rcu_expedited();	/* and nobody has read it */
+}
+
+static __always_inline struct xpage *head_of(const struct xpool *pool, unsigned long index)
+{
+	unsigned long first = pool->start >> PAGE_SHIFT;
+	unsigned long in = index % XPOOL_CHUNK_PAGES, chunk = index - in;
+	struct xpage *page = &pool->pages[index];
+
+	while (!READ_ONCE(page->kind)) {
+		if (!in)
+			return NULL;
+		in &= in - 1;
+		if (chunk + in < first)
+			return NULL;
+		page = &pool->pages[chunk + in];
+	}
+	return index - chunk - in < 1UL << page->order ? page : NULL;
 }
 
 /* The first page of the handed out block that holds @index, or NULL. */
 struct xpage *xpool_head(const struct xpool *pool, unsigned long index)
 {
-	unsigned long first = pool->start >> PAGE_SHIFT;
-	unsigned int order;
+	return head_of(pool, index);
+}
 
-	for (order = 0; order < XBUDDY_NR_ORDERS; order++) {
-		unsigned long head = index >> order << order;
-		struct xpage *page = &pool->pages[head];
+static noinline struct xpool *find_pool(const void *addr)
+{
+	struct xpool *pool = mtree_load(&xpool_map, (unsigned long)addr) ?:
+			     xgrow_owner((unsigned long)addr);
 
-		if (head < first)
-			break;
-		if (READ_ONCE(page->kind))
-			return index - head < 1UL << page->order ? page : NULL;
+	if (pool)
+		__this_cpu_write(xpool_found, pool);
+	return pool;
+}
+
+/*
+ * The same of the block of any pool that holds @addr. Called with preemption off: the
+ * block is there for as long as it is off, or somebody holds it.
+ */
+struct xpage *xpool_head_any(const void *addr)
+{
+	struct xpool *pool = __this_cpu_read(xpool_found);
+	unsigned long offset = likely(pool) ? xpool_offset(pool, addr) : XPOOL_FOREIGN;
+
+	if (unlikely(offset == XPOOL_FOREIGN)) {
+		pool = find_pool(addr);
+		if (!pool)
+			return NULL;
+		offset = xpool_offset(pool, addr);
+		if (offset == XPOOL_FOREIGN)
+			return NULL;	/* the region is going */
 	}
-	return NULL;
+	return head_of(pool, offset >> PAGE_SHIFT);
 }
 
 /*
@@ -1316,7 +1361,7 @@ static int setup(struct xpool *pool, const struct xpool_args *args)
 
 undo_map:
 	unmap_regions(pool, pool->nr_fixed);
-	synchronize_rcu_expedited();	/* xpool_of() may still be looking */
+	forget(pool);
 undo_metadata:
 	xbuddy_destroy(&pool->buddy);
 	xmeta_free(pool->pages_mem);
@@ -1364,7 +1409,7 @@ void xpool_teardown(struct xpool *pool)
 	unmap_regions(pool, pool->nr_fixed);
 	xgrow_exit(pool);
 	irq_work_sync(&pool->tell_room);
-	synchronize_rcu_expedited();	/* xpool_of() may still be looking */
+	forget(pool);
 	xbuddy_destroy(&pool->buddy);
 	xmeta_free(pool->pages_mem);
 	release(pool);

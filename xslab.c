@@ -1596,16 +1596,13 @@ EXPORT_SYMBOL_GPL(xslab_cache_free);
 static struct xslab_cache *cache_of(const void *obj)
 {
 	struct xslab_cache *cache = NULL;
-	struct xpage *head = NULL;
-	struct xpool *pool;
+	struct xpage *head;
 
-	rcu_read_lock();
-	pool = xpool_of(obj);
-	if (pool)
-		head = xpool_head(pool, xpool_offset(pool, obj) >> PAGE_SHIFT);
+	preempt_disable();
+	head = xpool_head_any(obj);
 	if (head && READ_ONCE(head->kind) == XPAGE_SLAB)
 		cache = owner_of(head);
-	rcu_read_unlock();
+	preempt_enable();
 	return cache;
 }
 
@@ -1629,7 +1626,7 @@ int xslab_free(void *obj)
 		pr_err_ratelimited("free of %p: is of no cache\n", obj);
 		return -ERANGE;
 	}
-	return xslab_cache_free(cache, obj);
+	return xslab_free_fast(cache, obj);
 }
 EXPORT_SYMBOL_GPL(xslab_free);
 

@@ -39,6 +39,14 @@ static const struct xscenario reserve_pair[] = {
 	{}
 };
 
+/* A free is not told the cache, as kfree() is not. */
+static const struct xscenario unnamed[] = {
+	{ "unnamed-pair", XWORK_PAIR, 10000, .fast = true },
+	{ "unnamed-30k", XWORK_BATCH, MANY, MANY },
+	{ "unnamed-30k-random", XWORK_BATCH, MANY, MANY, .shuffle = true, .fast = true },
+	{}
+};
+
 /*
  * glibc-simple, as in bench-malloc-simple.c: allocate n objects, free them in
  * the same order, 2,000,000 iterations / n times. A fiftieth of that where QEMU
@@ -70,6 +78,9 @@ static const struct xcontest contests[] = {
 	{ xbench_reserves, reserve_pair, .size = 1024 },
 	{ xbench_caches, scenarios, .size = 4096 },
 	{ xbench_reserves, reserve_pair, .size = 4096 },
+	{ xbench_sized, unnamed, .size = 64 },
+	{ xbench_sized, unnamed, .size = 256 },
+	{ xbench_sized, unnamed, .size = 1024 },
 	{ xbench_caches, simple, .size = 16 },
 	{ xbench_caches, simple, .size = 32 },
 	{ xbench_caches, simple, .size = 64 },

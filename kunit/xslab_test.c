@@ -1876,6 +1876,57 @@ static void xslab_test_free_by_pointer(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, check_books(test, f->caches[c], 0).frees, 20ULL);
 }
 
+static long free_pointer(void *obj)
+{
+	return xslab_free(obj);
+}
+
+/* Expect @result from every CPU that frees @obj, which is allocated again where it is 0. */
+static void expect_on_all_cpus(struct kunit *test, struct xslab_cache *cache, void *obj,
+			       long result)
+{
+	unsigned int cpu;
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu) {
+		KUNIT_EXPECT_EQ(test, work_on_cpu(cpu, free_pointer, obj), result);
+		if (!result)
+			xtest_take(test, cache, &obj, 1, GFP_KERNEL);
+	}
+	cpus_read_unlock();
+	if (!result)
+		xtest_give(test, cache, &obj, 1);
+}
+
+/*
+ * Pools come and go in the same memory, and each CPU finds them by the address of an
+ * object. Expect a pool that went to be forgotten, and the next one to be found.
+ */
+static void xslab_test_pool_forgotten(struct kunit *test)
+{
+	const struct xslab_args args = { .name = "test", .size = 256 };
+	struct fixture *f = test->priv;
+	unsigned int round;
+
+	f->own = vmalloc(POOL_SIZE);
+	KUNIT_ASSERT_NOT_NULL(test, f->own);
+	for (round = 0; round < 3; round++) {
+		struct xslab_cache *cache;
+		void *obj;
+
+		f->pool = new_pool(test, POOL_SIZE, f->own);
+		cache = add_cache(test, f->pool, &args);
+		xtest_take(test, cache, &obj, 1, GFP_KERNEL);
+		expect_on_all_cpus(test, cache, obj, 0);
+		check_books(test, cache, 0);
+
+		KUNIT_ASSERT_EQ(test, xslab_cache_destroy(f->caches[--f->nr_caches]), 0);
+		KUNIT_ASSERT_EQ(test, xpool_destroy(f->pool), 0);
+		f->pool = NULL;
+		expect_on_all_cpus(test, NULL, obj, -ERANGE);
+	}
+}
+
 /* Take all of a pool. Expect every page of it to be used, then NULL, then all back. */
 static void xslab_test_exhaustion(struct kunit *test)
 {
@@ -2164,6 +2215,7 @@ static struct kunit_case xslab_test_cases[] = {
 	KUNIT_CASE(xslab_test_bulk_too_much),
 	KUNIT_CASE(xslab_test_bulk_bad),
 	KUNIT_CASE(xslab_test_free_by_pointer),
+	KUNIT_CASE(xslab_test_pool_forgotten),
 	KUNIT_CASE(xslab_test_exhaustion),
 	KUNIT_CASE(xslab_test_reclaim),
 	KUNIT_CASE(xslab_test_shrink_all_cpus),
