@@ -20,7 +20,7 @@
  * and mends it as far as it can. So tearing costs no memory later, unless others use it.
  *
  * Of 30,000 objects of 1 KiB, seven of eight freed at random, live ones fill 13 percent of
- * the pages of whole slabs, and 26 of those that are left; SLUB's, whose slabs are
+ * the pages of whole slabs, and 23 of those that are left; SLUB's, whose slabs are
  * smaller, 19.
  *
  * A torn slab's owner is noted with a mark, so the fast path of a free does not take it

@@ -1661,7 +1661,7 @@ static void xcollect_test_torn_frees(struct kunit *test)
  */
 static void check_torn_moves(struct kunit *test, xslab_flags_t flags)
 {
-	struct mover *mover = scatter_in(test, 10000, 256, flags);
+	struct mover *mover = scatter_in(test, 10000, 512, flags);
 	struct xslab_stats torn, s;
 
 	KUNIT_ASSERT_EQ(test, xslab_cache_set_move(mover->cache, NULL, NULL), 0);

@@ -437,8 +437,7 @@ static void churn_give(struct kunit *test, struct churn *churn, unsigned int nr)
 	}
 }
 
-#define CHURN_SLABS	(1024U / SLOWNESS)
-#define CHURN_DEPOT	max(CHURN_SLABS / 32, 1U)	/* magazines; as by default */
+#define CHURN_DEPOT	max(32U / SLOWNESS, 1U)	/* magazines; 32 by default */
 #define CHURN_ROUNDS	64U
 
 static const size_t churned[] = { 120, 1024, 3584 };
@@ -452,8 +451,8 @@ KUNIT_ARRAY_PARAM(churned, churned, churned_name);
 
 /*
  * Free a random half of the objects of many slabs, take half of that again, then
- * free and take an eighth of all in each round: more than the magazines and the
- * depot hold, so the slabs serve most. A quarter of them could be empty. Expect
+ * free and take an eighth of all in each round: twice what the depot holds, so the
+ * slabs serve half. A quarter of them could be empty. Expect
  * at least half again as many empty ones as where the slabs form a queue.
  */
 static void xslab_test_fullest_first_churn(struct kunit *test)
@@ -463,7 +462,8 @@ static void xslab_test_fullest_first_churn(struct kunit *test)
 	struct fixture *f = with_pool(test, 64UL << 20);
 	struct xslab_cache *cache = add_cache(test, f->pool, &args);
 	unsigned int per_slab = stats_of(cache).objects_per_slab;
-	unsigned int all = CHURN_SLABS * per_slab, round;
+	unsigned int slabs = 16 * CHURN_DEPOT * stats_of(cache).magazine_size / per_slab;
+	unsigned int all = slabs * per_slab, round;
 	struct churn churn = {
 		.cache = cache,
 		.items = xtest_room(test, all, sizeof(struct item)),
@@ -471,8 +471,8 @@ static void xslab_test_fullest_first_churn(struct kunit *test)
 	unsigned int ours, theirs;
 
 	xtest_seed(test, &churn.rnd);
-	queue_init(&churn.queue, xtest_room(test, CHURN_SLABS, sizeof(struct queued_slab)),
-		   CHURN_SLABS, per_slab);
+	queue_init(&churn.queue, xtest_room(test, slabs, sizeof(struct queued_slab)),
+		   slabs, per_slab);
 	churn_take(test, &churn, all);
 	churn_give(test, &churn, all / 2);
 	churn_take(test, &churn, all / 4);
@@ -483,14 +483,14 @@ static void xslab_test_fullest_first_churn(struct kunit *test)
 
 	/* What the magazines hold goes back, and slabs that are empty then. */
 	KUNIT_EXPECT_GE(test, xslab_cache_shrink(cache), 0);
-	ours = CHURN_SLABS - check_books(test, cache, churn.nr).slabs;
+	ours = slabs - check_books(test, cache, churn.nr).slabs;
 	theirs = churn.queue.nr_empty;
 	kunit_info(test, "row 11: of %u slabs of %u objects are empty: fullest first %u, queue %u\n",
-		   CHURN_SLABS, per_slab, ours, theirs);
-	KUNIT_EXPECT_LE(test, ours, CHURN_SLABS / 4);
+		   slabs, per_slab, ours, theirs);
+	KUNIT_EXPECT_LE(test, ours, slabs / 4);
 	KUNIT_EXPECT_GE(test, 2 * ours, 3 * max(theirs, 1U));
 	churn_give(test, &churn, churn.nr);
-	KUNIT_EXPECT_EQ(test, churn.queue.nr_empty, CHURN_SLABS);
+	KUNIT_EXPECT_EQ(test, churn.queue.nr_empty, slabs);
 	check_shrinks_to_nothing(test, cache);
 }
 
@@ -743,7 +743,7 @@ static void xslab_test_boundary_bulk(struct kunit *test)
  */
 static void xslab_test_small_bulk(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 256);
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 64);
 	void **objs = xtest_room(test, 64, sizeof(*objs));
 	struct xslab_stats s;
 	unsigned int i;
@@ -760,7 +760,7 @@ static void xslab_test_small_bulk(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s.slabs, 1ULL);
 	KUNIT_EXPECT_EQ(test, s.magazines, 48ULL);
 	for (i = 1; i < 16; i++)
-		KUNIT_EXPECT_PTR_EQ(test, objs[i], objs[i - 1] + 256);
+		KUNIT_EXPECT_PTR_EQ(test, objs[i], objs[i - 1] + 64);
 	xslab_cache_free_bulk(cache, 16, objs);
 	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).slab_free, 16ULL);
 }
@@ -1243,7 +1243,7 @@ static void xslab_test_no_hidden_requests(struct kunit *test)
  *	       the only good one
  */
 
-#define BAD_SIZE	600U	/* 54 in a slab of 8 pages, and a tail of 368 bytes */
+#define BAD_SIZE	600U	/* 27 in a slab of 4 pages, and 184 bytes before them */
 
 struct scene {
 	struct xpool		*pool;
@@ -1294,7 +1294,7 @@ static u8 *stack_memory(struct scene *scene)
 /* The start of the slab that the object is in. */
 static u8 *slab_of(struct scene *scene)
 {
-	return (u8 *)((unsigned long)scene->obj & ~(8 * PAGE_SIZE - 1));
+	return (u8 *)((unsigned long)scene->obj & ~(4 * PAGE_SIZE - 1));
 }
 
 static u8 *inside_by_one(struct scene *scene)
@@ -1324,7 +1324,7 @@ static u8 *before_first_object(struct scene *scene)
 
 static u8 *end_of_slab(struct scene *scene)
 {
-	return slab_of(scene) + 8 * PAGE_SIZE - 1;
+	return slab_of(scene) + 4 * PAGE_SIZE - 1;
 }
 
 static u8 *other_caches_object(struct scene *scene)
@@ -1358,13 +1358,13 @@ static u8 *freed_page(struct scene *scene)
 /* An object whose slab has gone back to the pool. */
 static u8 *object_of_gone_slab(struct scene *scene)
 {
-	void *objs[108];
+	void *objs[54];
 
-	if (xslab_cache_alloc_bulk(scene->cache, GFP_KERNEL, 108, objs) != 108)
+	if (xslab_cache_alloc_bulk(scene->cache, GFP_KERNEL, 54, objs) != 54)
 		return NULL;
-	xslab_cache_free_bulk(scene->cache, 108, objs);
+	xslab_cache_free_bulk(scene->cache, 54, objs);
 	xslab_cache_shrink(scene->cache);
-	return objs[107];
+	return objs[53];
 }
 
 static const struct bad_free bad_frees[] = {
@@ -1414,8 +1414,8 @@ static void set_scene(struct kunit *test, struct scene *scene, xslab_flags_t fla
 	scene->kmalloced = kunit_kzalloc(test, BAD_SIZE, GFP_KERNEL);
 	KUNIT_ASSERT_TRUE(test, scene->obj && scene->other_obj && scene->far_obj &&
 			  scene->big_obj && scene->page && scene->kmalloced);
-	KUNIT_ASSERT_EQ(test, stats_of(scene->cache).objects_per_slab, 54ULL);
-	KUNIT_ASSERT_EQ(test, stats_of(scene->cache).slab_order, 3ULL);
+	KUNIT_ASSERT_EQ(test, stats_of(scene->cache).objects_per_slab, 27ULL);
+	KUNIT_ASSERT_EQ(test, stats_of(scene->cache).slab_order, 2ULL);
 	memset(scene->obj, 0x77, BAD_SIZE);
 }
 
