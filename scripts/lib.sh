@@ -46,6 +46,15 @@ with_progress() { # label logfile command...
 	say "$label: done in $((SECONDS - start)) s"
 }
 
+# A VM may die before its first process runs: where QEMU emulates several CPUs at once, one
+# may come upon code that another is just patching. Nothing of ours has run by then, so such
+# a VM is booted again, once. Says whether this one is, and keeps its log.
+boot_again() { # log
+	grep -qs '^=== init' "$1" && return 1
+	mv "$1" "$1.early"
+	say "the VM died before its first process ran, see $1.early; booting it again"
+}
+
 # Hold a lock in the cache while a command runs. The number of the file is
 # closed for what the command starts, so that a stray child cannot keep it.
 with_lock() { # name command...

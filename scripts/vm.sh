@@ -84,13 +84,20 @@ fi
 
 [[ $log ]] || die "vm.sh needs -l LOG"
 mkdir -p "$(dirname "$log")"
-rc=0
-# KILL at once: UML can spin for ever in answering a TERM
-{ timeout -s KILL "$limit" "${command[@]}" </dev/null 2>&1 | tr -d '\r' >"$log"; } 2>/dev/null || rc=$?
-if ((rc == 124 || rc == 137)); then
-	echo "=== killed by the host: the VM did not end within $limit s" >>"$log"
-	say "the VM did not end within $limit s and was killed; the end of $log:"
-	tail -n 12 "$log" >&2
-	exit 124
-fi
-grep -qx '=== exit 0' "$log"
+run() {
+	local rc=0
+	# KILL at once: UML can spin for ever in answering a TERM
+	{ timeout -s KILL "$limit" "${command[@]}" </dev/null 2>&1 | tr -d '\r' >"$log"; } 2>/dev/null || rc=$?
+	if ((rc == 124 || rc == 137)); then
+		echo "=== killed by the host: the VM did not end within $limit s" >>"$log"
+		say "the VM did not end within $limit s and was killed; the end of $log:"
+		tail -n 12 "$log" >&2
+		return 124
+	fi
+	grep -qx '=== exit 0' "$log"
+}
+
+run && exit
+rc=$?
+boot_again "$log" || exit "$rc"
+run
