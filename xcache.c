@@ -309,6 +309,8 @@ static void init_cache(struct xslab_cache *cache, struct xpool *pool,
 	strscpy(cache->name, args->name, sizeof(cache->name));
 	cache->pool = pool;
 	cache->pages = pool->pages;
+	cache->pages_end = pool->pages + pool->buddy.nr;
+	cache->beside = cache->pages_end;
 	cache->ctor = args->ctor;
 	cache->flags = args->flags;
 	cache->client.reclaim = xslab_client_reclaim;

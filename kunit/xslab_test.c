@@ -307,6 +307,32 @@ static void xslab_test_lowest_first(struct kunit *test)
 	check_books(test, cache, 0);
 }
 
+/*
+ * The same nine slabs have four free objects each. Expect objects from F, where one was
+ * freed last, and on from there: G, H, I; then from D, the last of the others, and so on.
+ */
+static void xslab_test_neighbours_first(struct kunit *test)
+{
+	static const unsigned int freed[] = { 2, 7, 0, 8, 4, 1, 6, 3, 5 };
+	static const unsigned int taken[] = { 5, 6, 7, 8, 3, 4, 1, 2, 0 };
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, LIST_SIZE);
+	void **objs = xtest_room(test, 81, sizeof(*objs)), *again[4];
+	unsigned int i;
+
+	close_magazines(test, cache);
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 81, objs), 81);
+	for (i = 0; i < ARRAY_SIZE(freed); i++)
+		xslab_cache_free_bulk(cache, 4, &objs[freed[i] * 9]);
+	for (i = 0; i < ARRAY_SIZE(taken); i++) {
+		KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 4, again), 4);
+		KUNIT_EXPECT_PTR_EQ(test, again[0], objs[taken[i] * 9]);
+		KUNIT_EXPECT_PTR_EQ(test, again[3], objs[taken[i] * 9 + 3]);
+	}
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 81).slabs_full, 9ULL);
+	xslab_cache_free_bulk(cache, 81, objs);
+	check_books(test, cache, 0);
+}
+
 /* Callers have the two inline. Expect those that are exported to do the same. */
 static void xslab_test_exported(struct kunit *test)
 {
@@ -451,9 +477,9 @@ KUNIT_ARRAY_PARAM(churned, churned, churned_name);
 
 /*
  * Free a random half of the objects of many slabs, take half of that again, then
- * free and take an eighth of all in each round: twice what the depot holds, so the
- * slabs serve half. A quarter of them could be empty. Expect
- * at least half again as many empty ones as where the slabs form a queue.
+ * free and take an eighth of all in each round: twice what magazines hold, so the slabs
+ * serve half. A quarter of them could be empty. Expect at least half again as many
+ * empty ones as where the slabs form a queue.
  */
 static void xslab_test_fullest_first_churn(struct kunit *test)
 {
@@ -462,7 +488,8 @@ static void xslab_test_fullest_first_churn(struct kunit *test)
 	struct fixture *f = with_pool(test, 64UL << 20);
 	struct xslab_cache *cache = add_cache(test, f->pool, &args);
 	unsigned int per_slab = stats_of(cache).objects_per_slab;
-	unsigned int slabs = 16 * CHURN_DEPOT * stats_of(cache).magazine_size / per_slab;
+	unsigned int held = (CHURN_DEPOT + 2) * stats_of(cache).magazine_size;
+	unsigned int slabs = 16 * held / per_slab;
 	unsigned int all = slabs * per_slab, round;
 	struct churn churn = {
 		.cache = cache,
@@ -2175,6 +2202,7 @@ static struct kunit_case xslab_test_cases[] = {
 	KUNIT_CASE(xslab_test_lists_magazines),
 	KUNIT_CASE(xslab_test_fullest_first),
 	KUNIT_CASE(xslab_test_lowest_first),
+	KUNIT_CASE(xslab_test_neighbours_first),
 	KUNIT_CASE(xslab_test_exported),
 	KUNIT_CASE_PARAM(xslab_test_fullest_first_churn, churned_gen_params),
 	KUNIT_CASE_PARAM(xslab_test_refills_line_up, lined_up_gen_params),
