@@ -361,7 +361,7 @@ unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 			    enum xpage_kind kind, enum xpool_need need,
 			    struct xpage **pages, unsigned int nr);
 void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr);
-void xpool_split(struct xpool *pool, struct xpage *block);
+void xpool_split(struct xpool *pool, struct xpage *block, unsigned int order);
 void xpool_unsplit(struct xpool *pool, struct xpage *block, unsigned int order);
 unsigned long xpool_get_these(struct xpool *pool, struct xpage *first, unsigned long wanted,
 			      enum xpage_kind kind, enum xpool_need need);

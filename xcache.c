@@ -116,6 +116,17 @@ static int get_live(struct xslab_cache *cache)
 	return 0;
 }
 
+/* log2 of the slabs whose live bytes share a line, where a magazine takes all of them. */
+static unsigned int live_group(const struct xslab_cache *cache)
+{
+	unsigned int line = ilog2(L1_CACHE_BYTES) + cache->fast.check.live_shift;
+	unsigned int slab = PAGE_SHIFT + cache->order;
+
+	if (!cache->live || line <= slab || cache->per_slab << (line - slab) > cache->mag.size)
+		return 0;
+	return line - slab;
+}
+
 static void put_live(struct xslab_cache *cache)
 {
 	struct xlive **slot = &cache->pool->live[cache->fast.check.live_shift];
@@ -311,6 +322,7 @@ static void init_cache(struct xslab_cache *cache, struct xpool *pool,
 	cache->pages = pool->pages;
 	cache->pages_end = pool->pages + pool->buddy.nr;
 	cache->beside = cache->pages_end;
+	cache->grown_by = -1;
 	cache->ctor = args->ctor;
 	cache->flags = args->flags;
 	cache->client.reclaim = xslab_client_reclaim;
@@ -393,6 +405,7 @@ static struct xslab_cache *create(struct xpool *pool, const struct xslab_args *a
 		if (err)
 			goto undo_mag;
 	}
+	cache->group = live_group(cache);
 	set_near(cache);
 	publish(cache);
 	return cache;

@@ -574,17 +574,17 @@ void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr)
 	unlock_after_put(pool, flags);
 }
 
-/* A block of the caller's is single pages from now on. Any context but NMI. */
-void xpool_split(struct xpool *pool, struct xpage *block)
+/* A block of the caller's is several of 2^@order pages from now on. Any context but NMI. */
+void xpool_split(struct xpool *pool, struct xpage *block, unsigned int order)
 {
-	unsigned int i, nr = 1U << block->order, kind = block->kind;
+	unsigned int i, nr = 1U << (block->order - order), kind = block->kind;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
-	WARN_ON_ONCE(xbuddy_split(&pool->buddy, xpage_index(pool, block), block->order, 0));
+	WARN_ON_ONCE(xbuddy_split(&pool->buddy, xpage_index(pool, block), block->order, order));
 	for (i = 0; i < nr; i++) {
-		block[i].order = 0;
-		WRITE_ONCE(block[i].kind, kind);
+		block[i << order].order = order;
+		WRITE_ONCE(block[i << order].kind, kind);
 	}
 	pool->gets += nr - 1;
 	raw_spin_unlock_irqrestore(&pool->lock, flags);

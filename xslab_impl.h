@@ -34,6 +34,7 @@ struct xslab_cache {
 	struct xpage		*near_pages;
 	unsigned long		near_start;
 	u8			order;
+	u8			group;		/* log2 of slabs whose live bytes share a line */
 	u16			per_slab;
 	u32			object_size;
 	u32			stride;
@@ -61,6 +62,7 @@ struct xslab_cache {
 	atomic_t		nmi_frees;
 	atomic_long_t		nr_slabs;	/* with those on their way from and to the pool */
 	unsigned long		max_slabs;	/* of nr_slabs */
+	int			grown_by;	/* the CPU that asked for the last slab, or -1 */
 	enum xplace		place;		/* of slabs in the pool */
 	xslab_flags_t		flags;
 	struct irq_work		later;		/* what could not be done at once */

@@ -89,7 +89,7 @@ static void mark_torn(struct xslab_cache *cache, struct xpage *slab)
 		/* Pairs with xtear_has(): who sees this sees which objects are left. */
 		smp_store_release(&slab[p].cache, torn_owner(cache));
 	}
-	xpool_split(cache->pool, slab);
+	xpool_split(cache->pool, slab, 0);
 	xset_add(&cache->torn, slab_nr(cache, slab));
 	WRITE_ONCE(cache->nr_torn, cache->nr_torn + 1);
 }

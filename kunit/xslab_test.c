@@ -1954,6 +1954,73 @@ static void xslab_test_pool_forgotten(struct kunit *test)
 	}
 }
 
+static const size_t apart[] = { 64, 128, 200, 256, 512, 1024 };
+
+static void apart_name(const size_t *size, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%zu bytes", *size);
+}
+
+KUNIT_ARRAY_PARAM(apart, apart, apart_name);
+
+/* Each CPU takes an object. Expect no two to have live bytes in one line. */
+static void xslab_test_lines_apart(struct kunit *test)
+{
+	const size_t *size = test->param_value;
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, *size);
+	unsigned int shift = ilog2(*size) + ilog2(L1_CACHE_BYTES), cpu, nr = 0, i, j;
+	void *objs[8];
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu) {
+		struct share share = { cache, &objs[nr], 1 };
+
+		if (nr < ARRAY_SIZE(objs) && !work_on_cpu(cpu, take_share, &share))
+			nr++;
+	}
+	cpus_read_unlock();
+	KUNIT_ASSERT_GT(test, nr, 1U);
+	for (i = 0; i < nr; i++)
+		for (j = 0; j < i; j++)
+			KUNIT_EXPECT_NE(test, (unsigned long)objs[i] >> shift,
+					(unsigned long)objs[j] >> shift);
+	xtest_give(test, cache, objs, nr);
+	check_books(test, cache, 0);
+	check_shrinks_to_nothing(test, cache);
+}
+
+/*
+ * The same without live checks, and with a limit of what may be kept. Expect one slab for
+ * each CPU: nothing is taken that is not needed.
+ */
+static void xslab_test_no_lines(struct kunit *test)
+{
+	const struct xslab_limits limits = { .hard = ULONG_MAX, .cache = 1000 };
+	struct fixture *f = with_pool(test, POOL_SIZE);
+	struct xslab_cache *cache;
+	unsigned int c, cpu, nr = 0;
+	void *objs[2][8];
+
+	for (c = 0; c < 2; c++) {
+		cache = add_cache(test, f->pool, &(struct xslab_args){
+				  .name = "test", .size = 256,
+				  .flags = c ? 0 : XSLAB_NO_CHECKS });
+		if (c)
+			KUNIT_ASSERT_EQ(test, xslab_cache_set_limits(cache, &limits), 0);
+		nr = 0;
+		cpus_read_lock();
+		for_each_online_cpu(cpu) {
+			struct share share = { cache, &objs[c][nr], 1 };
+
+			if (nr < 8 && !work_on_cpu(cpu, take_share, &share))
+				nr++;
+		}
+		cpus_read_unlock();
+		KUNIT_EXPECT_EQ(test, check_books(test, cache, nr).slabs, (u64)nr);
+		xtest_give(test, cache, objs[c], nr);
+	}
+}
+
 /* Take all of a pool. Expect every page of it to be used, then NULL, then all back. */
 static void xslab_test_exhaustion(struct kunit *test)
 {
@@ -2244,6 +2311,8 @@ static struct kunit_case xslab_test_cases[] = {
 	KUNIT_CASE(xslab_test_bulk_bad),
 	KUNIT_CASE(xslab_test_free_by_pointer),
 	KUNIT_CASE(xslab_test_pool_forgotten),
+	KUNIT_CASE_PARAM(xslab_test_lines_apart, apart_gen_params),
+	KUNIT_CASE(xslab_test_no_lines),
 	KUNIT_CASE(xslab_test_exhaustion),
 	KUNIT_CASE(xslab_test_reclaim),
 	KUNIT_CASE(xslab_test_shrink_all_cpus),
