@@ -377,8 +377,7 @@ static struct xpage *get_once(struct xpool *pool, unsigned int order,
  * how many.
  *
  * A refill of a magazine, which need not be full, breaks no block for its rest. To do so
- * after many small rows was what took longest of all operations: 3,350 instructions, where
- * 2,490 are the most now.
+ * after many small rows took 3,350 instructions, where 2,490 were the most without.
  */
 unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 			    enum xpage_kind kind, enum xpool_need need,
