@@ -1971,6 +1971,16 @@ static int use_in_thread(void *data)
 	return 0;
 }
 
+/* Who begins when the others have all there may be can be refused for long. */
+static void wait_for_user(struct client *u)
+{
+	unsigned long end = jiffies + 20 * HZ;
+
+	/* Its thread counts without us; that it is not zero any more is enough. */
+	while (!data_race(u->done) && time_before(jiffies, end))
+		usleep_range(100, 200);
+}
+
 static void start_crowd(struct kunit *test, struct xpool *pool, struct crowd *crowd)
 {
 	unsigned int cpu;
@@ -1985,6 +1995,7 @@ static void start_crowd(struct kunit *test, struct xpool *pool, struct crowd *cr
 		crowd->tasks[crowd->nr++] = task;
 		kthread_bind(task, cpu);
 		wake_up_process(task);
+		wait_for_user(u);
 		if (crowd->nr == ARRAY_SIZE(crowd->tasks))
 			break;
 	}
