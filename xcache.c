@@ -122,7 +122,7 @@ static unsigned int live_group(const struct xslab_cache *cache)
 	unsigned int line = ilog2(L1_CACHE_BYTES) + cache->fast.check.live_shift;
 	unsigned int slab = PAGE_SHIFT + cache->order;
 
-	if (!cache->live || line <= slab || cache->per_slab << (line - slab) > cache->mag.size)
+	if (line <= slab || cache->per_slab << (line - slab) > cache->mag.size)
 		return 0;
 	return line - slab;
 }
@@ -320,8 +320,7 @@ static void init_cache(struct xslab_cache *cache, struct xpool *pool,
 	strscpy(cache->name, args->name, sizeof(cache->name));
 	cache->pool = pool;
 	cache->pages = pool->pages;
-	cache->pages_end = pool->pages + pool->buddy.nr;
-	cache->beside = cache->pages_end;
+	cache->beside = pool->pages + pool->buddy.nr;	/* none */
 	cache->grown_by = -1;
 	cache->ctor = args->ctor;
 	cache->flags = args->flags;
@@ -404,8 +403,8 @@ static struct xslab_cache *create(struct xpool *pool, const struct xslab_args *a
 		err = get_live(cache);
 		if (err)
 			goto undo_mag;
+		cache->group = live_group(cache);
 	}
-	cache->group = live_group(cache);
 	set_near(cache);
 	publish(cache);
 	return cache;

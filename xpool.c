@@ -46,7 +46,7 @@
  *
  * The pool of an address of which nothing else is known is in a maple tree. A free that
  * names no cache took 170 instructions more for it than one that does; since each CPU
- * looks first at the pool that it found last, 53. larson, random sizes: from 1.1 of
+ * looks first at the pool that it found last, 55. larson, random sizes: from 1.1 of
  * kmalloc's time to 0.6 (ns, User Mode Linux). A pool that goes must be forgotten.
  *
  * Metadata is 64 bytes and 4 bits a page, 1.58 % of the range, or of the size that
@@ -714,7 +714,8 @@ static void forget(struct xpool *pool)
 	synchronize_rcu_expedited();	/* and nobody has read it */
 }
 
-static __always_inline struct xpage *head_of(const struct xpool *pool, unsigned long index)
+/* The first page of the handed out block that holds @index, or NULL. */
+struct xpage *xpool_head(const struct xpool *pool, unsigned long index)
 {
 	unsigned long first = pool->start >> PAGE_SHIFT;
 	unsigned long in = index % XPOOL_CHUNK_PAGES, chunk = index - in;
@@ -729,12 +730,6 @@ static __always_inline struct xpage *head_of(const struct xpool *pool, unsigned 
 		page = &pool->pages[chunk + in];
 	}
 	return index - chunk - in < 1UL << page->order ? page : NULL;
-}
-
-/* The first page of the handed out block that holds @index, or NULL. */
-struct xpage *xpool_head(const struct xpool *pool, unsigned long index)
-{
-	return head_of(pool, index);
 }
 
 static noinline struct xpool *find_pool(const void *addr)
@@ -764,7 +759,7 @@ struct xpage *xpool_head_any(const void *addr)
 		if (offset == XPOOL_FOREIGN)
 			return NULL;	/* the region is going */
 	}
-	return head_of(pool, offset >> PAGE_SHIFT);
+	return xpool_head(pool, offset >> PAGE_SHIFT);
 }
 
 /*

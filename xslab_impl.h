@@ -41,8 +41,7 @@ struct xslab_cache {
 	unsigned int		slack;		/* bytes of a slab before its objects */
 	unsigned int		words;		/* of a slab's map */
 	struct xpool		*pool;
-	struct xpage		*pages;		/* the pool's, by page number ... */
-	struct xpage		*pages_end;	/* ... up to here */
+	struct xpage		*pages;		/* the pool's, by page number */
 	u8			*live;		/* by offset; NULL: no live checks */
 	void			(*ctor)(void *obj);
 
@@ -54,7 +53,7 @@ struct xslab_cache {
 	unsigned long		nr[XSLAB_LISTS];
 	unsigned long		capacity;	/* objects in all slabs */
 	unsigned long		nr_free;	/* of these, free in slabs */
-	struct xpage		*beside;	/* the slab behind the last that served, if any */
+	struct xpage		*beside;	/* where the slab behind the last that served is */
 	unsigned long		keep;		/* free objects that stay; see prefill */
 	long			watermark;	/* see set_watermark() */
 	u8			list_of[XSLAB_MAX_PER_SLAB + 1];	/* by free objects */

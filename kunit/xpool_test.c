@@ -950,25 +950,45 @@ static struct xpool *pool_of_large_magazines(struct kunit *test)
 	return pool_over(test, (void *)SZ_1G, SZ_16M * num_possible_cpus());
 }
 
-/* A block of 32 pages is free, and larger ones. Expect a refill to take that one, whole. */
-static void test_refill_leaves_blocks(struct kunit *test)
+/* Large blocks are free. Expect a refill to take 32 pages, not all that a magazine holds. */
+static void test_refill_is_small(struct kunit *test)
 {
 	struct xpool *pool = pool_of_large_magazines(test);
-	struct xpool_stats before;
-	void *block, *page;
+	void *page;
 
 	xtest_pin();
-	block = xpool_alloc_addr(pool, 5, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, block);
-	before = stats_of(pool);
-	KUNIT_ASSERT_EQ(test, before.free_blocks[5], 1ULL);
 	page = xpool_alloc_addr(pool, 0, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 31ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).free_blocks[5], 0ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).free_blocks[6], before.free_blocks[6]);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 0), 0);
+	expect_all_free(test, pool);
+}
+
+/*
+ * An object of 16 pages leaves a block of 16 free, and larger ones. Expect a refill to take
+ * that one, whole, and to break none for its rest.
+ */
+static void test_refill_leaves_blocks(struct kunit *test)
+{
+	struct xslab_args args = { .name = "xpool-test", .size = 16 << PAGE_SHIFT };
+	struct xpool *pool = pool_of_large_magazines(test);
+	struct xslab_cache *cache = xslab_cache_create_in(pool, &args);
+	struct xpool_stats before;
+	void *obj, *page;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(cache));
+	xtest_pin();
+	obj = xslab_cache_alloc(cache, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, obj);
+	before = stats_of(pool);
+	KUNIT_ASSERT_EQ(test, before.free_blocks[4], 1ULL);
+	page = xpool_alloc_addr(pool, 0, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 15ULL);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).free_blocks[4], 0ULL);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).free_blocks[5], before.free_blocks[5]);
 	expect_balance(test, pool);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 0), 0);
-	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, block, 5), 0);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
 	expect_all_free(test, pool);
 }
 
@@ -2762,6 +2782,7 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(test_free_of_slab_page),
 	KUNIT_CASE(test_shrink_many_slabs),
 	KUNIT_CASE(test_alloc_order_too_large),
+	KUNIT_CASE(test_refill_is_small),
 	KUNIT_CASE(test_refill_leaves_blocks),
 	KUNIT_CASE(test_refill_of_pieces),
 	KUNIT_CASE(test_hot_pair),

@@ -1989,36 +1989,42 @@ static void xslab_test_lines_apart(struct kunit *test)
 	check_shrinks_to_nothing(test, cache);
 }
 
-/*
- * The same without live checks, and with a limit of what may be kept. Expect one slab for
- * each CPU: nothing is taken that is not needed.
- */
+/* On each CPU, one after the other. Expect a slab for each, and nothing that is not needed. */
+static void take_on_all_cpus(struct kunit *test, struct xslab_cache *cache)
+{
+	unsigned int cpu, nr = 0;
+	void *objs[8];
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu) {
+		struct share share = { cache, &objs[nr], 1 };
+
+		if (nr < ARRAY_SIZE(objs) && !work_on_cpu(cpu, take_share, &share))
+			nr++;
+	}
+	cpus_read_unlock();
+	KUNIT_EXPECT_GT(test, nr, 1U);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, nr).slabs, (u64)nr);
+	xtest_give(test, cache, objs, nr);
+}
+
+/* The same where nothing is gained by more slabs, and where a limit leaves no room for them. */
 static void xslab_test_no_lines(struct kunit *test)
 {
-	const struct xslab_limits limits = { .hard = ULONG_MAX, .cache = 1000 };
+	const struct xslab_limits few = { .hard = ULONG_MAX, .cache = 1000 };
+	const struct xslab_limits hard = { .hard = num_online_cpus(), .cache = ULONG_MAX };
+	struct xslab_args args = { .name = "test", .size = 256 };
 	struct fixture *f = with_pool(test, POOL_SIZE);
 	struct xslab_cache *cache;
-	unsigned int c, cpu, nr = 0;
-	void *objs[2][8];
 
-	for (c = 0; c < 2; c++) {
-		cache = add_cache(test, f->pool, &(struct xslab_args){
-				  .name = "test", .size = 256,
-				  .flags = c ? 0 : XSLAB_NO_CHECKS });
-		if (c)
-			KUNIT_ASSERT_EQ(test, xslab_cache_set_limits(cache, &limits), 0);
-		nr = 0;
-		cpus_read_lock();
-		for_each_online_cpu(cpu) {
-			struct share share = { cache, &objs[c][nr], 1 };
-
-			if (nr < 8 && !work_on_cpu(cpu, take_share, &share))
-				nr++;
-		}
-		cpus_read_unlock();
-		KUNIT_EXPECT_EQ(test, check_books(test, cache, nr).slabs, (u64)nr);
-		xtest_give(test, cache, objs[c], nr);
-	}
+	cache = add_cache(test, f->pool, &args);
+	KUNIT_ASSERT_EQ(test, xslab_cache_set_limits(cache, &few), 0);
+	take_on_all_cpus(test, cache);
+	cache = add_cache(test, f->pool, &args);
+	KUNIT_ASSERT_EQ(test, xslab_cache_set_limits(cache, &hard), 0);
+	take_on_all_cpus(test, cache);
+	args.flags = XSLAB_NO_CHECKS;
+	take_on_all_cpus(test, add_cache(test, f->pool, &args));
 }
 
 /* Take all of a pool. Expect every page of it to be used, then NULL, then all back. */
