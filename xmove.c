@@ -98,7 +98,7 @@ static bool begin(struct xmove *move, unsigned int list)
 		move->slab = NULL;
 	if (move->slab)
 		take_free(move);
-	raw_spin_unlock_irqrestore(&cache->lock, flags);
+	xslab_unlock(cache, flags);
 	return move->slab;
 }
 
@@ -136,7 +136,7 @@ static void *new_place(struct xmove *move, unsigned int i)
 	slab = fullest_partial(cache);
 	if (slab && !is_taken(move, i))
 		new = xslab_take_one(cache, slab);
-	raw_spin_unlock_irqrestore(&cache->lock, flags);
+	xslab_unlock(cache, flags);
 	if (!new || xslab_mark_live(cache, new))
 		return new;
 	xslab_report_lost(cache, new);
@@ -164,7 +164,7 @@ static void take_moved(struct xmove *move, unsigned int i, void *old)
 	}
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	note_taken(move, BIT_WORD(i), BIT_MASK(i));
-	raw_spin_unlock_irqrestore(&cache->lock, flags);
+	xslab_unlock(cache, flags);
 }
 
 /* Have object @i moved; false: the slab will not become free. */

@@ -18,7 +18,7 @@
 
 #include "internal.h"
 
-#define XSLAB_BUCKETS		8	/* partial slabs are sorted into eighths */
+#define XSLAB_BUCKETS		8	/* of partial slabs, see list_for() */
 #define XSLAB_FULL		XSLAB_BUCKETS
 #define XSLAB_FREE		(XSLAB_BUCKETS + 1)
 #define XSLAB_LISTS		(XSLAB_BUCKETS + 2)
@@ -53,6 +53,7 @@ struct xslab_cache {
 	unsigned long		nr[XSLAB_LISTS];
 	unsigned long		capacity;	/* objects in all slabs */
 	unsigned long		nr_free;	/* of these, free in slabs */
+	unsigned long		nr_told;	/* free slabs that the pool knows of */
 	struct xpage		*beside;	/* where the slab behind the last that served is */
 	unsigned long		keep;		/* free objects that stay; see prefill */
 	long			watermark;	/* see set_watermark() */
@@ -139,13 +140,6 @@ static inline unsigned int count_free(const struct xslab_cache *cache, struct xp
 	return nr;
 }
 
-/* A slab that nobody needs counts against the pool's limit, and decays. */
-static inline void xslab_became_empty(struct xslab_cache *cache)
-{
-	xpool_cached_count(cache->pool, 1L << cache->order);
-	xwatch_tell(&cache->decay.watch);
-}
-
 static inline unsigned int pages_per_slab(const struct xslab_cache *cache)
 {
 	return 1U << cache->order;
@@ -186,10 +180,8 @@ static __always_inline void count_slab(struct xslab_cache *cache, struct xpage *
 {
 	cache->nr[to]++;
 	cache->occupied |= BIT(to);
-	if (unlikely(to == XSLAB_FREE)) {
+	if (unlikely(to == XSLAB_FREE))
 		xset_add(&cache->empty, slab_nr(cache, slab));
-		xslab_became_empty(cache);
-	}
 }
 
 static __always_inline void discount_slab(struct xslab_cache *cache, struct xpage *slab,
@@ -197,10 +189,8 @@ static __always_inline void discount_slab(struct xslab_cache *cache, struct xpag
 {
 	if (!--cache->nr[from])
 		cache->occupied &= ~BIT(from);
-	if (unlikely(from == XSLAB_FREE)) {
+	if (unlikely(from == XSLAB_FREE))
 		xset_del(&cache->empty, slab_nr(cache, slab));
-		xpool_cached_count(cache->pool, -(1L << cache->order));
-	}
 }
 
 static inline void list_slab(struct xslab_cache *cache, struct xpage *slab, unsigned int to)
@@ -274,6 +264,29 @@ static __always_inline void change_word(const struct xslab_cache *cache,
 
 void xslab_relist_deferred(struct xslab_cache *cache);
 
+/*
+ * Slabs that nobody needs count against the pool's limit, and decay. The pool is told
+ * once what came of all that happened under the lock.
+ */
+static __always_inline void tell_pool(struct xslab_cache *cache)
+{
+	long more = cache->nr[XSLAB_FREE] - cache->nr_told;
+
+	if (likely(!more))
+		return;
+	cache->nr_told += more;
+	xpool_cached_count(cache->pool, more * (1L << cache->order));
+	if (more > 0)
+		xwatch_tell(&cache->decay.watch);
+}
+
+/* Before each giving up of the lock where slabs may have changed lists. */
+static __always_inline void xslab_unlock(struct xslab_cache *cache, unsigned long flags)
+{
+	tell_pool(cache);
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
+}
+
 /* After each taking of the lock. */
 static __always_inline void settle(struct xslab_cache *cache)
 {
@@ -306,6 +319,7 @@ static inline bool is_strict(const struct xslab_cache *cache)
 /* Unlock after something became free in slabs: there may be somebody who is to have it. */
 static __always_inline void unlock_freed(struct xslab_cache *cache, unsigned long flags)
 {
+	tell_pool(cache);
 	if (unlikely((long)cache->nr[XSLAB_FREE] > cache->watermark) ||
 	    unlikely(cache->nr[XSLAB_FREE] && is_strict(cache)))
 		xslab_unlock_freed_slow(cache, flags);
@@ -314,8 +328,9 @@ static __always_inline void unlock_freed(struct xslab_cache *cache, unsigned lon
 }
 
 /* More slabs are empty than may be, not counting those that prefill keeps. */
-static inline bool has_excess(const struct xslab_cache *cache)
+static inline bool has_excess(struct xslab_cache *cache)
 {
+	tell_pool(cache);
 	return (cache->nr[XSLAB_FREE] > cache->max_empty || xpool_over_cache(cache->pool) ||
 		READ_ONCE(cache->decay.watch.at_once)) &&
 	       cache->nr_free >= cache->keep + cache->per_slab;

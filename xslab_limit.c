@@ -54,7 +54,7 @@ static unsigned long try_hard(struct xslab_cache *cache, unsigned long hard)
 		cache->limits.hard = hard;
 		cache->max_slabs = hard >> cache->order;
 	}
-	raw_spin_unlock_irqrestore(&cache->lock, flags);
+	xslab_unlock(cache, flags);
 	return pages - min(pages, hard);
 }
 
@@ -117,7 +117,7 @@ static void set_max_empty(struct xslab_cache *cache, unsigned long max)
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	cache->max_empty = max;
 	set_watermark(cache);
-	raw_spin_unlock_irqrestore(&cache->lock, flags);
+	xslab_unlock(cache, flags);
 	xslab_limit_apply(cache);
 }
 

@@ -129,7 +129,7 @@ static struct task_struct *first_to_look(struct xslab_cache *cache)
 		WRITE_ONCE(waiter->look, true);
 		task = get_task_struct(waiter->task);
 	}
-	raw_spin_unlock_irqrestore(&cache->lock, flags);
+	xslab_unlock(cache, flags);
 	return task;
 }
 
@@ -205,7 +205,7 @@ static void *leave(struct xslab_cache *cache, struct xwaiter *waiter)
 	if (!waiter->obj)
 		count_waiting(cache, -1);
 	list_del(&waiter->node);
-	raw_spin_unlock_irqrestore(&cache->lock, flags);
+	xslab_unlock(cache, flags);
 	xwait_look(cache);
 	if (atomic_dec_and_test(&cache->nr_sleepers))
 		xmag_set_closed(&cache->mag, false);

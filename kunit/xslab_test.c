@@ -1653,6 +1653,106 @@ static void xslab_test_double_free_bulk(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 8ULL);
 }
 
+#define WHOLE		48U	/* objects: three slabs, full */
+
+/* A cache that has these, in the order of addresses. */
+static struct xslab_cache *with_whole(struct kunit *test, xslab_flags_t flags)
+{
+	const struct xslab_args args = { .name = "whole", .size = 256, .flags = flags };
+	struct fixture *f = with_pool(test, POOL_SIZE);
+	struct xslab_cache *cache = add_cache(test, f->pool, &args);
+
+	KUNIT_ASSERT_EQ(test, stats_of(cache).objects_per_slab * 3, (u64)WHOLE);
+	return cache;
+}
+
+static void take_row(struct kunit *test, struct xslab_cache *cache, void **objs)
+{
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, WHOLE, objs),
+			(int)WHOLE);
+	KUNIT_ASSERT_PTR_EQ(test, objs[WHOLE - 1], objs[0] + (WHOLE - 1) * 256);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, WHOLE).slabs_full, 3ULL);
+}
+
+/*
+ * Full slabs come back as a whole, but for one object, which is free. Expect that one to be
+ * refused wherever it is, and the others to be taken.
+ */
+static void xslab_test_whole_but_one(struct kunit *test)
+{
+	struct xslab_cache *cache = with_whole(test, 0);
+	void *objs[WHOLE];
+	unsigned int i;
+
+	for (i = 0; i < WHOLE; i++) {
+		take_row(test, cache, objs);
+		xtest_give(test, cache, &objs[i], 1);
+		xslab_cache_free_bulk(cache, WHOLE, objs);
+		KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).errors, i + 1ULL);
+		check_shrinks_to_nothing(test, cache);
+	}
+}
+
+/* Two neighbours change places; by bulk, or one by one and from the magazine. */
+static void give_swapped(struct kunit *test, struct xslab_cache *cache, bool bulk)
+{
+	void *objs[WHOLE];
+	unsigned int i;
+
+	for (i = 0; i < WHOLE - 1; i++) {
+		take_row(test, cache, objs);
+		swap(objs[i], objs[i + 1]);
+		if (bulk)
+			xslab_cache_free_bulk(cache, WHOLE, objs);
+		else
+			xtest_give(test, cache, objs, WHOLE);
+		check_books(test, cache, 0);
+		check_shrinks_to_nothing(test, cache);
+	}
+	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 0ULL);
+}
+
+/* Full slabs come back as a whole, in nearly the right order. Expect all to be free. */
+static void xslab_test_whole_swapped(struct kunit *test)
+{
+	struct xslab_cache *cache = with_whole(test, 0);
+
+	xtest_pin();
+	give_swapped(test, cache, true);
+	give_swapped(test, cache, false);
+}
+
+static void xslab_test_whole_swapped_no_checks(struct kunit *test)
+{
+	struct xslab_cache *cache = with_whole(test, XSLAB_NO_CHECKS);
+
+	xtest_pin();
+	give_swapped(test, cache, true);
+	give_swapped(test, cache, false);
+}
+
+/*
+ * Slabs become free as a whole, while the list of free ones has some before them and some
+ * behind. Expect it to stay in the order of addresses.
+ */
+static void xslab_test_whole_between(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 256);
+	void **objs = xtest_room(test, 12 * 16, sizeof(*objs));
+
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 12 * 16, objs), 12 * 16);
+	xslab_cache_free_bulk(cache, 2 * 16, &objs[16]);
+	xslab_cache_free_bulk(cache, 2 * 16, &objs[8 * 16]);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 8 * 16).slabs_free, 4ULL);
+	xslab_cache_free_bulk(cache, 4 * 16, &objs[4 * 16]);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 4 * 16).slabs_free, 8ULL);
+	xslab_cache_free_bulk(cache, 16, objs);
+	xslab_cache_free_bulk(cache, 16, &objs[3 * 16]);
+	xslab_cache_free_bulk(cache, 2 * 16, &objs[10 * 16]);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).slabs_free, 12ULL);
+	check_shrinks_to_nothing(test, cache);
+}
+
 /*
  * Of the objects of a slab two have clients, of which one is free for the slab, as after
  * frees that were believed twice. Expect nobody else to get it, wherever it is.
@@ -2307,6 +2407,10 @@ static struct kunit_case xslab_test_cases[] = {
 	KUNIT_CASE(xslab_test_double_free_flushed),
 	KUNIT_CASE(xslab_test_free_believed_twice),
 	KUNIT_CASE(xslab_test_double_free_bulk),
+	KUNIT_CASE(xslab_test_whole_but_one),
+	KUNIT_CASE(xslab_test_whole_swapped),
+	KUNIT_CASE(xslab_test_whole_swapped_no_checks),
+	KUNIT_CASE(xslab_test_whole_between),
 	KUNIT_CASE(xslab_test_free_believed_bulk),
 	KUNIT_CASE(xslab_test_free_of_free),
 	KUNIT_CASE(xslab_test_double_free_no_checks),
