@@ -167,6 +167,20 @@
 #undef xslab_cache_alloc
 #undef xslab_cache_free
 
+/* See struct xmag_cpu: what is written does not lie as in its line what is read. */
+#define in_line(type, member)	BIT(offsetof(type, member) % L1_CACHE_BYTES / sizeof(long))
+static_assert(!IS_ENABLED(CONFIG_64BIT) ||
+	      !((in_line(struct xmag_cpu, busy) | in_line(struct xmag_cpu, top) |
+		 in_line(struct xmag_cpu, allocs)) &
+		(in_line(struct xpage, cache) | in_line(struct xslab_fast, cpus) |
+		 in_line(struct xslab_fast, check.live) |
+		 in_line(struct xslab_fast, check.live_shift) |
+		 in_line(struct xslab_fast, check.recip) |
+		 in_line(struct xslab_fast, slab_mask) |
+		 in_line(struct xslab_fast, near_base) |
+		 in_line(struct xslab_fast, near_bytes) |
+		 in_line(struct xslab_fast, near_owners))));
+
 #define XSLAB_CHUNK		64U	/* objects of a bulk operation under one lock */
 #define XSLAB_RELEASE		16U	/* slabs given back under one lock */
 
@@ -719,18 +733,18 @@ static __always_inline void **accept_row(const struct xslab_check *check, void *
 
 /* How many objects a row can have that begins with number @nr, in one word of the map. */
 static __always_inline unsigned int row_room(const struct xslab_cache *cache,
-					     unsigned int nr, int rows, bool one_word)
+					     unsigned int nr, bool down, bool one_word)
 {
 	unsigned int room = cache->per_slab - nr;
 
-	if (rows < 0)
+	if (down)
 		return nr % BITS_PER_LONG + 1;
 	return one_word ? room : min_t(unsigned int, room, BITS_PER_LONG - nr % BITS_PER_LONG);
 }
 
-static __always_inline unsigned long row_bits(unsigned int nr, unsigned int len, int rows)
+static __always_inline unsigned long row_bits(unsigned int nr, unsigned int len, bool down)
 {
-	unsigned int first = nr % BITS_PER_LONG - (rows < 0 ? len - 1 : 0);
+	unsigned int first = nr % BITS_PER_LONG - (down ? len - 1 : 0);
 
 	return GENMASK(len - 1, 0) << first;
 }
@@ -742,37 +756,26 @@ static __always_inline unsigned long row_bits(unsigned int nr, unsigned int len,
  */
 static __always_inline void **gather_word(const struct xslab_cache *cache, void **at,
 					  void **end, unsigned long start, unsigned int *w,
-					  unsigned long *mask, int rows,
-					  enum xslab_trust trust, bool one_word)
+					  unsigned long *mask, enum xslab_trust trust,
+					  bool one_word)
 {
 	unsigned long obj = (unsigned long)*at, slab_mask = cache->fast.slab_mask, bits = 0;
 	struct xslab_check how = cache->fast.check;
-	long step = rows * (long)cache->stride;
-	unsigned int word = one_word ? 0 : BIT_WORD(object_nr(&how, obj - start));
+	unsigned int nr = object_nr(&how, obj - start), word = one_word ? 0 : BIT_WORD(nr);
 
-	do {
-		unsigned int nr, room;
-		void **from = at;
-
-		if (!one_word && BIT_WORD(object_nr(&how, obj - start)) != word)
-			break;
-		if (trust != XSLAB_TRUST && unlikely(!is_start(&how, obj - start)))
-			break;
+	while (trust == XSLAB_TRUST || likely(is_start(&how, obj - start))) {
 		if (!accept_live(&how, obj, trust))
 			break;
-		nr = object_nr(&how, obj - start);
 		bits |= BIT_MASK(nr);
 		if (++at == end)
 			break;
-		if (rows && (unsigned long)*at == obj + step) {
-			room = row_room(cache, nr, rows, one_word);
-			at = accept_row(&how, at, min(end, from + room), obj + step, step, trust);
-			bits |= row_bits(nr, at - from, rows);
-			if (at == end)
-				break;
-		}
 		obj = (unsigned long)*at;
-	} while ((obj & slab_mask) == start);
+		if ((obj & slab_mask) != start)
+			break;
+		nr = object_nr(&how, obj - start);
+		if (!one_word && BIT_WORD(nr) != word)
+			break;
+	}
 	*mask = bits;
 	*w = word;
 	return at;
@@ -844,17 +847,54 @@ static __always_inline void **put_one(struct xslab_cache *cache, struct xpage *s
 /* The same for all that follow and are in the same word of the map. */
 static __always_inline void **put_group(struct xslab_cache *cache, struct xpage *slab,
 					void **at, void **end, unsigned long start,
-					void **lost, int rows, enum xslab_trust trust,
-					bool one_word)
+					void **lost, enum xslab_trust trust, bool one_word)
 {
 	unsigned long mask;
 	unsigned int w;
 	void **next;
 
-	next = gather_word(cache, at, end, start, &w, &mask, rows, trust, one_word);
+	next = gather_word(cache, at, end, start, &w, &mask, trust, one_word);
 	if (trust != XSLAB_TRUST && unlikely(next == at))
 		return at;
 	if (unlikely(!put_run(cache, slab, w, mask, next - at, one_word)))
+		*lost = *at;
+	return next;
+}
+
+/* How far the second of two objects is behind the first. */
+static __always_inline long step_of(void **pair)
+{
+	return (unsigned long)pair[1] - (unsigned long)pair[0];
+}
+
+/* Do they follow one another, up or down? */
+static __always_inline bool are_row(const struct xslab_cache *cache, void **pair)
+{
+	long step = step_of(pair), stride = cache->stride;
+
+	return step == stride || step == -stride;
+}
+
+/* As put_group(), for as long as objects follow one another as the first two do. */
+static __always_inline void **put_row(struct xslab_cache *cache, struct xpage *slab,
+				      void **at, void **end, unsigned long start,
+				      void **lost, enum xslab_trust trust, bool one_word)
+{
+	struct xslab_check how = cache->fast.check;
+	unsigned long obj = (unsigned long)*at, len;
+	unsigned int nr = object_nr(&how, obj - start);
+	long step = step_of(at);
+	void **next;
+
+	if (trust != XSLAB_TRUST && unlikely(!is_start(&how, obj - start)))
+		return at;
+	next = min(end, at + row_room(cache, nr, step < 0, one_word));
+	next = accept_row(&how, at, next, obj, step, trust);
+	len = next - at;
+	if (trust == XSLAB_CHECK_LIVE && unlikely(!len))
+		return at;
+	if (unlikely(!put_run(cache, slab, one_word ? 0 : BIT_WORD(nr),
+			      row_bits(nr, len, step < 0), len, one_word)))
 		*lost = *at;
 	return next;
 }
@@ -910,7 +950,7 @@ static __always_inline void **put_whole(struct xslab_cache *cache, struct xpage 
 	if (likely(slabs))
 		count_emptied(cache, slabs);
 	if (unlikely(next != at) &&
-	    unlikely(!put_run(cache, slab, 0, row_bits(0, next - at, 1), next - at, true)))
+	    unlikely(!put_run(cache, slab, 0, row_bits(0, next - at, false), next - at, true)))
 		*lost = *at;
 	return next;
 }
@@ -924,8 +964,9 @@ typedef void **(*put_group_fn)(struct xslab_cache *cache, struct xpage *slab, vo
  */
 static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **objs,
 					     unsigned int nr, void **lost,
-					     put_group_fn group, put_group_fn whole,
-					     enum xslab_trust trust, bool one_word)
+					     put_group_fn group, put_group_fn row,
+					     put_group_fn whole, enum xslab_trust trust,
+					     bool one_word)
 {
 	void **at = objs, **end = objs + nr, **next;
 
@@ -938,12 +979,14 @@ static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **o
 		slab = slab_of(cache, start);
 		if (trust != XSLAB_TRUST && unlikely(!owns(cache, slab)))
 			break;
-		if (whole && may_be_all(cache, slab, at, end, start))
-			next = whole(cache, slab, at, end, start, lost);
-		else if (is_alone(cache, at, end, start))
+		if (is_alone(cache, at, end, start))
 			next = put_one(cache, slab, at, start, lost, trust, one_word);
-		else
+		else if (!are_row(cache, at))
 			next = group(cache, slab, at, end, start, lost);
+		else if (whole && may_be_all(cache, slab, at, end, start))
+			next = whole(cache, slab, at, end, start, lost);
+		else
+			next = row(cache, slab, at, end, start, lost);
 		if (trust != XSLAB_TRUST && unlikely(next == at))
 			break;
 	}
@@ -980,34 +1023,37 @@ static noinline void **put_whole_live(struct xslab_cache *cache, struct xpage *s
 }
 
 /*
- * A function for each kind of slab and of trust, and one for its groups: in one alone
- * there are not registers enough for the loops of both. @rows: 1 where objects may lie
- * in rows, -1 from the last to the first.
+ * Functions for each kind of slab and of trust: in one alone there are not registers enough
+ * for the loops of all. @whole: for slabs that become free at once, or NULL.
  */
-#define DEFINE_PUT(name, rows, whole, ...)						\
+#define DEFINE_PUT(name, whole, ...)							\
 	static noinline void **name##_group(struct xslab_cache *cache,			\
 					    struct xpage *slab, void **at, void **end,	\
 					    unsigned long start, void **lost)		\
 	{										\
-		return put_group(cache, slab, at, end, start, lost, rows, __VA_ARGS__);	\
+		return put_group(cache, slab, at, end, start, lost, __VA_ARGS__);	\
+	}										\
+											\
+	static noinline void **name##_row(struct xslab_cache *cache,			\
+					  struct xpage *slab, void **at, void **end,	\
+					  unsigned long start, void **lost)		\
+	{										\
+		return put_row(cache, slab, at, end, start, lost, __VA_ARGS__);		\
 	}										\
 											\
 	static noinline unsigned int name(struct xslab_cache *cache, void **objs,	\
 					  unsigned int nr, void **lost)			\
 	{										\
-		return put_runs(cache, objs, nr, lost, name##_group, whole, __VA_ARGS__);	\
+		return put_runs(cache, objs, nr, lost, name##_group, name##_row, whole,	\
+				__VA_ARGS__);						\
 	}
 
-DEFINE_PUT(put_check_start, 1, put_whole_start, XSLAB_CHECK_START, true)
-DEFINE_PUT(put_check_live, 1, put_whole_live, XSLAB_CHECK_LIVE, true)
-DEFINE_PUT(put_word_check_start, 1, NULL, XSLAB_CHECK_START, false)
-DEFINE_PUT(put_word_check_live, 1, NULL, XSLAB_CHECK_LIVE, false)
-DEFINE_PUT(put_groups, 0, NULL, XSLAB_TRUST, true)
-DEFINE_PUT(put_rows, 1, put_whole_start, XSLAB_TRUST, true)
-DEFINE_PUT(put_rows_down, -1, NULL, XSLAB_TRUST, true)
-DEFINE_PUT(put_word_groups, 0, NULL, XSLAB_TRUST, false)
-DEFINE_PUT(put_word_rows, 1, NULL, XSLAB_TRUST, false)
-DEFINE_PUT(put_word_rows_down, -1, NULL, XSLAB_TRUST, false)
+DEFINE_PUT(put_check_start, put_whole_start, XSLAB_CHECK_START, true)
+DEFINE_PUT(put_check_live, put_whole_live, XSLAB_CHECK_LIVE, true)
+DEFINE_PUT(put_word_check_start, NULL, XSLAB_CHECK_START, false)
+DEFINE_PUT(put_word_check_live, NULL, XSLAB_CHECK_LIVE, false)
+DEFINE_PUT(put_trust, put_whole_start, XSLAB_TRUST, true)
+DEFINE_PUT(put_word_trust, NULL, XSLAB_TRUST, false)
 
 static noinline void put_singles(struct xslab_cache *cache, void **objs, unsigned int nr,
 				 void **lost)
@@ -1023,11 +1069,11 @@ static noinline void put_singles(struct xslab_cache *cache, void **objs, unsigne
 static unsigned int put_checked(struct xslab_cache *cache, void **objs, unsigned int nr,
 				void **lost)
 {
-	bool live = cache->fast.check.checks;
-
 	if (likely(cache->words == 1))
-		return (live ? put_check_live : put_check_start)(cache, objs, nr, lost);
-	return (live ? put_word_check_live : put_word_check_start)(cache, objs, nr, lost);
+		return likely(cache->fast.check.checks) ? put_check_live(cache, objs, nr, lost) :
+							  put_check_start(cache, objs, nr, lost);
+	return likely(cache->fast.check.checks) ? put_word_check_live(cache, objs, nr, lost) :
+						  put_word_check_start(cache, objs, nr, lost);
 }
 
 static __always_inline bool are_together(const struct xslab_cache *cache, void **pair)
@@ -1037,28 +1083,18 @@ static __always_inline bool are_together(const struct xslab_cache *cache, void *
 }
 
 /*
- * Objects of a magazine, which were checked. A client that frees them in the order
- * in which it got them has them lie in rows; from the last to the first, where it frees
- * the last one first, or where they came from the depot. The first two tell, or where
- * these lie apart the last two.
+ * Objects of a magazine, which were checked. Whether some of them lie together the first
+ * two tell, or where these lie apart the last two.
  */
 static void put_trusted(struct xslab_cache *cache, void **objs, unsigned int nr,
 			void **lost)
 {
-	void **pair = nr > 1 && !are_together(cache, objs) ? objs + nr - 2 : objs;
-	long step, stride = cache->stride;
-
-	if (nr == 1 || !are_together(cache, pair)) {
+	if (nr == 1 || (!are_together(cache, objs) && !are_together(cache, objs + nr - 2)))
 		put_singles(cache, objs, nr, lost);
-		return;
-	}
-	step = pair[1] - pair[0];
-	if (likely(cache->words == 1))
-		(step == -stride ? put_rows_down : step == stride ? put_rows : put_groups)
-			(cache, objs, nr, lost);
+	else if (likely(cache->words == 1))
+		put_trust(cache, objs, nr, lost);
 	else
-		(step == -stride ? put_word_rows_down :
-		 step == stride ? put_word_rows : put_word_groups)(cache, objs, nr, lost);
+		put_word_trust(cache, objs, nr, lost);
 }
 
 /* In an NMI that found the lock taken. */
@@ -1134,7 +1170,7 @@ static unsigned int slab_rest(struct xmag *mag, void *last, void **objs)
 	nr = object_nr(&cache->fast.check, obj - slab_start(cache, obj));
 	if (!(nr % BITS_PER_LONG))
 		return 0;
-	nr = row_room(cache, nr, 1, false);
+	nr = row_room(cache, nr, false, false);
 	return nr < mag->size && (unsigned long)objs[nr - 1] == obj + (nr - 1) * cache->stride ?
 	       nr : 0;
 }

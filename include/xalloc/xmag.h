@@ -14,21 +14,27 @@
 
 /**
  * struct xmag_cpu - the magazines of one CPU; all that a hit touches
- * @busy: an operation of this CPU is under way
- * @previous_full: @previous is full; otherwise it is empty
- * @top: where the next object of the loaded magazine goes
  * @bottom: the loaded magazine; it is empty when @top is here
  * @end: its end; it is full when @top is here
  * @previous: the magazine that was loaded before
+ * @previous_full: 1: @previous is full; 0: it is empty
+ * @busy: an operation of this CPU is under way
+ * @top: where the next object of the loaded magazine goes
  * @allocs: objects handed out by way of this CPU's magazines
+ *
+ * The last three are written by each operation. Where they lie in their line, no operation
+ * on objects reads anything of another line: CPUs that guess from the lower 12 bits of an
+ * address whether a load needs the value of an earlier store would wait for it. (A cache
+ * and this 4 KiB apart, batches of 128, User Mode Linux: 3.5 + 3.9 ns an object, otherwise
+ * 2.7 + 3.2. Intel calls it 4 KiB aliasing.)
  */
 struct xmag_cpu {
-	bool			busy;
-	bool			previous_full;
-	void			**top;
 	void			**bottom;
 	void			**end;
 	void			**previous;
+	unsigned long		previous_full;
+	bool			busy;
+	void			**top;
 	unsigned long		allocs;
 } ____cacheline_aligned;
 
