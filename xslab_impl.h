@@ -27,7 +27,13 @@
 #define XSLAB_MAX_PER_SLAB	(XPAGE_MAP_WORDS * BITS_PER_LONG)
 
 struct xslab_cache {
-	struct xslab_fast	fast;		/* comes first */
+	/* The first line is for what is not used often: see XSLAB_FAST. */
+	char			name[XSLAB_NAME_MAX];
+	struct list_head	node;
+	size_t			align;
+	void			*observed;
+
+	struct xslab_fast	fast ____cacheline_aligned;
 	struct xmag		mag;
 
 	/* The first slab that is near: an instruction less to its states than near_owners. */
@@ -95,14 +101,10 @@ struct xslab_cache {
 	atomic_long_t		failures;
 	atomic_long_t		errors;
 	struct xclient		client;
-	struct list_head	node;
-	size_t			align;
-	char			name[XSLAB_NAME_MAX];
-	void			*observed;
 	struct xdecay		decay;
 };
 
-static_assert(offsetof(struct xslab_cache, fast) == 0);
+static_assert(offsetof(struct xslab_cache, fast) == XSLAB_FAST);
 static_assert(XSLAB_STATE_SHIFT == XPAGE_SHIFT);
 
 /* The number of the object that starts @in bytes into its slab. */

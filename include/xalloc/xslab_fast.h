@@ -43,7 +43,7 @@ struct xslab_check {
 };
 
 /**
- * struct xslab_fast - what each operation reads of a cache; the first part of it
+ * struct xslab_fast - what each operation reads of a cache
  * @cpus: the magazines, or those that are busy for ever
  * @check: objects
  * @slab_mask: rounds down to a slab
@@ -63,9 +63,16 @@ struct xslab_fast {
 /* The states of pages lie so far apart: log2 of bytes. */
 #define XSLAB_STATE_SHIFT	6
 
+/*
+ * Where in the cache it is. A cache starts at a multiple of 2 KiB, as large objects do, and
+ * clients write to the begin of an object after each allocation. See struct xmag_cpu: who
+ * then read the begin of the cache, half a page or none from there, would wait.
+ */
+#define XSLAB_FAST		L1_CACHE_BYTES
+
 static __always_inline const struct xslab_fast *xslab_fast(const struct xslab_cache *cache)
 {
-	return (const void *)cache;
+	return (const void *)cache + XSLAB_FAST;
 }
 
 /* What is left to xslab.c. Those that say so are called with preemption off. */
