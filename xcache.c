@@ -269,6 +269,8 @@ static bool slab_fits(const struct xpool *pool, unsigned int order)
 	return false;
 }
 
+static_assert(XSLAB_MAX_PER_SLAB <= BIT(XSLAB_BUCKETS));
+
 /*
  * The list for slabs with so many free objects. Partial ones: by the power of two of the
  * others, from the fullest to those of which one object is left.

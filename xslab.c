@@ -167,7 +167,7 @@
 #undef xslab_cache_alloc
 #undef xslab_cache_free
 
-/* See struct xmag_cpu: what is written does not lie as in its line what is read. */
+/* See struct xmag_cpu: where fast paths write in its line, they read nothing of others. */
 #define in_line(type, member)	BIT(offsetof(type, member) % L1_CACHE_BYTES / sizeof(long))
 static_assert(!IS_ENABLED(CONFIG_64BIT) ||
 	      !((in_line(struct xmag_cpu, busy) | in_line(struct xmag_cpu, top) |
@@ -921,8 +921,8 @@ static __always_inline void count_emptied(struct xslab_cache *cache, unsigned in
 
 /*
  * All objects of full slabs whose map is one word, for as long as both follow one another
- * from @at and @slab on. The slabs change their list together. A torn slab has fewer
- * objects. As put_group() otherwise.
+ * from @at and @slab on. The slabs change their list together. Torn ones, which have
+ * fewer objects, are not among them: see owns(). As put_group() otherwise.
  */
 static __always_inline void **put_whole(struct xslab_cache *cache, struct xpage *slab,
 					void **at, void **end, unsigned long start,
