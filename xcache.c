@@ -269,7 +269,7 @@ static bool slab_fits(const struct xpool *pool, unsigned int order)
 	return false;
 }
 
-static_assert(XSLAB_MAX_PER_SLAB <= BIT(XSLAB_BUCKETS));
+static_assert(ilog2(XSLAB_MAX_PER_SLAB) <= XSLAB_BUCKETS);
 
 /*
  * The list for slabs with so many free objects. Partial ones: by the power of two of the
