@@ -543,17 +543,16 @@ static __always_inline unsigned int take_small(struct xslab_cache *cache, struct
 	return got;
 }
 
-/* So many slabs of the free ones, up to the one at @last, are full from now on. */
-static __always_inline void use_up_free(struct xslab_cache *cache, struct list_head *last,
-					unsigned int nr)
+/* So many slabs are all full that were free, or the other way about; they are on the list. */
+static __always_inline void count_whole(struct xslab_cache *cache, unsigned int from,
+					unsigned int to, unsigned int nr)
 {
-	list_bulk_move_tail(&cache->lists[XSLAB_FULL], cache->lists[XSLAB_FREE].next, last);
-	cache->nr[XSLAB_FREE] -= nr;
-	cache->nr[XSLAB_FULL] += nr;
-	cache->occupied |= BIT(XSLAB_FULL);
-	if (!cache->nr[XSLAB_FREE])
-		cache->occupied &= ~BIT(XSLAB_FREE);
-	cache->nr_free -= nr * cache->per_slab;
+	cache->nr[from] -= nr;
+	cache->nr[to] += nr;
+	cache->occupied |= BIT(to);
+	if (!cache->nr[from])
+		cache->occupied &= ~BIT(from);
+	cache->nr_free += (to == XSLAB_FREE ? 1L : -1L) * nr * cache->per_slab;
 }
 
 /*
@@ -580,7 +579,8 @@ static __always_inline unsigned int take_whole(struct xslab_cache *cache, void *
 		slabs++;
 		at = &slab->list;
 	} while (nr - got >= per_slab && at->next != list);
-	use_up_free(cache, at, slabs);
+	list_bulk_move_tail(&cache->lists[XSLAB_FULL], list->next, at);
+	count_whole(cache, XSLAB_FREE, XSLAB_FULL, slabs);
 	return got;
 }
 
@@ -908,17 +908,6 @@ static __always_inline bool may_be_all(const struct xslab_cache *cache,
 	       is_near(cache, start) && owns(cache, slab) && !slab->nr_free;
 }
 
-/* So many full slabs are free from now on, and on the list. */
-static __always_inline void count_emptied(struct xslab_cache *cache, unsigned int nr)
-{
-	cache->nr[XSLAB_FULL] -= nr;
-	cache->nr[XSLAB_FREE] += nr;
-	cache->occupied |= BIT(XSLAB_FREE);
-	if (!cache->nr[XSLAB_FULL])
-		cache->occupied &= ~BIT(XSLAB_FULL);
-	cache->nr_free += nr * cache->per_slab;
-}
-
 /*
  * All objects of full slabs whose map is one word, for as long as both follow one another
  * from @at and @slab on. The slabs change their list together. Torn ones, which have
@@ -948,15 +937,15 @@ static __always_inline void **put_whole(struct xslab_cache *cache, struct xpage 
 		slab += pages_per_slab(cache);
 	} while (may_be_all(cache, slab, at, end, start));
 	if (likely(slabs))
-		count_emptied(cache, slabs);
+		count_whole(cache, XSLAB_FULL, XSLAB_FREE, slabs);
 	if (unlikely(next != at) &&
 	    unlikely(!put_run(cache, slab, 0, row_bits(0, next - at, false), next - at, true)))
 		*lost = *at;
 	return next;
 }
 
-typedef void **(*put_group_fn)(struct xslab_cache *cache, struct xpage *slab, void **at,
-			       void **end, unsigned long start, void **lost);
+typedef void **(*put_fn)(struct xslab_cache *cache, struct xpage *slab, void **at,
+			 void **end, unsigned long start, void **lost);
 
 /*
  * Put objects into slabs; *@lost is one that was there already. Unless they are
@@ -964,9 +953,8 @@ typedef void **(*put_group_fn)(struct xslab_cache *cache, struct xpage *slab, vo
  */
 static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **objs,
 					     unsigned int nr, void **lost,
-					     put_group_fn group, put_group_fn row,
-					     put_group_fn whole, enum xslab_trust trust,
-					     bool one_word)
+					     put_fn group, put_fn row, put_fn whole,
+					     enum xslab_trust trust, bool one_word)
 {
 	void **at = objs, **end = objs + nr, **next;
 

@@ -1731,6 +1731,46 @@ static void xslab_test_whole_swapped_no_checks(struct kunit *test)
 	give_swapped(test, cache, false);
 }
 
+static const size_t going_down[] = { 16, 64, 120, 256 };
+
+static void going_down_name(const size_t *size, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%zu bytes", *size);
+}
+
+KUNIT_ARRAY_PARAM(going_down, going_down, going_down_name);
+
+#define DOWN		200U	/* objects: several words of a map, or slabs */
+
+/* Objects from the last to the first, of which the one at @i is free. */
+static void give_down(struct kunit *test, struct xslab_cache *cache, void **objs,
+		      unsigned int i)
+{
+	unsigned int n;
+
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, DOWN, objs), (int)DOWN);
+	for (n = 0; n < DOWN / 2; n++)
+		swap(objs[n], objs[DOWN - 1 - n]);
+	xtest_give(test, cache, &objs[i], 1);
+	xslab_cache_free_bulk(cache, DOWN, objs);
+	check_books(test, cache, 0);
+	check_shrinks_to_nothing(test, cache);
+}
+
+/* Expect that one to be refused wherever it is, and the others to be taken. */
+static void xslab_test_rows_down(struct kunit *test)
+{
+	const size_t *size = test->param_value;
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, *size);
+	void **objs = xtest_room(test, DOWN, sizeof(*objs));
+	unsigned int i;
+
+	for (i = 0; i < DOWN; i++) {
+		give_down(test, cache, objs, i);
+		KUNIT_EXPECT_EQ(test, stats_of(cache).errors, i + 1ULL);
+	}
+}
+
 /*
  * Slabs become free as a whole, while the list of free ones has some before them and some
  * behind. Expect it to stay in the order of addresses.
@@ -2063,23 +2103,34 @@ static void apart_name(const size_t *size, char *desc)
 
 KUNIT_ARRAY_PARAM(apart, apart, apart_name);
 
-/* Each CPU takes an object. Expect no two to have live bytes in one line. */
-static void xslab_test_lines_apart(struct kunit *test)
+#define SHARES		8U	/* CPUs at most */
+
+/* Each CPU takes an object, one after the other; returns how many. There are at least two. */
+static unsigned int take_on_each_cpu(struct kunit *test, struct xslab_cache *cache, void **objs)
 {
-	const size_t *size = test->param_value;
-	struct xslab_cache *cache = with_cache(test, POOL_SIZE, *size);
-	unsigned int shift = ilog2(*size) + ilog2(L1_CACHE_BYTES), cpu, nr = 0, i, j;
-	void *objs[8];
+	unsigned int cpu, nr = 0;
 
 	cpus_read_lock();
 	for_each_online_cpu(cpu) {
 		struct share share = { cache, &objs[nr], 1 };
 
-		if (nr < ARRAY_SIZE(objs) && !work_on_cpu(cpu, take_share, &share))
+		if (nr < SHARES && !work_on_cpu(cpu, take_share, &share))
 			nr++;
 	}
 	cpus_read_unlock();
 	KUNIT_ASSERT_GT(test, nr, 1U);
+	return nr;
+}
+
+/* Each CPU takes an object. Expect no two to have live bytes in one line. */
+static void xslab_test_lines_apart(struct kunit *test)
+{
+	const size_t *size = test->param_value;
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, *size);
+	unsigned int shift = ilog2(*size) + ilog2(L1_CACHE_BYTES), nr, i, j;
+	void *objs[SHARES];
+
+	nr = take_on_each_cpu(test, cache, objs);
 	for (i = 0; i < nr; i++)
 		for (j = 0; j < i; j++)
 			KUNIT_EXPECT_NE(test, (unsigned long)objs[i] >> shift,
@@ -2089,21 +2140,12 @@ static void xslab_test_lines_apart(struct kunit *test)
 	check_shrinks_to_nothing(test, cache);
 }
 
-/* On each CPU, one after the other. Expect a slab for each, and nothing that is not needed. */
-static void take_on_all_cpus(struct kunit *test, struct xslab_cache *cache)
+/* Each CPU takes an object. Expect a slab for each, and nothing that is not needed. */
+static void expect_one_each(struct kunit *test, struct xslab_cache *cache)
 {
-	unsigned int cpu, nr = 0;
-	void *objs[8];
+	void *objs[SHARES];
+	unsigned int nr = take_on_each_cpu(test, cache, objs);
 
-	cpus_read_lock();
-	for_each_online_cpu(cpu) {
-		struct share share = { cache, &objs[nr], 1 };
-
-		if (nr < ARRAY_SIZE(objs) && !work_on_cpu(cpu, take_share, &share))
-			nr++;
-	}
-	cpus_read_unlock();
-	KUNIT_EXPECT_GT(test, nr, 1U);
 	KUNIT_EXPECT_EQ(test, check_books(test, cache, nr).slabs, (u64)nr);
 	xtest_give(test, cache, objs, nr);
 }
@@ -2119,12 +2161,12 @@ static void xslab_test_no_lines(struct kunit *test)
 
 	cache = add_cache(test, f->pool, &args);
 	KUNIT_ASSERT_EQ(test, xslab_cache_set_limits(cache, &few), 0);
-	take_on_all_cpus(test, cache);
+	expect_one_each(test, cache);
 	cache = add_cache(test, f->pool, &args);
 	KUNIT_ASSERT_EQ(test, xslab_cache_set_limits(cache, &hard), 0);
-	take_on_all_cpus(test, cache);
+	expect_one_each(test, cache);
 	args.flags = XSLAB_NO_CHECKS;
-	take_on_all_cpus(test, add_cache(test, f->pool, &args));
+	expect_one_each(test, add_cache(test, f->pool, &args));
 }
 
 /* Take all of a pool. Expect every page of it to be used, then NULL, then all back. */
@@ -2411,6 +2453,7 @@ static struct kunit_case xslab_test_cases[] = {
 	KUNIT_CASE(xslab_test_whole_swapped),
 	KUNIT_CASE(xslab_test_whole_swapped_no_checks),
 	KUNIT_CASE(xslab_test_whole_between),
+	KUNIT_CASE_PARAM(xslab_test_rows_down, going_down_gen_params),
 	KUNIT_CASE(xslab_test_free_believed_bulk),
 	KUNIT_CASE(xslab_test_free_of_free),
 	KUNIT_CASE(xslab_test_double_free_no_checks),
