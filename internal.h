@@ -564,19 +564,32 @@ struct xmag_slow {
 	unsigned long		depot_hits;
 };
 
+#define XDEPOT_NEAR	5U	/* as many as the line of the lock has room for */
+
 /**
  * struct xdepot - whole magazines
  * @lock: protects the others
  * @nr: magazines, full and empty; constant
- * @nr_full: the first @nr_full of @mags are full, the others empty
- * @mags: the magazines
+ * @nr_full: the first @nr_full magazines are full, the others empty
+ * @far: the magazines behind the first ones
+ * @near: the first ones
+ *
+ * Two CPUs of which one frees what the other allocates exchange the first magazines only.
+ * These lie in the line of the lock, so each exchange waits for one line of another CPU.
  */
 struct xdepot {
 	raw_spinlock_t		lock;
 	unsigned int		nr;
 	unsigned int		nr_full;
-	void			***mags;
-};
+	void			***far;
+	void			**near[XDEPOT_NEAR];
+} ____cacheline_aligned;
+
+/* Where magazine @nr is. */
+static inline void ***xdepot_slot(struct xdepot *depot, unsigned int nr)
+{
+	return nr < XDEPOT_NEAR ? &depot->near[nr] : &depot->far[nr - XDEPOT_NEAR];
+}
 
 #define XMAG_ROUTES	2U
 
@@ -619,7 +632,7 @@ struct xmag {
 	size_t			metadata;
 	struct mutex		closing;	/* see above */
 	struct hlist_node	hotplug;
-	struct xdepot		depot ____cacheline_aligned;
+	struct xdepot		depot;
 };
 
 #define XMAG_MAX_SIZE	64U	/* a word of a slab's map fills a magazine */
@@ -724,7 +737,7 @@ static __always_inline void *xmag_alloc(struct xmag *mag)
 	bool hit;
 
 	preempt_disable();
-	hit = xmag_try_alloc(&mag->cpus, &obj, true);
+	hit = xmag_try_alloc(&mag->cpus, &obj, false);
 	preempt_enable();
 	return likely(hit) ? obj : xmag_alloc_slow(mag);
 }
@@ -734,7 +747,7 @@ static __always_inline void xmag_free(struct xmag *mag, void *obj)
 	bool hit;
 
 	preempt_disable();
-	hit = xmag_try_free(&mag->cpus, obj);
+	hit = xmag_try_free(&mag->cpus, obj, false);
 	preempt_enable();
 	if (unlikely(!hit))
 		xmag_free_slow(mag, obj);

@@ -97,12 +97,12 @@ static int get_live(struct xslab_cache *cache)
 	unsigned long pages = pool->buddy.nr - (pool->start >> PAGE_SHIFT);
 	struct xlive *live = *slot;
 
-	cache->fast.check.live_shift = live_shift(cache->stride);
+	cache->live_shift = live_shift(cache->stride);
 	if (!live) {
 		live = xmeta_alloc(sizeof(*live));
 		if (!live)
 			return -ENOMEM;
-		live->bytes = (pages << PAGE_SHIFT) >> cache->fast.check.live_shift;
+		live->bytes = (pages << PAGE_SHIFT) >> cache->live_shift;
 		live->mem = xmeta_alloc(live->bytes);
 		if (!live->mem) {
 			xmeta_free(live);
@@ -112,14 +112,14 @@ static int get_live(struct xslab_cache *cache)
 		*slot = live;
 	}
 	live->users++;
-	cache->live = live->mem - (pool->start >> cache->fast.check.live_shift);
+	cache->live = live->mem - (pool->start >> cache->live_shift);
 	return 0;
 }
 
 /* log2 of the slabs whose live bytes share a line, where a magazine takes all of them. */
 static unsigned int live_group(const struct xslab_cache *cache)
 {
-	unsigned int line = ilog2(L1_CACHE_BYTES) + cache->fast.check.live_shift;
+	unsigned int line = ilog2(L1_CACHE_BYTES) + cache->live_shift;
 	unsigned int slab = PAGE_SHIFT + cache->order;
 
 	if (line <= slab || cache->per_slab << (line - slab) > cache->mag.size)
@@ -129,7 +129,7 @@ static unsigned int live_group(const struct xslab_cache *cache)
 
 static void put_live(struct xslab_cache *cache)
 {
-	struct xlive **slot = &cache->pool->live[cache->fast.check.live_shift];
+	struct xlive **slot = &cache->pool->live[cache->live_shift];
 	struct xlive *live = *slot;
 
 	if (!cache->live || --live->users)
@@ -346,7 +346,6 @@ static void set_near(struct xslab_cache *cache)
 	unsigned long first = round_up(pool->start, PAGE_SIZE << cache->order);
 	unsigned long end = pool->start + pool->bytes;
 
-	cache->fast.check.checks = cache->live && pool->bytes;
 	if (cache->live && !pool->bytes)
 		xmag_set_detour(&cache->mag);
 	if (first >= end)
@@ -356,8 +355,10 @@ static void set_near(struct xslab_cache *cache)
 	cache->fast.near_bytes = end - first;
 	cache->near_pages = pool->pages + (first >> PAGE_SHIFT);
 	cache->fast.near_owners = &cache->near_pages->cache;
-	if (cache->fast.check.checks)
-		cache->fast.check.live = cache->live - (pool->base >> cache->fast.check.live_shift);
+	if (!cache->live)
+		return;
+	cache->fast.check.live = cache->live - (pool->base >> cache->live_shift);
+	cache->fast.check.live_shift = cache->live_shift;
 }
 
 static void publish(struct xslab_cache *cache)

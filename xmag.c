@@ -182,7 +182,7 @@ static noinline bool depot_swap_for_full(struct xmag *mag, void ***magazine)
 	hit = depot->nr_full;
 	if (hit) {
 		WRITE_ONCE(depot->nr_full, depot->nr_full - 1);
-		swap(depot->mags[depot->nr_full], *magazine);
+		swap(*xdepot_slot(depot, depot->nr_full), *magazine);
 	}
 	depot_unlock_here(mag, &hold);
 	return hit;
@@ -199,7 +199,7 @@ static bool depot_swap_for_empty(struct xmag *mag, void ***magazine)
 		return false;
 	hit = depot->nr_full < depot->nr;
 	if (hit) {
-		swap(depot->mags[depot->nr_full], *magazine);
+		swap(*xdepot_slot(depot, depot->nr_full), *magazine);
 		WRITE_ONCE(depot->nr_full, depot->nr_full + 1);
 	}
 	depot_unlock_here(mag, &hold);
@@ -213,7 +213,7 @@ static void **depot_pop(struct xdepot *depot)
 	if (!depot->nr_full)
 		return NULL;
 	WRITE_ONCE(depot->nr_full, depot->nr_full - 1);
-	return depot->mags[depot->nr_full];
+	return *xdepot_slot(depot, depot->nr_full);
 }
 
 /* Empty one full magazine into the owner. Any context. */
@@ -349,6 +349,7 @@ static void load(struct xmag *mag, struct xmag_cpu *cpu, bool singly)
 		return;
 	}
 	slow->refills++;
+	prefetchw(&mag->depot);
 	if (xmag_depot_has_full(mag) && depot_swap_for_full(mag, &magazine)) {
 		slow->depot_hits++;
 		prefetch_magazine(mag, magazine);
@@ -393,6 +394,7 @@ static void unload(struct xmag *mag, struct xmag_cpu *cpu)
 
 	if (cpu->previous_full) {
 		slow->flushes++;
+		prefetchw(&mag->depot);
 		if (depot_swap_for_empty(mag, &cpu->previous)) {
 			slow->depot_hits++;
 			prefetch_magazine(mag, cpu->previous);
@@ -704,7 +706,7 @@ static void deal_magazines(struct xmag *mag)
 	int cpu;
 
 	for (i = 0; i < mag->depot.nr; i++, slot += mag->size)
-		mag->depot.mags[i] = slot;
+		*xdepot_slot(&mag->depot, i) = slot;
 	for_each_possible_cpu(cpu) {
 		struct xmag_cpu *own = per_cpu_ptr(mag->own, cpu);
 
@@ -719,7 +721,7 @@ static void free_magazines(struct xmag *mag)
 	free_percpu(mag->own);
 	free_percpu(mag->slow);
 	xmeta_free(mag->slots);
-	xmeta_free(mag->depot.mags);
+	xmeta_free(mag->depot.far);
 }
 
 /*
@@ -731,6 +733,7 @@ int xmag_init(struct xmag *mag, const struct xmag_ops *ops, unsigned int size,
 {
 	size_t magazine = size * sizeof(void *);
 	size_t slots = (2 * num_possible_cpus() + depot) * magazine;
+	size_t far = (depot - min(depot, XDEPOT_NEAR)) * sizeof(*mag->depot.far);
 	int err = -ENOMEM;
 
 	*mag = (struct xmag){ .ops = ops, .size = size };
@@ -741,10 +744,10 @@ int xmag_init(struct xmag *mag, const struct xmag_ops *ops, unsigned int size,
 	mag->cpus = mag->own;
 	mag->slow = alloc_percpu_gfp(struct xmag_slow, XMETA_GFP);
 	mag->slots = xmeta_alloc(slots);
-	mag->depot.mags = xmeta_alloc(depot * sizeof(*mag->depot.mags));
-	if (!mag->own || !mag->slow || !mag->slots || !mag->depot.mags)
+	mag->depot.far = xmeta_alloc(far);
+	if (!mag->own || !mag->slow || !mag->slots || !mag->depot.far)
 		goto undo;
-	mag->metadata = slots + depot * sizeof(*mag->depot.mags) + num_possible_cpus() *
+	mag->metadata = slots + far + num_possible_cpus() *
 			(sizeof(struct xmag_cpu) + sizeof(struct xmag_slow));
 	deal_magazines(mag);
 	err = cpuhp_state_add_instance_nocalls(xmag_hotplug_state, &mag->hotplug);

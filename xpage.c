@@ -314,7 +314,7 @@ void *xpool_alloc_addr(struct xpool *pool, unsigned long order, gfp_t gfp)
 	if (is_special(order, gfp))
 		return alloc_addr_slow(pool, order, gfp);
 	preempt_disable();
-	if (unlikely(!xmag_try_alloc(&pool->cpus[order], &page, false)))
+	if (unlikely(!xmag_try_alloc(&pool->cpus[order], &page, true)))
 		return alloc_addr_missed(pool, order, gfp);
 	if (unlikely(!make_live(page, order)))
 		return alloc_addr_again(pool, order, page, gfp);
@@ -344,7 +344,7 @@ struct page *xpool_alloc_pages(struct xpool *pool, unsigned long order, gfp_t gf
 	if (is_special(order, gfp))
 		return alloc_pages_slow(pool, order, gfp);
 	preempt_disable();
-	if (unlikely(!xmag_try_alloc(&pool->page_cpus[order], &page, false)))
+	if (unlikely(!xmag_try_alloc(&pool->page_cpus[order], &page, true)))
 		return alloc_pages_missed(pool, order, gfp);
 	if (unlikely(!make_live(page, order)))
 		return alloc_pages_again(pool, order, gfp, page);
@@ -414,7 +414,7 @@ static noinline int give_missed(struct xpool *pool, struct xpage *page, unsigned
 static __always_inline int give(struct xpool *pool, struct xpage *page, unsigned long order)
 {
 	preempt_disable();
-	if (unlikely(!xmag_try_free(&pool->cpus[order], page)))
+	if (unlikely(!xmag_try_free(&pool->cpus[order], page, true)))
 		return give_missed(pool, page, order);
 	preempt_enable();
 	return 0;

@@ -40,6 +40,7 @@ struct xslab_cache {
 	struct xpage		*near_pages;
 	unsigned long		near_start;
 	u8			order;
+	u8			live_shift;	/* see struct xslab_check */
 	u8			group;		/* log2 of slabs whose live bytes share a line */
 	u16			per_slab;
 	u32			object_size;

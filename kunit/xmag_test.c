@@ -973,7 +973,7 @@ static void spill_depot(struct backend *b)
 
 	while (depot->nr_full) {
 		WRITE_ONCE(depot->nr_full, depot->nr_full - 1);
-		backend_drain(&b->mag, depot->mags[depot->nr_full], SIZE);
+		backend_drain(&b->mag, *xdepot_slot(depot, depot->nr_full), SIZE);
 	}
 }
 
@@ -1115,7 +1115,7 @@ static long take_by_fast_path(void *data)
 
 	give(b, take(b));
 	preempt_disable();
-	while (xmag_try_alloc(&b->mag.cpus, &obj, true)) {
+	while (xmag_try_alloc(&b->mag.cpus, &obj, false)) {
 		move(b, obj, ABOVE, CLIENT);
 		give(b, obj);
 		if (++hits == 5)

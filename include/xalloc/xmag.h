@@ -53,10 +53,7 @@ struct xmag_cpu {
 #define xmag_here(cpus)	this_cpu_ptr(cpus)
 #endif
 
-/*
- * Enter the magazines of this CPU, with preemption off, and find *@top of the loaded one.
- * The second barrier makes the compiler change top in place, with one instruction.
- */
+/* Enter the magazines of this CPU, with preemption off, and find *@top of the loaded one. */
 static __always_inline bool xmag_try_enter(xmag_here_t *cpu, void ***top)
 {
 	if (unlikely(cpu->busy))
@@ -64,7 +61,6 @@ static __always_inline bool xmag_try_enter(xmag_here_t *cpu, void ***top)
 	cpu->busy = true;
 	barrier();
 	*top = cpu->top;
-	barrier();
 	return true;
 }
 
@@ -76,16 +72,31 @@ static __always_inline bool xmag_try_leave(xmag_here_t *cpu, bool done)
 }
 
 /*
+ * Change top. From a register it is an instruction more than in place and a load less: 5
+ * percent of the time of a batch of objects, on an Intel Golden Cove. Pages, which are
+ * functions, have other things to do and take the instruction less.
+ */
+static __always_inline void xmag_set_top(xmag_here_t *cpu, void **top, int by, bool in_place)
+{
+	if (!in_place) {
+		cpu->top = top + by;
+		return;
+	}
+	barrier();
+	cpu->top += by;
+}
+
+/*
  * Take an object of the loaded magazine; false: xmag_alloc_slow() knows more. With
  * preemption off; the caller puts it on again when all else is done, because little
- * need then be kept over the call that this may be. Who does not tell anybody how
- * many there were need not have them counted.
+ * need then be kept over the call that this may be. @pages: nobody is told how many
+ * there were, so they are not counted.
  *
  * Who closes the magazines waits for us to be preemptible, so an old value of @cpus
  * is fine.
  */
 static __always_inline bool xmag_try_alloc(struct xmag_cpu __percpu * const *cpus,
-					   void **obj, bool count)
+					   void **obj, bool pages)
 {
 	xmag_here_t *cpu = xmag_here(READ_ONCE(*cpus));
 	void **top;
@@ -94,15 +105,16 @@ static __always_inline bool xmag_try_alloc(struct xmag_cpu __percpu * const *cpu
 		return false;
 	if (unlikely(top == cpu->bottom))
 		return xmag_try_leave(cpu, false);
-	if (count)
+	if (!pages)
 		cpu->allocs++;
-	cpu->top--;
 	*obj = top[-1];
+	xmag_set_top(cpu, top, -1, pages);
 	return xmag_try_leave(cpu, true);
 }
 
 /* False: the loaded magazine is full or not ours; see xmag_free_slow(). */
-static __always_inline bool xmag_try_free(struct xmag_cpu __percpu * const *cpus, void *obj)
+static __always_inline bool xmag_try_free(struct xmag_cpu __percpu * const *cpus, void *obj,
+					  bool pages)
 {
 	xmag_here_t *cpu = xmag_here(READ_ONCE(*cpus));
 	void **top;
@@ -112,7 +124,7 @@ static __always_inline bool xmag_try_free(struct xmag_cpu __percpu * const *cpus
 	if (unlikely(top == cpu->end))
 		return xmag_try_leave(cpu, false);
 	*top = obj;
-	cpu->top++;
+	xmag_set_top(cpu, top, 1, pages);
 	return xmag_try_leave(cpu, true);
 }
 
