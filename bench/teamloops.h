@@ -78,8 +78,45 @@ static __always_inline int consume(const struct xops *ops, struct xrun *run)
 	return 0;
 }
 
+/*
+ * One slot needs no counts: whether it is full is to be seen in it, so one line goes to
+ * and fro, as seldom as can be.
+ */
+
+static __always_inline int hand_over(const struct xops *ops, struct xrun *run)
+{
+	void *obj, *was;
+	unsigned long i;
+
+	for (i = 0; i < run->nr; i++) {
+		obj = ops->alloc(run);
+		if (unlikely(!obj))
+			return -ENOMEM;
+		if (xbench_wait_slot(run->objs, false, &was))
+			return -EINTR;
+		smp_store_release(run->objs, obj);	/* pairs with the other's wait */
+	}
+	return 0;
+}
+
+static __always_inline int take_over(const struct xops *ops, struct xrun *run)
+{
+	unsigned long i;
+	void *obj;
+
+	for (i = 0; i < run->nr; i++) {
+		if (xbench_wait_slot(run->objs, true, &obj))
+			return -EINTR;
+		ops->free(run, obj);
+		smp_store_release(run->objs, NULL);	/* likewise */
+	}
+	return 0;
+}
+
 static __always_inline int ring(const struct xops *ops, struct xrun *run)
 {
+	if (run->ring->slots == 1)
+		return run->thread & 1 ? take_over(ops, run) : hand_over(ops, run);
 	return run->thread & 1 ? consume(ops, run) : produce(ops, run);
 }
 

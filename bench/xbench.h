@@ -245,6 +245,7 @@ void **xbench_objs(void);
 int xbench_team(xrun_fn fn, enum xwork work, unsigned long slots, struct xrun *run);
 int xbench_wait_until(unsigned int *word, unsigned int value);
 int xbench_wait_past(unsigned long *word, unsigned long *now, unsigned long value);
+int xbench_wait_slot(void **slot, bool full, void **was);
 int xbench_meet(struct xrun *run);
 
 /* Fast, and not very random: Numerical Recipes' generator. Use the high bits. */

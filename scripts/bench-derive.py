@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Add to the benchmark's results what follows from several of them.
+"""Make one result of those of several boots, and add what follows from several results.
 
     bench-derive.py results.csv
+
+The median of the boots' medians counts, with the least and the most of all. Added are
 
     speedup		what two CPUs do in the time that one does it, of 2.00; of
 			the fastest runs, which nothing else on the machine slowed
@@ -12,12 +14,26 @@
     ratio_16G_16M	the worst case of the large pool / of the small one
 """
 import csv
+import statistics
 import sys
+from collections import defaultdict
 
 COLUMNS = ["kernel", "rig", "cpus", "workload", "allocator", "metric", "median", "min", "max"]
 
 
 LIVE_CHECK = ("pair-256", "batch128-256", "bulk64-256")
+
+
+def merge(rows):
+    """One row for the rows of all boots of a kernel, in the order of the first boot."""
+    boots = defaultdict(list)
+    for row in rows:
+        boots[id_of(row)].append(row)
+    for same in boots.values():
+        median = statistics.median(float(row["median"]) for row in same)
+        yield {**same[0], "median": f"{median:.2f}",
+               "min": min((row["min"] for row in same), key=float),
+               "max": max((row["max"] for row in same), key=float)}
 
 
 def derive(rows):
@@ -64,7 +80,7 @@ def run_of(row):
 
 def main():
     with open(sys.argv[1], newline="") as file:
-        rows = list(csv.DictReader(file))
+        rows = list(merge(csv.DictReader(file)))
     rows += list(derive(rows))
     runs = {run_of(row): None for row in rows}
     rows.sort(key=lambda row: list(runs).index(run_of(row)))

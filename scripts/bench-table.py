@@ -9,7 +9,8 @@ A line is a workload and a peer: what the peer costs, what xalloc costs with
 all checks and without the live check, and each as a part of the peer's cost.
 Where a figure is to be reached, it stands behind, with "met" or "MISSED"; an
 aim beyond it follows, with whether it is reached. The end is how many targets
-were met, and those that were not.
+were met, and those that were not; where a bare stack of pointers, or handing
+over nothing, misses the limit too, with what that took.
 
 --markdown prints the chosen results of TABLES, and --update puts them into a
 page, in place of what stands there between the lines BEGIN and END.
@@ -73,6 +74,7 @@ class Verdict:
     value: float
     aim: str
     reached: bool
+    floor: float        # what the workload takes without an allocator; 0: not known
 
 
 def read_results(path):
@@ -107,17 +109,24 @@ def within(value, limit):
     return value <= number if limit.startswith("<=") else value >= number
 
 
-def judge(targets, key, costs, allocator):
+def floor_of(results, key):
+    """What a workload costs without an allocator: its own cache misses and waiting."""
+    null = (*key[:3], re.sub(r"-\d+$", "-null", key[3]), key[4])
+    return results[key].get("stack") or results.get(null, {}).get("nothing", 0)
+
+
+def judge(targets, key, results, allocator):
     """The verdict on a figure, or None where nothing is to be reached."""
-    target = target_of(targets, key, allocator)
+    target, costs = target_of(targets, key, allocator), results[key]
     if not target or allocator not in costs:
         return None
     if target.against and not costs.get(target.against):
         return None
     figure = costs[allocator]
-    value = figure / costs[target.against] if target.against else figure
-    return Verdict(target.limit, within(value, target.limit), value, target.aim,
-                   bool(target.aim) and within(figure, target.aim))
+    unit = costs[target.against] if target.against else 1
+    floor = floor_of(results, key) / unit if target.against else 0
+    return Verdict(target.limit, within(figure / unit, target.limit), figure / unit, target.aim,
+                   bool(target.aim) and within(figure, target.aim), floor)
 
 
 def limit_text(verdict):
@@ -140,12 +149,13 @@ class Line:
     verdicts: tuple     # on ours and off; empty where an earlier line has them
 
 
-def lines_of(key, costs, targets):
+def lines_of(key, results, targets):
     """A line for each of ours and each peer; the first of ours has its verdicts."""
+    costs = results[key]
     peers = [name for name in costs if not name.startswith("xalloc")] or [""]
     for ours in [name for name in costs if name in CHECKED] or [CHECKED[0]]:
         off = UNCHECKED if ours == CHECKED[0] else ""
-        verdicts = tuple(judge(targets, key, costs, name) for name in (ours, off))
+        verdicts = tuple(judge(targets, key, results, name) for name in (ours, off))
         for peer in peers:
             yield Line(key, ours, off, peer, costs, verdicts)
             verdicts = (None, None)
@@ -187,11 +197,15 @@ def summary(lines):
     verdicts = list(verdicts_of(lines))
     aims = [verdict for _, _, verdict in verdicts if verdict.aim]
     missed = [item for item in verdicts if not item[2].met]
+    beyond = [item for item in missed if item[2].floor and not within(item[2].floor, item[2].limit)]
     yield f"{sum(verdict.reached for verdict in aims)} of {len(aims)} aims reached"
     yield f"{len(verdicts) - len(missed)} of {len(verdicts)} targets met"
-    for key, allocator, verdict in missed:
+    yield f"{len(beyond)} of the {len(missed)} others are missed by a bare stack or nothing, too"
+    for item in missed:
+        key, allocator, verdict = item
+        alone = f"; without an allocator {verdict.floor:.2f}" if item in beyond else ""
         yield (f"  missed: {key[0]} {key[1]} {key[3]} {key[4]} {allocator}: "
-               f"{verdict.value:.2f}, target {verdict.limit}")
+               f"{verdict.value:.2f}, target {verdict.limit}{alone}")
 
 
 def print_text(lines):
@@ -270,8 +284,8 @@ def main():
     parser.add_argument("targets")
     args = parser.parse_args()
     targets = read_targets(args.targets)
-    lines = [line for key, costs in read_results(args.results).items()
-             for line in lines_of(key, costs, targets)]
+    results = read_results(args.results)
+    lines = [line for key in list(results) for line in lines_of(key, results, targets)]
     if args.update:
         update(args.update, markdown(lines))
     elif args.markdown:

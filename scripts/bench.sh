@@ -6,7 +6,8 @@
 #   bench.sh [fast | icount | uml-up | uml-smp | tcg2]...	default: all but fast
 #
 #   ONLY=30k-256 bench.sh fast	only the scenarios whose name contains that
-#   REPS=21 bench.sh uml-up	another number of runs
+#   REPS=21 bench.sh uml-up	another number of runs in each boot
+#   BOOTS=1 bench.sh uml-smp	another number of boots of User Mode Linux
 #
 # Each way boots kernels built for the purpose, without the tests' debugging
 # aids, and writes to build/bench/: results.csv, table.txt, plot.svg.
@@ -99,10 +100,14 @@ run_icount2() {
 	collect "icount2-$KVER_NEW" icount 2
 }
 
-run_uml() { # way, cpus, suites, runs
+# Several boots: where the kernel's and the module's memory come to lie is an accident of each
+run_uml() { # way, cpus, suites, runs in each boot
+	local boot
 	prepare "bench-um-${1#uml-}"
-	parameters "$4" "$3" | uml "$1" "$2"
-	collect "$1" "$1" "$2"
+	for ((boot = 1; boot <= ${BOOTS:-3}; boot++)); do
+		parameters "$4" "$3" | uml "$1-$boot" "$2"
+		collect "$1-$boot" "$1" "$2"
+	done
 }
 
 run_tcg2() {
@@ -121,7 +126,7 @@ run_way() {
 		run_icount2
 		run_icount "$KVER_OLD" objects,pages,genpool,worst,memory
 		;;
-	uml-up) run_uml uml-up 1 objects,pages,genpool 15 ;;
+	uml-up) run_uml uml-up 1 objects,pages,genpool 9 ;;
 	uml-smp) run_uml uml-smp 2 remote,teams 9 ;;
 	tcg2) run_tcg2 ;;
 	*) die "no way is named $1" ;;
