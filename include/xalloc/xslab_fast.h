@@ -154,7 +154,8 @@ static __always_inline void *xslab_alloc_fast(struct xslab_cache *cache, gfp_t g
 	preempt_disable();
 	if (unlikely(!xmag_try_alloc(&fast->cpus, &obj, false)))
 		return xslab_alloc_missed(cache, gfp);
-	if (likely(xslab_has_live(&fast->check)) && unlikely(!xslab_set_near_live(&fast->check, obj, 1)))
+	if (likely(xslab_has_live(&fast->check)) &&
+	    unlikely(!xslab_set_near_live(&fast->check, obj, 1)))
 		return xslab_alloc_again(cache, obj, gfp);
 	if (unlikely(gfp & __GFP_ZERO))
 		return xslab_alloc_zeroed(cache, obj);
