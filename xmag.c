@@ -349,7 +349,7 @@ static void load(struct xmag *mag, struct xmag_cpu *cpu, bool singly)
 		return;
 	}
 	slow->refills++;
-	prefetchw(&mag->depot);
+	prefetchw(&mag->depot);	/* to lock it: the look would fetch it for reading */
 	if (xmag_depot_has_full(mag) && depot_swap_for_full(mag, &magazine)) {
 		slow->depot_hits++;
 		prefetch_magazine(mag, magazine);
@@ -394,7 +394,7 @@ static void unload(struct xmag *mag, struct xmag_cpu *cpu)
 
 	if (cpu->previous_full) {
 		slow->flushes++;
-		prefetchw(&mag->depot);
+		prefetchw(&mag->depot);	/* as in load() */
 		if (depot_swap_for_empty(mag, &cpu->previous)) {
 			slow->depot_hits++;
 			prefetch_magazine(mag, cpu->previous);
