@@ -575,7 +575,8 @@ struct xmag_slow {
  * @near: the first ones
  *
  * Two CPUs of which one frees what the other allocates exchange the first magazines only.
- * These lie in the line of the lock, so each exchange waits for one line of another CPU.
+ * The pointers to these lie in the line of the lock, so before the magazine itself each
+ * waits for one line of the other.
  */
 struct xdepot {
 	raw_spinlock_t		lock;

@@ -99,8 +99,8 @@
  *
  *	A refill fetches the objects themselves while it writes them down: 30,000
  *	objects of 256 bytes that are written to, in random order: from 0.70 to 0.44.
- *	What it costs a client who does not touch them depends on the memory: up to half
- *	as much again on an AMD Zen 4. On an Intel Golden Cove under a hypervisor 256
+ *	What it costs a client who does not touch them depends on the memory, and was a
+ *	tenth where it was first measured. On an Intel Golden Cove under a hypervisor 256
  *	bytes went from 2.8 to 7.6 ns, and those that are written to from 11 to 8.6 (1 KiB:
  *	3 to 10, and 31 to 22; 4 KiB: 10 to 33, and 80 to 43). To fetch 16 ahead of those
  *	in use, window by window, or 16 of 64 alone, was good for neither. Not so for bulk

@@ -142,7 +142,7 @@ static void touch_pool(struct xpool *pool)
 		taken = *block;
 		xpool_free_addr(pool, block, TOUCH_ORDER);
 	}
-	xpool_collect(pool, true);
+	xpool_collect(pool, true);	/* as new: the pool keeps a freed block for the next */
 }
 
 /* A pool of one region, or the short way through it would not be measured. */

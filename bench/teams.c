@@ -23,9 +23,8 @@
 #define EAGER		100	/* of these, without a pause: it may be longer than the wait */
 #define TEAM_POOL_BYTES	(256UL << 20)
 /*
- * Pointers to the objects of one thread. Far apart, or the hardware, which fetches the next
- * lines of an array that is read, takes those that another CPU writes: two CPUs with 64
- * objects of 256 bytes each, 1.7 of what one does, now 1.9.
+ * Pointers to the objects of one thread. Far apart: the hardware, which fetches the next
+ * lines of an array that is read, may take those that another CPU writes.
  */
 #define OWN_OBJS	(XBENCH_MAX_OBJS / MAX_THREADS)
 

@@ -200,7 +200,8 @@ def summary(lines):
     beyond = [item for item in missed if item[2].floor and not within(item[2].floor, item[2].limit)]
     yield f"{sum(verdict.reached for verdict in aims)} of {len(aims)} aims reached"
     yield f"{len(verdicts) - len(missed)} of {len(verdicts)} targets met"
-    yield f"{len(beyond)} of the {len(missed)} others are missed by a bare stack or nothing, too"
+    if beyond:
+        yield f"of the {len(missed)} missed, {len(beyond)} are missed by a bare stack or nothing, too"
     for item in missed:
         key, allocator, verdict = item
         alone = f"; without an allocator {verdict.floor:.2f}" if item in beyond else ""

@@ -101,8 +101,8 @@ run_icount2() {
 }
 
 # Several boots: where the kernel's and the module's memory come to lie is an accident of each.
-# In one of six or so the task's count of preemptions lies at the offset of a page that the
-# pointer to the task has: SLUB takes half as much again then, and xalloc twice.
+# In some, SLUB takes half as much again from begin to end, and xalloc twice. What collides there
+# was not found.
 run_uml() { # way, cpus, suites, runs in each boot, boots
 	local boot
 	prepare "bench-um-${1#uml-}"

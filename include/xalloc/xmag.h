@@ -73,8 +73,8 @@ static __always_inline bool xmag_try_leave(xmag_here_t *cpu, bool done)
 
 /*
  * Change top. From a register it is an instruction more than in place and a load less: 5
- * percent of the time of a batch of objects, on an Intel Golden Cove. Pages, which are
- * functions, have other things to do and take the instruction less.
+ * percent of the time of a batch of objects, on an Intel Golden Cove. Pages won no time by
+ * it, so they keep the instruction.
  */
 static __always_inline void xmag_set_top(xmag_here_t *cpu, void **top, int by, bool in_place)
 {
