@@ -47,7 +47,8 @@ static_assert(PAGE_SIZE / XSLAB_MIN_STRIDE <= XSLAB_MAX_PER_SLAB);
 #define XSLAB_MAX_WASTE		8	/* at most 1/8 of a slab */
 #define XSLAB_DEPOT		32U	/* magazines, unless asked for otherwise */
 #define XSLAB_MAGAZINE_BYTES	SZ_64K	/* of objects that a magazine holds at most */
-#define XSLAB_FLAGS		(XSLAB_HWCACHE_ALIGN | XSLAB_NO_CHECKS | XSLAB_WAIT)
+#define XSLAB_FLAGS		(XSLAB_HWCACHE_ALIGN | XSLAB_NO_CHECKS | XSLAB_WAIT | \
+				 XSLAB_PREFETCH)
 #define XSLAB_LARGE		2U	/* objects of a slab that each pin much of it */
 
 /**
@@ -465,7 +466,7 @@ EXPORT_SYMBOL_GPL(xslab_cache_create_in);
  * @name: names it in debugfs; 1 to 31 characters, no slash
  * @size: bytes of an object, 1 to 256 KiB
  * @align: of objects, a power of two up to PAGE_SIZE; 0 is 8
- * @flags: XSLAB_HWCACHE_ALIGN, XSLAB_NO_CHECKS, XSLAB_WAIT
+ * @flags: XSLAB_HWCACHE_ALIGN, XSLAB_NO_CHECKS, XSLAB_WAIT, XSLAB_PREFETCH
  * @ctor: called once for each object when its slab is made, or NULL; must not
  *	sleep
  *

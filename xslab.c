@@ -352,8 +352,6 @@ static __always_inline unsigned int between(void **first, void **at, enum xslab_
 static __always_inline void **write_one(void **at, void *obj, enum xslab_use use)
 {
 	*at = obj;
-	if (use == XSLAB_FOR_MAGAZINE)
-		prefetchw(obj);
 	return slot(at, 1, use);
 }
 
@@ -671,6 +669,21 @@ static noinline unsigned int slab_fill_bulk(struct xslab_cache *cache, void **ob
 	return fill(cache, objs, nr, XSLAB_FOR_BULK, refill);
 }
 
+/*
+ * Will the client write to what he gets, and does the hardware leave it to us to fetch that?
+ * It does not where objects share a line, or lie in one after the other.
+ */
+static bool wants_fetch(const struct xslab_cache *cache)
+{
+	return cache->flags & XSLAB_PREFETCH && cache->stride > L1_CACHE_BYTES;
+}
+
+static __always_inline void fetch_objects(void **objs, unsigned int nr)
+{
+	while (nr--)
+		prefetchw(objs[nr]);
+}
+
 static unsigned int slab_fill(struct xmag *mag, void **objs, unsigned int nr, bool singly)
 {
 	struct xslab_cache *cache = container_of(mag, struct xslab_cache, mag);
@@ -679,6 +692,8 @@ static unsigned int slab_fill(struct xmag *mag, void **objs, unsigned int nr, bo
 	if (!singly)
 		return slab_fill_bulk(cache, objs, nr, true);
 	got = fill(cache, objs + nr - 1, nr, XSLAB_FOR_MAGAZINE, true);
+	if (wants_fetch(cache))
+		fetch_objects(objs + nr - got, got);
 	if (unlikely(got < nr))
 		memmove(objs, objs + nr - got, got * sizeof(*objs));
 	return got;

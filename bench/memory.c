@@ -16,10 +16,15 @@
  * xalloc keeps free slabs and full magazines for a while, and gives them back
  * when nobody wants them or when it is asked to. So half and eighth say what it
  * keeps and are told without a target; what it can do is what is left shrunk.
+ *
+ * Which slabs become empty is chance, so it is done several times, each with a new
+ * cache and other objects that stay, and all that was live is divided by all that was
+ * in use. All allocators keep the same objects.
  */
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/kernel.h>
+#include <linux/math64.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -30,6 +35,13 @@
 
 #define NR_OBJS		30000
 #define POOL_BYTES	(160UL << 20)
+#define ROUNDS		8
+
+enum state { ALL, HALF, HALF_SHRUNK, EIGHTH, EIGHTH_SHRUNK, REFILLED, STATES };
+
+static const char * const state_names[STATES] = {
+	"all", "half", "half-shrunk", "eighth", "eighth-shrunk", "refilled",
+};
 
 /**
  * struct filled - a cache and the objects that are taken from it
@@ -38,6 +50,8 @@
  * @slub: the cache, or
  * @xslab: the cache
  * @live: objects taken
+ * @live_bytes: in all rounds, by state
+ * @bytes: of the pages in use, likewise
  */
 struct filled {
 	const char		*name;
@@ -45,6 +59,8 @@ struct filled {
 	struct kmem_cache	*slub;
 	struct xslab_cache	*xslab;
 	unsigned long		live;
+	u64			live_bytes[STATES];
+	u64			bytes[STATES];
 };
 
 /* A number from a file of /sys; 0 where it cannot be read. */
@@ -80,15 +96,25 @@ static unsigned long bytes_in_use(const struct filled *filled)
 	return ((stats.slabs << stats.slab_order) - stats.holes) * PAGE_SIZE;
 }
 
-static void tell(const struct filled *filled, const char *state)
+static void count(struct filled *filled, enum state state)
 {
-	unsigned long in_use = bytes_in_use(filled);
-	char workload[XBENCH_NAME_MAX];
+	filled->live_bytes[state] += filled->live * filled->size;
+	filled->bytes[state] += bytes_in_use(filled);
+}
 
-	snprintf(workload, sizeof(workload), "memory-%s-%zu", state, filled->size);
-	if (in_use)
+static void tell(const struct filled *filled)
+{
+	char workload[XBENCH_NAME_MAX];
+	unsigned int i;
+
+	for (i = 0; i < STATES; i++) {
+		if (!filled->bytes[i])
+			continue;
+		snprintf(workload, sizeof(workload), "memory-%s-%zu", state_names[i],
+			 filled->size);
 		xbench_value(workload, filled->name, "percent_live",
-			     10000 * filled->live * filled->size / in_use);
+			     div64_u64(10000 * filled->live_bytes[i], filled->bytes[i]));
+	}
 }
 
 static void *take(struct filled *filled)
@@ -132,18 +158,15 @@ static void thin_out(struct filled *filled, void **objs, unsigned int of)
 			give(filled, &objs[i]);
 }
 
-/* As it is, and after all that can be given back was. */
-static void tell_and_shrink(const struct filled *filled, const char *state)
+/* As it is, and, as the state behind it, after all that can be given back was. */
+static void count_and_shrink(struct filled *filled, enum state state)
 {
-	char shrunk[16];
-
-	tell(filled, state);
+	count(filled, state);
 	if (filled->slub)
 		kmem_cache_shrink(filled->slub);
 	else
 		xslab_cache_tear(filled->xslab);
-	snprintf(shrunk, sizeof(shrunk), "%s-shrunk", state);
-	tell(filled, shrunk);
+	count(filled, state + 1);
 }
 
 static void go_through_states(struct filled *filled)
@@ -151,17 +174,16 @@ static void go_through_states(struct filled *filled)
 	void **objs = xbench_objs();
 	unsigned int i;
 
-	xbench_seed();	/* all allocators keep the same objects */
 	for (i = 0; i < NR_OBJS; i++)
 		objs[i] = NULL;
 	fill(filled, objs);
-	tell(filled, "all");
+	count(filled, ALL);
 	thin_out(filled, objs, 2);
-	tell_and_shrink(filled, "half");
+	count_and_shrink(filled, HALF);
 	thin_out(filled, objs, 4);
-	tell_and_shrink(filled, "eighth");
+	count_and_shrink(filled, EIGHTH);
 	fill(filled, objs);
-	tell(filled, "refilled");
+	count(filled, REFILLED);
 	for (i = 0; i < NR_OBJS; i++)
 		give(filled, &objs[i]);
 }
@@ -169,12 +191,17 @@ static void go_through_states(struct filled *filled)
 static void of_slub(size_t size)
 {
 	struct filled filled = { .name = "slub", .size = size };
+	unsigned int round;
 
-	filled.slub = kmem_cache_create("xbench-memory", size, 0, 0, NULL);
-	if (!filled.slub)
-		return;
-	go_through_states(&filled);
-	kmem_cache_destroy(filled.slub);
+	xbench_seed();
+	for (round = 0; round < ROUNDS; round++) {
+		filled.slub = kmem_cache_create("xbench-memory", size, 0, 0, NULL);
+		if (!filled.slub)
+			return;
+		go_through_states(&filled);
+		kmem_cache_destroy(filled.slub);
+	}
+	tell(&filled);
 }
 
 static void tell_metadata(struct xpool *pool, const char *name, size_t size)
@@ -193,15 +220,22 @@ static void of_xalloc(const char *name, size_t size, xslab_flags_t flags)
 	const struct xslab_args args = { .name = "xbench-memory", .size = size, .flags = flags };
 	struct xpool *pool = xbench_pool("xbench-memory", POOL_BYTES);
 	struct filled filled = { .name = name, .size = size };
+	unsigned int round;
 
 	if (IS_ERR(pool))
 		return;
-	filled.xslab = xslab_cache_create_in(pool, &args);
-	if (!IS_ERR(filled.xslab)) {
+	xbench_seed();
+	for (round = 0; round < ROUNDS; round++) {
+		filled.xslab = xslab_cache_create_in(pool, &args);
+		if (IS_ERR(filled.xslab))
+			break;
 		go_through_states(&filled);
-		tell_metadata(pool, name, size);
+		if (!round)
+			tell_metadata(pool, name, size);
 		xslab_cache_destroy(filled.xslab);
 	}
+	if (round == ROUNDS)
+		tell(&filled);
 	xpool_destroy(pool);
 }
 

@@ -190,6 +190,7 @@ struct xscenario {
  * @scenarios: the workloads, up to one without a name
  * @size: bytes of an object
  * @order: of a block of pages
+ * @touch: objects are written to as soon as they are allocated
  * @scattered: half of the memory is in use, here and there
  * @suffix: put behind the names of the scenarios; empty: @size
  */
@@ -198,6 +199,7 @@ struct xcontest {
 	const struct xscenario	*scenarios;
 	size_t			size;
 	unsigned int		order;
+	bool			touch;
 	bool			scattered;
 	char			suffix[24];
 };

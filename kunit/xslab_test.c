@@ -41,7 +41,19 @@ struct fixture {
 	struct xslab_cache	*caches[MAX_CACHES];
 	unsigned int		nr_caches;
 	void			*own;
+	void			*forbidden;
 };
+
+/* A cache to test with. */
+struct kind {
+	const char		*what;
+	struct xslab_args	args;
+};
+
+static void kind_name(const struct kind *kind, char *desc)
+{
+	strscpy(desc, kind->what, KUNIT_PARAM_DESC_SIZE);
+}
 
 static int slab_init(struct kunit *test)
 {
@@ -76,6 +88,7 @@ static void slab_exit(struct kunit *test)
 	destroy_pool(test, f->pool);
 	destroy_pool(test, f->second);
 	vfree(f->own);
+	vunmap(f->forbidden);
 }
 
 static struct xpool *new_pool(struct kunit *test, size_t size, void *addr)
@@ -2190,6 +2203,63 @@ static void xslab_test_exhaustion(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).free, 1024ULL);
 }
 
+#define FORBIDDEN	(4UL << 20)
+
+/* Addresses that fault when they are read or written. */
+static void *forbid(struct kunit *test)
+{
+	struct page *page = virt_to_page(xtest_room(test, 1, PAGE_SIZE));
+	struct page **pages = xtest_room(test, FORBIDDEN >> PAGE_SHIFT, sizeof(*pages));
+	struct fixture *f = test->priv;
+
+	memset_p((void **)pages, page, FORBIDDEN >> PAGE_SHIFT);
+	f->forbidden = vmap(pages, FORBIDDEN >> PAGE_SHIFT, 0, PAGE_NONE);
+	KUNIT_ASSERT_NOT_NULL(test, f->forbidden);
+	return f->forbidden;
+}
+
+static const struct kind forbidden[] = {
+	{ "16 bytes", { .name = "device", .size = 16 } },
+	{ "256 bytes, unchecked", { .name = "device", .size = 256, .flags = XSLAB_NO_CHECKS } },
+	{ "256 bytes, prefetched", { .name = "device", .size = 256, .flags = XSLAB_PREFETCH } },
+	{ "4096 bytes, prefetched", { .name = "device", .size = 4096,
+				      .flags = XSLAB_PREFETCH } },
+	{ "9000 bytes", { .name = "device", .size = 9000 } },
+};
+
+KUNIT_ARRAY_PARAM(forbidden, forbidden, kind_name);
+
+/* Memory of a device. Expect all that a cache does to leave it alone. */
+static void xslab_test_forbidden(struct kunit *test)
+{
+	const struct kind *kind = test->param_value;
+	struct fixture *f = test->priv;
+	void *addr = forbid(test);
+	unsigned int i, nr = 200;
+	struct xslab_cache *cache;
+	void *objs[200];
+
+	f->pool = new_pool(test, FORBIDDEN, addr);
+	cache = add_cache(test, f->pool, &kind->args);
+	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, nr), 0);
+	xtest_take(test, cache, objs, nr, GFP_KERNEL);
+	for (i = 0; i < nr; i++) {
+		KUNIT_EXPECT_TRUE(test, objs[i] >= addr && objs[i] < addr + FORBIDDEN);
+		KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[i] + 1), -EINVAL);
+	}
+	for (i = 0; i < nr; i += 2)
+		xtest_give(test, cache, &objs[i], 1);
+	xslab_cache_tear(cache);
+	check_books(test, cache, nr / 2);
+	for (i = 0; i < nr; i += 2)
+		xtest_take(test, cache, &objs[i], 1, GFP_KERNEL);
+	xslab_cache_free_bulk(cache, nr, objs);
+	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, nr, objs), (int)nr);
+	xslab_cache_free_bulk(cache, nr, objs);
+	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
+	check_shrinks_to_nothing(test, cache);
+}
+
 /*
  * One cache has freed all it took, but keeps it; another one needs it. Expect
  * the pool to fetch it, except for what one CPU's magazines hold.
@@ -2358,11 +2428,6 @@ static void model_step(struct kunit *test, struct model *m)
 	}
 }
 
-struct kind {
-	const char		*what;
-	struct xslab_args	args;
-};
-
 static void nothing(void *obj)
 {
 }
@@ -2373,14 +2438,10 @@ static const struct kind kinds[] = {
 	{ "100 bytes, unchecked", { .name = "model", .size = 100, .flags = XSLAB_NO_CHECKS } },
 	{ "192 bytes, constructor", { .name = "model", .size = 192, .ctor = nothing } },
 	{ "600 bytes, depot of 1", { .name = "model", .size = 600, .depot = 1 } },
+	{ "256 bytes, prefetched", { .name = "model", .size = 256, .flags = XSLAB_PREFETCH } },
 	{ "3584 bytes, 512 aligned", { .name = "model", .size = 3584, .align = 512 } },
 	{ "9000 bytes", { .name = "model", .size = 9000 } },
 };
-
-static void kind_name(const struct kind *kind, char *desc)
-{
-	strscpy(desc, kind->what, KUNIT_PARAM_DESC_SIZE);
-}
 
 KUNIT_ARRAY_PARAM(kind, kinds, kind_name);
 
@@ -2467,6 +2528,7 @@ static struct kunit_case xslab_test_cases[] = {
 	KUNIT_CASE_PARAM(xslab_test_lines_apart, apart_gen_params),
 	KUNIT_CASE(xslab_test_no_lines),
 	KUNIT_CASE(xslab_test_exhaustion),
+	KUNIT_CASE_PARAM(xslab_test_forbidden, forbidden_gen_params),
 	KUNIT_CASE(xslab_test_reclaim),
 	KUNIT_CASE(xslab_test_shrink_all_cpus),
 	KUNIT_CASE_PARAM(xslab_test_random, kind_gen_params),

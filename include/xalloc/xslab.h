@@ -34,6 +34,13 @@ typedef unsigned int __bitwise xslab_flags_t;
  */
 #define XSLAB_WAIT		((__force xslab_flags_t)0x4U)
 
+/*
+ * The client writes to an object as soon as he has it: who refills a magazine has its
+ * objects fetched into the CPU's cache. Without this flag nothing is done to the memory
+ * that a client did not ask for, and that suits memory of which a device is the user.
+ */
+#define XSLAB_PREFETCH		((__force xslab_flags_t)0x8U)
+
 /**
  * struct xslab_limits - what a cache may have; in pages, ULONG_MAX is no limit
  * @hard: in slabs. Never exceeded: allocations fail, or wait
@@ -69,7 +76,7 @@ typedef enum xslab_move (*xslab_move_fn)(void *arg, void *old, void *new, size_t
  * @name: names the cache in debugfs; 1 to 31 characters, no slash
  * @size: bytes of an object, 1 to 256 KiB
  * @align: alignment of objects in bytes, a power of two up to PAGE_SIZE; 0 is 8
- * @flags: XSLAB_HWCACHE_ALIGN, XSLAB_NO_CHECKS, XSLAB_WAIT
+ * @flags: XSLAB_HWCACHE_ALIGN, XSLAB_NO_CHECKS, XSLAB_WAIT, XSLAB_PREFETCH
  * @ctor: called once for each object when its slab is made; must not sleep
  * @depot: magazines that the depot holds at most; 0 is a default
  */
