@@ -35,9 +35,9 @@ typedef unsigned int __bitwise xslab_flags_t;
 #define XSLAB_WAIT		((__force xslab_flags_t)0x4U)
 
 /*
- * The client writes to an object as soon as he has it: who refills a magazine has its
- * objects fetched into the CPU's cache. Without this flag nothing is done to the memory
- * that a client did not ask for, and that suits memory of which a device is the user.
+ * The client writes to an object as soon as he has it: its first line is fetched into the
+ * CPU's cache when a magazine is refilled, or by the bulk operation. Not for memory that a
+ * device uses: without this flag the CPU does nothing to it that the client does not.
  */
 #define XSLAB_PREFETCH		((__force xslab_flags_t)0x8U)
 
