@@ -364,22 +364,60 @@ static __always_inline void **write_4(void **at, void *obj, unsigned long stride
 	return write_one(at, obj + 3 * stride, use);
 }
 
-/*
- * Change the live bytes of four objects that follow one another; false: one of them says
- * @on already, or the bytes are no neighbours, as they are where the stride is a power of
- * two. Then none is changed.
+/**
+ * struct xlive_row - the live bytes of objects that follow one another, four at a time
+ * @at: those of the next four
+ * @four: what the first four bytes are when these are live
+ * @two: the two behind, where the four objects have them, too, or 0
+ * @step: bytes from four objects to the next; 0: they lie in no such row
+ *
+ * Where the stride is 2^n the bytes are neighbours. Where it is half as much again, four
+ * objects have six, of which two are nobody's, and 0: which ones, depends on whether the
+ * first object begins with its byte or in the middle of it. 1,000 objects of 48 bytes at
+ * once, in instructions: allocated 20.4, one byte at a time, and 16.4 so, freed 22.3 and
+ * 17.9; of 64 or 256 bytes one more than if only neighbours were known.
  */
-static __always_inline bool set_live_4(const struct xslab_check *check, unsigned long obj,
-				       long stride, bool on)
-{
-	u32 *live = (u32 *)&check->live[obj >> check->live_shift], all = 0x01010101U;
+struct xlive_row {
+	u8		*at;
+	u32		four;
+	u16		two;
+	unsigned int	step;
+};
 
-	if (unlikely(stride != 1L << check->live_shift))
-		return false;
+static __always_inline struct xlive_row live_row(const struct xslab_check *check,
+						 unsigned long obj, long stride)
+{
+	static const u8 rows[3][6] = {
+		{ 1, 1, 1, 1 }, { 1, 1, 0, 1, 1, 0 }, { 1, 0, 1, 1, 0, 1 },
+	};
+	unsigned int half = check->live_shift - 1, kind = 0, step = 4;
+
+	if (stride != 2L << half) {
+		kind = 1 + (obj >> half & 1);
+		step = stride == 3L << half ? 6 : 0;
+	}
+	return (struct xlive_row){ &check->live[obj >> check->live_shift],
+				   get_unaligned((const u32 *)rows[kind]),
+				   get_unaligned((const u16 *)&rows[kind][4]), step };
+}
+
+/* Change the live bytes of the next four; false: one says @on already. Then none is changed. */
+static __always_inline bool set_live_4(struct xlive_row *row, bool on)
+{
+	u32 *four = (u32 *)row->at;
+	u16 *two = (u16 *)(four + 1);
+
 	/* As xslab_set_live(): who has the objects has their bytes. */
-	if (unlikely(data_race(get_unaligned(live)) != (on ? 0 : all)))
+	if (unlikely(data_race(get_unaligned(four)) != (on ? 0 : row->four)))
 		return false;
-	put_unaligned(on ? all : 0, live);
+	if (row->two) {
+		/* likewise */
+		if (unlikely(data_race(get_unaligned(two)) != (on ? 0 : row->two)))
+			return false;
+		put_unaligned(on ? row->two : 0, two);
+	}
+	put_unaligned(on ? row->four : 0, four);
+	row->at += row->step;
 	return true;
 }
 
@@ -389,9 +427,10 @@ static __always_inline unsigned int write_live_run(struct xslab_cache *cache, vo
 {
 	struct xslab_check how = cache->fast.check;
 	unsigned long stride = cache->stride;
+	struct xlive_row row = live_row(&how, (unsigned long)obj, stride);
 	void **at = objs;
 
-	for (; nr >= 4 && set_live_4(&how, (unsigned long)obj, stride, 1); nr -= 4) {
+	for (; row.step && nr >= 4 && set_live_4(&row, 1); nr -= 4) {
 		at = write_4(at, obj, stride, XSLAB_FOR_LIVE);
 		obj += 4 * stride;
 	}
@@ -737,13 +776,6 @@ static __always_inline bool is_row_of_4(void **at, unsigned long obj, long step)
 	       likely((unsigned long)at[3] == obj + 3 * step);
 }
 
-/* As accept_live(), of four that follow one another; false: one by one, then. */
-static __always_inline bool accept_live_4(const struct xslab_check *check, unsigned long obj,
-					  long step, enum xslab_trust trust)
-{
-	return trust != XSLAB_CHECK_LIVE || set_live_4(check, obj, step, 0);
-}
-
 /*
  * How far objects follow one another in @at as they do in memory, @step apart, from
  * @obj on, which is the first one behind an object that was accepted.
@@ -753,9 +785,16 @@ static __always_inline void **accept_row(const struct xslab_check *check, void *
 					 enum xslab_trust trust)
 {
 	unsigned long fours = (unsigned long)(end - at) / 4;
+	struct xlive_row row;
 
-	for (; fours && is_row_of_4(at, obj, step) && accept_live_4(check, obj, step, trust);
-	     fours--) {
+	if (trust == XSLAB_CHECK_LIVE) {
+		row = live_row(check, obj, step);
+		if (!row.step)
+			fours = 0;
+	}
+	for (; fours && is_row_of_4(at, obj, step); fours--) {
+		if (trust == XSLAB_CHECK_LIVE && !set_live_4(&row, 0))
+			break;
 		obj += 4 * step;
 		at += 4;
 	}
@@ -1867,9 +1906,13 @@ static __always_inline unsigned int mark_near(struct xslab_cache *cache, void **
 
 	if (!xslab_has_live(&how))
 		return 0;
-	while (end - at >= 4 && is_row_of_4(at, (unsigned long)*at, stride) &&
-	       set_live_4(&how, (unsigned long)*at, stride, 1))
+	while (end - at >= 4 && is_row_of_4(at, (unsigned long)*at, stride)) {
+		struct xlive_row row = live_row(&how, (unsigned long)*at, stride);
+
+		if (!row.step || !set_live_4(&row, 1))
+			break;
 		at += 4;
+	}
 	while (at != end && likely(xslab_set_near_live(&how, *at, 1)))
 		at++;
 	return at - objs;

@@ -1864,6 +1864,41 @@ static void xslab_test_free_of_free(struct kunit *test)
 	xtest_give(test, cache, &obj, 1);
 }
 
+static const size_t in_rows[] = { 16, 24, 48, 64, 80, 96, 192, 256, 384, 768 };
+
+KUNIT_ARRAY_PARAM(in_rows, in_rows, going_down_name);
+
+#define ROW	24U
+
+/*
+ * Objects in bulk, whose live bytes are changed four at a time where the stride allows
+ * that. Expect each to be live after it, wherever a row begins, one that is free already
+ * to be refused alone, and none to be live afterwards.
+ */
+static void xslab_test_rows_of_four(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, 1 << 20, *(const size_t *)test->param_value);
+	unsigned int first, odd, i;
+	void *objs[ROW + 4];
+
+	for (first = 0; first < 4; first++)
+		for (odd = 0; odd < 9; odd++) {
+			unsigned int nr = first + ROW;
+			u64 errors = stats_of(cache).errors;
+
+			KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, nr, objs),
+					(int)nr);
+			for (i = 0; i < first; i++)
+				KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[i]), 0);
+			KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[first + odd]), 0);
+			xslab_cache_free_bulk(cache, ROW, objs + first);
+			KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).errors, errors + 1);
+			for (i = 0; i < nr; i++)
+				KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[i]), -EALREADY);
+			check_shrinks_to_nothing(test, cache);
+		}
+}
+
 /*
  * Without the check at the call, expect the second free to be found when the
  * magazine is emptied, and the slab to be right after it.
@@ -2517,6 +2552,7 @@ static struct kunit_case xslab_test_cases[] = {
 	KUNIT_CASE_PARAM(xslab_test_rows_down, going_down_gen_params),
 	KUNIT_CASE(xslab_test_free_believed_bulk),
 	KUNIT_CASE(xslab_test_free_of_free),
+	KUNIT_CASE_PARAM(xslab_test_rows_of_four, in_rows_gen_params),
 	KUNIT_CASE(xslab_test_double_free_no_checks),
 	KUNIT_CASE(xslab_test_map_of_another),
 	KUNIT_CASE(xslab_test_destroy_live),
