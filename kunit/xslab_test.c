@@ -2271,8 +2271,8 @@ static void xslab_test_forbidden(struct kunit *test)
 	struct fixture *f = test->priv;
 	void *addr = forbid(test);
 	unsigned int i, nr = 200;
+	void **objs = xtest_room(test, nr, sizeof(*objs));
 	struct xslab_cache *cache;
-	void *objs[200];
 
 	f->pool = new_pool(test, FORBIDDEN, addr);
 	cache = add_cache(test, f->pool, &kind->args);
