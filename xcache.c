@@ -16,7 +16,7 @@
  * So slabs are about as large as SLUB's, and a cache has no more pages than there,
  * whatever its number of objects. Slabs of up to 64 objects were tried: the last of 30,000
  * objects of 1 KiB left half a slab (99.94 percent live, now 100), and seven of eight of 256
- * bytes freed at random left pages that could not go (14.0 percent, now 14.4 as in SLUB).
+ * bytes freed at random left pages that could not go (14.0 percent, now 14.2, SLUB 14.1).
  * Smaller ones cost no more, since full slabs that become free in a row do so together:
  * 256 bytes, with checks, freed in order 53 and now 55, at random 83 and 85, by 64 17.
  *

@@ -107,7 +107,7 @@
  * 16 of 64 alone, was good for neither kind of client. Objects of up to a line are left to
  * the hardware: 64 bytes, written to, 5.1 with a fetch and 3.8 without.
  *
- * To fetch is not to touch: what is not mapped, or no memory, is left alone.
+ * A fetch cannot fault: what is not mapped, or no memory, is left alone.
  *
  * Lining up
  *
@@ -192,6 +192,7 @@ static_assert(!IS_ENABLED(CONFIG_64BIT) ||
 #define XSLAB_CHUNK		64U	/* objects of a bulk operation under one lock */
 #define XSLAB_RELEASE		16U	/* slabs given back under one lock */
 #define XSLAB_AHEAD		4U	/* slabs, see fetch_ahead() */
+#define XSLAB_FETCHED		256U	/* objects of a bulk, a line of each: half of a small L1 */
 
 /*
  * Where an object is: from its offset in the pool or, in pools of one region,
@@ -368,7 +369,7 @@ static __always_inline void **write_4(void **at, void *obj, unsigned long stride
  * struct xlive_row - the live bytes of objects that follow one another, four at a time
  * @at: those of the next four
  * @four: what the first four bytes are when these are live
- * @two: the two behind, where the four objects have them, too, or 0
+ * @two: the same of the two bytes behind, in a row of six; 0 in one of four
  * @step: bytes from four objects to the next; 0: they lie in no such row
  *
  * Where the stride is 2^n the bytes are neighbours. Where it is half as much again, four
@@ -384,6 +385,7 @@ struct xlive_row {
 	unsigned int	step;
 };
 
+/* The row from @obj on; there are live bytes. @stride may be negative: of no known kind. */
 static __always_inline struct xlive_row live_row(const struct xslab_check *check,
 						 unsigned long obj, long stride)
 {
@@ -717,6 +719,11 @@ static bool wants_fetch(const struct xslab_cache *cache)
 	return cache->flags & XSLAB_PREFETCH && cache->stride > L1_CACHE_BYTES;
 }
 
+/*
+ * From the last on: of a magazine it is the first to be used, and of a bulk, whose client
+ * begins with the first, the others are there by then (256 of 256 bytes at once: 7.5 ns an
+ * object, and 8.6 the other way).
+ */
 static __always_inline void fetch_objects(void **objs, unsigned int nr)
 {
 	while (nr--)
@@ -776,6 +783,12 @@ static __always_inline bool is_row_of_4(void **at, unsigned long obj, long step)
 	       likely((unsigned long)at[3] == obj + 3 * step);
 }
 
+/* As accept_live(), of the next four of a row; false: one by one, then. */
+static __always_inline bool accept_live_4(struct xlive_row *row, enum xslab_trust trust)
+{
+	return trust != XSLAB_CHECK_LIVE || set_live_4(row, 0);
+}
+
 /*
  * How far objects follow one another in @at as they do in memory, @step apart, from
  * @obj on, which is the first one behind an object that was accepted.
@@ -784,17 +797,11 @@ static __always_inline void **accept_row(const struct xslab_check *check, void *
 					 void **end, unsigned long obj, long step,
 					 enum xslab_trust trust)
 {
-	unsigned long fours = (unsigned long)(end - at) / 4;
-	struct xlive_row row;
+	struct xlive_row row = trust == XSLAB_CHECK_LIVE ? live_row(check, obj, step) :
+							   (struct xlive_row){ .step = 4 };
+	unsigned long fours = row.step ? (unsigned long)(end - at) / 4 : 0;
 
-	if (trust == XSLAB_CHECK_LIVE) {
-		row = live_row(check, obj, step);
-		if (!row.step)
-			fours = 0;
-	}
-	for (; fours && is_row_of_4(at, obj, step); fours--) {
-		if (trust == XSLAB_CHECK_LIVE && !set_live_4(&row, 0))
-			break;
+	for (; fours && is_row_of_4(at, obj, step) && accept_live_4(&row, trust); fours--) {
 		obj += 4 * step;
 		at += 4;
 	}
@@ -2020,7 +2027,7 @@ int xslab_cache_alloc_bulk(struct xslab_cache *cache, gfp_t gfp, size_t nr, void
 		return 0;
 	}
 	if (wants_fetch(cache))
-		fetch_objects(objs, nr);
+		fetch_objects(objs, min_t(size_t, nr, XSLAB_FETCHED));
 	for (i = 0; unlikely(gfp & __GFP_ZERO) && i < nr; i++)
 		memset(objs[i], 0, cache->object_size);
 	return nr;

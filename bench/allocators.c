@@ -82,19 +82,19 @@ static void *xslab_create(size_t size, xslab_flags_t flags)
 	return xslab_cache_create_in(xbench_suite_pool, &args);
 }
 
-static xslab_flags_t flags_of(const struct xcontest *contest)
+static xslab_flags_t touch_flags(const struct xcontest *contest)
 {
 	return contest->touch ? XSLAB_PREFETCH : 0;
 }
 
 static void *checked_create(const struct xcontest *contest)
 {
-	return xslab_create(contest->size, flags_of(contest));
+	return xslab_create(contest->size, touch_flags(contest));
 }
 
 static void *unchecked_create(const struct xcontest *contest)
 {
-	return xslab_create(contest->size, flags_of(contest) | XSLAB_NO_CHECKS);
+	return xslab_create(contest->size, touch_flags(contest) | XSLAB_NO_CHECKS);
 }
 
 /*

@@ -369,12 +369,28 @@ static void name_workload(const struct xcontest *contest, const struct xscenario
 		snprintf(name, XBENCH_NAME_MAX, "%s-%zu", scenario->name, contest->size);
 }
 
+static bool any_wanted(const struct xcontest *contest)
+{
+	const struct xscenario *scenario;
+	char workload[XBENCH_NAME_MAX];
+
+	for (scenario = contest->scenarios; scenario->name; scenario++) {
+		name_workload(contest, scenario, workload);
+		if (wanted(scenario, workload))
+			return true;
+	}
+	return false;
+}
+
 void xbench_contest(const struct xcontest *contest)
 {
 	const struct xscenario *scenario;
-	unsigned int nr = enter_all(contest), i;
 	char workload[XBENCH_NAME_MAX];
+	unsigned int nr, i;
 
+	if (!any_wanted(contest))
+		return;
+	nr = enter_all(contest);
 	for (scenario = contest->scenarios; scenario->name; scenario++) {
 		name_workload(contest, scenario, workload);
 		if (!wanted(scenario, workload))

@@ -50,6 +50,7 @@ static const char * const state_names[STATES] = {
  * @slub: the cache, or
  * @xslab: the cache
  * @live: objects taken
+ * @unknown: the pages in use could not be read
  * @live_bytes: in all rounds, by state
  * @bytes: of the pages in use, likewise
  */
@@ -59,6 +60,7 @@ struct filled {
 	struct kmem_cache	*slub;
 	struct xslab_cache	*xslab;
 	unsigned long		live;
+	bool			unknown;
 	u64			live_bytes[STATES];
 	u64			bytes[STATES];
 };
@@ -98,8 +100,11 @@ static unsigned long bytes_in_use(const struct filled *filled)
 
 static void count(struct filled *filled, enum state state)
 {
+	unsigned long bytes = bytes_in_use(filled);
+
+	filled->unknown |= !bytes;
 	filled->live_bytes[state] += filled->live * filled->size;
-	filled->bytes[state] += bytes_in_use(filled);
+	filled->bytes[state] += bytes;
 }
 
 static void tell(const struct filled *filled)
@@ -107,9 +112,12 @@ static void tell(const struct filled *filled)
 	char workload[XBENCH_NAME_MAX];
 	unsigned int i;
 
+	if (filled->unknown) {
+		pr_err("%s: the pages of a cache of %zu bytes are not known\n", filled->name,
+		       filled->size);
+		return;
+	}
 	for (i = 0; i < STATES; i++) {
-		if (!filled->bytes[i])
-			continue;
 		snprintf(workload, sizeof(workload), "memory-%s-%zu", state_names[i],
 			 filled->size);
 		xbench_value(workload, filled->name, "percent_live",
@@ -196,8 +204,10 @@ static void of_slub(size_t size)
 	xbench_seed();
 	for (round = 0; round < ROUNDS; round++) {
 		filled.slub = kmem_cache_create("xbench-memory", size, 0, 0, NULL);
-		if (!filled.slub)
+		if (!filled.slub) {
+			pr_err("slub: no cache of %zu bytes\n", size);
 			return;
+		}
 		go_through_states(&filled);
 		kmem_cache_destroy(filled.slub);
 	}
@@ -227,12 +237,17 @@ static void of_xalloc(const char *name, size_t size, xslab_flags_t flags)
 	xbench_seed();
 	for (round = 0; round < ROUNDS; round++) {
 		filled.xslab = xslab_cache_create_in(pool, &args);
-		if (IS_ERR(filled.xslab))
+		if (IS_ERR(filled.xslab)) {
+			pr_err("%s: no cache of %zu bytes\n", name, size);
 			break;
+		}
 		go_through_states(&filled);
 		if (!round)
 			tell_metadata(pool, name, size);
-		xslab_cache_destroy(filled.xslab);
+		if (xslab_cache_destroy(filled.xslab)) {
+			pr_err("%s: the cache of %zu bytes has live objects\n", name, size);
+			break;
+		}
 	}
 	if (round == ROUNDS)
 		tell(&filled);

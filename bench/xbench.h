@@ -190,7 +190,8 @@ struct xscenario {
  * @scenarios: the workloads, up to one without a name
  * @size: bytes of an object
  * @order: of a block of pages
- * @touch: objects are written to as soon as they are allocated
+ * @touch: the scenarios write to objects as soon as they have them; who makes caches for
+ *	one size may say so to them
  * @scattered: half of the memory is in use, here and there
  * @suffix: put behind the names of the scenarios; empty: @size
  */

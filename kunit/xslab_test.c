@@ -13,6 +13,7 @@
 #include <linux/cpu.h>
 #include <linux/err.h>
 #include <linux/list.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/sort.h>
@@ -1744,7 +1745,7 @@ static void xslab_test_whole_swapped_no_checks(struct kunit *test)
 	give_swapped(test, cache, false);
 }
 
-static const size_t going_down[] = { 16, 64, 120, 256 };
+static const size_t going_down[] = { 16, 48, 64, 120, 192, 256 };
 
 static void going_down_name(const size_t *size, char *desc)
 {
@@ -1868,35 +1869,60 @@ static const size_t in_rows[] = { 16, 24, 48, 64, 80, 96, 192, 256, 384, 768 };
 
 KUNIT_ARRAY_PARAM(in_rows, in_rows, going_down_name);
 
-#define ROW	24U
+#define ROW	72U	/* more than magazines serve */
+
+/* From the object at @objs[@first] on: the slab's @first ones before it are held meanwhile. */
+static void take_behind(struct kunit *test, struct xslab_cache *cache, void **objs,
+			unsigned int first)
+{
+	int nr = first + ROW;
+
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, nr, objs), nr);
+	xslab_cache_free_bulk(cache, ROW, objs + first);
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, ROW, objs + first),
+			(int)ROW);
+	KUNIT_ASSERT_EQ(test, (u64)(objs[first] - objs[0]), first * stats_of(cache).stride);
+}
+
+/* The one @odd behind the first is free already. Expect that to be told, once. */
+static void give_behind(struct kunit *test, struct xslab_cache *cache, void **objs,
+			unsigned int first, unsigned int odd)
+{
+	u64 errors = stats_of(cache).errors;
+
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[first + odd]), 0);
+	xslab_cache_free_bulk(cache, ROW, objs + first);
+	xslab_cache_free_bulk(cache, first, objs);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).errors, errors + 1);
+}
 
 /*
  * Objects in bulk, whose live bytes are changed four at a time where the stride allows
- * that. Expect each to be live after it, wherever a row begins, one that is free already
- * to be refused alone, and none to be live afterwards.
+ * that, beside those of another cache in the same table. Expect each to be live after it,
+ * wherever a row begins, one that is free already to be refused alone, and none to be live
+ * afterwards, but for the others.
  */
 static void xslab_test_rows_of_four(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, 1 << 20, *(const size_t *)test->param_value);
+	size_t size = *(const size_t *)test->param_value;
+	struct xslab_cache *cache = with_cache(test, 1 << 20, size);
+	struct fixture *f = test->priv;
+	const struct xslab_args args = { .name = "other", .size = rounddown_pow_of_two(size) };
+	struct xslab_cache *other = add_cache(test, f->pool, &args);
+	void **objs = xtest_room(test, ROW + 4, sizeof(*objs));
+	void **others = xtest_room(test, ROW, sizeof(*others));
 	unsigned int first, odd, i;
-	void *objs[ROW + 4];
 
+	xtest_take(test, other, others, ROW, GFP_KERNEL);
 	for (first = 0; first < 4; first++)
 		for (odd = 0; odd < 9; odd++) {
-			unsigned int nr = first + ROW;
-			u64 errors = stats_of(cache).errors;
-
-			KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, nr, objs),
-					(int)nr);
-			for (i = 0; i < first; i++)
-				KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[i]), 0);
-			KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[first + odd]), 0);
-			xslab_cache_free_bulk(cache, ROW, objs + first);
-			KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).errors, errors + 1);
-			for (i = 0; i < nr; i++)
+			take_behind(test, cache, objs, first);
+			give_behind(test, cache, objs, first, odd);
+			for (i = 0; i < first + ROW; i++)
 				KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[i]), -EALREADY);
 			check_shrinks_to_nothing(test, cache);
 		}
+	xtest_give(test, other, others, ROW);
 }
 
 /*
@@ -2278,20 +2304,23 @@ static void xslab_test_forbidden(struct kunit *test)
 	cache = add_cache(test, f->pool, &kind->args);
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, nr), 0);
 	xtest_take(test, cache, objs, nr, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
 	for (i = 0; i < nr; i++) {
 		KUNIT_EXPECT_TRUE(test, objs[i] >= addr && objs[i] < addr + FORBIDDEN);
 		KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[i] + 1), -EINVAL);
+		if (i % 8)
+			xtest_give(test, cache, &objs[i], 1);
 	}
-	for (i = 0; i < nr; i += 2)
-		xtest_give(test, cache, &objs[i], 1);
 	xslab_cache_tear(cache);
-	check_books(test, cache, nr / 2);
-	for (i = 0; i < nr; i += 2)
-		xtest_take(test, cache, &objs[i], 1, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
+	KUNIT_EXPECT_EQ(test, stats_of(cache).live, nr / 8ULL);
+	KUNIT_EXPECT_EQ(test, !stats_of(cache).holes, kind->args.size != PAGE_SIZE);
+	for (i = 0; i < nr; i++)
+		if (i % 8)
+			xtest_take(test, cache, &objs[i], 1, GFP_KERNEL);
 	xslab_cache_free_bulk(cache, nr, objs);
 	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, nr, objs), (int)nr);
 	xslab_cache_free_bulk(cache, nr, objs);
-	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
 	check_shrinks_to_nothing(test, cache);
 }
 

@@ -35,8 +35,9 @@ typedef unsigned int __bitwise xslab_flags_t;
 #define XSLAB_WAIT		((__force xslab_flags_t)0x4U)
 
 /*
- * The client writes to an object as soon as he has it: its first line is fetched into the
- * CPU's cache when a magazine is refilled, or by the bulk operation. Not for memory that a
+ * The client writes to an object as soon as he has it: what a magazine is refilled with from
+ * slabs, and the first 256 objects of a bulk allocation, are fetched into the CPU's cache, a
+ * line of each. Objects of up to a line are left to the hardware. Not for memory that a
  * device uses: without this flag the CPU does nothing to it that the client does not.
  */
 #define XSLAB_PREFETCH		((__force xslab_flags_t)0x8U)
