@@ -378,7 +378,7 @@ static __always_inline void **write_4(void **at, void *obj, unsigned long stride
  * @at: those of the next four
  * @four: what the first four bytes are when these are live
  * @two: the same of the two bytes behind, in a row of six; 0 in one of four
- * @step: bytes from four objects to the next; 0: they lie in no such row
+ * @step: bytes from four objects to the next; 0: they lie in no row of a known kind
  *
  * Where the stride is 2^n the bytes are neighbours. Where it is half as much again, four
  * objects have six, of which two are nobody's, and 0: which ones, depends on whether the
@@ -411,7 +411,10 @@ static __always_inline struct xlive_row live_row(const struct xslab_check *check
 				   get_unaligned((const u16 *)&rows[kind][4]), step };
 }
 
-/* Change the live bytes of the next four; false: one says @on already. Then none is changed. */
+/*
+ * Change the live bytes of the next four; false: one says @on already. Then none is changed.
+ * Who has a loop looks at row->step before it: here that is half an instruction an object.
+ */
 static __always_inline bool set_live_4(struct xlive_row *row, bool on)
 {
 	u32 *four = (u32 *)row->at;
@@ -801,10 +804,13 @@ static __always_inline void **accept_row(const struct xslab_check *check, void *
 					 void **end, unsigned long obj, long step,
 					 enum xslab_trust trust)
 {
-	struct xlive_row row = trust == XSLAB_CHECK_LIVE ? live_row(check, obj, step) :
-							   (struct xlive_row){ .step = 4 };
-	unsigned long fours = row.step ? (unsigned long)(end - at) / 4 : 0;
+	unsigned long fours = (unsigned long)(end - at) / 4;
+	struct xlive_row row = {};
 
+	if (trust == XSLAB_CHECK_LIVE) {
+		row = live_row(check, obj, step);
+		fours = row.step ? fours : 0;
+	}
 	for (; fours && is_row_of_4(at, obj, step) && accept_live_4(&row, trust); fours--) {
 		obj += 4 * step;
 		at += 4;

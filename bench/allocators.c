@@ -82,9 +82,17 @@ static void *xslab_create(size_t size, xslab_flags_t flags)
 	return xslab_cache_create_in(xbench_suite_pool, &args);
 }
 
+/* A client who writes to his objects says so; scenarios of one contest do it all, or none. */
 static xslab_flags_t touch_flags(const struct xcontest *contest)
 {
-	return contest->touch ? XSLAB_PREFETCH : 0;
+	switch (contest->scenarios->work) {
+	case XWORK_PAIR_TOUCH:
+	case XWORK_BATCH_TOUCH:
+	case XWORK_BULK_TOUCH:
+		return XSLAB_PREFETCH;
+	default:
+		return 0;
+	}
 }
 
 static void *checked_create(const struct xcontest *contest)

@@ -25,7 +25,7 @@ static const struct xscenario scenarios[] = {
 	{}
 };
 
-/* Each object is written to once. Who can be told so is told. */
+/* Each object is written to once. By themselves, for xalloc's caches are told: touch_flags(). */
 static const struct xscenario touching[] = {
 	{ "pair-touch", XWORK_PAIR_TOUCH, 10000 },
 	{ "batch128-touch", XWORK_BATCH_TOUCH, 100 * 128, 128 },
@@ -74,19 +74,19 @@ static const struct xscenario simple[] = {
 /* Sizes one after the other, so that the memory of one is back for the next. */
 static const struct xcontest contests[] = {
 	{ xbench_caches, scenarios, .size = 16 },
-	{ xbench_caches, touching, .size = 16, .touch = true },
+	{ xbench_caches, touching, .size = 16 },
 	{ xbench_reserves, reserve_pair, .size = 16 },
 	{ xbench_caches, scenarios, .size = 64 },
-	{ xbench_caches, touching, .size = 64, .touch = true },
+	{ xbench_caches, touching, .size = 64 },
 	{ xbench_reserves, reserve_pair, .size = 64 },
 	{ xbench_caches, scenarios, .size = 256 },
-	{ xbench_caches, touching, .size = 256, .touch = true },
+	{ xbench_caches, touching, .size = 256 },
 	{ xbench_reserves, reserve_pair, .size = 256 },
 	{ xbench_caches, scenarios, .size = 1024 },
-	{ xbench_caches, touching, .size = 1024, .touch = true },
+	{ xbench_caches, touching, .size = 1024 },
 	{ xbench_reserves, reserve_pair, .size = 1024 },
 	{ xbench_caches, scenarios, .size = 4096 },
-	{ xbench_caches, touching, .size = 4096, .touch = true },
+	{ xbench_caches, touching, .size = 4096 },
 	{ xbench_reserves, reserve_pair, .size = 4096 },
 	{ xbench_sized, unnamed, .size = 64 },
 	{ xbench_sized, unnamed, .size = 256 },

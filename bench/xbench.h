@@ -190,8 +190,6 @@ struct xscenario {
  * @scenarios: the workloads, up to one without a name
  * @size: bytes of an object
  * @order: of a block of pages
- * @touch: the scenarios write to objects as soon as they have them; who makes caches for
- *	one size may say so to them
  * @scattered: half of the memory is in use, here and there
  * @suffix: put behind the names of the scenarios; empty: @size
  */
@@ -200,7 +198,6 @@ struct xcontest {
 	const struct xscenario	*scenarios;
 	size_t			size;
 	unsigned int		order;
-	bool			touch;
 	bool			scattered;
 	char			suffix[24];
 };

@@ -18,6 +18,7 @@
 #include <linux/sched.h>
 #include <linux/sort.h>
 #include <linux/string.h>
+#include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
@@ -54,6 +55,11 @@ struct kind {
 static void kind_name(const struct kind *kind, char *desc)
 {
 	strscpy(desc, kind->what, KUNIT_PARAM_DESC_SIZE);
+}
+
+static void bytes_name(const size_t *size, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%zu bytes", *size);
 }
 
 static int slab_init(struct kunit *test)
@@ -482,12 +488,7 @@ static void churn_give(struct kunit *test, struct churn *churn, unsigned int nr)
 
 static const size_t churned[] = { 120, 1024, 3584 };
 
-static void churned_name(const size_t *size, char *desc)
-{
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%zu bytes", *size);
-}
-
-KUNIT_ARRAY_PARAM(churned, churned, churned_name);
+KUNIT_ARRAY_PARAM(churned, churned, bytes_name);
 
 /*
  * Free a random half of the objects of many slabs, take half of that again, then
@@ -548,16 +549,11 @@ static int by_address(const void *a, const void *b)
  */
 static const size_t lined_up[] = { 256, 1024, 16 };
 
-static void lined_up_name(const size_t *size, char *desc)
-{
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%zu bytes", *size);
-}
-
-KUNIT_ARRAY_PARAM(lined_up, lined_up, lined_up_name);
+KUNIT_ARRAY_PARAM(lined_up, lined_up, bytes_name);
 
 static const size_t lined_up_slabs[] = { 256, 1024 };
 
-KUNIT_ARRAY_PARAM(lined_up_slabs, lined_up_slabs, lined_up_name);
+KUNIT_ARRAY_PARAM(lined_up_slabs, lined_up_slabs, bytes_name);
 
 #define LINED_UP	(24U * 64U)	/* objects */
 #define LINED_OFF	40U		/* no magazine begins where a slab does */
@@ -1523,12 +1519,7 @@ static void xslab_test_bad_free_no_checks(struct kunit *test)
 /* One word or several, with and without bytes left over; pages, and larger ones. */
 static const size_t every_sizes[] = { 8, 24, 72, 120, 600, 1000, 1024, 3584, 5000, 20000 };
 
-static void every_size_name(const size_t *size, char *desc)
-{
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%zu bytes", *size);
-}
-
-KUNIT_ARRAY_PARAM(every_size, every_sizes, every_size_name);
+KUNIT_ARRAY_PARAM(every_size, every_sizes, bytes_name);
 
 /*
  * Free at @obj. Expect an object to be taken, and to be the one that is handed out next;
@@ -1747,12 +1738,7 @@ static void xslab_test_whole_swapped_no_checks(struct kunit *test)
 
 static const size_t going_down[] = { 16, 48, 64, 120, 192, 256 };
 
-static void going_down_name(const size_t *size, char *desc)
-{
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%zu bytes", *size);
-}
-
-KUNIT_ARRAY_PARAM(going_down, going_down, going_down_name);
+KUNIT_ARRAY_PARAM(going_down, going_down, bytes_name);
 
 #define DOWN		200U	/* objects: several words of a map, or slabs */
 
@@ -1867,7 +1853,7 @@ static void xslab_test_free_of_free(struct kunit *test)
 
 static const size_t in_rows[] = { 16, 24, 48, 64, 80, 96, 192, 256, 384, 768 };
 
-KUNIT_ARRAY_PARAM(in_rows, in_rows, going_down_name);
+KUNIT_ARRAY_PARAM(in_rows, in_rows, bytes_name);
 
 #define ROW	72U	/* more than magazines serve */
 
@@ -2170,12 +2156,7 @@ static void xslab_test_pool_forgotten(struct kunit *test)
 
 static const size_t apart[] = { 64, 128, 200, 256, 512, 1024 };
 
-static void apart_name(const size_t *size, char *desc)
-{
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%zu bytes", *size);
-}
-
-KUNIT_ARRAY_PARAM(apart, apart, apart_name);
+KUNIT_ARRAY_PARAM(apart, apart, bytes_name);
 
 #define SHARES		8U	/* CPUs at most */
 
@@ -2266,6 +2247,16 @@ static void xslab_test_exhaustion(struct kunit *test)
 
 #define FORBIDDEN	(4UL << 20)
 
+static bool faults(const u8 *addr)
+{
+	u8 byte;
+
+	__get_kernel_nofault(&byte, addr, u8, fault);
+	return false;
+fault:
+	return true;
+}
+
 /* Addresses that fault when they are read or written. */
 static void *forbid(struct kunit *test)
 {
@@ -2276,6 +2267,8 @@ static void *forbid(struct kunit *test)
 	memset_p((void **)pages, page, FORBIDDEN >> PAGE_SHIFT);
 	f->forbidden = vmap(pages, FORBIDDEN >> PAGE_SHIFT, 0, PAGE_NONE);
 	KUNIT_ASSERT_NOT_NULL(test, f->forbidden);
+	if (!IS_ENABLED(CONFIG_UML))	/* which would try again, for ever */
+		KUNIT_ASSERT_TRUE(test, faults(f->forbidden));
 	return f->forbidden;
 }
 
