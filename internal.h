@@ -533,14 +533,14 @@ struct xmag;
 
 /**
  * struct xmag_ops - what lies below the magazines of an owner
- * @fill: take up to @nr objects without waiting; returns how many. @singly: clients
- *	will come for them one by one, soon, and the last first
+ * @fill: take up to @nr objects without waiting; returns how many. The last goes to a
+ *	client first
  * @drain: give @nr objects back
  * @rest: how many of the objects at @objs, which were freed after @last, should go back
  *	with it; NULL: none
  */
 struct xmag_ops {
-	unsigned int (*fill)(struct xmag *mag, void **objs, unsigned int nr, bool singly);
+	unsigned int (*fill)(struct xmag *mag, void **objs, unsigned int nr);
 	void (*drain)(struct xmag *mag, void **objs, unsigned int nr);
 	unsigned int (*rest)(struct xmag *mag, void *last, void **objs);
 };
@@ -656,7 +656,8 @@ void xmag_set_careful(struct xmag *mag);
 void xmag_add_route(struct xmag *mag, struct xmag_cpu __percpu **route);
 void *xmag_alloc_slow(struct xmag *mag);
 void xmag_free_slow(struct xmag *mag, void *obj);
-unsigned int xmag_alloc_many(struct xmag *mag, void **objs, unsigned int nr);
+bool xmag_reload(struct xmag *mag);
+bool xmag_make_room(struct xmag *mag);
 void xmag_close(struct xmag *mag);
 void xmag_open(struct xmag *mag);
 void xmag_drain_closed(struct xmag *mag);

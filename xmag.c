@@ -272,7 +272,7 @@ static unsigned int take_last(struct xmag *mag, void **objs, unsigned int nr)
 	if (!depot_lock(mag, &hold, true))
 		return 0;
 	magazine = depot_pop(&mag->depot);
-	nr = magazine ? split(mag, magazine, objs, nr) : mag->ops->fill(mag, objs, nr, true);
+	nr = magazine ? split(mag, magazine, objs, nr) : mag->ops->fill(mag, objs, nr);
 	depot_unlock(mag, &hold);
 	return nr;
 }
@@ -337,8 +337,8 @@ static void prefetch_magazine(struct xmag *mag, void **magazine)
 		prefetchw(&magazine[i]);
 }
 
-/* The loaded magazine is empty: have one that is not, if there is one. @singly: see fill. */
-static void load(struct xmag *mag, struct xmag_cpu *cpu, bool singly)
+/* The loaded magazine is empty: have one that is not, if there is one. */
+static void load(struct xmag *mag, struct xmag_cpu *cpu)
 {
 	struct xmag_slow *slow = this_cpu_ptr(mag->slow);
 	void **magazine = cpu->bottom;
@@ -355,7 +355,7 @@ static void load(struct xmag *mag, struct xmag_cpu *cpu, bool singly)
 		prefetch_magazine(mag, magazine);
 		nr = mag->size;
 	} else {
-		nr = mag->ops->fill(mag, magazine, mag->size, singly) ?:
+		nr = mag->ops->fill(mag, magazine, mag->size) ?:
 		     take_last(mag, magazine, mag->size);
 	}
 	set_loaded(mag, cpu, magazine, nr);
@@ -416,7 +416,7 @@ static void *alloc_past(struct xmag *mag)
 	void *obj;
 
 	this_cpu_inc(mag->slow->busy);
-	if (!mag->ops->fill(mag, &obj, 1, true) && !take_last(mag, &obj, 1))
+	if (!mag->ops->fill(mag, &obj, 1) && !take_last(mag, &obj, 1))
 		return NULL;
 	this_cpu_inc(mag->slow->allocs);
 	return obj;
@@ -469,7 +469,7 @@ noinline void *xmag_alloc_slow(struct xmag *mag)
 	if (unlikely(READ_ONCE(mag->parked)))
 		unpark(mag);
 	if (xmag_is_empty(cpu))
-		load(mag, cpu, true);
+		load(mag, cpu);
 	if (!xmag_is_empty(cpu))
 		obj = xmag_pop(cpu);
 	xmag_leave(cpu);
@@ -477,38 +477,39 @@ noinline void *xmag_alloc_slow(struct xmag *mag)
 }
 EXPORT_SYMBOL_GPL(xmag_alloc_slow);
 
-/* In the order in which they lie, which is mostly that of their addresses. */
-static unsigned int pop_many(struct xmag_cpu *cpu, void **objs, unsigned int nr)
-{
-	nr = min_t(unsigned long, nr, cpu->top - cpu->bottom);
-	cpu->top -= nr;
-	cpu->allocs += nr;
-	memcpy(objs, cpu->top, nr * sizeof(*objs));
-	return nr;
-}
-
 /*
- * Take up to @nr objects by way of this CPU's magazines. Any context; returns how many:
- * none where they are in use by the context below, or closed.
+ * For who takes or frees several under one enter: the loaded magazine is empty, or full, have
+ * one that is not. Any context; false: the magazines are in use by the context below, or
+ * closed, or there is nothing to be had.
  */
-unsigned int xmag_alloc_many(struct xmag *mag, void **objs, unsigned int nr)
+bool xmag_reload(struct xmag *mag)
 {
 	struct xmag_cpu *cpu;
-	unsigned int got;
+	bool some;
 
 	if (!xmag_enter_slow(mag, &cpu))
-		return 0;
+		return false;
 	if (unlikely(READ_ONCE(mag->parked)))
 		unpark(mag);
-	got = pop_many(cpu, objs, nr);
-	while (got < nr) {
-		load(mag, cpu, false);
-		if (xmag_is_empty(cpu))
-			break;
-		got += pop_many(cpu, objs + got, nr - got);
-	}
+	if (xmag_is_empty(cpu))
+		load(mag, cpu);
+	some = !xmag_is_empty(cpu);
 	xmag_leave(cpu);
-	return got;
+	return some;
+}
+
+bool xmag_make_room(struct xmag *mag)
+{
+	struct xmag_cpu *cpu;
+
+	if (!xmag_enter_slow(mag, &cpu))
+		return false;
+	if (unlikely(READ_ONCE(mag->parked)))
+		unpark(mag);
+	if (xmag_is_full(cpu))
+		unload(mag, cpu);
+	xmag_leave(cpu);
+	return true;
 }
 
 /* The rest of xmag_free(), where the loaded magazine could not serve. */

@@ -89,7 +89,7 @@ static struct xpool *default_pool;
  * What lies below the magazines
  */
 
-static unsigned int page_fill(struct xmag *mag, void **objs, unsigned int nr, bool singly)
+static unsigned int page_fill(struct xmag *mag, void **objs, unsigned int nr)
 {
 	struct xpage_mag *of = container_of(mag, struct xpage_mag, mag);
 

@@ -128,6 +128,20 @@ static void *deep_create(const struct xcontest *contest)
 	return xbench_deep_cache(xbench_suite_pool, contest->size, XBENCH_SLICES);
 }
 
+/*
+ * A cache whose magazines are closed: what it may keep is less than they can hold. (Here it
+ * is 69 pages for objects of 120 bytes.)
+ */
+static void *closed_create(const struct xcontest *contest)
+{
+	const struct xslab_limits limits = { .hard = ULONG_MAX, .cache = 64 };
+	struct xslab_cache *cache = checked_create(contest);
+
+	if (!IS_ERR(cache) && xslab_cache_set_limits(cache, &limits))
+		pr_err("magazines cannot be closed\n");
+	return cache;
+}
+
 static void xslab_destroy(void *cache)
 {
 	if (xslab_cache_destroy(cache))
@@ -233,6 +247,12 @@ const struct xallocator xbench_layered[] = {
 	{ "xalloc", 0, xbench_xslab, checked_create, xslab_destroy },
 	{ "xalloc-nochecks", 0, xbench_xslab, unchecked_create, xslab_destroy },
 	{ "xalloc-deep", 0, xbench_xslab, deep_create, xslab_destroy },
+	{}
+};
+
+/* What layers cost without magazines. */
+const struct xallocator xbench_closed[] = {
+	{ "xalloc-closed", 0, xbench_xslab, closed_create, xslab_destroy },
 	{}
 };
 

@@ -468,6 +468,7 @@ static const struct {
 	int		(*run)(void);
 } suite_table[] = {
 	{ "objects", xbench_objects },
+	{ "sizes", xbench_sizes },
 	{ "pages", xbench_pages_run },
 	{ "genpool", xbench_genpool_run },
 	{ "remote", xbench_remote_run },

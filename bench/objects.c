@@ -38,6 +38,24 @@ static const struct xscenario touching[] = {
 	{}
 };
 
+/* Other lengths, for sizes in between: what is good for powers of two only shows here. */
+static const struct xscenario lengths[] = {
+	{ "pair", XWORK_PAIR, 10000 },
+	{ "batch20", XWORK_BATCH, 500 * 20, 20 },
+	{ "batch1000", XWORK_BATCH, 10 * 1000, 1000 },
+	{ "batch1000-random", XWORK_BATCH, 10 * 1000, 1000, .shuffle = true },
+	{ "batch128-bulk4", XWORK_BULK, 100 * 128, 128, 4 },
+	{ "batch128-bulk16", XWORK_BULK, 100 * 128, 128, 16 },
+	{ "batch128-bulk32", XWORK_BULK, 100 * 128, 128, 32 },
+	{ "bulk4", XWORK_BULK, MANY, MANY, 4 },
+	{ "bulk10", XWORK_BULK, MANY, MANY, 10 },
+	{ "bulk30", XWORK_BULK, MANY, MANY, 30 },
+	{ "bulk100", XWORK_BULK, MANY, MANY, 100 },
+	{ "bulk1000", XWORK_BULK, MANY, MANY, 1000 },
+	{ "bulk30-random", XWORK_BULK, MANY, MANY, 30, .shuffle = true },
+	{}
+};
+
 /* Those that guarantee a number of objects. */
 static const struct xscenario reserve_pair[] = {
 	{ "reserve-pair", XWORK_PAIR, 10000, .fast = true },
@@ -95,6 +113,24 @@ static const struct xcontest contests[] = {
 	{ xbench_caches, simple, .size = 32 },
 	{ xbench_caches, simple, .size = 64 },
 };
+
+/* Room for two caches of them, as above. */
+static const struct xcontest between[] = {
+	{ xbench_caches, lengths, .size = 24 },
+	{ xbench_caches, lengths, .size = 48 },
+	{ xbench_caches, lengths, .size = 96 },
+	{ xbench_caches, lengths, .size = 120 },
+	{ xbench_caches, lengths, .size = 192 },
+	{ xbench_caches, lengths, .size = 320 },
+	{ xbench_caches, lengths, .size = 512 },
+	{ xbench_caches, lengths, .size = 700 },
+	{ xbench_caches, lengths, .size = 2048 },
+};
+
+int xbench_sizes(void)
+{
+	return xbench_contests(between, ARRAY_SIZE(between), OBJECT_POOL_BYTES);
+}
 
 int xbench_objects(void)
 {

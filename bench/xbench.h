@@ -206,6 +206,7 @@ extern bool xbench_fast;
 
 extern const struct xallocator xbench_caches[];
 extern const struct xallocator xbench_layered[];
+extern const struct xallocator xbench_closed[];
 extern const struct xallocator xbench_reserves[];
 extern const struct xallocator xbench_sized[];
 extern const struct xallocator xbench_of_pages[];
@@ -258,6 +259,7 @@ struct xslab_cache *xbench_deep_cache(struct xpool *pool, size_t size, unsigned 
 struct xpool *xbench_pool(const char *name, size_t bytes);
 
 int xbench_objects(void);
+int xbench_sizes(void);
 int xbench_pages_run(void);
 int xbench_genpool_run(void);
 int xbench_remote_run(void);

@@ -58,7 +58,7 @@ static void move(struct backend *b, u8 *obj, enum where from, enum where to)
 		atomic_long_inc(&b->wrong);
 }
 
-static unsigned int backend_fill(struct xmag *mag, void **objs, unsigned int nr, bool singly)
+static unsigned int backend_fill(struct xmag *mag, void **objs, unsigned int nr)
 {
 	struct backend *b = container_of(mag, struct backend, mag);
 	unsigned long flags;

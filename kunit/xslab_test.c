@@ -775,21 +775,24 @@ static void xslab_test_boundary_bulk(struct kunit *test)
 }
 
 /*
- * All free objects are in magazines. Expect a small bulk to be served from there, in
- * the order of addresses, and no new slab.
+ * All free objects are in magazines. Expect a small bulk to be served from there, what was
+ * freed last first, and no new slab; and to go back to slabs. Where both magazines are full,
+ * expect a bulk of a few to have objects before it go on.
  */
 static void xslab_test_small_bulk(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 64);
-	void **objs = xtest_room(test, 64, sizeof(*objs));
+	void **objs = xtest_room(test, 4 * 64, sizeof(*objs));
 	struct xslab_stats s;
 	unsigned int i;
 
+	xtest_pin();
 	xtest_take(test, cache, objs, 64, GFP_KERNEL);
 	sort(objs, 64, sizeof(*objs), by_address, NULL);
 	xtest_give(test, cache, objs, 64);
 	s = check_books(test, cache, 0);
 	KUNIT_ASSERT_EQ(test, s.objects_per_slab, 64ULL);
+	KUNIT_ASSERT_EQ(test, s.magazine_size, 64ULL);
 	KUNIT_ASSERT_EQ(test, s.slab_free, 0ULL);
 
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 16, objs), 16);
@@ -797,9 +800,114 @@ static void xslab_test_small_bulk(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s.slabs, 1ULL);
 	KUNIT_EXPECT_EQ(test, s.magazines, 48ULL);
 	for (i = 1; i < 16; i++)
-		KUNIT_EXPECT_PTR_EQ(test, objs[i], objs[i - 1] + 64);
+		KUNIT_EXPECT_PTR_EQ(test, objs[i], objs[i - 1] - 64);
 	xslab_cache_free_bulk(cache, 16, objs);
-	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).slab_free, 16ULL);
+	s = check_books(test, cache, 0);
+	KUNIT_EXPECT_EQ(test, s.magazines, 48ULL);
+	KUNIT_EXPECT_EQ(test, s.slab_free, 16ULL);
+
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 128, objs), 128);
+	xtest_give(test, cache, objs, 80);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 48).magazines, 128ULL);
+	xslab_cache_free_bulk(cache, 8, &objs[80]);
+	s = check_books(test, cache, 40);
+	KUNIT_EXPECT_EQ(test, s.magazines, 72ULL);
+	KUNIT_EXPECT_EQ(test, s.depot, 64ULL);
+	xtest_give(test, cache, &objs[88], 40);
+	check_shrinks_to_nothing(test, cache);
+}
+
+/* Free 8 of the objects, expect them in magazines, and to come back the last one first. */
+static void pass_eight(struct kunit *test, struct xslab_cache *cache, void **objs, u64 live)
+{
+	u64 magazines = stats_of(cache).magazines;
+	void *again[8];
+	unsigned int i;
+
+	xslab_cache_free_bulk(cache, 8, objs);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, live - 8).magazines, magazines + 8);
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 8, again), 8);
+	for (i = 0; i < 8; i++)
+		KUNIT_EXPECT_PTR_EQ(test, again[i], objs[7 - i]);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, live).magazines, magazines);
+}
+
+#define FEW_OBJS	304U	/* more than two magazines, and whole slabs */
+
+/*
+ * A few objects at once, in the order of addresses, the other way, from both sides of
+ * where two slabs meet, and from here and there. Expect them to go by way of magazines,
+ * also where these become full and empty on the way.
+ */
+static void xslab_test_few(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 256);
+	void **objs = xtest_room(test, FEW_OBJS, sizeof(*objs)), *some[8];
+	unsigned int i, nr;
+
+	xtest_pin();
+	KUNIT_ASSERT_EQ(test, stats_of(cache).objects_per_slab, 16ULL);
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, FEW_OBJS, objs),
+			(int)FEW_OBJS);
+	sort(objs, FEW_OBJS, sizeof(*objs), by_address, NULL);
+	pass_eight(test, cache, objs, FEW_OBJS);
+	pass_eight(test, cache, objs + 12, FEW_OBJS);
+	for (i = 0; i < 8; i++)
+		some[i] = objs[20 - i];
+	pass_eight(test, cache, some, FEW_OBJS);
+	for (i = 0; i < 8; i++)
+		some[i] = objs[21 * i];
+	pass_eight(test, cache, some, FEW_OBJS);
+	for (nr = 1; nr <= 8; nr++) {
+		for (i = 0; i < FEW_OBJS; i += nr)
+			xslab_cache_free_bulk(cache, min(nr, FEW_OBJS - i), &objs[i]);
+		KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).errors, 0ULL);
+		for (i = 0; i < FEW_OBJS; i += nr)
+			xslab_cache_alloc_bulk(cache, GFP_KERNEL, min(nr, FEW_OBJS - i), &objs[i]);
+		check_books(test, cache, FEW_OBJS);
+	}
+	xtest_give(test, cache, objs, FEW_OBJS);
+	check_shrinks_to_nothing(test, cache);
+}
+
+/*
+ * A few pointers at once, of which one is no object to free: inside of one, behind the last
+ * one of a slab, where another cache has its first, or one that comes twice. Expect it to be
+ * refused wherever it stands, and the others to be taken.
+ */
+static void xslab_test_few_but_one(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 256), *other;
+	void *objs[16], *others[16], *some[8];
+	struct fixture *f = test->priv;
+	unsigned int kind, at;
+	u64 errors = 0;
+
+	other = add_cache(test, f->pool, &(struct xslab_args){ .name = "other", .size = 256 });
+	xtest_pin();
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 16, objs), 16);
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(other, GFP_KERNEL, 16, others), 16);
+	sort(objs, 16, sizeof(*objs), by_address, NULL);
+	sort(others, 16, sizeof(*others), by_address, NULL);
+	KUNIT_ASSERT_PTR_EQ(test, others[0], objs[15] + 256);
+	for (kind = 0; kind < 4; kind++) {
+		void *bad[] = { NULL, objs[3] + 8, others[0], objs[15] };
+
+		for (at = 1; at < 8; at++) {
+			memcpy(some, &objs[16 - at], at * sizeof(*some));
+			some[at] = bad[kind];
+			memcpy(&some[at + 1], objs, (7 - at) * sizeof(*some));
+			xslab_cache_free_bulk(cache, 8, some);
+			errors += kind > 0;
+			KUNIT_EXPECT_EQ(test, check_books(test, cache, 9).errors, errors);
+			check_books(test, other, 16);
+			KUNIT_ASSERT_EQ(test, 7, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 7,
+									some));
+			KUNIT_ASSERT_EQ(test, check_books(test, cache, 16).slabs, 1ULL);
+		}
+	}
+	xtest_give(test, cache, objs, 16);
+	xtest_give(test, other, others, 16);
 }
 
 /*
@@ -1780,6 +1888,7 @@ static void xslab_test_whole_between(struct kunit *test)
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 256);
 	void **objs = xtest_room(test, 12 * 16, sizeof(*objs));
 
+	close_magazines(test, cache);
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 12 * 16, objs), 12 * 16);
 	xslab_cache_free_bulk(cache, 2 * 16, &objs[16]);
 	xslab_cache_free_bulk(cache, 2 * 16, &objs[8 * 16]);
@@ -2546,6 +2655,8 @@ static struct kunit_case xslab_test_cases[] = {
 	KUNIT_CASE(xslab_test_boundary),
 	KUNIT_CASE(xslab_test_boundary_bulk),
 	KUNIT_CASE(xslab_test_small_bulk),
+	KUNIT_CASE(xslab_test_few),
+	KUNIT_CASE(xslab_test_few_but_one),
 	KUNIT_CASE(xslab_test_prefill),
 	KUNIT_CASE(xslab_test_prefill_under_pressure),
 	KUNIT_CASE(xslab_test_prefill_too_much),

@@ -647,10 +647,12 @@ static void xstress_test_nmi_tiny(struct kunit *test)
 	struct xslab_args args = { .name = "tiny", .size = 16, .flags = XSLAB_NO_CHECKS };
 	void **objs = kunit_kcalloc(test, TINY_PER_SLAB, sizeof(*objs), GFP_KERNEL);
 	struct stress *s = begin(test, 1);
+	const struct xslab_limits no_magazines = { .hard = ULONG_MAX, .cache = 1 };
 	struct xslab_cache *cache = xslab_cache_create_in(s->pool, &args);
 	struct xslab_stats stats;
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(cache) || !objs || !s->pool->bytes);
+	KUNIT_EXPECT_EQ(test, xslab_cache_set_limits(cache, &no_magazines), 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, TINY_PER_SLAB, objs),
 			(int)TINY_PER_SLAB);
 	xslab_cache_free_bulk(cache, 1, &objs[0]);

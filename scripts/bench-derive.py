@@ -8,7 +8,7 @@ The median of the boots' medians counts, with the least and the most of all. Add
 
     speedup		what two CPUs do in the time that one does it, of 2.00; of
 			the fastest runs, which nothing else on the machine slowed
-    bulk_gain		one by one past the magazines / in bulk, time of a free
+    bulk_gain		one by one / in bulk, time of a free, without magazines
     ms_layer		freeing a layer of 25,000 slices, in milliseconds
     insn_live_check	what the live check of an operation costs
     ratio_16G_16M	the worst case of the large pool / of the small one
@@ -54,8 +54,9 @@ def derive(rows):
             one = least.get((*key[:3], workload.replace("-2cpu-", "-1cpu-"), *key[4:]))
             if one:
                 yield add(key, workload, "speedup", 2 * one / least[key])
-        if workload == "slices-bulk-120" and metric.endswith("_free") and value:
-            single = other(workload="slices-bulk-of-1-120")
+        if (workload, allocator) == ("slices-bulk-120", "xalloc-closed") and \
+                metric.endswith("_free"):
+            single = other(workload="slices-120")
             if single:
                 yield add(key, workload, "bulk_gain", single / value)
         if workload.startswith("slices") and metric == "ns_free":

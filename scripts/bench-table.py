@@ -22,7 +22,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 
-CHECKED = ("xalloc", "xalloc-pages", "xalloc-addr", "xalloc-deep")
+CHECKED = ("xalloc", "xalloc-pages", "xalloc-addr", "xalloc-deep", "xalloc-closed")
 UNCHECKED = "xalloc-nochecks"
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"

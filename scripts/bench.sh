@@ -124,11 +124,11 @@ run_way() {
 	case $1 in
 	fast) run_icount "$KVER_NEW" objects,pages,genpool fast=1 ;;
 	icount)
-		run_icount "$KVER_NEW" objects,pages,genpool,worst,memory
+		run_icount "$KVER_NEW" objects,sizes,pages,genpool,worst,memory
 		run_icount2
 		run_icount "$KVER_OLD" objects,pages,genpool,worst,memory
 		;;
-	uml-up) run_uml uml-up 1 objects,pages,genpool 7 5 ;;
+	uml-up) run_uml uml-up 1 objects,sizes,pages,genpool 7 5 ;;
 	uml-smp) run_uml uml-smp 2 remote,teams 9 3 ;;
 	tcg2) run_tcg2 ;;
 	*) die "no way is named $1" ;;
