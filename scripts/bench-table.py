@@ -31,7 +31,8 @@ BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 TABLES = (
     ("Objects, instructions", "icount", (
         "pair-256", "pair-1024", "batch128-256", "30k-256", "30k-1024", "30k-random-256",
-        "30k-random-1024", "bulk64-256", "bulk64-1024", "remote-phases256-256",
+        "30k-random-1024", "bulk64-256", "bulk64-1024", "bulk4-192", "bulk30-192",
+        "remote-phases256-256",
         "glibc-simple*-64", "reserve-pair-256"), ("slub", "mempool")),
     ("Pages, instructions", "icount", (
         "pages-pair-o*", "pages-1024-o0", "pages-bulk1024-o0"), ("alloc_pages",)),
@@ -42,7 +43,8 @@ TABLES = (
     ("Metadata, in percent of the pool", "icount", ("metadata-*",), ()),
     ("One CPU, nanoseconds", "uml-up", (
         "pair-256", "pair-1024", "batch128-256", "30k-256", "30k-1024", "30k-random-256",
-        "30k-random-1024", "bulk64-256", "bulk16-256", "30k-4096", "bulk64-4096",
+        "30k-random-1024", "bulk64-256", "bulk16-256", "bulk4-192", "bulk30-192",
+        "batch128-bulk16-192", "30k-4096", "bulk64-4096",
         "30k-touch-256", "30k-touch-1024", "bulk64-touch-256", "glibc-simple*-64",
         "reserve-pair-256", "pages-pair-o0", "pages-pair-o3", "pages-pair-o10"),
      ("slub", "stack", "mempool", "alloc_pages")),
