@@ -458,16 +458,24 @@ static noinline void unpark(struct xmag *mag)
 	xwatch_tell(mag->watch);
 }
 
+/* As xmag_enter_slow(), for an operation of a client: parked magazines wake. */
+static __always_inline bool enter_to_use(struct xmag *mag, struct xmag_cpu **cpu)
+{
+	if (!xmag_enter_slow(mag, cpu))
+		return false;
+	if (unlikely(READ_ONCE(mag->parked)))
+		unpark(mag);
+	return true;
+}
+
 /* The rest of xmag_alloc(), where the loaded magazine could not serve. */
 noinline void *xmag_alloc_slow(struct xmag *mag)
 {
 	struct xmag_cpu *cpu;
 	void *obj = NULL;
 
-	if (!xmag_enter_slow(mag, &cpu))
+	if (!enter_to_use(mag, &cpu))
 		return alloc_past(mag);
-	if (unlikely(READ_ONCE(mag->parked)))
-		unpark(mag);
 	if (xmag_is_empty(cpu))
 		load(mag, cpu);
 	if (!xmag_is_empty(cpu))
@@ -478,19 +486,17 @@ noinline void *xmag_alloc_slow(struct xmag *mag)
 EXPORT_SYMBOL_GPL(xmag_alloc_slow);
 
 /*
- * For who takes or frees several under one enter: the loaded magazine is empty, or full, have
- * one that is not. Any context; false: the magazines are in use by the context below, or
- * closed, or there is nothing to be had.
+ * For who takes several objects under one enter, and found the loaded magazine empty: have
+ * one that is not. Any context; false: there is nothing to be had, or the magazines are in
+ * use by the context below, or closed.
  */
 bool xmag_reload(struct xmag *mag)
 {
 	struct xmag_cpu *cpu;
 	bool some;
 
-	if (!xmag_enter_slow(mag, &cpu))
+	if (!enter_to_use(mag, &cpu))
 		return false;
-	if (unlikely(READ_ONCE(mag->parked)))
-		unpark(mag);
 	if (xmag_is_empty(cpu))
 		load(mag, cpu);
 	some = !xmag_is_empty(cpu);
@@ -498,14 +504,13 @@ bool xmag_reload(struct xmag *mag)
 	return some;
 }
 
+/* The same for who frees several, and found it full. There is room unless false. */
 bool xmag_make_room(struct xmag *mag)
 {
 	struct xmag_cpu *cpu;
 
-	if (!xmag_enter_slow(mag, &cpu))
+	if (!enter_to_use(mag, &cpu))
 		return false;
-	if (unlikely(READ_ONCE(mag->parked)))
-		unpark(mag);
 	if (xmag_is_full(cpu))
 		unload(mag, cpu);
 	xmag_leave(cpu);
@@ -517,12 +522,10 @@ noinline void xmag_free_slow(struct xmag *mag, void *obj)
 {
 	struct xmag_cpu *cpu;
 
-	if (!xmag_enter_slow(mag, &cpu)) {
+	if (!enter_to_use(mag, &cpu)) {
 		free_past(mag, obj);
 		return;
 	}
-	if (unlikely(READ_ONCE(mag->parked)))
-		unpark(mag);
 	if (xmag_is_full(cpu))
 		unload(mag, cpu);
 	xmag_push(cpu, obj);

@@ -128,24 +128,37 @@ static void *deep_create(const struct xcontest *contest)
 	return xbench_deep_cache(xbench_suite_pool, contest->size, XBENCH_SLICES);
 }
 
+static void xslab_destroy(void *cache)
+{
+	if (xslab_cache_destroy(cache))
+		pr_err("a cache of xalloc has live objects\n");
+}
+
+/* Does an object that was freed go past the magazines? */
+static bool is_closed(struct xslab_cache *cache)
+{
+	struct xslab_stats stats;
+
+	xslab_cache_free(cache, xslab_cache_alloc(cache, GFP_KERNEL));
+	xslab_cache_stats(cache, &stats);
+	return stats.slab_free && !stats.magazines;
+}
+
 /*
- * A cache whose magazines are closed: what it may keep is less than they can hold. (Here it
- * is 69 pages for objects of 120 bytes.)
+ * A cache whose magazines are closed, because they can hold more than it may keep: 69 pages
+ * of 120 bytes. Not 0, where each slab that becomes free would go back to the pool.
  */
 static void *closed_create(const struct xcontest *contest)
 {
 	const struct xslab_limits limits = { .hard = ULONG_MAX, .cache = 64 };
 	struct xslab_cache *cache = checked_create(contest);
 
-	if (!IS_ERR(cache) && xslab_cache_set_limits(cache, &limits))
-		pr_err("magazines cannot be closed\n");
-	return cache;
-}
-
-static void xslab_destroy(void *cache)
-{
-	if (xslab_cache_destroy(cache))
-		pr_err("a cache of xalloc has live objects\n");
+	if (IS_ERR_OR_NULL(cache))
+		return cache;
+	if (!xslab_cache_set_limits(cache, &limits) && is_closed(cache))
+		return cache;
+	xslab_destroy(cache);
+	return NULL;
 }
 
 static void *prefill(void *cache)

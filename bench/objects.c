@@ -114,7 +114,6 @@ static const struct xcontest contests[] = {
 	{ xbench_caches, simple, .size = 64 },
 };
 
-/* Room for two caches of them, as above. */
 static const struct xcontest between[] = {
 	{ xbench_caches, lengths, .size = 24 },
 	{ xbench_caches, lengths, .size = 48 },

@@ -777,7 +777,7 @@ static void xslab_test_boundary_bulk(struct kunit *test)
 /*
  * All free objects are in magazines. Expect a small bulk to be served from there, what was
  * freed last first, and no new slab; and to go back to slabs. Where both magazines are full,
- * expect a bulk of a few to have objects before it go on.
+ * expect one of them to go to the depot for a bulk of a few, which go where it was.
  */
 static void xslab_test_small_bulk(struct kunit *test)
 {
@@ -843,6 +843,7 @@ static void xslab_test_few(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 256);
 	void **objs = xtest_room(test, FEW_OBJS, sizeof(*objs)), *some[8];
+	struct xslab_stats s;
 	unsigned int i, nr;
 
 	xtest_pin();
@@ -861,9 +862,13 @@ static void xslab_test_few(struct kunit *test)
 	for (nr = 1; nr <= 8; nr++) {
 		for (i = 0; i < FEW_OBJS; i += nr)
 			xslab_cache_free_bulk(cache, min(nr, FEW_OBJS - i), &objs[i]);
-		KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).errors, 0ULL);
+		s = check_books(test, cache, 0);
+		KUNIT_EXPECT_EQ(test, s.errors, 0ULL);
+		KUNIT_EXPECT_GT(test, s.magazines, s.magazine_size);
 		for (i = 0; i < FEW_OBJS; i += nr)
-			xslab_cache_alloc_bulk(cache, GFP_KERNEL, min(nr, FEW_OBJS - i), &objs[i]);
+			KUNIT_ASSERT_GT(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL,
+								     min(nr, FEW_OBJS - i),
+								     &objs[i]), 0);
 		check_books(test, cache, FEW_OBJS);
 	}
 	xtest_give(test, cache, objs, FEW_OBJS);
