@@ -298,10 +298,18 @@ static __always_inline void pages_free(const struct xrun *run, void *page)
 #define alloc_pages_bulk alloc_pages_bulk_array
 #endif
 
+/* It may come back with less than there is, but not with nothing. */
 static __always_inline int pages_alloc_bulk(const struct xrun *run, size_t nr, void **objs)
 {
+	unsigned long got;
+
 	memset(objs, 0, nr * sizeof(*objs));
-	return alloc_pages_bulk(GFP_KERNEL, nr, (struct page **)objs) == nr;
+	do {
+		got = alloc_pages_bulk(GFP_KERNEL, nr, (struct page **)objs);
+		objs += got;
+		nr -= got;
+	} while (nr && got);
+	return !nr;
 }
 
 static __always_inline void pages_free_bulk(const struct xrun *run, size_t nr, void **objs)
