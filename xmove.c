@@ -133,7 +133,7 @@ static void *new_place(struct xmove *move, unsigned int i)
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	take_free(move);
-	slab = fullest_partial(cache);
+	slab = xslab_fullest(cache);
 	if (slab && !is_taken(move, i))
 		new = xslab_take_one(cache, slab);
 	xslab_unlock(cache, flags);
@@ -203,15 +203,15 @@ static bool empty_slab(struct xslab_cache *cache, unsigned int list)
 /* Have objects moved until they are in as few slabs as can be, while closed. */
 void xmove_compact(struct xslab_cache *cache)
 {
+	unsigned long nr[XSLAB_BUCKETS];
 	int list;
 
 	lockdep_assert_held(&cache->mag.closing);
 	if (!cache->move)
 		return;
+	xslab_sort(cache, nr);
 	for (list = XSLAB_BUCKETS - 1; list >= 0; list--) {
-		unsigned long nr = READ_ONCE(cache->nr[list]);
-
-		while (nr-- && empty_slab(cache, list)) {
+		while (nr[list]-- && empty_slab(cache, list)) {
 			xslab_release_all(cache);
 			cond_resched();
 		}

@@ -18,7 +18,9 @@
 
 #include "internal.h"
 
-#define XSLAB_BUCKETS		8	/* of partial slabs, see list_for() */
+/* The lists of slabs: of partial ones, by how many objects are not free, and of others. */
+#define XSLAB_PARTIAL		0	/* the first; as an index of nr[], all of them */
+#define XSLAB_BUCKETS		8
 #define XSLAB_FULL		XSLAB_BUCKETS
 #define XSLAB_FREE		(XSLAB_BUCKETS + 1)
 #define XSLAB_LISTS		(XSLAB_BUCKETS + 2)
@@ -54,10 +56,10 @@ struct xslab_cache {
 
 	/* Slabs */
 	raw_spinlock_t		lock ____cacheline_aligned;
-	unsigned long		occupied;	/* bit l: lists[l] is not empty */
+	unsigned long		occupied;	/* bit l: lists[l] may have partial ones */
 	struct list_head	lists[XSLAB_LISTS];
 	struct xset		empty;		/* lists[XSLAB_FREE] by number; see slab_nr() */
-	unsigned long		nr[XSLAB_LISTS];
+	unsigned long		nr[XSLAB_LISTS];	/* PARTIAL, FULL, FREE */
 	unsigned long		capacity;	/* objects in all slabs */
 	unsigned long		nr_free;	/* of these, free in slabs */
 	unsigned long		nr_told;	/* free slabs that the pool knows of */
@@ -128,7 +130,7 @@ static __always_inline void *first_object(const struct xslab_cache *cache,
 
 /*
  * The lists of slabs. Which one a slab belongs to follows from the number of its
- * free objects, and add_nr_free() is all that moves it. The last to come is the first
+ * free objects, and xslab_relist() is all that moves it. The last to come is the first
  * to be used; but free slabs, which nobody's caches know any more, are in the order of
  * their addresses. (One comparison to have the partial ones nearly so was measured at 7
  * instructions for each object freed at random.)
@@ -178,20 +180,24 @@ static __always_inline struct list_head *place_of(struct xslab_cache *cache,
 	return unlikely(to == XSLAB_FREE) ? free_place_of(cache, slab) : &cache->lists[to];
 }
 
-static __always_inline void count_slab(struct xslab_cache *cache, struct xpage *slab,
-				       unsigned int to)
+/* All partial slabs are counted in one. */
+static __always_inline unsigned long *count_of(struct xslab_cache *cache, unsigned int list)
 {
-	cache->nr[to]++;
-	cache->occupied |= BIT(to);
+	return &cache->nr[list < XSLAB_BUCKETS ? XSLAB_PARTIAL : list];
+}
+
+static inline void count_slab(struct xslab_cache *cache, struct xpage *slab, unsigned int to)
+{
+	++*count_of(cache, to);
+	cache->occupied |= BIT(to) & XSLAB_PARTIAL_MASK;
 	if (unlikely(to == XSLAB_FREE))
 		xset_add(&cache->empty, slab_nr(cache, slab));
 }
 
-static __always_inline void discount_slab(struct xslab_cache *cache, struct xpage *slab,
-					  unsigned int from)
+static inline void discount_slab(struct xslab_cache *cache, struct xpage *slab,
+				 unsigned int from)
 {
-	if (!--cache->nr[from])
-		cache->occupied &= ~BIT(from);
+	--*count_of(cache, from);
 	if (unlikely(from == XSLAB_FREE))
 		xset_del(&cache->empty, slab_nr(cache, slab));
 }
@@ -202,6 +208,7 @@ static inline void list_slab(struct xslab_cache *cache, struct xpage *slab, unsi
 	count_slab(cache, slab, to);
 }
 
+/* A partial one may be on another of their lists than @from. */
 static inline void unlist_slab(struct xslab_cache *cache, struct xpage *slab,
 			       unsigned int from)
 {
@@ -209,35 +216,45 @@ static inline void unlist_slab(struct xslab_cache *cache, struct xpage *slab,
 	discount_slab(cache, slab, from);
 }
 
-/* So many more objects of the slab are free, or fewer. */
-static __always_inline void add_nr_free(struct xslab_cache *cache, struct xpage *slab, long by)
+void xslab_relist(struct xslab_cache *cache, struct xpage *slab, unsigned int was);
+struct xpage *xslab_fullest(struct xslab_cache *cache);
+void xslab_sort(struct xslab_cache *cache, unsigned long *nr);
+
+/* So many more objects of the slab are free. If it was partial and is, it stays where it is. */
+static __always_inline void add_nr_free(struct xslab_cache *cache, struct xpage *slab,
+					unsigned int nr)
 {
-	unsigned long was = slab->nr_free, is = was + by;	/* as they index: no conversion */
-	unsigned int from = cache->list_of[was], to = cache->list_of[is];
+	unsigned int was = slab->nr_free, is = was + nr;
 
 	lockdep_assert_held(&cache->lock);
 	slab->nr_free = is;
-	cache->nr_free += by;
-	if (from != to) {
-		discount_slab(cache, slab, from);
-		list_move(&slab->list, place_of(cache, slab, to));
-		count_slab(cache, slab, to);
-	}
+	cache->nr_free += nr;
+	if (unlikely(!was) || unlikely(is == cache->per_slab))
+		xslab_relist(cache, slab, was);
+}
+
+/* Fewer. */
+static __always_inline void sub_nr_free(struct xslab_cache *cache, struct xpage *slab,
+					unsigned int nr)
+{
+	unsigned long was = slab->nr_free, is = was - nr;	/* as they index: no conversion */
+
+	lockdep_assert_held(&cache->lock);
+	slab->nr_free = is;
+	cache->nr_free -= nr;
+	if (cache->list_of[was] != cache->list_of[is])
+		xslab_relist(cache, slab, was);
 }
 
 /* As many are free as its map says. */
 static inline void recount_free(struct xslab_cache *cache, struct xpage *slab)
 {
-	add_nr_free(cache, slab, (long)count_free(cache, slab) - slab->nr_free);
-}
+	unsigned int was = slab->nr_free, is = count_free(cache, slab);
 
-/* The fullest slab that has some free objects and some others, or NULL. */
-static inline struct xpage *fullest_partial(struct xslab_cache *cache)
-{
-	unsigned long partial = cache->occupied & XSLAB_PARTIAL_MASK;
-
-	return partial ? list_first_entry(&cache->lists[__ffs(partial)], struct xpage, list) :
-			 NULL;
+	slab->nr_free = is;
+	cache->nr_free += (long)is - was;
+	if (cache->list_of[was] != cache->list_of[is])
+		xslab_relist(cache, slab, was);
 }
 
 /*

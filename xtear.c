@@ -106,7 +106,7 @@ static unsigned int cut(struct xslab_cache *cache, struct xpage *slab, unsigned 
 		mark_torn(cache, slab);
 	slab->holes |= holes;
 	change_word(cache, &slab->word, gone, 0);
-	add_nr_free(cache, slab, -(long)nr);
+	sub_nr_free(cache, slab, nr);
 	cache->capacity -= nr;
 	for_each_set_bit(p, &holes, XTEAR_PAGES) {
 		WRITE_ONCE(slab[p].cache, NULL);
@@ -196,14 +196,14 @@ static bool tear_first(struct xslab_cache *cache, unsigned int list)
 /* Give back all pages of partial slabs that nobody uses. Process context. */
 void xtear_cache(struct xslab_cache *cache)
 {
+	unsigned long nr[XSLAB_BUCKETS];
 	int list;
 
 	if (!can_tear(cache))
 		return;
+	xslab_sort(cache, nr);
 	for (list = XSLAB_BUCKETS - 1; list >= 0; list--) {
-		unsigned long nr = READ_ONCE(cache->nr[list]);
-
-		while (nr-- && tear_first(cache, list))
+		while (nr[list]-- && tear_first(cache, list))
 			cond_resched();
 	}
 }

@@ -1282,6 +1282,34 @@ static void xcollect_test_move(struct kunit *test)
 	check_packs(test, MOVE_MAX / 5, 16);
 }
 
+/*
+ * One slab lost all but one of its objects one by one, the next all but four at once. Expect
+ * the one to move, and not the four.
+ */
+static void xcollect_test_move_sparsest(struct kunit *test)
+{
+	struct mover *mover = scatter(test, 2 * 16, 256);
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, stats_of(mover->cache).objects_per_slab, 16U);
+	KUNIT_ASSERT_EQ(test, set_limits(mover->cache, ULONG_MAX, 64), 0);
+	free_table(test, mover);
+	xtest_take(test, mover->cache, mover->table, 32, GFP_ATOMIC);
+	for (i = 0; i < 32; i++)
+		write_entry(mover->table[i], i);
+	for (i = 1; i < 16; i++) {
+		xtest_give(test, mover->cache, mover->table + i, 1);
+		mover->table[i] = NULL;
+	}
+	xslab_cache_free_bulk(mover->cache, 12, mover->table + 20);
+	memset(mover->table + 20, 0, 12 * sizeof(void *));
+	mover->live = 5;
+	KUNIT_EXPECT_EQ(test, check_table(test, mover).slabs_partial, 2ULL);
+	KUNIT_EXPECT_EQ(test, move_all(test, mover).slabs, 1ULL);
+	KUNIT_EXPECT_EQ(test, mover->moved, 1UL);
+	free_table(test, mover);
+}
+
 /* Some do not go. Expect no more slabs to stay than they are in, and those of the rest. */
 static void xcollect_test_move_refused(struct kunit *test)
 {
@@ -1708,6 +1736,7 @@ static struct kunit_case xcollect_test_cases[] = {
 	KUNIT_CASE(xcollect_test_wait_for_pages),
 	KUNIT_CASE(xcollect_test_wait_while_busy),
 	KUNIT_CASE(xcollect_test_move),
+	KUNIT_CASE(xcollect_test_move_sparsest),
 	KUNIT_CASE(xcollect_test_move_refused),
 	KUNIT_CASE(xcollect_test_move_gone),
 	KUNIT_CASE(xcollect_test_move_unknown),

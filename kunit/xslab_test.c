@@ -301,6 +301,32 @@ static void xslab_test_fullest_first(struct kunit *test)
 }
 
 /*
+ * Of three full slabs the second loses an object, then the first all but one, one after
+ * the other: it is still where it came to with its first. Expect the second to serve.
+ */
+static void xslab_test_left_behind(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, LIST_SIZE);
+	void *objs[27], *freed;
+	unsigned int i;
+
+	close_magazines(test, cache);
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 27, objs), 27);
+	freed = objs[9];
+	xtest_give(test, cache, &objs[9], 1);
+	for (i = 0; i < 8; i++) {
+		xtest_give(test, cache, &objs[i], 1);
+		KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
+	}
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 18).slabs_partial, 2ULL);
+	xtest_take(test, cache, &objs[9], 1, GFP_KERNEL);
+	KUNIT_EXPECT_PTR_EQ(test, objs[9], freed);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 19).slabs_partial, 1ULL);
+	xtest_give(test, cache, &objs[8], 19);
+	check_books(test, cache, 0);
+}
+
+/*
  * Nine slabs, A at the lowest address, become free in the order C H A I E B G D F. Expect
  * objects from A, then from B: the order of addresses, not of events.
  */
@@ -2648,6 +2674,7 @@ static struct kunit_case xslab_test_cases[] = {
 	KUNIT_CASE(xslab_test_lists),
 	KUNIT_CASE(xslab_test_lists_magazines),
 	KUNIT_CASE(xslab_test_fullest_first),
+	KUNIT_CASE(xslab_test_left_behind),
 	KUNIT_CASE(xslab_test_lowest_first),
 	KUNIT_CASE(xslab_test_neighbours_first),
 	KUNIT_CASE(xslab_test_exported),
