@@ -576,6 +576,12 @@ static __always_inline bool is_row(unsigned long bits)
 	return !(bits & (bits + (bits & -bits)));
 }
 
+/* How many of @bits are set; of a row that is known without counting. */
+static __always_inline unsigned int count_bits(unsigned long bits, bool row)
+{
+	return row ? __fls(bits) - __ffs(bits) + 1 : hweight_long(bits);
+}
+
 /*
  * The first @nr objects of the bits *@left, which are a row of as many or more; @first is
  * the one of bit 0.
@@ -631,14 +637,17 @@ static __always_inline unsigned int take_word(struct xslab_cache *cache, struct 
 {
 	void *first = first_object(cache, slab) + w * BITS_PER_LONG * cache->stride;
 	unsigned long bits = atomic_long_read(&slab->map[w]), left = bits;
-	unsigned int n = min_t(unsigned int, one_word ? slab->nr_free : hweight_long(bits), nr);
-	unsigned int got = 0;
+	bool row = is_row(bits);
+	unsigned int got;
 
-	if (!is_row(bits))
-		got = take_scattered(cache, first, &left, objs, n, use);
-	else if (n)
-		got = take_row(cache, first, &left, objs, n, use);
-	*taken += n;
+	if (!bits)
+		return 0;
+	nr = min(nr, one_word ? slab->nr_free : count_bits(bits, row));
+	*taken += nr;
+	if (row)
+		got = take_row(cache, first, &left, objs, nr, use);
+	else
+		got = take_scattered(cache, first, &left, objs, nr, use);
 	if (one_word)
 		atomic_long_set(&slab->map[w], left);
 	else
