@@ -487,17 +487,17 @@ EXPORT_SYMBOL_GPL(xmag_alloc_slow);
 
 /*
  * For who takes several objects under one enter, and found the loaded magazine empty: have
- * one that is not. Any context; false: there is nothing to be had, or the magazines are in
- * use by the context below, or closed.
+ * one that is not; @own: only the previous one will do. Any context; false: there is nothing
+ * to be had, or the magazines are in use by the context below, or closed.
  */
-bool xmag_reload(struct xmag *mag)
+bool xmag_reload(struct xmag *mag, bool own)
 {
 	struct xmag_cpu *cpu;
 	bool some;
 
 	if (!enter_to_use(mag, &cpu))
 		return false;
-	if (xmag_is_empty(cpu))
+	if (xmag_is_empty(cpu) && (!own || cpu->previous_full))
 		load(mag, cpu);
 	some = !xmag_is_empty(cpu);
 	xmag_leave(cpu);
@@ -505,16 +505,18 @@ bool xmag_reload(struct xmag *mag)
 }
 
 /* The same for who frees several, and found it full. There is room unless false. */
-bool xmag_make_room(struct xmag *mag)
+bool xmag_make_room(struct xmag *mag, bool own)
 {
 	struct xmag_cpu *cpu;
+	bool room;
 
 	if (!enter_to_use(mag, &cpu))
 		return false;
-	if (xmag_is_full(cpu))
+	if (xmag_is_full(cpu) && (!own || !cpu->previous_full))
 		unload(mag, cpu);
+	room = !xmag_is_full(cpu);
 	xmag_leave(cpu);
-	return true;
+	return room;
 }
 
 /* The rest of xmag_free(), where the loaded magazine could not serve. */

@@ -802,13 +802,14 @@ static void xslab_test_boundary_bulk(struct kunit *test)
 
 /*
  * All free objects are in magazines. Expect a small bulk to be served from there, what was
- * freed last first, and no new slab; and to go back to slabs. Where both magazines are full,
- * expect one of them to go to the depot for a bulk of a few, which go where it was.
+ * freed last first, and no new slab; and to go back there if it is a row, else to slabs.
+ * Where both magazines are full, expect a row to go to slabs, and one of the magazines to go
+ * to the depot for a bulk of a few, which go where it was.
  */
 static void xslab_test_small_bulk(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 64);
-	void **objs = xtest_room(test, 4 * 64, sizeof(*objs));
+	void **objs = xtest_room(test, 4 * 64, sizeof(*objs)), *mixed[16];
 	struct xslab_stats s;
 	unsigned int i;
 
@@ -828,18 +829,68 @@ static void xslab_test_small_bulk(struct kunit *test)
 	for (i = 1; i < 16; i++)
 		KUNIT_EXPECT_PTR_EQ(test, objs[i], objs[i - 1] - 64);
 	xslab_cache_free_bulk(cache, 16, objs);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).magazines, 64ULL);
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 16, objs), 16);
+	for (i = 0; i < 16; i++)
+		mixed[i] = objs[i % 8 * 2 + i / 8];
+	xslab_cache_free_bulk(cache, 16, mixed);
 	s = check_books(test, cache, 0);
 	KUNIT_EXPECT_EQ(test, s.magazines, 48ULL);
 	KUNIT_EXPECT_EQ(test, s.slab_free, 16ULL);
 
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 128, objs), 128);
 	xtest_give(test, cache, objs, 80);
-	KUNIT_EXPECT_EQ(test, check_books(test, cache, 48).magazines, 128ULL);
+	s = check_books(test, cache, 48);
+	KUNIT_EXPECT_EQ(test, s.magazines, 128ULL);
+	KUNIT_EXPECT_PTR_EQ(test, objs[113], objs[112] + 64);
+	xslab_cache_free_bulk(cache, 16, &objs[112]);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 32).slab_free, s.slab_free + 16);
 	xslab_cache_free_bulk(cache, 8, &objs[80]);
-	s = check_books(test, cache, 40);
+	s = check_books(test, cache, 24);
 	KUNIT_EXPECT_EQ(test, s.magazines, 72ULL);
 	KUNIT_EXPECT_EQ(test, s.depot, 64ULL);
-	xtest_give(test, cache, &objs[88], 40);
+	xtest_give(test, cache, &objs[88], 24);
+	check_shrinks_to_nothing(test, cache);
+}
+
+static void bulks_in_turn(struct kunit *test, struct xslab_cache *cache, void **objs,
+			  unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i + nr <= 128; i += nr)
+		KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, nr, objs + i),
+				(int)nr);
+	for (i = 0; i + nr <= 128; i += nr)
+		xslab_cache_free_bulk(cache, nr, objs + i);
+}
+
+/*
+ * As many as both magazines hold, taken and given some at once, in turns. Expect slabs to
+ * have no part in it, but for the first time.
+ */
+static void xslab_test_some_in_turn(struct kunit *test)
+{
+	static const unsigned int lengths[] = { 4, 9, 16, 17, 32 };
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 192);
+	void **objs = xtest_room(test, 128, sizeof(*objs));
+	struct xslab_stats before, after;
+	unsigned int i, round;
+
+	xtest_pin();
+	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
+		xslab_cache_collect(cache, true);
+		bulks_in_turn(test, cache, objs, lengths[i]);
+		bulks_in_turn(test, cache, objs, lengths[i]);
+		before = check_books(test, cache, 0);
+		for (round = 0; round < 8; round++)
+			bulks_in_turn(test, cache, objs, lengths[i]);
+		after = check_books(test, cache, 0);
+		KUNIT_EXPECT_EQ_MSG(test, after.refills, before.refills, "%u", lengths[i]);
+		KUNIT_EXPECT_EQ_MSG(test, after.flushes, before.flushes, "%u", lengths[i]);
+		KUNIT_EXPECT_EQ_MSG(test, after.slab_free, before.slab_free, "%u", lengths[i]);
+		KUNIT_EXPECT_GT(test, after.magazines, 64ULL);
+	}
 	check_shrinks_to_nothing(test, cache);
 }
 
@@ -2687,6 +2738,7 @@ static struct kunit_case xslab_test_cases[] = {
 	KUNIT_CASE(xslab_test_boundary),
 	KUNIT_CASE(xslab_test_boundary_bulk),
 	KUNIT_CASE(xslab_test_small_bulk),
+	KUNIT_CASE(xslab_test_some_in_turn),
 	KUNIT_CASE(xslab_test_few),
 	KUNIT_CASE(xslab_test_few_but_one),
 	KUNIT_CASE(xslab_test_prefill),
