@@ -656,8 +656,8 @@ void xmag_set_careful(struct xmag *mag);
 void xmag_add_route(struct xmag *mag, struct xmag_cpu __percpu **route);
 void *xmag_alloc_slow(struct xmag *mag);
 void xmag_free_slow(struct xmag *mag, void *obj);
-bool xmag_reload(struct xmag *mag, bool own);
-bool xmag_make_room(struct xmag *mag, bool own);
+bool xmag_reload(struct xmag *mag, bool ready);
+bool xmag_make_room(struct xmag *mag, bool ready);
 void xmag_close(struct xmag *mag);
 void xmag_open(struct xmag *mag);
 void xmag_drain_closed(struct xmag *mag);
@@ -720,6 +720,21 @@ static __always_inline bool xmag_is_empty(const struct xmag_cpu *cpu)
 static __always_inline bool xmag_is_full(const struct xmag_cpu *cpu)
 {
 	return cpu->top == cpu->end;
+}
+
+/* Is a full magazine to be had, of the CPU or the depot? Of another CPU it is a guess. */
+static __always_inline bool xmag_has_ready(const struct xmag *mag, const struct xmag_cpu *cpu)
+{
+	/* see above */
+	return data_race(cpu->previous_full) || xmag_depot_has_full(mag);
+}
+
+/* Is an empty one? */
+static __always_inline bool xmag_has_ready_room(const struct xmag *mag,
+						const struct xmag_cpu *cpu)
+{
+	/* see above */
+	return !data_race(cpu->previous_full) || READ_ONCE(mag->depot.nr_full) < mag->depot.nr;
 }
 
 static __always_inline void *xmag_pop(struct xmag_cpu *cpu)

@@ -487,32 +487,32 @@ EXPORT_SYMBOL_GPL(xmag_alloc_slow);
 
 /*
  * For who takes several objects under one enter, and found the loaded magazine empty: have
- * one that is not; @own: only the previous one will do. Any context; false: there is nothing
+ * one that is not; @ready: it is not worth filling one. Any context; false: there is nothing
  * to be had, or the magazines are in use by the context below, or closed.
  */
-bool xmag_reload(struct xmag *mag, bool own)
+bool xmag_reload(struct xmag *mag, bool ready)
 {
 	struct xmag_cpu *cpu;
 	bool some;
 
 	if (!enter_to_use(mag, &cpu))
 		return false;
-	if (xmag_is_empty(cpu) && (!own || cpu->previous_full))
+	if (xmag_is_empty(cpu) && (!ready || xmag_has_ready(mag, cpu)))
 		load(mag, cpu);
 	some = !xmag_is_empty(cpu);
 	xmag_leave(cpu);
 	return some;
 }
 
-/* The same for who frees several, and found it full. There is room unless false. */
-bool xmag_make_room(struct xmag *mag, bool own)
+/* The same for who frees several, and found it full; @ready: nor emptying one. */
+bool xmag_make_room(struct xmag *mag, bool ready)
 {
 	struct xmag_cpu *cpu;
 	bool room;
 
 	if (!enter_to_use(mag, &cpu))
 		return false;
-	if (xmag_is_full(cpu) && (!own || !cpu->previous_full))
+	if (xmag_is_full(cpu) && (!ready || xmag_has_ready_room(mag, cpu)))
 		unload(mag, cpu);
 	room = !xmag_is_full(cpu);
 	xmag_leave(cpu);

@@ -803,8 +803,8 @@ static void xslab_test_boundary_bulk(struct kunit *test)
 /*
  * All free objects are in magazines. Expect a small bulk to be served from there, what was
  * freed last first, and no new slab; and to go back there if it is a row, else to slabs.
- * Where both magazines are full, expect a row to go to slabs, and one of the magazines to go
- * to the depot for a bulk of a few, which go where it was.
+ * Where both magazines are full, expect one of them to go to the depot for a row, and a few
+ * to go where it was, too.
  */
 static void xslab_test_small_bulk(struct kunit *test)
 {
@@ -844,52 +844,56 @@ static void xslab_test_small_bulk(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s.magazines, 128ULL);
 	KUNIT_EXPECT_PTR_EQ(test, objs[113], objs[112] + 64);
 	xslab_cache_free_bulk(cache, 16, &objs[112]);
-	KUNIT_EXPECT_EQ(test, check_books(test, cache, 32).slab_free, s.slab_free + 16);
+	KUNIT_EXPECT_EQ(test, check_books(test, cache, 32).slab_free, s.slab_free);
 	xslab_cache_free_bulk(cache, 8, &objs[80]);
 	s = check_books(test, cache, 24);
-	KUNIT_EXPECT_EQ(test, s.magazines, 72ULL);
+	KUNIT_EXPECT_EQ(test, s.magazines, 88ULL);
 	KUNIT_EXPECT_EQ(test, s.depot, 64ULL);
 	xtest_give(test, cache, &objs[88], 24);
 	check_shrinks_to_nothing(test, cache);
 }
 
 static void bulks_in_turn(struct kunit *test, struct xslab_cache *cache, void **objs,
-			  unsigned int nr)
+			  unsigned int of, unsigned int nr)
 {
 	unsigned int i;
 
-	for (i = 0; i + nr <= 128; i += nr)
+	for (i = 0; i + nr <= of; i += nr)
 		KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, nr, objs + i),
 				(int)nr);
-	for (i = 0; i + nr <= 128; i += nr)
+	for (i = 0; i + nr <= of; i += nr)
 		xslab_cache_free_bulk(cache, nr, objs + i);
 }
 
 /*
- * As many as both magazines hold, taken and given some at once, in turns. Expect slabs to
- * have no part in it, but for the first time.
+ * As many as both magazines hold, or as these and the depot do, taken and given some at once,
+ * in turns. Expect slabs to have no part in it, but for the first times.
  */
 static void xslab_test_some_in_turn(struct kunit *test)
 {
 	static const unsigned int lengths[] = { 4, 9, 16, 17, 32 };
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 192);
-	void **objs = xtest_room(test, 128, sizeof(*objs));
+	void **objs = xtest_room(test, 512, sizeof(*objs));
 	struct xslab_stats before, after;
-	unsigned int i, round;
+	unsigned int i, of, round;
 
 	xtest_pin();
-	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
+	for (i = 0; i < 2 * ARRAY_SIZE(lengths); i++) {
+		unsigned int nr = lengths[i / 2];
+
+		of = i % 2 ? 512 : 128;
 		xslab_cache_collect(cache, true);
-		bulks_in_turn(test, cache, objs, lengths[i]);
-		bulks_in_turn(test, cache, objs, lengths[i]);
+		for (round = 0; round < 4; round++)
+			bulks_in_turn(test, cache, objs, of, nr);
 		before = check_books(test, cache, 0);
 		for (round = 0; round < 8; round++)
-			bulks_in_turn(test, cache, objs, lengths[i]);
+			bulks_in_turn(test, cache, objs, of, nr);
 		after = check_books(test, cache, 0);
-		KUNIT_EXPECT_EQ_MSG(test, after.refills, before.refills, "%u", lengths[i]);
-		KUNIT_EXPECT_EQ_MSG(test, after.flushes, before.flushes, "%u", lengths[i]);
-		KUNIT_EXPECT_EQ_MSG(test, after.slab_free, before.slab_free, "%u", lengths[i]);
-		KUNIT_EXPECT_GT(test, after.magazines, 64ULL);
+		KUNIT_EXPECT_EQ_MSG(test, after.refills - before.refills,
+				    of == 128 ? 0 : after.depot_hits - before.depot_hits -
+				    (after.flushes - before.flushes), "%u of %u", nr, of);
+		KUNIT_EXPECT_EQ_MSG(test, after.slab_free, before.slab_free, "%u of %u", nr, of);
+		KUNIT_EXPECT_GT(test, after.magazines + after.depot, of / 2ULL);
 	}
 	check_shrinks_to_nothing(test, cache);
 }
