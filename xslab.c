@@ -43,7 +43,7 @@
  *
  * One live object keeps its slab, and the slab keeps a block of the largest order
  * from becoming whole. So within a cache objects come from the fullest slab, and of
- * those about equally full from the one beside the last. And caches of objects
+ * those about equally full from the last one or the one beside it. And caches of objects
  * so large that a slab has one or two, which mostly live long, have their slabs at
  * the top of the pool; the others have theirs at the bottom. What is between stays
  * whole, however the allocations of the two kinds take turns.
@@ -360,7 +360,8 @@ static __always_inline bool is_on(const struct xslab_cache *cache, const struct 
 
 /*
  * The slab to take objects from: the fullest that has some, or NULL. Of partial ones that
- * are about equally full it is the one behind the last that served, if that is one of them.
+ * are about equally full it is the last that served, or the one behind it, if that is one
+ * of them.
  */
 static __always_inline struct xpage *best_slab(struct xslab_cache *cache)
 {
@@ -793,7 +794,6 @@ static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 	while (left && (slab = best_slab(cache))) {
 		bool is_free = slab->nr_free == cache->per_slab;
 
-		cache->beside = slab + pages_per_slab(cache);
 		fetch_ahead(cache, slab);
 		if (unlikely(cache->words > 1)) {
 			if (refill && left < nr && slab_may_wait(cache, slab, left))
@@ -808,6 +808,7 @@ static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 		}
 		objs = slot(objs, n, use);
 		left -= n;
+		cache->beside = slab + (slab->nr_free ? 0 : pages_per_slab(cache));
 	}
 	xslab_unlock(cache, flags);
 	return nr - left;

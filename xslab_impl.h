@@ -63,7 +63,7 @@ struct xslab_cache {
 	unsigned long		capacity;	/* objects in all slabs */
 	unsigned long		nr_free;	/* of these, free in slabs */
 	unsigned long		nr_told;	/* free slabs that the pool knows of */
-	struct xpage		*beside;	/* where the slab behind the last that served is */
+	struct xpage		*beside;	/* the slab that served last, or the next */
 	unsigned long		keep;		/* free objects that stay; see prefill */
 	long			watermark;	/* see set_watermark() */
 	u8			list_of[XSLAB_MAX_PER_SLAB + 1];	/* by free objects */
