@@ -722,10 +722,13 @@ static __always_inline bool xmag_is_full(const struct xmag_cpu *cpu)
 	return cpu->top == cpu->end;
 }
 
-/* Is a full magazine to be had, of the CPU or the depot? Of another CPU it is a guess. */
+/*
+ * Is a full magazine to be had, of the CPU or the depot? A guess for who has not entered the
+ * CPU's: who acts on it finds out what is true.
+ */
 static __always_inline bool xmag_has_ready(const struct xmag *mag, const struct xmag_cpu *cpu)
 {
-	/* see above */
+	/* One word, which its CPU may be changing. */
 	return data_race(cpu->previous_full) || xmag_depot_has_full(mag);
 }
 
@@ -733,7 +736,7 @@ static __always_inline bool xmag_has_ready(const struct xmag *mag, const struct 
 static __always_inline bool xmag_has_ready_room(const struct xmag *mag,
 						const struct xmag_cpu *cpu)
 {
-	/* see above */
+	/* Likewise. */
 	return !data_race(cpu->previous_full) || READ_ONCE(mag->depot.nr_full) < mag->depot.nr;
 }
 

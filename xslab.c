@@ -2681,7 +2681,7 @@ static bool list_valid(struct xslab_cache *cache, unsigned int l, unsigned long 
 		    !nmi_words_valid(cache, slab))
 			return false;
 		*nr_free += is;
-		nr[l < XSLAB_BUCKETS ? XSLAB_PARTIAL : l]++;
+		++*count_of(nr, l);
 	}
 	return true;
 }

@@ -130,8 +130,9 @@ static __always_inline void *first_object(const struct xslab_cache *cache,
 
 /*
  * The lists of slabs. Which one a slab belongs to follows from the number of its
- * free objects, and xslab_relist() is all that moves it. The last to come is the first
- * to be used; but free slabs, which nobody's caches know any more, are in the order of
+ * free objects, and xslab_relist() is all that moves it; but partial ones may have been
+ * left on the list of fuller ones, see xslab_fullest(). The last to come is the first to be
+ * used; but free slabs, which nobody's caches know any more, are in the order of
  * their addresses. (One comparison to have the partial ones nearly so was measured at 7
  * instructions for each object freed at random.)
  */
@@ -180,15 +181,15 @@ static __always_inline struct list_head *place_of(struct xslab_cache *cache,
 	return unlikely(to == XSLAB_FREE) ? free_place_of(cache, slab) : &cache->lists[to];
 }
 
-/* All partial slabs are counted in one. */
-static __always_inline unsigned long *count_of(struct xslab_cache *cache, unsigned int list)
+/* All partial slabs are counted in one: on which of their lists each is, nobody knows. */
+static __always_inline unsigned long *count_of(unsigned long *nr, unsigned int list)
 {
-	return &cache->nr[list < XSLAB_BUCKETS ? XSLAB_PARTIAL : list];
+	return &nr[list < XSLAB_BUCKETS ? XSLAB_PARTIAL : list];
 }
 
 static inline void count_slab(struct xslab_cache *cache, struct xpage *slab, unsigned int to)
 {
-	++*count_of(cache, to);
+	++*count_of(cache->nr, to);
 	cache->occupied |= BIT(to) & XSLAB_PARTIAL_MASK;
 	if (unlikely(to == XSLAB_FREE))
 		xset_add(&cache->empty, slab_nr(cache, slab));
@@ -197,7 +198,7 @@ static inline void count_slab(struct xslab_cache *cache, struct xpage *slab, uns
 static inline void discount_slab(struct xslab_cache *cache, struct xpage *slab,
 				 unsigned int from)
 {
-	--*count_of(cache, from);
+	--*count_of(cache->nr, from);
 	if (unlikely(from == XSLAB_FREE))
 		xset_del(&cache->empty, slab_nr(cache, slab));
 }
@@ -251,10 +252,10 @@ static inline void recount_free(struct xslab_cache *cache, struct xpage *slab)
 {
 	unsigned int was = slab->nr_free, is = count_free(cache, slab);
 
-	slab->nr_free = is;
-	cache->nr_free += (long)is - was;
-	if (cache->list_of[was] != cache->list_of[is])
-		xslab_relist(cache, slab, was);
+	if (is > was)
+		add_nr_free(cache, slab, is - was);
+	else
+		sub_nr_free(cache, slab, was - is);
 }
 
 /*

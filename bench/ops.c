@@ -298,7 +298,7 @@ static __always_inline void pages_free(const struct xrun *run, void *page)
 #define alloc_pages_bulk alloc_pages_bulk_array
 #endif
 
-/* It may come back with less than there is, but not with nothing. */
+/* It may come back with less than there is: on a kernel for one CPU with a page a call. */
 static __always_inline int pages_alloc_bulk(const struct xrun *run, size_t nr, void **objs)
 {
 	unsigned long got;

@@ -37,6 +37,7 @@ prepare() { # kernel
 }
 
 # Success is what the guest says, as in vm.sh: UML may abort after it, when it is off already.
+# The log may still have what a serial line puts at the end of each line.
 guest_ends() { # log command...
 	local log=$1
 	shift
