@@ -401,7 +401,7 @@ static struct xslab_cache *create(struct xpool *pool, const struct xslab_args *a
 	err = xset_init(&cache->torn, nr_places(cache));
 	if (err)
 		goto undo_empty;
-	err = xmag_init(&cache->mag, &xslab_ops, magazine_size(cache),
+	err = xmag_init(&cache->mag, &xfill_ops, magazine_size(cache),
 			args->depot ?: XSLAB_DEPOT);
 	if (err)
 		goto undo_torn;

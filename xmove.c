@@ -135,7 +135,7 @@ static void *new_place(struct xmove *move, unsigned int i)
 	take_free(move);
 	slab = xslab_fullest(cache);
 	if (slab && !is_taken(move, i))
-		new = xslab_take_one(cache, slab);
+		new = xfill_one(cache, slab);
 	xslab_unlock(cache, flags);
 	if (!new || xslab_mark_live(cache, new))
 		return new;

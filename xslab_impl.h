@@ -4,10 +4,13 @@
  *
  *	xcache.c	caches come and go
  *	xslab.c		slabs, allocation and free, collect
+ *	xfill.c		objects from slabs to magazines, and back
+ *	xbulk.c		many objects at once
  *	xslab_limit.c	limits
  *	xwait.c		waiting for an object
  *	xmove.c		objects that can be moved
  *	xtear.c		pages of slabs that are not free
+ *	xrow.h		objects that follow one another
  *
  * The theory is at the top of each.
  */
@@ -109,6 +112,62 @@ struct xslab_cache {
 
 static_assert(offsetof(struct xslab_cache, fast) == XSLAB_FAST);
 static_assert(XSLAB_STATE_SHIFT == XPAGE_SHIFT);
+
+/*
+ * Where an object is: from its offset in the pool or, in pools of one region,
+ * from its address. Both are aligned alike.
+ */
+
+/* Where the slab starts that holds @offset. */
+static __always_inline unsigned long slab_start(const struct xslab_cache *cache,
+						unsigned long offset)
+{
+	return offset & cache->fast.slab_mask;
+}
+
+static __always_inline struct xpage *slab_in(struct xpage *pages, unsigned long start)
+{
+	/* Slabs start at pages: one shift instead of a division and a product. */
+	return (void *)pages + (start >> (PAGE_SHIFT - XPAGE_SHIFT));
+}
+
+static inline struct xpage *slab_at(const struct xslab_cache *cache, unsigned long offset)
+{
+	return slab_in(cache->pages, slab_start(cache, offset));
+}
+
+/* Is the slab at address @start in the pool's one region? */
+static __always_inline bool is_near(const struct xslab_cache *cache, unsigned long start)
+{
+	return start - cache->near_start < cache->fast.near_bytes;
+}
+
+static __always_inline struct xpage *near_slab(const struct xslab_cache *cache,
+					       unsigned long start)
+{
+	return slab_in(cache->near_pages, start - cache->near_start);
+}
+
+/* The slab at address @start, which is one of the cache's. */
+static __always_inline struct xpage *slab_of(const struct xslab_cache *cache,
+					     unsigned long start)
+{
+	if (likely(is_near(cache, start)))
+		return near_slab(cache, start);
+	return slab_at(cache, xpool_offset(cache->pool, (void *)start));
+}
+
+/* Does an object start @in bytes into a slab? */
+static __always_inline bool is_start(const struct xslab_check *check, unsigned long in)
+{
+	return xslab_is_start(check, in + check->bias);
+}
+
+static __always_inline bool owns(const struct xslab_cache *cache, const struct xpage *slab)
+{
+	/* The owner changes only while the slab has no live object. */
+	return data_race(slab->cache) == cache;
+}
 
 /* The number of the object that starts @in bytes into its slab. */
 static __always_inline unsigned int object_nr(const struct xslab_check *check, u64 in)
@@ -217,6 +276,18 @@ static inline void unlist_slab(struct xslab_cache *cache, struct xpage *slab,
 	discount_slab(cache, slab, from);
 }
 
+/* The first list that has partial slabs, or the one of free slabs. */
+static __always_inline unsigned int first_list(struct xslab_cache *cache)
+{
+	for (; cache->occupied; cache->occupied &= cache->occupied - 1) {
+		unsigned int list = __ffs(cache->occupied);
+
+		if (likely(!list_empty(&cache->lists[list])))
+			return list;
+	}
+	return XSLAB_FREE;
+}
+
 void xslab_relist(struct xslab_cache *cache, struct xpage *slab, unsigned int was);
 struct xpage *xslab_fullest(struct xslab_cache *cache);
 void xslab_sort(struct xslab_cache *cache, unsigned long *nr);
@@ -283,7 +354,7 @@ static __always_inline void change_word(const struct xslab_cache *cache,
 		atomic_long_or(set, word);
 }
 
-void xslab_relist_deferred(struct xslab_cache *cache);
+void xfill_deferred(struct xslab_cache *cache);
 
 /*
  * Slabs that nobody needs count against the pool's limit, and decay. The pool is told
@@ -312,7 +383,7 @@ static __always_inline void xslab_unlock(struct xslab_cache *cache, unsigned lon
 static __always_inline void settle(struct xslab_cache *cache)
 {
 	if (unlikely(xdefer_waits(&cache->deferred)))
-		xslab_relist_deferred(cache);
+		xfill_deferred(cache);
 }
 
 void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long flags)
@@ -384,16 +455,37 @@ bool xtear_has(const struct xpage *slab, unsigned int nr);
 bool xtear_valid(const struct xslab_cache *cache, const struct xpage *slab);
 bool xtear_books_valid(const struct xslab_cache *cache, unsigned long slabs);
 
+/* xfill.c */
+#define XSLAB_CHUNK	64U	/* objects at most that come or go under one lock */
+
+extern const struct xmag_ops xfill_ops;
+unsigned int xfill_bulk(struct xslab_cache *cache, void **objs, unsigned int nr);
+unsigned int xfill_live(struct xslab_cache *cache, void **objs, unsigned int nr);
+void *xfill_one(struct xslab_cache *cache, struct xpage *slab);
+void xfill_drain(struct xslab_cache *cache, void **objs, unsigned int nr);
+unsigned int xfill_drain_checked(struct xslab_cache *cache, void **objs, unsigned int nr);
+
+/*
+ * Will the client write to what he gets, and does the hardware leave it to us to fetch that?
+ * It does not where objects share a line, or lie in one after the other.
+ */
+static inline bool wants_fetch(const struct xslab_cache *cache)
+{
+	return cache->flags & XSLAB_PREFETCH && cache->stride > L1_CACHE_BYTES;
+}
+
 /* xslab.c */
-extern const struct xmag_ops xslab_ops;
 unsigned long xslab_client_reclaim(struct xclient *client);
 unsigned long xslab_client_collect(struct xclient *client, bool force);
 void xslab_put_pages(struct xslab_cache *cache, struct xpage **pages, unsigned int nr);
-void *xslab_take_one(struct xslab_cache *cache, struct xpage *slab);
 bool xslab_mark_live(struct xslab_cache *cache, void *obj);
 bool xslab_mark_dead(struct xslab_cache *cache, void *obj);
 void xslab_report_lost(struct xslab_cache *cache, void *obj);
-bool xslab_grow(struct xslab_cache *cache, gfp_t gfp);
+bool xslab_grow(struct xslab_cache *cache, gfp_t gfp, void **obj);
+void *xslab_alloc_marked(struct xslab_cache *cache, gfp_t gfp);
+bool xslab_accept(struct xslab_cache *cache, void *obj);
+int xslab_refuse_free(struct xslab_cache *cache, void *obj);
+int xslab_refuse_zero(struct xslab_cache *cache);
 void xslab_release_all(struct xslab_cache *cache);
 
 /* xwait.c */

@@ -65,7 +65,7 @@ bool xwait_serve(struct xslab_cache *cache)
 	void *obj;
 
 	lockdep_assert_held(&cache->lock);
-	while (cache->nr_waiting && (obj = xslab_take_one(cache, NULL))) {
+	while (cache->nr_waiting && (obj = xfill_one(cache, NULL))) {
 		waiter = list_first_entry(&cache->waiters, struct xwaiter, node);
 		list_move_tail(&waiter->node, &cache->served);
 		count_waiting(cache, -1);
@@ -239,7 +239,7 @@ void *xwait_for_object(struct xslab_cache *cache, gfp_t gfp)
 	while (!is_over(&waiter)) {
 		WRITE_ONCE(waiter.look, false);
 		/* Pairs with tell_room() of the pool: it knows that somebody sleeps. */
-		if (!xslab_grow(cache, gfp))
+		if (!xslab_grow(cache, gfp, NULL))
 			sleep(&waiter);
 	}
 	if (leave(cache, &waiter))
