@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What xslab_test.c and xbulk_test.c share: pools and caches that go after the
+ * test, and their books.
+ *
+ * Each test makes its own pool and caches. They are destroyed after the test,
+ * which must have freed all objects by then: that the destruction succeeds, and
+ * that the pool then has all its pages, is part of each.
+ *
+ * A test keeps to one CPU unless it says otherwise, so that what magazines hold
+ * is known exactly.
+ */
+#ifndef _XALLOC_XSLAB_TEST_H
+#define _XALLOC_XSLAB_TEST_H
+
+#include <kunit/test.h>
+#include <linux/cpumask.h>
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+#include <linux/vmalloc.h>
+
+#include <xalloc/xpool.h>
+#include <xalloc/xslab.h>
+
+#include "xtest.h"
+
+/* Debug kernels are slow: there, tests that make many operations make fewer. */
+#define SLOWNESS	(IS_ENABLED(CONFIG_KASAN) ? 20 : 1)
+
+#define POOL_SIZE	(16UL << 20)
+#define MAX_CACHES	4
+
+/*
+ * What a test has, and gives back in the end: pools, and the caches in them.
+ */
+struct fixture {
+	struct xpool		*pool;
+	struct xpool		*second;
+	struct xslab_cache	*caches[MAX_CACHES];
+	unsigned int		nr_caches;
+	void			*own;
+	void			*forbidden;
+};
+
+static inline void bytes_name(const size_t *size, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%zu bytes", *size);
+}
+
+static inline int slab_init(struct kunit *test)
+{
+	test->priv = kunit_kzalloc(test, sizeof(struct fixture), GFP_KERNEL);
+	if (!test->priv)
+		return -ENOMEM;
+	return set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
+}
+
+static inline void destroy_pool(struct kunit *test, struct xpool *pool)
+{
+	struct xpool_stats stats;
+
+	if (!pool)
+		return;
+	xpool_collect(pool, true);
+	xpool_stats(pool, &stats);
+	KUNIT_EXPECT_EQ(test, stats.free, stats.total);
+	KUNIT_EXPECT_EQ(test, stats.live_bytes, 0ULL);
+	KUNIT_EXPECT_EQ(test, xpool_validate(pool), 0);
+	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), 0);
+}
+
+static inline void slab_exit(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	if (!f)
+		return;
+	while (f->nr_caches)
+		KUNIT_EXPECT_EQ(test, xslab_cache_destroy(f->caches[--f->nr_caches]), 0);
+	destroy_pool(test, f->pool);
+	destroy_pool(test, f->second);
+	vfree(f->own);
+	vunmap(f->forbidden);
+}
+
+static inline struct xpool *new_pool(struct kunit *test, size_t size, void *addr)
+{
+	static unsigned int nr;
+	char name[XPOOL_NAME_MAX];
+	struct xpool *pool;
+
+	snprintf(name, sizeof(name), "xslab-test-%u", nr++);
+	pool = xpool_create(&(struct xpool_args){ .name = name, .size = size, .addr = addr });
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(pool), "error %ld", PTR_ERR(pool));
+	return pool;
+}
+
+static inline struct fixture *with_pool(struct kunit *test, size_t size)
+{
+	struct fixture *f = test->priv;
+
+	f->pool = new_pool(test, size, NULL);
+	return f;
+}
+
+static inline struct xslab_cache *add_cache(struct kunit *test, struct xpool *pool,
+					    const struct xslab_args *args)
+{
+	struct fixture *f = test->priv;
+	struct xslab_cache *cache = xslab_cache_create_in(pool, args);
+
+	KUNIT_ASSERT_LT(test, f->nr_caches, (unsigned int)MAX_CACHES);
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(cache), "error %ld", PTR_ERR(cache));
+	f->caches[f->nr_caches++] = cache;
+	return cache;
+}
+
+static inline struct xslab_cache *with_cache(struct kunit *test, size_t pool_size, size_t size)
+{
+	struct fixture *f = with_pool(test, pool_size);
+
+	return add_cache(test, f->pool, &(struct xslab_args){ .name = "test", .size = size });
+}
+
+static inline struct xslab_stats stats_of(struct xslab_cache *cache)
+{
+	struct xslab_stats stats;
+
+	xslab_cache_stats(cache, &stats);
+	return stats;
+}
+
+static inline struct xpool_stats pool_stats_of(struct xpool *pool)
+{
+	struct xpool_stats stats;
+
+	xpool_stats(pool, &stats);
+	return stats;
+}
+
+/* Expect the books to balance exactly, with @live objects held by the client. */
+static inline struct xslab_stats check_books(struct kunit *test, struct xslab_cache *cache,
+					     u64 live)
+{
+	struct fixture *f = test->priv;
+	struct xslab_stats s = stats_of(cache);
+	struct xpool_stats p = pool_stats_of(f->pool);
+
+	KUNIT_ASSERT_EQ(test, xslab_validate(cache), 0);
+	KUNIT_ASSERT_EQ(test, xpool_validate(f->pool), 0);
+	KUNIT_ASSERT_EQ(test, s.live, live);
+	KUNIT_ASSERT_EQ(test, s.capacity, s.live + s.magazines + s.depot + s.slab_free);
+	KUNIT_ASSERT_EQ(test, s.capacity, s.slabs * s.objects_per_slab);
+	KUNIT_ASSERT_EQ(test, s.slabs, s.slabs_full + s.slabs_partial + s.slabs_free);
+	KUNIT_ASSERT_EQ(test, s.allocs, s.frees + s.live);
+	KUNIT_ASSERT_EQ(test, p.total, p.free + p.slabs + p.pages + p.magazines);
+	KUNIT_ASSERT_GE(test, p.slabs, s.slabs << s.slab_order);
+	return s;
+}
+
+/* Expect a shrink to leave no slab of a cache without live objects. */
+static inline void check_shrinks_to_nothing(struct kunit *test, struct xslab_cache *cache)
+{
+	struct xslab_stats s;
+
+	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 0);
+	s = check_books(test, cache, 0);
+	KUNIT_EXPECT_EQ(test, s.slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, s.capacity, 0ULL);
+}
+
+/* From now on the cache has no magazines: they could hold more than it may keep. */
+static inline void close_magazines(struct kunit *test, struct xslab_cache *cache)
+{
+	const struct xslab_limits limits = { .hard = ULONG_MAX, .cache = 64 };
+
+	KUNIT_ASSERT_EQ(test, xslab_cache_set_limits(cache, &limits), 0);
+}
+
+/* Take objects until the next one would need a slab more; returns how many. */
+static inline size_t stand_at_boundary(struct kunit *test, struct xslab_cache *cache, void **objs)
+{
+	struct xslab_stats s;
+	size_t nr = 0;
+
+	do {
+		xtest_take(test, cache, &objs[nr++], 1, GFP_KERNEL);
+		s = stats_of(cache);
+	} while (s.slab_free + s.magazines + s.depot);
+	return nr;
+}
+
+static inline int by_address(const void *a, const void *b)
+{
+	unsigned long left = *(unsigned long *)a, right = *(unsigned long *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+#endif
