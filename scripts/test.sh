@@ -78,15 +78,14 @@ guest_memory() { # MiB
 }
 
 boot_once() { # files directory, log
-	local image append='' limit=600
+	local image append=''
 	image=$rig_dir/linux
 	if [[ $rig_arch == x86_64 ]]; then
 		image=$rig_dir/arch/x86/boot/bzImage
 		append=$x86_reservations
 	fi
-	[[ $rig_name == *-debug ]] && limit=1500
 	"$scripts/initramfs.sh" "$1.cpio" suites "$1"/*
-	VM_MEM=${VM_MEM:-$(guest_memory)} "$scripts/vm.sh" -t "$limit" -a "$append" -l "$2" \
+	VM_MEM=${VM_MEM:-$(guest_memory)} "$scripts/vm.sh" -t 400 -a "$append" -l "$2" \
 		"$image" "$1.cpio"
 }
 

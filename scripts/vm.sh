@@ -6,7 +6,8 @@
 #   vm.sh [-i] [-t SECONDS] [-a "BOOT PARAMETERS"] -l LOG IMAGE INITRAMFS
 #
 #   -i  interactive: the console is this terminal, and there is no time limit
-#   -t  time limit; the VM is killed when it is over
+#   -t  the VM is killed when its console was silent for so long, because it hangs: how
+#       long what it does takes altogether depends on the machine, and on what else that does
 #   -l  where the console's output goes
 #
 # Success is only what the guest says it is: the line `=== exit 0`, which its
@@ -84,13 +85,33 @@ fi
 
 [[ $log ]] || die "vm.sh needs -l LOG"
 mkdir -p "$(dirname "$log")"
+silent_for() { # log
+	echo $((EPOCHSECONDS - $(stat -c %Y "$1")))
+}
+
+# KILL at once: UML can spin for ever in answering a TERM
+vm=
+kill_vm() {
+	[[ ! $vm ]] || kill -KILL "$vm" 2>/dev/null || true
+}
+trap kill_vm EXIT
+
+# One that never falls silent has an hour
 run() {
-	local rc=0
-	# KILL at once: UML can spin for ever in answering a TERM
-	{ timeout -s KILL "$limit" "${command[@]}" </dev/null 2>&1 | tr -d '\r' >"$log"; } 2>/dev/null || rc=$?
-	if ((rc == 124 || rc == 137)); then
-		echo "=== killed by the host: the VM did not end within $limit s" >>"$log"
-		say "the VM did not end within $limit s and was killed; the end of $log:"
+	local killed='' start=$SECONDS
+	"${command[@]}" </dev/null >"$log" 2>&1 &
+	vm=$!
+	disown	# bash need not tell that it was killed
+	while sleep 0.5 && kill -0 "$vm" 2>/dev/null; do
+		(($(silent_for "$log") < limit && SECONDS - start < 3600)) && continue
+		killed="killed by the host: $((SECONDS - start)) s after its start, silent for $(silent_for "$log") s"
+		kill_vm
+	done
+	vm=
+	sed -i 's/\r//g' "$log"
+	if [[ $killed ]]; then
+		echo "=== $killed" >>"$log"
+		say "the VM was $killed; the end of $log:"
 		tail -n 12 "$log" >&2
 		return 124
 	fi
