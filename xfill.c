@@ -5,10 +5,10 @@
  * Concepts
  *
  * What is free in a slab are the bits of a map; what magazines and clients of bulk
- * operations have are arrays of pointers. To fill is to turn bits into pointers, 64 at a
- * time under one lock, and to drain is to turn them back. Both cost the most where objects
- * lie anywhere. But those that were allocated together are mostly freed together, so there
- * are ways for what is in order, from the cheapest one:
+ * operations have are arrays of pointers. To fill is to turn bits into pointers, and to
+ * drain is to turn them back. Both cost the most where objects lie anywhere. But those that
+ * were allocated together are mostly freed together, so there are ways for what is in
+ * order, from the cheapest one:
  *
  *	whole slabs	that are all free, or become so: their states are written, not
  *			changed, and they change their list together
@@ -71,7 +71,7 @@
  * the bits, and the slab to the right list. Between the two, nmi_frees keeps the
  * slab from being given back.
  *
- * Locks: cache->lock is held for one magazine, or 64 objects of a bulk operation.
+ * Locks: cache->lock is held for one magazine, or up to 256 objects of a bulk operation.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -431,6 +431,8 @@ static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 		left -= n;
 		cache->beside = slab + (slab->nr_free ? 0 : pages_per_slab(cache));
 	}
+	if (!is_for_magazine(use))
+		cache->past += nr - left;
 	xslab_unlock(cache, flags);
 	return nr - left;
 }
@@ -561,13 +563,16 @@ static __always_inline void put_bits(struct xslab_cache *cache, struct xpage *sl
 		xtear_freed(cache, slab);
 }
 
-/* So do @nr objects; false: one was there before, or is in @mask for two. */
+/*
+ * So do @nr objects; false: one was there before, or is in @mask for two. In a @row none is,
+ * so its bits need not be counted.
+ */
 static __always_inline bool put_run(struct xslab_cache *cache, struct xpage *slab,
 				    unsigned int w, unsigned long mask, unsigned long nr,
-				    bool one_word)
+				    bool row, bool one_word)
 {
 	unsigned long old = atomic_long_read(&slab->map[w]);
-	unsigned int added = hweight_long(mask & ~old);
+	unsigned int added = row && likely(!(old & mask)) ? nr : hweight_long(mask & ~old);
 
 	put_bits(cache, slab, w, old, mask, added, one_word);
 	return likely(added == nr);
@@ -622,7 +627,7 @@ static __always_inline void **put_group(struct xslab_cache *cache, struct xpage 
 	next = gather_word(cache, at, end, start, &w, &mask, trust, one_word);
 	if (trust != XSLAB_TRUST && unlikely(next == at))
 		return at;
-	if (unlikely(!put_run(cache, slab, w, mask, next - at, one_word)))
+	if (unlikely(!put_run(cache, slab, w, mask, next - at, false, one_word)))
 		*lost = *at;
 	return next;
 }
@@ -646,7 +651,7 @@ static __always_inline void **put_row(struct xslab_cache *cache, struct xpage *s
 	if (trust == XSLAB_CHECK_LIVE && unlikely(!len))
 		return at;
 	if (unlikely(!put_run(cache, slab, one_word ? 0 : BIT_WORD(nr),
-			      row_bits(nr, len, step < 0), len, one_word)))
+			      row_bits(nr, len, step < 0), len, true, one_word)))
 		*lost = *at;
 	return next;
 }
@@ -691,7 +696,8 @@ static __always_inline void **put_whole(struct xslab_cache *cache, struct xpage 
 	if (likely(slabs))
 		count_whole(cache, XSLAB_FULL, XSLAB_FREE, slabs);
 	if (unlikely(next != at) &&
-	    unlikely(!put_run(cache, slab, 0, row_bits(0, next - at, false), next - at, true)))
+	    unlikely(!put_run(cache, slab, 0, row_bits(0, next - at, false), next - at, true,
+			      true)))
 		*lost = *at;
 	return next;
 }

@@ -348,7 +348,7 @@ void xslab_put_pages(struct xslab_cache *cache, struct xpage **pages, unsigned i
 
 static void *take_first(struct xslab_cache *cache, struct xpage *slab)
 {
-	this_cpu_inc(cache->mag.slow->allocs);
+	cache->past++;
 	return xfill_one(cache, slab);
 }
 
@@ -1040,6 +1040,7 @@ static void slab_stats(struct xslab_cache *cache, struct xslab_stats *stats)
 	stats->slabs_free = cache->nr[XSLAB_FREE];
 	stats->capacity = cache->capacity;
 	stats->slab_free = cache->nr_free;
+	stats->allocs = cache->past;
 	stats->moving = cache->nr_moving;
 	stats->reserved = cache->keep;
 	stats->waiters = cache->nr_waiting;
@@ -1083,7 +1084,7 @@ void xslab_cache_stats(struct xslab_cache *cache, struct xslab_stats *stats)
 	slab_stats(cache, stats);
 	stats->magazines = count.cpus;
 	stats->depot = count.depot;
-	stats->allocs = count.allocs;
+	stats->allocs += count.allocs;
 	stats->refills = count.refills;
 	stats->flushes = count.flushes;
 	stats->depot_hits = count.depot_hits;

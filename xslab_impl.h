@@ -65,6 +65,7 @@ struct xslab_cache {
 	unsigned long		nr[XSLAB_LISTS];	/* PARTIAL, FULL, FREE */
 	unsigned long		capacity;	/* objects in all slabs */
 	unsigned long		nr_free;	/* of these, free in slabs */
+	unsigned long		past;		/* handed out so far past the magazines */
 	unsigned long		nr_told;	/* free slabs that the pool knows of */
 	struct xpage		*beside;	/* the slab that served last, or the next */
 	unsigned long		keep;		/* free objects that stay; see prefill */
@@ -456,7 +457,7 @@ bool xtear_valid(const struct xslab_cache *cache, const struct xpage *slab);
 bool xtear_books_valid(const struct xslab_cache *cache, unsigned long slabs);
 
 /* xfill.c */
-#define XSLAB_CHUNK	64U	/* objects at most that come or go under one lock */
+#define XSLAB_CHUNK	256U	/* objects at most that come or go under one lock */
 
 extern const struct xmag_ops xfill_ops;
 unsigned int xfill_bulk(struct xslab_cache *cache, void **objs, unsigned int nr);
