@@ -9,6 +9,9 @@
  *
  * A test keeps to one CPU unless it says otherwise, so that what magazines hold
  * is known exactly.
+ *
+ * The functions are not inline: copies of what they keep on the stack would fill that of a
+ * test, where KASAN keeps them apart.
  */
 #ifndef _XALLOC_XSLAB_TEST_H
 #define _XALLOC_XSLAB_TEST_H
@@ -45,12 +48,12 @@ struct fixture {
 	void			*forbidden;
 };
 
-static inline void bytes_name(const size_t *size, char *desc)
+static void bytes_name(const size_t *size, char *desc)
 {
 	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%zu bytes", *size);
 }
 
-static inline int slab_init(struct kunit *test)
+static int slab_init(struct kunit *test)
 {
 	test->priv = kunit_kzalloc(test, sizeof(struct fixture), GFP_KERNEL);
 	if (!test->priv)
@@ -58,7 +61,7 @@ static inline int slab_init(struct kunit *test)
 	return set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
 }
 
-static inline void destroy_pool(struct kunit *test, struct xpool *pool)
+static void destroy_pool(struct kunit *test, struct xpool *pool)
 {
 	struct xpool_stats stats;
 
@@ -72,7 +75,7 @@ static inline void destroy_pool(struct kunit *test, struct xpool *pool)
 	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), 0);
 }
 
-static inline void slab_exit(struct kunit *test)
+static void slab_exit(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 
@@ -86,7 +89,7 @@ static inline void slab_exit(struct kunit *test)
 	vunmap(f->forbidden);
 }
 
-static inline struct xpool *new_pool(struct kunit *test, size_t size, void *addr)
+static struct xpool *new_pool(struct kunit *test, size_t size, void *addr)
 {
 	static unsigned int nr;
 	char name[XPOOL_NAME_MAX];
@@ -98,7 +101,7 @@ static inline struct xpool *new_pool(struct kunit *test, size_t size, void *addr
 	return pool;
 }
 
-static inline struct fixture *with_pool(struct kunit *test, size_t size)
+static struct fixture *with_pool(struct kunit *test, size_t size)
 {
 	struct fixture *f = test->priv;
 
@@ -106,8 +109,8 @@ static inline struct fixture *with_pool(struct kunit *test, size_t size)
 	return f;
 }
 
-static inline struct xslab_cache *add_cache(struct kunit *test, struct xpool *pool,
-					    const struct xslab_args *args)
+static struct xslab_cache *add_cache(struct kunit *test, struct xpool *pool,
+				     const struct xslab_args *args)
 {
 	struct fixture *f = test->priv;
 	struct xslab_cache *cache = xslab_cache_create_in(pool, args);
@@ -118,14 +121,14 @@ static inline struct xslab_cache *add_cache(struct kunit *test, struct xpool *po
 	return cache;
 }
 
-static inline struct xslab_cache *with_cache(struct kunit *test, size_t pool_size, size_t size)
+static struct xslab_cache *with_cache(struct kunit *test, size_t pool_size, size_t size)
 {
 	struct fixture *f = with_pool(test, pool_size);
 
 	return add_cache(test, f->pool, &(struct xslab_args){ .name = "test", .size = size });
 }
 
-static inline struct xslab_stats stats_of(struct xslab_cache *cache)
+static struct xslab_stats stats_of(struct xslab_cache *cache)
 {
 	struct xslab_stats stats;
 
@@ -133,7 +136,7 @@ static inline struct xslab_stats stats_of(struct xslab_cache *cache)
 	return stats;
 }
 
-static inline struct xpool_stats pool_stats_of(struct xpool *pool)
+static struct xpool_stats pool_stats_of(struct xpool *pool)
 {
 	struct xpool_stats stats;
 
@@ -142,8 +145,7 @@ static inline struct xpool_stats pool_stats_of(struct xpool *pool)
 }
 
 /* Expect the books to balance exactly, with @live objects held by the client. */
-static inline struct xslab_stats check_books(struct kunit *test, struct xslab_cache *cache,
-					     u64 live)
+static struct xslab_stats check_books(struct kunit *test, struct xslab_cache *cache, u64 live)
 {
 	struct fixture *f = test->priv;
 	struct xslab_stats s = stats_of(cache);
@@ -162,7 +164,7 @@ static inline struct xslab_stats check_books(struct kunit *test, struct xslab_ca
 }
 
 /* Expect a shrink to leave no slab of a cache without live objects. */
-static inline void check_shrinks_to_nothing(struct kunit *test, struct xslab_cache *cache)
+static void check_shrinks_to_nothing(struct kunit *test, struct xslab_cache *cache)
 {
 	struct xslab_stats s;
 
@@ -173,7 +175,7 @@ static inline void check_shrinks_to_nothing(struct kunit *test, struct xslab_cac
 }
 
 /* From now on the cache has no magazines: they could hold more than it may keep. */
-static inline void close_magazines(struct kunit *test, struct xslab_cache *cache)
+static void close_magazines(struct kunit *test, struct xslab_cache *cache)
 {
 	const struct xslab_limits limits = { .hard = ULONG_MAX, .cache = 64 };
 
@@ -181,7 +183,7 @@ static inline void close_magazines(struct kunit *test, struct xslab_cache *cache
 }
 
 /* Take objects until the next one would need a slab more; returns how many. */
-static inline size_t stand_at_boundary(struct kunit *test, struct xslab_cache *cache, void **objs)
+static size_t stand_at_boundary(struct kunit *test, struct xslab_cache *cache, void **objs)
 {
 	struct xslab_stats s;
 	size_t nr = 0;
@@ -193,7 +195,7 @@ static inline size_t stand_at_boundary(struct kunit *test, struct xslab_cache *c
 	return nr;
 }
 
-static inline int by_address(const void *a, const void *b)
+static int by_address(const void *a, const void *b)
 {
 	unsigned long left = *(unsigned long *)a, right = *(unsigned long *)b;
 
