@@ -32,12 +32,13 @@ static void count_name(const size_t *count, char *desc)
 
 KUNIT_ARRAY_PARAM(count, counts, count_name);
 
-/* Expect as many different objects as asked for, and all of them back. */
+/* Expect as many different objects as asked for, each counted once, and all of them back. */
 static void xbulk_test_bulk(struct kunit *test)
 {
 	const size_t nr = *(const size_t *)test->param_value;
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 200);
 	void **objs = xtest_room(test, nr, sizeof(*objs));
+	struct xslab_stats s;
 	size_t i;
 
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, nr, objs), (int)nr);
@@ -54,7 +55,9 @@ static void xbulk_test_bulk(struct kunit *test)
 	xslab_cache_free_bulk(cache, nr, objs);
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, nr, objs), (int)nr);
 	xtest_give(test, cache, objs, nr);
-	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).errors, 0ULL);
+	s = check_books(test, cache, 0);
+	KUNIT_EXPECT_EQ(test, s.errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, s.allocs, 3ULL * nr);
 }
 
 /* Ask for more than the pool has. Expect nothing, and nothing lost. */
