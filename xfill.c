@@ -431,6 +431,7 @@ static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 		left -= n;
 		cache->beside = slab + (slab->nr_free ? 0 : pages_per_slab(cache));
 	}
+	/* Here, where the lock is held anyway: a counter of the CPU would be one more irq-off. */
 	if (!is_for_magazine(use))
 		cache->past += nr - left;
 	xslab_unlock(cache, flags);

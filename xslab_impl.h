@@ -65,7 +65,7 @@ struct xslab_cache {
 	unsigned long		nr[XSLAB_LISTS];	/* PARTIAL, FULL, FREE */
 	unsigned long		capacity;	/* objects in all slabs */
 	unsigned long		nr_free;	/* of these, free in slabs */
-	unsigned long		past;		/* handed out so far past the magazines */
+	unsigned long		past;		/* handed out from slabs; else xmag_slow.allocs */
 	unsigned long		nr_told;	/* free slabs that the pool knows of */
 	struct xpage		*beside;	/* the slab that served last, or the next */
 	unsigned long		keep;		/* free objects that stay; see prefill */
