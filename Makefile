@@ -31,7 +31,7 @@ test:
 	@scripts/test.sh $(KERNEL)
 
 test-fast:
-	@scripts/test.sh um-smp
+	@FAST=1 scripts/test.sh um-smp
 
 rows:
 	@scripts/rows.sh
@@ -51,9 +51,11 @@ help:
 	@echo 'make vm         the same VM with a shell'
 	@echo 'make test       every suite on every kernel; a cold run builds the kernels'
 	@echo '                KERNEL="um-smp um-debug" SUITE="xslab params" select some'
-	@echo 'make test-fast  the suites on UML alone'
+	@echo 'make test-fast  the suites on UML alone, long loops shortened (in full:'
+	@echo '                make test KERNEL=um-smp)'
+	@echo '                KERNEL=x86_64-kmsan SUITE=tools: uninitialised memory; takes clang'
 	@echo 'make rows       what the tests measure, beside the targets'
-	@echo 'make check      checkpatch, sparse, W=1, clang, shellcheck'
+	@echo 'make check      checkpatch, sparse, W=1, each clang, shellcheck, ^C'
 	@echo 'make bench      xalloc against the kernel allocators, all ways; bench-fast: one'
 	@echo 'make clean      remove what was built here; the cache of kernels stays in'
 	@echo '                $${XALLOC_CACHE:-~/.cache/xalloc}'

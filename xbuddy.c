@@ -40,7 +40,7 @@
  * no page descriptor, no guess. All together that is 4 bits a page.
  *
  * To find the lowest free block without a search, free is the lowest level of a
- * 64-way tree (xset.c). There are four levels, which is enough for 64 GiB, or as
+ * 64-way tree (base/set.c). There are four levels, which is enough for 64 GiB, or as
  * many as a larger range needs: 6 at the very most. Fewer would do for small ranges,
  * but then the worst case would depend on the size: 673 instructions at 16 MiB and
  * 979 at 16 GiB were measured.
@@ -67,88 +67,7 @@
 #include <linux/log2.h>
 #include <linux/mm.h>
 
-#include "internal.h"
-
-#define XBUDDY_LEVELS	4U	/* at least, whatever the range; see above */
-
-/* The number of blocks of an order that lie wholly inside the range. */
-static unsigned long nr_blocks(const struct xbuddy *buddy, unsigned int order)
-{
-	return buddy->nr >> order;
-}
-
-/*
- * The free blocks of one order. Only area_set() and area_clear() change them, and
- * they keep the counts and the mask of orders with them.
- */
-
-static void area_set(struct xbuddy *buddy, unsigned int order, unsigned long i)
-{
-	struct xbuddy_area *area = &buddy->free_area[order];
-
-	area->nr_free++;
-	buddy->orders |= BIT(order);
-	xset_add_from(&area->free, 0, i);
-}
-
-static void area_clear(struct xbuddy *buddy, unsigned int order, unsigned long i)
-{
-	struct xbuddy_area *area = &buddy->free_area[order];
-
-	if (!--area->nr_free)
-		buddy->orders &= ~BIT(order);
-	xset_del_from(&area->free, 0, i);
-}
-
-/*
- * State changes of blocks. A page number becomes free or used only here.
- */
-
-static void mark_free(struct xbuddy *buddy, unsigned int order, unsigned long i)
-{
-	area_set(buddy, order, i);
-	buddy->nr_free += 1UL << order;
-}
-
-static void unmark_free(struct xbuddy *buddy, unsigned int order, unsigned long i)
-{
-	area_clear(buddy, order, i);
-	buddy->nr_free -= 1UL << order;
-}
-
-static void mark_used(struct xbuddy *buddy, unsigned int order, unsigned long i)
-{
-	__set_bit(i, buddy->free_area[order].used);
-}
-
-static void unmark_used(struct xbuddy *buddy, unsigned int order, unsigned long i)
-{
-	__clear_bit(i, buddy->free_area[order].used);
-}
-
-static bool is_used(const struct xbuddy *buddy, unsigned int order, unsigned long i)
-{
-	return test_bit(i, buddy->free_area[order].used);
-}
-
-/* The largest order of a block that starts at @index and has at most @nr pages. */
-static unsigned int piece_order(unsigned long index, unsigned long nr)
-{
-	unsigned int order = min_t(unsigned int, ilog2(nr), XBUDDY_MAX_ORDER);
-
-	return index ? min_t(unsigned int, order, __ffs(index)) : order;
-}
-
-static void mark_range_free(struct xbuddy *buddy, unsigned long from,
-			    unsigned long to)
-{
-	while (from < to) {
-		unsigned int order = piece_order(from, to - from);
-
-		mark_free(buddy, order, from >> order);
-		from += 1UL << order;
-	}
-}
+#include "buddy/buddy.h"
 
 /*
  * Bring-up and tear-down
@@ -442,44 +361,42 @@ unsigned int xbuddy_alloc_many(struct xbuddy *buddy, unsigned int order,
 EXPORT_SYMBOL_GPL(xbuddy_alloc_many);
 
 /*
- * The lowest page number from @from on at which an aligned block of @order
- * lies inside a free block of order @in, or ULONG_MAX.
+ * The highest aligned free place for @order before @to, as the page number behind it;
+ * *@in is its block's order. 0: there is none.
  */
-static unsigned long lowest_in_order(const struct xbuddy *buddy, unsigned int in,
-				     unsigned int order, unsigned long from)
+static unsigned long highest(const struct xbuddy *buddy, unsigned long candidates,
+			     unsigned long to, unsigned int *in)
 {
-	const struct xbuddy_area *area = &buddy->free_area[in];
-	unsigned long index = round_up(from, 1UL << order);
-	unsigned long i = xset_next(&area->free, index >> in);
-
-	return i == ULONG_MAX ? i : max(index, i << in);
-}
-
-/* The lowest aligned free place for @order from @from on; *@in is its block's order. */
-static unsigned long lowest(const struct xbuddy *buddy, unsigned int order,
-			    unsigned long from, unsigned int *in)
-{
-	unsigned long best = ULONG_MAX;
+	unsigned long best = 0;
 	unsigned int o;
 
-	for (o = order; o <= XBUDDY_MAX_ORDER; o++) {
-		unsigned long index;
+	for_each_set_bit(o, &candidates, XBUDDY_NR_ORDERS) {
+		unsigned long i = xset_before(&buddy->free_area[o].free, to >> o);
 
-		if (!buddy->free_area[o].nr_free)
+		if (i == XSET_NONE || (i + 1) << o <= best)
 			continue;
-		index = lowest_in_order(buddy, o, order, from);
-		if (index < best) {
-			best = index;
-			*in = o;
-		}
+		best = (i + 1) << o;
+		*in = o;
 	}
 	return best;
 }
 
-static bool bad_range(const struct xbuddy *buddy, unsigned long from,
-		      unsigned long to)
+/* The lowest block of one of the orders in @candidates from @from on, or ULONG_MAX. */
+static unsigned long lowest_block(const struct xbuddy *buddy, unsigned long candidates,
+				  unsigned long from, unsigned int *in)
 {
-	return from >= to || to > buddy->nr;
+	unsigned long best = ULONG_MAX;
+	unsigned int o;
+
+	for_each_set_bit(o, &candidates, XBUDDY_NR_ORDERS) {
+		unsigned long index = lowest_in_order(buddy, o, o, from);
+
+		if (index >= best)
+			continue;
+		best = index;
+		*in = o;
+	}
+	return best;
 }
 
 /**
@@ -513,62 +430,56 @@ long xbuddy_alloc_range(struct xbuddy *buddy, unsigned int order,
 }
 EXPORT_SYMBOL_GPL(xbuddy_alloc_range);
 
-/* Why is the block not one that can be freed? For the error path. */
-static int why_not_used(const struct xbuddy *buddy, unsigned long index)
+/**
+ * xbuddy_alloc_part() - take blocks that follow one another, inside part of the range
+ * @buddy: the instance
+ * @order: each block gets 2^@order pages
+ * @nr: how many are wanted
+ * @whole: only if that takes all of a free block
+ * @part: where, and which free blocks may be broken
+ * @index: filled with the first page number of the first block
+ *
+ * Takes the free block at the lowest address of the part, or at the highest, if it is
+ * large enough for one of the blocks and not larger than what may be broken; or the part
+ * of it that is enough for all. The time is bounded by orders times levels.
+ *
+ * Context: Any; the caller serialises.
+ * Return: how many it got, a power of two, at most @nr; 0 where there is no such block,
+ * or the arguments are out of bounds.
+ */
+unsigned int xbuddy_alloc_part(struct xbuddy *buddy, unsigned int order, unsigned int nr,
+			       bool whole, const struct xbuddy_part *part,
+			       unsigned long *index)
 {
-	struct xbuddy_block block;
+	unsigned long candidates, block;
+	unsigned int in, as;
 
-	xbuddy_lookup(buddy, index, &block);
-	return block.state == XBUDDY_FREE ? -EALREADY : -EINVAL;
-}
-
-static int check_used(const struct xbuddy *buddy, unsigned long index,
-		      unsigned int order)
-{
-	if (unlikely(index >= buddy->nr))
-		return -ERANGE;
-	if (unlikely(order > XBUDDY_MAX_ORDER || index & ((1UL << order) - 1)))
-		return -EINVAL;
-	/* A block that would leave the range at its end was never handed out. */
-	if (unlikely(index + (1UL << order) > buddy->nr))
-		return -ERANGE;
-	if (unlikely(!is_used(buddy, order, index >> order)))
-		return why_not_used(buddy, index);
-	return 0;
-}
-
-/* Make a block free that is neither free nor used, and join it with its buddies. */
-static void join(struct xbuddy *buddy, unsigned long index, unsigned int order)
-{
-	unsigned long i = index >> order;
-
-	buddy->nr_free += 1UL << order;
-	while (order < XBUDDY_MAX_ORDER &&
-	       xset_has(&buddy->free_area[order].free, i ^ 1)) {
-		area_clear(buddy, order, i ^ 1);
-		buddy->merges++;
-		order++;
-		i >>= 1;
+	if (order > XBUDDY_MAX_ORDER || part->most > XBUDDY_MAX_ORDER || !nr ||
+	    bad_range(buddy, part->from, part->to))
+		return 0;
+	candidates = buddy->orders & (BIT(part->most + 1) - BIT(order));
+	if (part->most < order || !candidates)
+		return 0;
+	if (part->top) {
+		block = highest(buddy, candidates, part->to, &in);
+		if (!block || block - (1UL << in) < part->from)
+			return 0;
+		block -= 1UL << in;
+	} else {
+		block = lowest_block(buddy, candidates, part->from, &in);
+		if (block >= part->to || part->to - block < 1UL << in)
+			return 0;
 	}
-	area_set(buddy, order, i);
+	if (whole && in - order > ilog2(nr))
+		return 0;
+	as = order + min_t(unsigned int, in - order, ilog2(nr));
+	*index = part->top ? block + (1UL << in) - (1UL << as) : block;
+	carve(buddy, in, block >> in, as, *index);
+	if (as > order)
+		mark_used_as(buddy, *index, as, order);
+	return 1U << (as - order);
 }
-
-/* The used blocks of @order are to be joined as one of order @as. */
-static void unmark_used_as(struct xbuddy *buddy, unsigned long index, unsigned int as,
-			   unsigned int order)
-{
-	unsigned long nr = 1UL << (as - order);
-
-	bitmap_clear(buddy->free_area[order].used, index >> order, nr);
-	buddy->merges += nr - 1;
-}
-
-/* Free a block that is known to be used. */
-static void release(struct xbuddy *buddy, unsigned long index, unsigned int order)
-{
-	unmark_used(buddy, order, index >> order);
-	join(buddy, index, order);
-}
+EXPORT_SYMBOL_GPL(xbuddy_alloc_part);
 
 /**
  * xbuddy_free() - give a block back
@@ -702,245 +613,3 @@ int xbuddy_unsplit(struct xbuddy *buddy, unsigned long index, unsigned int order
 	return 0;
 }
 EXPORT_SYMBOL_GPL(xbuddy_unsplit);
-
-/*
- * Runs: any number of pages in a row. A run is nothing but the blocks that it
- * is made of, cut in one way only (the largest that fits, from the left), so
- * it needs no record of its own and its blocks may also be freed one by one.
- */
-
-static bool find_free(const struct xbuddy *buddy, unsigned long index,
-		      struct xbuddy_block *block)
-{
-	return !xbuddy_lookup(buddy, index, block) &&
-	       block->state == XBUDDY_FREE;
-}
-
-/* How many pages from @index on are free, counting no further than @nr. */
-static unsigned long free_extent(const struct xbuddy *buddy, unsigned long index,
-				 unsigned long nr)
-{
-	unsigned long end = index;
-	struct xbuddy_block block;
-
-	while (end - index < nr && find_free(buddy, end, &block))
-		end = block.index + (1UL << block.order);
-	return min(end - index, nr);
-}
-
-/* Take [@from, @to), all free, out of its free blocks; give their rests back. */
-static void cut_out(struct xbuddy *buddy, unsigned long from, unsigned long to)
-{
-	unsigned long at = from;
-	struct xbuddy_block block;
-
-	while (at < to && find_free(buddy, at, &block)) {
-		unsigned long end = block.index + (1UL << block.order);
-
-		unmark_free(buddy, block.order, block.index >> block.order);
-		mark_range_free(buddy, block.index, max(block.index, at));
-		mark_range_free(buddy, min(end, to), end);
-		at = end;
-	}
-}
-
-static void mark_range_used(struct xbuddy *buddy, unsigned long from,
-			    unsigned long to)
-{
-	while (from < to) {
-		unsigned int order = piece_order(from, to - from);
-
-		mark_used(buddy, order, from >> order);
-		from += 1UL << order;
-	}
-}
-
-/**
- * xbuddy_alloc_run() - take exactly @nr pages in a row
- * @buddy: the instance
- * @nr: pages; need not be a power of two, may be larger than the largest block
- * @from: first page number allowed
- * @to: first page number not allowed any more
- *
- * First fit, lowest address first; not aligned. Linear in the free blocks that
- * lie before the place found: not for hot paths.
- *
- * Context: Any; the caller serialises.
- * Return: the first page number, -ENOSPC, or -EINVAL where @nr is 0 or
- * [@from, @to) is empty or leaves the instance.
- */
-long xbuddy_alloc_run(struct xbuddy *buddy, unsigned long nr,
-		      unsigned long from, unsigned long to)
-{
-	unsigned long extent;
-	unsigned int in;
-
-	if (!nr || bad_range(buddy, from, to))
-		return -EINVAL;
-
-	for (;; from += extent) {
-		from = lowest(buddy, 0, from, &in);
-		if (from >= to || to - from < nr)
-			return -ENOSPC;
-		extent = free_extent(buddy, from, nr);
-		if (extent == nr)
-			break;
-	}
-	cut_out(buddy, from, from + nr);
-	mark_range_used(buddy, from, from + nr);
-	return from;
-}
-EXPORT_SYMBOL_GPL(xbuddy_alloc_run);
-
-/**
- * xbuddy_free_run() - give back what xbuddy_alloc_run() took
- * @buddy: the instance
- * @index: the run's first page number
- * @nr: its length in pages
- *
- * Context: Any; the caller serialises.
- * Return: 0; or, with nothing changed, -EINVAL where @nr is 0, or what
- * xbuddy_free() says of the first block of the run that cannot be freed.
- */
-int xbuddy_free_run(struct xbuddy *buddy, unsigned long index, unsigned long nr)
-{
-	unsigned long at, end = index + nr;
-	unsigned int order;
-
-	if (!nr)
-		return -EINVAL;
-	if (index >= buddy->nr || nr > buddy->nr - index)
-		return -ERANGE;
-
-	for (at = index; at < end; at += 1UL << order) {
-		int err;
-
-		order = piece_order(at, end - at);
-		err = check_used(buddy, at, order);
-		if (err)
-			return err;
-	}
-	for (at = index; at < end; at += 1UL << order) {
-		order = piece_order(at, end - at);
-		release(buddy, at, order);
-	}
-	return 0;
-}
-EXPORT_SYMBOL_GPL(xbuddy_free_run);
-
-/*
- * Looking
- */
-
-/**
- * xbuddy_lookup() - which block holds a page number, and is it free?
- * @buddy: the instance
- * @index: any page number
- * @block: what was found
- *
- * Context: Any; the caller serialises, or lives with an answer that is old.
- * Return: 0, or -ERANGE where @index is not of this instance.
- */
-int xbuddy_lookup(const struct xbuddy *buddy, unsigned long index,
-		  struct xbuddy_block *block)
-{
-	unsigned int order;
-
-	if (index >= buddy->nr)
-		return -ERANGE;
-	for (order = 0; order < XBUDDY_NR_ORDERS; order++) {
-		bool free = xset_has(&buddy->free_area[order].free, index >> order);
-
-		if (!free && !is_used(buddy, order, index >> order))
-			continue;
-		block->index = index >> order << order;
-		block->order = order;
-		block->state = free ? XBUDDY_FREE : XBUDDY_USED;
-		return 0;
-	}
-	/* The blocks tile the range, so this is an instance that is broken. */
-	return -EUCLEAN;
-}
-EXPORT_SYMBOL_GPL(xbuddy_lookup);
-
-/* bitmap_weight() counts in int, which 2^32 page numbers do not fit. */
-static unsigned long weight(const unsigned long *map, unsigned long bits)
-{
-	unsigned long word, sum = 0;
-
-	for (word = 0; word < BITS_TO_LONGS(bits); word++)
-		sum += hweight_long(map[word]);
-	return sum;
-}
-
-static bool area_valid(const struct xbuddy *buddy, unsigned int order)
-{
-	const struct xbuddy_area *area = &buddy->free_area[order];
-	unsigned long bits = max(nr_blocks(buddy, order), 1UL);
-
-	return weight(area->free.level[0], bits) == area->nr_free &&
-	       !!area->nr_free == !!(buddy->orders & BIT(order)) &&
-	       xset_valid(&area->free);
-}
-
-/*
- * Walk the tiling: each page number must belong to exactly one block, and a
- * free block must not stand beside a free buddy.
- */
-static bool tiling_valid(const struct xbuddy *buddy, unsigned long *nr_free,
-			 unsigned long *nr_blocks_seen)
-{
-	unsigned long index = 0;
-
-	while (index < buddy->nr) {
-		struct xbuddy_block block;
-		const struct xbuddy_area *area;
-		unsigned long i;
-
-		if (xbuddy_lookup(buddy, index, &block) || block.index != index)
-			return false;
-		area = &buddy->free_area[block.order];
-		i = index >> block.order;
-		if (block.state == XBUDDY_FREE) {
-			if (is_used(buddy, block.order, i))
-				return false;
-			if (block.order < XBUDDY_MAX_ORDER && xset_has(&area->free, i ^ 1))
-				return false;
-			*nr_free += 1UL << block.order;
-		}
-		(*nr_blocks_seen)++;
-		index += 1UL << block.order;
-	}
-	return index == buddy->nr;
-}
-
-/**
- * xbuddy_validate() - recount everything from scratch
- * @buddy: the instance
- *
- * Checks that the blocks tile the range without gap or overlap, that no two
- * free buddies stand beside one another, that the summaries, counts and the
- * mask of orders agree with the bitmaps. Linear in the range: for tests.
- *
- * Context: Any; the caller serialises.
- * Return: 0, or -EUCLEAN where something does not agree.
- */
-int xbuddy_validate(const struct xbuddy *buddy)
-{
-	unsigned long nr_free = 0, seen = 0, bits = 0;
-	unsigned int order;
-
-	for (order = 0; order < XBUDDY_NR_ORDERS; order++) {
-		const struct xbuddy_area *area = &buddy->free_area[order];
-
-		if (!area_valid(buddy, order))
-			return -EUCLEAN;
-		bits += area->nr_free +
-			weight(area->used, max(nr_blocks(buddy, order), 1UL));
-	}
-	if (!tiling_valid(buddy, &nr_free, &seen))
-		return -EUCLEAN;
-	/* As many blocks as bits: none hides inside another. */
-	return nr_free == buddy->nr_free && seen == bits ? 0 : -EUCLEAN;
-}
-EXPORT_SYMBOL_GPL(xbuddy_validate);

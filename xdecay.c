@@ -70,10 +70,11 @@
  * whoever makes it so holds when he looks at the flag. So one of the two sees the
  * other.
  *
- * Locks: the worker holds xpool_registry, so what it looks at stays. There is one
- * worker and one irq_work for all owners, and neither points to any of them: so when
- * an owner goes there is nothing to cancel and nobody to wait for. How many owners
- * there are is what a run of the worker costs, and none has a timer of its own.
+ * Locks: xdecay_lock protects the times, curves and epochs of all owners. The worker
+ * pins what it looks at, so that it stays. There is one worker and one irq_work for all
+ * owners, and neither points to any of them: so when an owner goes there is nothing to
+ * cancel. How many owners there are is what a run of the worker costs, and none has a
+ * timer of its own.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -83,7 +84,8 @@
 #include <linux/math64.h>
 #include <linux/workqueue.h>
 
-#include "internal.h"
+#include "slab/slab.h"
+#include "xdecay.h"
 
 #define XDECAY_QUIET		(XDECAY_EPOCHS / 2)
 #define XDECAY_MAX_MS		(24L * 3600 * MSEC_PER_SEC)
@@ -126,7 +128,7 @@ void xcurve_step(struct xcurve *curve, unsigned int epochs, unsigned long unused
 	memset(curve->fresh, 0, epochs * sizeof(*curve->fresh));
 	curve->fresh[0] = unused > curve->kept ? unused - curve->kept : 0;
 }
-EXPORT_SYMBOL_GPL(xcurve_step);
+EXPORT_SYMBOL_FOR_KUNIT(xcurve_step);
 
 /* @pages turn out to have become unused @age epochs before the last one. */
 void xcurve_add(struct xcurve *curve, unsigned int age, unsigned long pages)
@@ -134,7 +136,7 @@ void xcurve_add(struct xcurve *curve, unsigned int age, unsigned long pages)
 	if (age < XDECAY_EPOCHS)
 		curve->fresh[age] += pages;
 }
-EXPORT_SYMBOL_GPL(xcurve_add);
+EXPORT_SYMBOL_FOR_KUNIT(xcurve_add);
 
 /* Pages that may stay unused until the next step. */
 unsigned long xcurve_limit(const struct xcurve *curve)
@@ -146,7 +148,7 @@ unsigned long xcurve_limit(const struct xcurve *curve)
 		sum += (u64)curve->fresh[k] * weight(k + 1);
 	return sum / XDECAY_WHOLE;
 }
-EXPORT_SYMBOL_GPL(xcurve_limit);
+EXPORT_SYMBOL_FOR_KUNIT(xcurve_limit);
 
 /*
  * Owners
@@ -216,11 +218,11 @@ static const struct kind cache_kind = {
 static struct holder cache_holder(struct xslab_cache *cache)
 {
 	struct xdecay *decay = xslab_cache_decay(cache);
+	long own = READ_ONCE(decay->ms);
 
 	return (struct holder){
 		.kind = &cache_kind, .owner = cache, .decay = decay,
-		.ms = decay->ms == XDECAY_INHERIT ? xslab_cache_pool(cache)->decay.ms :
-						    decay->ms,
+		.ms = own == XDECAY_INHERIT ? READ_ONCE(xslab_cache_pool(cache)->decay.ms) : own,
 	};
 }
 
@@ -375,6 +377,7 @@ static u64 tick(const struct holder *h, u64 now)
  * The worker
  */
 
+static DEFINE_MUTEX(xdecay_lock);
 static struct workqueue_struct *queue;
 static void work(struct work_struct *unused);
 static DECLARE_DELAYED_WORK(worker, work);
@@ -400,7 +403,7 @@ static u64 tick_pools(u64 now)
 	u64 next = XDECAY_NO_END;
 	struct xpool *pool;
 
-	list_for_each_entry(pool, &xpool_list, node) {
+	for (pool = xpool_next(NULL); pool; pool = xpool_next(pool)) {
 		struct holder h = pool_holder(pool);
 
 		if (pool->grow)
@@ -425,10 +428,10 @@ static void work(struct work_struct *unused)
 	u64 caches, pools;
 
 	WRITE_ONCE(runs, runs + 1);
-	mutex_lock(&xpool_registry);
+	mutex_lock(&xdecay_lock);
 	caches = tick_caches(ktime_get_ns());
 	pools = tick_pools(ktime_get_ns());	/* with what the caches gave */
-	mutex_unlock(&xpool_registry);
+	mutex_unlock(&xdecay_lock);
 	rearm(min(caches, pools));
 }
 
@@ -437,20 +440,20 @@ unsigned long xdecay_runs(void)
 {
 	return READ_ONCE(runs);
 }
-EXPORT_SYMBOL_GPL(xdecay_runs);
+EXPORT_SYMBOL_FOR_KUNIT(xdecay_runs);
 
 /* Keep the worker from its work, for tests; and let it go on. */
 void xdecay_hold(void)
 {
-	mutex_lock(&xpool_registry);
+	mutex_lock(&xdecay_lock);
 }
-EXPORT_SYMBOL_GPL(xdecay_hold);
+EXPORT_SYMBOL_FOR_KUNIT(xdecay_hold);
 
 void xdecay_release(void)
 {
-	mutex_unlock(&xpool_registry);
+	mutex_unlock(&xdecay_lock);
 }
-EXPORT_SYMBOL_GPL(xdecay_release);
+EXPORT_SYMBOL_FOR_KUNIT(xdecay_release);
 
 static void run_now(struct irq_work *unused)
 {
@@ -475,10 +478,10 @@ static bool is_valid(long ms)
 	return ms >= XDECAY_NEVER && ms <= XDECAY_MAX_MS;
 }
 
-/* The time of @h has changed. Under xpool_registry. */
+/* The time of @h has changed. */
 static void restart(const struct holder *h)
 {
-	lockdep_assert_held(&xpool_registry);
+	lockdep_assert_held(&xdecay_lock);
 	WRITE_ONCE(h->decay->watch.at_once, !h->ms);
 	WRITE_ONCE(h->decay->watch.asleep, false);
 	h->decay->end = 0;
@@ -495,17 +498,6 @@ static void restart_cache(struct xslab_cache *cache)
 	restart(&h);
 }
 
-/* xslab_cache_set_decay(), for who holds xpool_registry. */
-int xdecay_set_cache(struct xslab_cache *cache, long ms)
-{
-	if (!is_valid(ms))
-		return -EINVAL;
-	xslab_cache_decay(cache)->ms = ms;
-	restart_cache(cache);
-	mod_delayed_work(queue, &worker, 0);
-	return 0;
-}
-
 /**
  * xslab_cache_set_decay() - say how long a cache keeps what nobody uses
  * @cache: the cache
@@ -520,37 +512,27 @@ int xdecay_set_cache(struct xslab_cache *cache, long ms)
  */
 int xslab_cache_set_decay(struct xslab_cache *cache, long ms)
 {
-	int err;
-
-	mutex_lock(&xpool_registry);
-	err = xdecay_set_cache(cache, ms);
-	mutex_unlock(&xpool_registry);
-	return err;
+	if (!is_valid(ms))
+		return -EINVAL;
+	mutex_lock(&xdecay_lock);
+	WRITE_ONCE(xslab_cache_decay(cache)->ms, ms);
+	restart_cache(cache);
+	mutex_unlock(&xdecay_lock);
+	mod_delayed_work(queue, &worker, 0);
+	return 0;
 }
 EXPORT_SYMBOL_GPL(xslab_cache_set_decay);
 
-/* xslab_cache_get_decay(), for who holds xpool_registry. */
-long xdecay_of_cache(struct xslab_cache *cache)
-{
-	lockdep_assert_held(&xpool_registry);
-	return cache_holder(cache).ms;
-}
-
 /**
- * xslab_cache_get_decay() - how long a cache keeps what nobody uses
+ * xslab_cache_get_decay() - how long a cache keeps what is not used
  * @cache: the cache
  *
- * Context: Process context, may sleep.
+ * Context: Any.
  * Return: milliseconds, or -1: for ever.
  */
 long xslab_cache_get_decay(struct xslab_cache *cache)
 {
-	long ms;
-
-	mutex_lock(&xpool_registry);
-	ms = xdecay_of_cache(cache);
-	mutex_unlock(&xpool_registry);
-	return ms;
+	return cache_holder(cache).ms;
 }
 EXPORT_SYMBOL_GPL(xslab_cache_get_decay);
 
@@ -559,26 +541,21 @@ static void restart_heirs(struct xpool *pool)
 {
 	struct xslab_cache *cache = NULL;
 
-	while ((cache = xslab_cache_next(cache)))
+	while ((cache = xslab_cache_next(cache)))	/* which pins it */
 		if (xslab_cache_pool(cache) == pool &&
 		    xslab_cache_decay(cache)->ms == XDECAY_INHERIT)
 			restart_cache(cache);
 }
 
-/* xpool_set_decay(), for who holds xpool_registry. */
-int xdecay_set_pool(struct xpool *pool, long ms)
+static void set_pool(struct xpool *pool, long ms)
 {
 	struct holder h;
 
-	if (!is_valid(ms))
-		return -EINVAL;
 	WRITE_ONCE(pool->decay.ms, ms);
 	restart_heirs(pool);
 	h = pool_holder(pool);
 	if (pool->grow)
 		restart(&h);
-	mod_delayed_work(queue, &worker, 0);
-	return 0;
 }
 
 /**
@@ -596,12 +573,13 @@ int xdecay_set_pool(struct xpool *pool, long ms)
  */
 int xpool_set_decay(struct xpool *pool, long ms)
 {
-	int err;
-
-	mutex_lock(&xpool_registry);
-	err = xdecay_set_pool(pool, ms);
-	mutex_unlock(&xpool_registry);
-	return err;
+	if (!is_valid(ms))
+		return -EINVAL;
+	mutex_lock(&xdecay_lock);
+	set_pool(pool, ms);
+	mutex_unlock(&xdecay_lock);
+	mod_delayed_work(queue, &worker, 0);
+	return 0;
 }
 EXPORT_SYMBOL_GPL(xpool_set_decay);
 
@@ -673,13 +651,13 @@ int xdecay_init(long ms)
 	queue = alloc_workqueue("xalloc", WQ_UNBOUND, 1);
 	if (!queue)
 		return -ENOMEM;
-	return blocking_notifier_chain_register(&xobservers, &observer);
+	return raw_notifier_chain_register(&xobservers, &observer);
 }
 
 /* After the last pool. */
 void xdecay_exit(void)
 {
-	blocking_notifier_chain_unregister(&xobservers, &observer);
+	raw_notifier_chain_unregister(&xobservers, &observer);
 	irq_work_sync(&run_soon);
 	cancel_delayed_work_sync(&worker);
 	destroy_workqueue(queue);

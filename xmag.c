@@ -49,16 +49,18 @@
  *
  * Others' magazines
  *
- * To collect what the CPUs hold, somebody must take magazines away from CPUs
- * that are running, idle or offline. xmag_close() leads the fast path to magazines
- * that are busy for ever, and waits for an RCU grace period: after it, whoever
- * was between enter and leave has left, and whoever comes finds the other ones.
- * From then on, until xmag_open(), all magazines belong to the closer, and
- * everybody else goes past them. No interprocessor call is needed, and none can
- * find a CPU busy. The fast path loads a pointer that it needs anyway.
+ * To collect what the CPUs hold, magazines must be taken away from CPUs that are
+ * running, idle or offline. xmag_shut() leads the fast path to magazines that are busy
+ * for ever. After an RCU grace period each operation that was between enter and leave
+ * has left, and those that come find the other ones. From then on, until xmag_unshut(),
+ * every operation goes past the magazines, and xmag_drain_closed() may empty them. No
+ * interprocessor call is needed, and none can find a CPU busy. The fast path loads a
+ * pointer that it needs anyway.
  *
- * xmag_set_closed() leaves them closed for longer, and empty: for an owner that may
- * not keep anything in them, or has to see every object that is freed.
+ * Shutting is counted, so several may want it, each for a time; it costs no sleep, and
+ * one grace period serves as many owners as were shut before it. xmag_set_closed()
+ * leaves them closed for longer, and empty: for an owner that may not keep anything in
+ * them, or has to see every object that is freed.
  *
  * Detours
  *
@@ -74,20 +76,11 @@
  * nobody used for a while: they are emptied, and the fast path is led to the
  * busy ones. The next operation fails there, takes the slow path, finds that the
  * magazines are parked, leads the fast path back and tells. It is the only one
- * that pays. It may do so at the very moment when somebody closes: so who closes
- * looks, after the grace period, whether the fast path was led back meanwhile, and
- * begins again. It cannot be a third time.
+ * that pays.
  *
- * Locks: depot->lock protects the depot, and is held to exchange two pointers,
- * or to spill one magazine. Interrupts stay on meanwhile, so one that needs the
- * lock may have interrupted its holder. Hence nobody waits for it: operations try
- * it, and go past the depot when it is taken. An interrupt that finds it so, and
- * nothing below, gets nothing although the depot has some. Where that must not
- * be, because objects were promised, xmag_set_careful() has interrupts off, too.
- * Then the holder is on another CPU, which a hypervisor may have taken away for a
- * while, and who finds nothing below waits for him as long as it takes. Objects may
- * go from the depot to the owner meanwhile; so under the lock he looks at both, and
- * misses none. The mutex closing serialises those who close.
+ * Locks: gate protects where the fast path is led and why. The mutex draining keeps two
+ * from emptying the same magazines; neither the owner's client nor the system's
+ * allocator is called under it. depot->lock is that of the depot; see mag/depot.c.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -96,214 +89,11 @@
 #include <linux/prefetch.h>
 #include <linux/rcupdate.h>
 
-#include "internal.h"
+#include "mag/mag.h"
 
 DEFINE_PER_CPU(struct xmag_cpu, xmag_closed) = { .busy = true };
 
 static int xmag_hotplug_state;
-
-/*
- * The depot
- */
-
-/* For who cannot do without: the lock is held for a few instructions. */
-#define XDEPOT_PATIENCE	1000U
-
-struct xdepot_hold {
-	bool		irqs_off;
-	unsigned long	flags;
-};
-
-/* Is the one who has the lock certainly not the context below? */
-static bool is_elsewhere(const struct xmag *mag)
-{
-	return READ_ONCE(mag->patient) && !in_nmi();
-}
-
-/*
- * Any context: the holder may be the context below. Who cannot do without (@must)
- * waits for a moment then, and where it is on another CPU as long as it takes. With
- * preemption off from before; see xmag_set_careful().
- */
-static inline bool depot_lock_here(struct xmag *mag, struct xdepot_hold *hold, bool must)
-{
-	unsigned int tries = 0;
-
-	lockdep_assert_preemption_disabled();
-	hold->irqs_off = READ_ONCE(mag->careful);
-	if (hold->irqs_off)
-		local_irq_save(hold->flags);
-	while (!raw_spin_trylock(&mag->depot.lock)) {
-		if (!must || (++tries >= XDEPOT_PATIENCE && !is_elsewhere(mag))) {
-			if (hold->irqs_off)
-				local_irq_restore(hold->flags);
-			return false;
-		}
-		cpu_relax();
-	}
-	return true;
-}
-
-static inline void depot_unlock_here(struct xmag *mag, struct xdepot_hold *hold)
-{
-	raw_spin_unlock(&mag->depot.lock);
-	if (hold->irqs_off)
-		local_irq_restore(hold->flags);
-}
-
-/* The same, for who may have preemption on. It is off until depot_unlock(). */
-static inline bool depot_lock(struct xmag *mag, struct xdepot_hold *hold, bool must)
-{
-	preempt_disable();
-	if (depot_lock_here(mag, hold, must))
-		return true;
-	preempt_enable();
-	return false;
-}
-
-static inline void depot_unlock(struct xmag *mag, struct xdepot_hold *hold)
-{
-	depot_unlock_here(mag, hold);
-	preempt_enable();
-}
-
-/*
- * Give an empty magazine for a full one. Preemption is off. Out of line, because loads
- * that do not need it need not save its registers.
- */
-static noinline bool depot_swap_for_full(struct xmag *mag, void ***magazine)
-{
-	struct xdepot *depot = &mag->depot;
-	struct xdepot_hold hold;
-	bool hit;
-
-	if (!depot_lock_here(mag, &hold, false))
-		return false;
-	hit = depot->nr_full;
-	if (hit) {
-		WRITE_ONCE(depot->nr_full, depot->nr_full - 1);
-		swap(*xdepot_slot(depot, depot->nr_full), *magazine);
-	}
-	depot_unlock_here(mag, &hold);
-	return hit;
-}
-
-/* Give a full magazine for an empty one. Preemption is off. */
-static bool depot_swap_for_empty(struct xmag *mag, void ***magazine)
-{
-	struct xdepot *depot = &mag->depot;
-	struct xdepot_hold hold;
-	bool hit;
-
-	if (READ_ONCE(depot->nr_full) == depot->nr || !depot_lock_here(mag, &hold, false))
-		return false;
-	hit = depot->nr_full < depot->nr;
-	if (hit) {
-		swap(*xdepot_slot(depot, depot->nr_full), *magazine);
-		WRITE_ONCE(depot->nr_full, depot->nr_full + 1);
-	}
-	depot_unlock_here(mag, &hold);
-	return hit;
-}
-
-/* A full magazine that is empty from now on, or NULL. */
-static void **depot_pop(struct xdepot *depot)
-{
-	lockdep_assert_held(&depot->lock);
-	if (!depot->nr_full)
-		return NULL;
-	WRITE_ONCE(depot->nr_full, depot->nr_full - 1);
-	return *xdepot_slot(depot, depot->nr_full);
-}
-
-/* Empty one full magazine into the owner. Any context. */
-static bool depot_spill(struct xmag *mag)
-{
-	struct xdepot_hold hold;
-	void **magazine;
-
-	if (!xmag_depot_has_full(mag) || !depot_lock(mag, &hold, true))
-		return false;
-	magazine = depot_pop(&mag->depot);
-	if (magazine)
-		mag->ops->drain(mag, magazine, mag->size);
-	depot_unlock(mag, &hold);
-	return magazine;
-}
-
-/* The rest of xmag_take_full(). */
-unsigned int xmag_depot_take(struct xmag *mag, void **objs)
-{
-	struct xdepot_hold hold;
-	void **magazine;
-
-	if (!depot_lock(mag, &hold, false))
-		return 0;
-	magazine = depot_pop(&mag->depot);
-	if (magazine)
-		memcpy(objs, magazine, mag->size * sizeof(*objs));
-	depot_unlock(mag, &hold);
-	return magazine ? mag->size : 0;
-}
-
-/* Objects of a full magazine that is empty from now on; the rest goes to the owner. */
-static unsigned int split(struct xmag *mag, void **magazine, void **objs, unsigned int nr)
-{
-	unsigned int rest = mag->size - nr;
-
-	memcpy(objs, magazine + rest, nr * sizeof(*objs));
-	if (rest)
-		mag->ops->drain(mag, magazine, rest);
-	return nr;
-}
-
-/*
- * Up to @nr objects, a magazine at most, for who had none from the owner: of the depot,
- * or of the owner after all. Under the lock none can go from one to the other. Any
- * context; returns how many.
- */
-static unsigned int take_last(struct xmag *mag, void **objs, unsigned int nr)
-{
-	struct xdepot_hold hold;
-	void **magazine;
-
-	if (!xmag_depot_has_full(mag) && !READ_ONCE(mag->careful))
-		return 0;
-	if (!depot_lock(mag, &hold, true))
-		return 0;
-	magazine = depot_pop(&mag->depot);
-	nr = magazine ? split(mag, magazine, objs, nr) : mag->ops->fill(mag, objs, nr);
-	depot_unlock(mag, &hold);
-	return nr;
-}
-
-/* Empty the depot into the owner. Any context; returns the objects. */
-unsigned long xmag_drain_depot(struct xmag *mag)
-{
-	unsigned int most = mag->depot.nr;
-	unsigned long objs = 0;
-
-	while (most-- && depot_spill(mag))
-		objs += mag->size;
-	return objs;
-}
-EXPORT_SYMBOL_GPL(xmag_drain_depot);
-
-/* All of it, whoever has the lock. Process context. */
-static void empty_depot(struct xmag *mag)
-{
-	struct xdepot_hold hold;
-	void **magazine;
-
-	do {
-		while (!depot_lock(mag, &hold, true))
-			cond_resched();
-		magazine = depot_pop(&mag->depot);
-		if (magazine)
-			mag->ops->drain(mag, magazine, mag->size);
-		depot_unlock(mag, &hold);
-	} while (magazine);
-}
 
 /*
  * The magazines of a CPU that was entered
@@ -350,13 +140,13 @@ static void load(struct xmag *mag, struct xmag_cpu *cpu)
 	}
 	slow->refills++;
 	prefetchw(&mag->depot);	/* to lock it: the look would fetch it for reading */
-	if (xmag_depot_has_full(mag) && depot_swap_for_full(mag, &magazine)) {
+	if (xmag_depot_has_full(mag) && xdepot_swap_for_full(mag, &magazine)) {
 		slow->depot_hits++;
 		prefetch_magazine(mag, magazine);
 		nr = mag->size;
 	} else {
 		nr = mag->ops->fill(mag, magazine, mag->size) ?:
-		     take_last(mag, magazine, mag->size);
+		     xdepot_take_last(mag, magazine, mag->size);
 	}
 	set_loaded(mag, cpu, magazine, nr);
 }
@@ -395,7 +185,7 @@ static void unload(struct xmag *mag, struct xmag_cpu *cpu)
 	if (cpu->previous_full) {
 		slow->flushes++;
 		prefetchw(&mag->depot);	/* as in load() */
-		if (depot_swap_for_empty(mag, &cpu->previous)) {
+		if (xdepot_swap_for_empty(mag, &cpu->previous)) {
 			slow->depot_hits++;
 			prefetch_magazine(mag, cpu->previous);
 		} else {
@@ -416,7 +206,7 @@ static void *alloc_past(struct xmag *mag)
 	void *obj;
 
 	this_cpu_inc(mag->slow->busy);
-	if (!mag->ops->fill(mag, &obj, 1) && !take_last(mag, &obj, 1))
+	if (!mag->ops->fill(mag, &obj, 1) && !xdepot_take_last(mag, &obj, 1))
 		return NULL;
 	this_cpu_inc(mag->slow->allocs);
 	return obj;
@@ -433,28 +223,31 @@ static void set_routes(struct xmag *mag, struct xmag_cpu __percpu *cpus)
 {
 	unsigned int i;
 
+	lockdep_assert_held(&mag->gate);
 	/* Pairs with xmag_try_alloc(): what was done to the magazines comes first. */
 	smp_store_release(&mag->cpus, cpus);
 	for (i = 0; i < XMAG_ROUTES && mag->routes[i]; i++)
 		smp_store_release(mag->routes[i], cpus);	/* likewise */
 }
 
-static bool is_led_to(const struct xmag *mag, struct xmag_cpu __percpu *cpus)
+/* Fast paths are led to the own magazines when no state forbids it. */
+static void choose_routes(struct xmag *mag)
 {
-	unsigned int i;
+	bool away = mag->nr_shut || mag->detour || mag->parked;
 
-	for (i = 0; i < XMAG_ROUTES && mag->routes[i]; i++)
-		if (READ_ONCE(*mag->routes[i]) != cpus)
-			return false;
-	return READ_ONCE(mag->cpus) == cpus;
+	set_routes(mag, away ? &xmag_closed : mag->own);
 }
 
 /* The first operation on parked magazines. Any context, between enter and leave. */
 static noinline void unpark(struct xmag *mag)
 {
+	unsigned long flags;
+
+	if (!xlock(&mag->gate, &flags))
+		return;		/* the next operation does it */
 	WRITE_ONCE(mag->parked, false);
-	if (!mag->detour)
-		set_routes(mag, mag->own);
+	choose_routes(mag);
+	raw_spin_unlock_irqrestore(&mag->gate, flags);
 	xwatch_tell(mag->watch);
 }
 
@@ -539,57 +332,79 @@ EXPORT_SYMBOL_GPL(xmag_free_slow);
  * The magazines of all CPUs
  */
 
+/*
+ * From now on operations go past the magazines, until as many calls of xmag_unshut().
+ * After a grace period all of them do. Any context but NMI.
+ */
+void xmag_shut(struct xmag *mag)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&mag->gate, flags);
+	mag->nr_shut++;
+	WRITE_ONCE(mag->closed, true);
+	choose_routes(mag);
+	raw_spin_unlock_irqrestore(&mag->gate, flags);
+}
+
+/* Let all CPUs have them again, unless another one wants them to stay shut. */
+void xmag_unshut(struct xmag *mag)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&mag->gate, flags);
+	if (!--mag->nr_shut) {
+		/* Pairs with xmag_enter_slow(). */
+		smp_store_release(&mag->closed, false);
+		choose_routes(mag);
+	}
+	raw_spin_unlock_irqrestore(&mag->gate, flags);
+}
+
 /* Take the magazines away from all CPUs. May sleep; ends with xmag_open(). */
 void xmag_close(struct xmag *mag)
 {
-	mutex_lock(&mag->closing);
-	WRITE_ONCE(mag->closed, true);
-	do {
-		set_routes(mag, &xmag_closed);
-		synchronize_rcu_expedited();
-	} while (unlikely(!is_led_to(mag, &xmag_closed)));	/* by unpark() */
+	xmag_shut(mag);
+	synchronize_rcu_expedited();
 }
-EXPORT_SYMBOL_GPL(xmag_close);
-
-/* Let all CPUs have them again, unless somebody wants them to stay closed. */
-static void reopen(struct xmag *mag)
-{
-	lockdep_assert_held(&mag->closing);
-	if (mag->nr_shut)
-		return;
-	/* Pairs with xmag_enter_slow(). */
-	smp_store_release(&mag->closed, false);
-	if (!mag->detour && !READ_ONCE(mag->parked))
-		set_routes(mag, mag->own);
-}
+EXPORT_SYMBOL_FOR_KUNIT(xmag_close);
 
 void xmag_open(struct xmag *mag)
 {
-	reopen(mag);
-	mutex_unlock(&mag->closing);
+	xmag_unshut(mag);
 }
-EXPORT_SYMBOL_GPL(xmag_open);
+EXPORT_SYMBOL_FOR_KUNIT(xmag_open);
 
-static void drain_cpu(struct xmag *mag, struct xmag_cpu *cpu)
+/* Empty the magazines of a CPU that does not use them now; returns the objects. */
+static unsigned long drain_cpu(struct xmag *mag, struct xmag_cpu *cpu)
 {
-	mag->ops->drain(mag, cpu->bottom, cpu->top - cpu->bottom);
+	unsigned long objs = cpu->top - cpu->bottom;
+
+	mag->ops->drain(mag, cpu->bottom, objs);
 	cpu->top = cpu->bottom;
-	if (cpu->previous_full)
+	if (cpu->previous_full) {
 		mag->ops->drain(mag, cpu->previous, mag->size);
+		objs += mag->size;
+	}
 	cpu->previous_full = false;
+	return objs;
 }
 
-/* Empty all magazines and the depot into the owner, while closed. */
-void xmag_drain_closed(struct xmag *mag)
+/* Empty all magazines and the depot into the owner, while closed; returns the objects. */
+unsigned long xmag_drain_closed(struct xmag *mag)
 {
+	unsigned long objs = 0;
 	int cpu;
 
-	lockdep_assert_held(&mag->closing);
+	mutex_lock(&mag->draining);
+	WARN_ON_ONCE(!READ_ONCE(mag->closed));
 	for_each_possible_cpu(cpu)
-		drain_cpu(mag, per_cpu_ptr(mag->own, cpu));
-	empty_depot(mag);
+		objs += drain_cpu(mag, per_cpu_ptr(mag->own, cpu));
+	objs += xmag_drain_depot(mag);
+	mutex_unlock(&mag->draining);
+	return objs;
 }
-EXPORT_SYMBOL_GPL(xmag_drain_closed);
+EXPORT_SYMBOL_FOR_KUNIT(xmag_drain_closed);
 
 /* Empty all magazines and the depot into the owner. May sleep. */
 void xmag_drain(struct xmag *mag)
@@ -599,15 +414,33 @@ void xmag_drain(struct xmag *mag)
 	xmag_open(mag);
 }
 
-/* The same, and the next operation tells the one who watches. May sleep. */
+/* Empty this CPU's magazines, unless they are in use or closed. Any context. */
+unsigned long xmag_drain_here(struct xmag *mag)
+{
+	struct xmag_cpu *cpu;
+	unsigned long objs;
+
+	if (!xmag_enter_slow(mag, &cpu))
+		return 0;
+	objs = drain_cpu(mag, cpu);
+	xmag_leave(cpu);
+	return objs;
+}
+EXPORT_SYMBOL_FOR_KUNIT(xmag_drain_here);
+
+/* Empty all, and the next operation tells the one who watches. May sleep. */
 void xmag_park(struct xmag *mag)
 {
+	unsigned long flags;
+
 	xmag_close(mag);
 	xmag_drain_closed(mag);
+	raw_spin_lock_irqsave(&mag->gate, flags);
 	WRITE_ONCE(mag->parked, true);
+	raw_spin_unlock_irqrestore(&mag->gate, flags);
 	xmag_open(mag);
 }
-EXPORT_SYMBOL_GPL(xmag_park);
+EXPORT_SYMBOL_FOR_KUNIT(xmag_park);
 
 /*
  * Keep the magazines closed and empty, so that every operation goes to the owner;
@@ -615,15 +448,12 @@ EXPORT_SYMBOL_GPL(xmag_park);
  */
 void xmag_set_closed(struct xmag *mag, bool closed)
 {
-	if (closed) {
-		xmag_close(mag);
-		xmag_drain_closed(mag);
-		mag->nr_shut++;
-	} else {
-		mutex_lock(&mag->closing);
-		mag->nr_shut--;
+	if (!closed) {
+		xmag_unshut(mag);
+		return;
 	}
-	xmag_open(mag);
+	xmag_close(mag);
+	xmag_drain_closed(mag);
 }
 
 /* Objects that all magazines together can hold. */
@@ -642,17 +472,17 @@ static int xmag_cpu_dead(unsigned int nr, struct hlist_node *node)
 	struct xmag *mag = hlist_entry(node, struct xmag, hotplug);
 	struct xmag_cpu *cpu = per_cpu_ptr(mag->own, nr);
 
-	mutex_lock(&mag->closing);
+	mutex_lock(&mag->draining);
 	preempt_disable();
-	if (cpu->previous_full && depot_swap_for_empty(mag, &cpu->previous))
+	if (cpu->previous_full && xdepot_swap_for_empty(mag, &cpu->previous))
 		cpu->previous_full = false;
 	if (xmag_is_full(cpu))
 		swap_magazines(mag, cpu);
-	if (cpu->previous_full && depot_swap_for_empty(mag, &cpu->previous))
+	if (cpu->previous_full && xdepot_swap_for_empty(mag, &cpu->previous))
 		cpu->previous_full = false;
 	preempt_enable();
 	drain_cpu(mag, cpu);
-	mutex_unlock(&mag->closing);
+	mutex_unlock(&mag->draining);
 	return 0;
 }
 
@@ -699,7 +529,7 @@ void xmag_count(struct xmag *mag, struct xmag_count *count)
 	for_each_possible_cpu(i)
 		add_cpu_counts(count, mag, i);
 }
-EXPORT_SYMBOL_GPL(xmag_count);
+EXPORT_SYMBOL_FOR_KUNIT(xmag_count);
 
 /*
  * Bring-up and tear-down
@@ -743,7 +573,8 @@ int xmag_init(struct xmag *mag, const struct xmag_ops *ops, unsigned int size,
 	int err = -ENOMEM;
 
 	*mag = (struct xmag){ .ops = ops, .size = size };
-	mutex_init(&mag->closing);
+	mutex_init(&mag->draining);
+	raw_spin_lock_init(&mag->gate);
 	raw_spin_lock_init(&mag->depot.lock);
 	mag->depot.nr = depot;
 	mag->own = alloc_percpu_gfp(struct xmag_cpu, XMETA_GFP);
@@ -755,6 +586,7 @@ int xmag_init(struct xmag *mag, const struct xmag_ops *ops, unsigned int size,
 		goto undo;
 	mag->metadata = slots + far + num_possible_cpus() *
 			(sizeof(struct xmag_cpu) + sizeof(struct xmag_slow));
+	kmemleak_no_scan(mag->slots);	/* who freed an object has no pointer to it */
 	deal_magazines(mag);
 	err = cpuhp_state_add_instance_nocalls(xmag_hotplug_state, &mag->hotplug);
 	if (!err)
@@ -763,7 +595,7 @@ undo:
 	free_magazines(mag);
 	return err;
 }
-EXPORT_SYMBOL_GPL(xmag_init);
+EXPORT_SYMBOL_FOR_KUNIT(xmag_init);
 
 /*
  * Send every operation to the slow path, where the owner can do more. Before the
@@ -771,25 +603,13 @@ EXPORT_SYMBOL_GPL(xmag_init);
  */
 void xmag_set_detour(struct xmag *mag)
 {
-	mag->detour = true;
-	set_routes(mag, &xmag_closed);
-}
+	unsigned long flags;
 
-/*
- * No allocation may fail that the depot could serve; NMIs' may. May sleep: who did not
- * know yet when he locked the depot, and has interrupts on, may be the context below.
- * He has preemption off since before he looked, so he is gone after a grace period, and
- * only then the lock may be waited for.
- */
-void xmag_set_careful(struct xmag *mag)
-{
-	if (READ_ONCE(mag->patient))
-		return;
-	WRITE_ONCE(mag->careful, true);
-	synchronize_rcu_expedited();
-	WRITE_ONCE(mag->patient, true);
+	raw_spin_lock_irqsave(&mag->gate, flags);
+	mag->detour = true;
+	choose_routes(mag);
+	raw_spin_unlock_irqrestore(&mag->gate, flags);
 }
-EXPORT_SYMBOL_GPL(xmag_set_careful);
 
 /*
  * A fast path finds the magazines at @route, as others do at &mag->cpus. Before
@@ -808,11 +628,15 @@ void xmag_add_route(struct xmag *mag, struct xmag_cpu __percpu **route)
 /* They are parked, and @watch is told of the first operation. Before it. */
 void xmag_set_watch(struct xmag *mag, struct xwatch *watch)
 {
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&mag->gate, flags);
 	mag->watch = watch;
 	mag->parked = true;
-	set_routes(mag, &xmag_closed);
+	choose_routes(mag);
+	raw_spin_unlock_irqrestore(&mag->gate, flags);
 }
-EXPORT_SYMBOL_GPL(xmag_set_watch);
+EXPORT_SYMBOL_FOR_KUNIT(xmag_set_watch);
 
 /* The owner takes what is in the magazines first, or knows that it is nothing. */
 void xmag_destroy(struct xmag *mag)
@@ -820,7 +644,7 @@ void xmag_destroy(struct xmag *mag)
 	cpuhp_state_remove_instance_nocalls(xmag_hotplug_state, &mag->hotplug);
 	free_magazines(mag);
 }
-EXPORT_SYMBOL_GPL(xmag_destroy);
+EXPORT_SYMBOL_FOR_KUNIT(xmag_destroy);
 
 int xmag_subsys_init(void)
 {

@@ -7,29 +7,32 @@
  *	insmod xalloc.ko size=64M max_size=4G		grows when it needs to
  *	insmod xalloc.ko base=0x100000000 size=1G	reserved with memmap=1G$4G
  *	insmod xalloc.ko reserve_mem=mine		reserved with reserve_mem=
+ *	insmod xalloc.ko size=0				no default pool
  *
- * A bad parameter gives an errno and one line in the log; then nothing is held.
+ * A bad parameter gives an errno and one line in the log; then nothing is held. A good
+ * one gives a line that says what is managed.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
-#include <linux/ctype.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
-#include <linux/overflow.h>
 #include <linux/string.h>
+#include <linux/string_helpers.h>
 
-#include "internal.h"
+#include "slab/slab.h"
+#include "xdecay.h"
+#include "xstats.h"
 
 #define XMODULE_SIZE		SZ_64M
 #define XMODULE_DECAY_MS	10000	/* as jemalloc's */
 
 static char *size;
 module_param(size, charp, 0444);
-MODULE_PARM_DESC(size, "bytes of the default pool, with suffix K, M, G or T (default 64M, or all of reserve_mem)");
+MODULE_PARM_DESC(size, "bytes of the default pool, with suffix K, M, G or T (default 64M, or all of reserve_mem); 0: there is none");
 
 static char *max_size;
 module_param(max_size, charp, 0444);
-MODULE_PARM_DESC(max_size, "bytes that the default pool grows to, a multiple of 4M (default: it does not grow)");
+MODULE_PARM_DESC(max_size, "bytes that the default pool grows to, a multiple of 1024 pages (default: it does not grow)");
 
 static char *base;
 module_param(base, charp, 0444);
@@ -39,44 +42,37 @@ static char *reserve_mem;
 module_param(reserve_mem, charp, 0444);
 MODULE_PARM_DESC(reserve_mem, "name of a range reserved with reserve_mem= at boot (Linux 6.12 on)");
 
+/* As a bool, but of a longer word the kernel would look at the first letter alone. */
+static int set_checks(const char *value, const struct kernel_param *param)
+{
+	if (value && strlen(value) != 1 && strcmp(value, "on") && strcmp(value, "off"))
+		return -EINVAL;
+	return param_set_bool(value, param);
+}
+
+static const struct kernel_param_ops checks_ops = {
+	.flags	= KERNEL_PARAM_OPS_FL_NOARG,
+	.set	= set_checks,
+	.get	= param_get_bool,
+};
+
 static bool checks = true;
-module_param(checks, bool, 0444);
+module_param_cb(checks, &checks_ops, &checks, 0444);
+__MODULE_PARM_TYPE(checks, "bool");
 MODULE_PARM_DESC(checks, "refuse double frees at once (default y); n finds them when a magazine is flushed");
 
 static char *decay_ms;
 module_param(decay_ms, charp, 0444);
 MODULE_PARM_DESC(decay_ms, "milliseconds after which unused memory has gone back; 0: at once, -1: never (default 10000)");
 
-/* 10, 20, 30 ... for K, M, G ...; 0 for a digit; -1 for anything else. */
-static int suffix_shift(const char *text, size_t len)
-{
-	static const char suffixes[] = "KMGTP";
-	const char *at;
-
-	if (isxdigit(text[len - 1]))
-		return 0;
-	at = strchr(suffixes, toupper(text[len - 1]));
-	return at ? (at - suffixes + 1) * 10 : -1;
-}
-
-/* memparse() would take "12Q" for 12 and wrap around silently. */
 static int parse_bytes(const char *name, const char *text, u64 *value)
 {
-	char digits[24];
-	size_t len = strlen(text);
-	int shift = len ? suffix_shift(text, len) : -1;
-	int err = -EINVAL;
+	int err = xtext_bytes(text, value);
 
-	if (shift >= 0 && len - !!shift < sizeof(digits)) {
-		strscpy(digits, text, len - !!shift + 1);
-		err = kstrtoull(digits, 0, value);
-		if (!err && check_shl_overflow(*value, shift, value))
-			err = -ERANGE;
-	}
 	if (err)
 		pr_err("%s=%s: not a number of bytes below 2^64; write it like 64M or 0x4000000\n",
 		       name, text);
-	return err ? -EINVAL : 0;
+	return err;
 }
 
 static int parse_base(struct xpool_args *args)
@@ -89,9 +85,9 @@ static int parse_base(struct xpool_args *args)
 	err = parse_bytes("base", base, &value);
 	if (err)
 		return err;
-	if (!value || !size) {
+	if (!value || !args->size || !size) {
 		pr_err("base=%s: needs %s\n", base,
-		       size ? "an address other than 0" : "size=, the bytes reserved there");
+		       value ? "size=, the bytes reserved there" : "an address other than 0");
 		return -EINVAL;
 	}
 	args->base = value;
@@ -105,13 +101,25 @@ static int parse_size(struct xpool_args *args)
 
 	if (err)
 		return err;
-	if (size && !value) {
-		pr_err("size=%s: nothing to manage; give a multiple of the page size %lu\n",
-		       size, PAGE_SIZE);
-		return -EINVAL;
-	}
 	args->size = value;
 	return 0;
+}
+
+/* With size=0 there is no default pool, so nothing must be said of one. */
+static bool is_wanted(const struct xpool_args *args)
+{
+	return args->size || args->reserve_mem;
+}
+
+static int check_unwanted(void)
+{
+	const char *name = max_size ? "max_size" : reserve_mem ? "reserve_mem" : NULL;
+
+	if (!name)
+		return 0;
+	pr_err("%s=%s: with size=0 there is no default pool; leave one of them out\n", name,
+	       max_size ?: reserve_mem);
+	return -EINVAL;
 }
 
 static int parse_max_size(struct xpool_args *args)
@@ -122,8 +130,8 @@ static int parse_max_size(struct xpool_args *args)
 	if (err)
 		return err;
 	if (max_size && !value) {
-		pr_err("max_size=%s: nothing to grow to; leave it out, or give a multiple of 4M\n",
-		       max_size);
+		pr_err("max_size=%s: nothing to grow to; leave it out, or give a multiple of %lu\n",
+		       max_size, 1UL << XPOOL_CHUNK_SHIFT);
 		return -EINVAL;
 	}
 	args->max_size = value;
@@ -136,6 +144,8 @@ static int parse_parameters(struct xpool_args *args)
 
 	if (err)
 		return err;
+	if (size && !args->size && !base)
+		return check_unwanted();
 	args->reserve_mem = reserve_mem;
 	return parse_max_size(args) ?: parse_base(args);
 }
@@ -143,11 +153,57 @@ static int parse_parameters(struct xpool_args *args)
 static int parse_decay(long *ms)
 {
 	*ms = XMODULE_DECAY_MS;
-	if (!decay_ms || !kstrtol(decay_ms, 0, ms))
+	if (!decay_ms || !xtext_number(decay_ms, ms))
 		return 0;
 	pr_err("decay_ms=%s: not a number; give milliseconds, 0 for at once or -1 for never\n",
 	       decay_ms);
 	return -EINVAL;
+}
+
+static const char *source_text(char *text, size_t size)
+{
+	if (base)
+		snprintf(text, size, "at base=%s", base);
+	else if (reserve_mem)
+		snprintf(text, size, "of reserve_mem=%s", reserve_mem);
+	else
+		strscpy(text, "from the system", size);
+	return text;
+}
+
+static void tell_decay(char *text, size_t size, long ms)
+{
+	if (ms < 0)
+		strscpy(text, "never", size);
+	else
+		snprintf(text, size, "%ld ms", ms);
+}
+
+/* What is managed: the one line of a load. */
+static void tell(const struct xpool_args *args, long ms)
+{
+	char bytes[16], most[32] = "", source[64], decay[24];
+	u64 step = BIT_ULL(PAGE_SHIFT + XBUDDY_MAX_ORDER), grows, share;
+	struct xpool_stats s;
+
+	tell_decay(decay, sizeof(decay), ms);
+	if (!xpool_default()) {
+		pr_info("no default pool, decay %s, checks %s\n", decay, checks ? "on" : "off");
+		return;
+	}
+	xpool_stats(xpool_default(), &s);
+	share = div64_u64(s.metadata * 10000, args->max_size ?: s.total << PAGE_SHIFT);
+	string_get_size(s.total << PAGE_SHIFT, 1, STRING_UNITS_2, bytes, sizeof(bytes));
+	if (args->max_size > args->size) {
+		grows = args->size + round_down(args->max_size - args->size, step);
+		strscpy(most, ", grows to ", sizeof(most));
+		string_get_size(grows, 1, STRING_UNITS_2, most + strlen(most),
+				sizeof(most) - strlen(most));
+	}
+	pr_info("pool default: %s in %llu region%s %s%s, %llu.%02llu %% metadata, decay %s, checks %s\n",
+		bytes, s.regions, s.regions == 1 ? "" : "s",
+		source_text(source, sizeof(source)), most, share / 100, share % 100, decay,
+		checks ? "on" : "off");
 }
 
 static int __init xmodule_init(void)
@@ -163,35 +219,50 @@ static int __init xmodule_init(void)
 		return err;
 	xslab_set_checks(checks);
 
-	err = xmag_subsys_init();
+	err = xgather_subsys_init();
 	if (err)
 		return err;
-	err = xstats_init();
+	err = xmag_subsys_init();
+	if (err)
+		goto undo_gather;
+	err = xrcu_init();
 	if (err)
 		goto undo_mag;
+	err = xstats_init();
+	if (err)
+		goto undo_rcu;
 	err = xdecay_init(ms);
 	if (err)
 		goto undo_stats;
-	err = xpage_init_default(&args);
+	xslab_subsys_init();
+	err = is_wanted(&args) ? xpage_init_default(&args) : 0;
 	if (err)
 		goto undo_decay;
+	tell(&args, ms);
 	return 0;
 
 undo_decay:
 	xdecay_exit();
 undo_stats:
 	xstats_exit();
+undo_rcu:
+	xrcu_exit();
 undo_mag:
 	xmag_subsys_exit();
+undo_gather:
+	xgather_subsys_exit();
 	return err;
 }
 
 static void __exit xmodule_exit(void)
 {
 	xpage_exit_default();
+	xslab_subsys_exit();
 	xdecay_exit();
 	xstats_exit();
+	xrcu_exit();
 	xmag_subsys_exit();
+	xgather_subsys_exit();
 }
 
 module_init(xmodule_init);

@@ -11,10 +11,11 @@
  *	pools/<name>/regions		first page number, address, pages
  *	pools/<name>/why		what holds each 4 MiB that are not empty
  *	pools/<name>/collect		write 0 or 1: collect this pool
+ *	pools/<name>/give_up		write 1: no client will come back to this orphan
  *	pools/<name>/decay_ms		read and write
  *	pools/<name>/limits/hard, cache, reserve	likewise
  *	caches/<name>/stats		key value: where the objects are
- *	caches/<name>/collect, decay_ms	as of a pool
+ *	caches/<name>/collect, give_up, decay_ms	as of a pool
  *	caches/<name>/tear		write 1: give back pages of slabs that hold objects too
  *	caches/<name>/limits/hard, cache	likewise
  *
@@ -27,9 +28,7 @@
  * file calls, by way of it, what a client could call. A directory goes before what
  * it shows goes, and debugfs waits for readers that are still in it.
  *
- * That wait is done with xpool_registry held. So whoever is in a file of a pool or
- * a cache, and needs the registry, must not wait for it in turn: he tries, and
- * gives up when the file is being removed (enter()).
+ * That wait is done with no lock held, so a file may take any.
  *
  * Why a region stays
  *
@@ -45,13 +44,13 @@
 
 #include <linux/dcache.h>
 #include <linux/debugfs.h>
-#include <linux/delay.h>
-#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
-#include "internal.h"
+#include "slab/slab.h"
+#include "xdecay.h"
+#include "xstats.h"
 
 static struct dentry *root, *pools_dir, *caches_dir;
 
@@ -99,6 +98,7 @@ static const struct xstat cache_stats[] = {
 	CACHE_STAT(slabs_free),
 	CACHE_STAT(slabs_torn),
 	CACHE_STAT(holes),
+	CACHE_STAT(slabs_waiting),
 	CACHE_STAT(capacity),
 	CACHE_STAT(live),
 	CACHE_STAT(magazines),
@@ -108,6 +108,7 @@ static const struct xstat cache_stats[] = {
 	CACHE_STAT(empty_pages),
 	CACHE_STAT(reserved),
 	CACHE_STAT(moving),
+	CACHE_STAT(waiting),
 	CACHE_STAT(waiters),
 	CACHE_STAT(returned_pages),
 	CACHE_STAT(allocs),
@@ -294,23 +295,6 @@ static void show_why(struct seq_file *m, const struct why *why, unsigned long nr
 	seq_putc(m, '\n');
 }
 
-/* The registry, for who is in a file that may be removed; see above. */
-static int enter(const struct file *file)
-{
-	while (!mutex_trylock(&xpool_registry)) {
-		if (d_unlinked(file->f_path.dentry))
-			return -EIO;
-		if (msleep_interruptible(1))
-			return -EINTR;
-	}
-	return 0;
-}
-
-static void leave(void)
-{
-	mutex_unlock(&xpool_registry);
-}
-
 /* What a reader of `why` has: room for one region, and which pool. */
 struct why_reader {
 	struct xpool	*pool;
@@ -328,7 +312,7 @@ static void *why_at(struct why_reader *reader, loff_t pos)
 static void *why_start(struct seq_file *m, loff_t *pos)
 {
 	struct why_reader *reader = m->private;
-	int err = enter(m->file);
+	int err = mutex_lock_interruptible(&xpool_registry);
 
 	reader->entered = !err;
 	return err ? ERR_PTR(err) : why_at(reader, *pos);
@@ -344,7 +328,7 @@ static void why_stop(struct seq_file *m, void *unused)
 	struct why_reader *reader = m->private;
 
 	if (reader->entered)
-		leave();
+		mutex_unlock(&xpool_registry);
 	reader->entered = false;
 }
 
@@ -383,76 +367,67 @@ static const struct file_operations why_fops = {
 };
 
 /*
- * Files with one number that can be set. Both functions run under xpool_registry.
+ * Files with one number that can be set.
  */
 
 #define NUMBER_MAX	24	/* characters of a number, and some blanks */
 
-/* Decimal or 0x...; "max" is -1. Nothing else. */
-static int parse_number(char *text, long *value)
+/* A number, with blanks around it at most. "max" is -1, where there is a @max. */
+static int parse_number(char *text, bool max, long *value)
 {
 	text = strim(text);
-	if (!strcmp(text, "max")) {
+	if (max && !strcmp(text, "max")) {
 		*value = -1;
 		return 0;
 	}
-	return kstrtol(text, 0, value) ? -EINVAL : 0;
+	return xtext_number(text, value);
 }
 
+/* One write is one number: a part of one would be another. */
 static ssize_t write_number(struct file *file, const char __user *from, size_t len,
-			    int (*set)(void *what, long value))
+			    loff_t pos, bool max, int (*set)(void *what, long value))
 {
 	char text[NUMBER_MAX];
 	long value;
 	int err;
 
-	if (len >= sizeof(text))
+	if (pos || len >= sizeof(text))
 		return -EINVAL;
 	if (copy_from_user(text, from, len))
 		return -EFAULT;
 	text[len] = '\0';
-	err = parse_number(text, &value);
+	if (strlen(text) != len)
+		return -EINVAL;
+	err = parse_number(text, max, &value);
 	if (err)
 		return err;
-	err = enter(file);
-	if (err)
-		return err;
-	err = set(file_inode(file)->i_private, value);
-	leave();
-	return err ?: len;
+	return set(file_inode(file)->i_private, value) ?: len;
 }
 
 static int show_number(struct seq_file *m, long (*get)(void *what))
 {
-	int err = enter(m->file);
-	long value;
-
-	if (err)
-		return err;
-	value = get(m->private);
-	leave();
-	seq_printf(m, "%ld\n", value);
+	seq_printf(m, "%ld\n", get(m->private));
 	return 0;
 }
 
-#define DEFINE_SET(name)							\
+#define DEFINE_SET(name, max)							\
 static ssize_t name##_write(struct file *file, const char __user *from,	\
 			    size_t len, loff_t *pos)				\
 {										\
-	return write_number(file, from, len, name##_set);			\
+	return write_number(file, from, len, *pos, max, name##_set);		\
 }
 
 /* A file that can only be written. */
 #define DEFINE_WRITE_FILE(name)							\
-DEFINE_SET(name)								\
+DEFINE_SET(name, false)								\
 static const struct file_operations name##_fops = {				\
 	.owner		= THIS_MODULE,						\
 	.open		= simple_open,						\
 	.write		= name##_write,						\
 }
 
-#define DEFINE_NUMBER_FILE(name)						\
-DEFINE_SET(name)								\
+#define DEFINE_NUMBER_FILE(name, max)						\
+DEFINE_SET(name, max)								\
 static int name##_show(struct seq_file *m, void *unused)			\
 {										\
 	return show_number(m, name##_get);					\
@@ -479,7 +454,7 @@ static int pool_collect_set(void *pool, long force)
 {
 	if (!is_force(force))
 		return -EINVAL;
-	xpool_collect_locked(pool, force);
+	xpool_collect(pool, force);
 	return 0;
 }
 
@@ -490,7 +465,7 @@ static int all_collect_set(void *unused, long force)
 	struct xpool *pool;
 	int err = 0;
 
-	list_for_each_entry(pool, &xpool_list, node)
+	for (pool = xpool_next(NULL); pool; pool = xpool_next(pool))
 		err = err ?: pool_collect_set(pool, force);
 	return err;
 }
@@ -517,9 +492,23 @@ static int cache_tear_set(void *cache, long value)
 
 DEFINE_WRITE_FILE(cache_tear);
 
+static int pool_give_up_set(void *pool, long value)
+{
+	return value == 1 ? xpage_give_up(pool) : -EINVAL;
+}
+
+DEFINE_WRITE_FILE(pool_give_up);
+
+static int cache_give_up_set(void *cache, long value)
+{
+	return value == 1 ? xslab_give_up(cache) : -EINVAL;
+}
+
+DEFINE_WRITE_FILE(cache_give_up);
+
 static int pool_decay_set(void *pool, long ms)
 {
-	return xdecay_set_pool(pool, ms);
+	return xpool_set_decay(pool, ms);
 }
 
 static long pool_decay_get(void *pool)
@@ -527,36 +516,34 @@ static long pool_decay_get(void *pool)
 	return xpool_get_decay(pool);
 }
 
-DEFINE_NUMBER_FILE(pool_decay);
+DEFINE_NUMBER_FILE(pool_decay, false);
 
 static int cache_decay_set(void *cache, long ms)
 {
-	return xdecay_set_cache(cache, ms);
+	return xslab_cache_set_decay(cache, ms);
 }
 
 static long cache_decay_get(void *cache)
 {
-	return xdecay_of_cache(cache);
+	return xslab_cache_get_decay(cache);
 }
 
-DEFINE_NUMBER_FILE(cache_decay);
+DEFINE_NUMBER_FILE(cache_decay, false);
 
 /* Each limit is a number of pages; no limit is -1, and a reserve is never that. */
 static_assert(XPOOL_NO_LIMIT == (unsigned long)-1L);
 
-#define DEFINE_LIMIT_FILE(name, limits_of, field, get_limits, set_limits)	\
+#define DEFINE_LIMIT_FILE(name, limits_of, field, get_limits, set_limit)	\
 static int name##_limit(void *of, long *pages, bool set)			\
 {										\
 	struct limits_of limits;						\
 	unsigned long *limit = &limits.field;					\
 										\
+	if (set)								\
+		return set_limit(of, (void *)limit - (void *)&limits, *pages);	\
 	get_limits(of, &limits);						\
-	if (!set) {								\
-		*pages = *limit;						\
-		return 0;							\
-	}									\
-	*limit = *pages;							\
-	return set_limits(of, &limits);						\
+	*pages = *limit;							\
+	return 0;								\
 }										\
 										\
 static long name##_get(void *of)						\
@@ -572,15 +559,15 @@ static int name##_set(void *of, long pages)					\
 	return pages < -1 ? -EINVAL : name##_limit(of, &pages, true);		\
 }										\
 										\
-DEFINE_NUMBER_FILE(name)
+DEFINE_NUMBER_FILE(name, true)
 
 #define DEFINE_POOL_LIMIT_FILE(field)						\
 	DEFINE_LIMIT_FILE(pool_##field, xpool_limits, field,			\
-			  xpool_get_limits, xpool_set_limits_locked)
+			  xpool_get_limits, xpool_set_limit)
 
 #define DEFINE_CACHE_LIMIT_FILE(field)						\
 	DEFINE_LIMIT_FILE(cache_##field, xslab_limits, field,			\
-			  xslab_cache_get_limits, xslab_cache_set_limits)
+			  xslab_cache_get_limits, xslab_cache_set_limit)
 
 DEFINE_POOL_LIMIT_FILE(hard);
 DEFINE_POOL_LIMIT_FILE(cache);
@@ -614,6 +601,8 @@ static int buddyinfo_show(struct seq_file *m, void *unused)
 
 	mutex_lock(&xpool_registry);
 	list_for_each_entry(pool, &xpool_list, node) {
+		if (pool->going)
+			continue;
 		xpool_stats(pool, &stats);
 		seq_printf(m, "Node %d, zone %8s ", 0, pool->name);
 		for (order = 0; order < XBUDDY_NR_ORDERS; order++)
@@ -646,16 +635,15 @@ static int slabinfo_show(struct seq_file *m, void *unused)
 	seq_puts(m, "# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab>");
 	seq_puts(m, " : tunables <limit> <batchcount> <sharedfactor>");
 	seq_puts(m, " : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
-	mutex_lock(&xpool_registry);
 	while ((cache = xslab_cache_next(cache)))
 		show_slabinfo_line(m, cache);
-	mutex_unlock(&xpool_registry);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(slabinfo);
 
 /*
- * Directories come and go with what they show; under xpool_registry.
+ * Directories come and go with what they show. No lock is held, because debugfs takes
+ * memory; two that come at once may want the same name, and one then tries the next.
  */
 
 #define XSTATS_NAME_MAX	(XSLAB_NAME_MAX + 12)	/* a tilde and a number */
@@ -673,12 +661,16 @@ static bool taken(const char *name, struct dentry *parent)
 static struct dentry *make_dir(const char *name, struct dentry *parent)
 {
 	char unique[XSTATS_NAME_MAX];
+	struct dentry *dir = ERR_PTR(-EEXIST);
 	unsigned int nr = 1;
 
 	strscpy(unique, name, sizeof(unique));
-	while (taken(unique, parent))
-		snprintf(unique, sizeof(unique), "%s~%u", name, ++nr);
-	return debugfs_create_dir(unique, parent);
+	while (PTR_ERR_OR_ZERO(dir) == -EEXIST) {
+		while (taken(unique, parent))
+			snprintf(unique, sizeof(unique), "%s~%u", name, ++nr);
+		dir = debugfs_create_dir(unique, parent);
+	}
+	return dir;
 }
 
 static void add_pool(struct xpool *pool)
@@ -691,6 +683,7 @@ static void add_pool(struct xpool *pool)
 	debugfs_create_file("regions", 0400, dir, pool, &regions_fops);
 	debugfs_create_file("why", 0400, dir, pool, &why_fops);
 	debugfs_create_file("collect", 0200, dir, pool, &pool_collect_fops);
+	debugfs_create_file("give_up", 0200, dir, pool, &pool_give_up_fops);
 	debugfs_create_file("decay_ms", 0600, dir, pool, &pool_decay_fops);
 	limits = debugfs_create_dir("limits", dir);
 	debugfs_create_file("hard", 0600, limits, pool, &pool_hard_fops);
@@ -706,6 +699,7 @@ static void add_cache(struct xslab_cache *cache)
 	debugfs_create_file("stats", 0400, dir, cache, &cache_stats_fops);
 	debugfs_create_file("collect", 0200, dir, cache, &cache_collect_fops);
 	debugfs_create_file("tear", 0200, dir, cache, &cache_tear_fops);
+	debugfs_create_file("give_up", 0200, dir, cache, &cache_give_up_fops);
 	debugfs_create_file("decay_ms", 0600, dir, cache, &cache_decay_fops);
 	limits = debugfs_create_dir("limits", dir);
 	debugfs_create_file("hard", 0600, limits, cache, &cache_hard_fops);
@@ -743,11 +737,11 @@ int xstats_init(void)
 	debugfs_create_file("buddyinfo", 0400, root, NULL, &buddyinfo_fops);
 	debugfs_create_file("slabinfo", 0400, root, NULL, &slabinfo_fops);
 	debugfs_create_file("collect", 0200, root, NULL, &all_collect_fops);
-	return blocking_notifier_chain_register(&xobservers, &observer);
+	return raw_notifier_chain_register(&xobservers, &observer);
 }
 
 void xstats_exit(void)
 {
-	blocking_notifier_chain_unregister(&xobservers, &observer);
+	raw_notifier_chain_unregister(&xobservers, &observer);
 	debugfs_remove(root);
 }

@@ -38,6 +38,7 @@
 #include <linux/module.h>
 #include <linux/prandom.h>
 #include <linux/sched.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include <linux/string.h>
@@ -60,6 +61,10 @@ MODULE_PARM_DESC(reps, "runs of an allocator in a scenario, after one to warm up
 static char *only = "";
 module_param(only, charp, 0444);
 MODULE_PARM_DESC(only, "run only scenarios whose name, with the size, contains this");
+
+static bool several;
+module_param(several, bool, 0444);
+MODULE_PARM_DESC(several, "pools of several regions, as those that grow");
 
 static char *suites = "objects,pages,genpool";
 module_param(suites, charp, 0444);
@@ -145,10 +150,12 @@ static void touch_pool(struct xpool *pool)
 	xpool_collect(pool, true);	/* as new: the pool keeps a freed block for the next */
 }
 
-/* A pool of one region, or the short way through it would not be measured. */
+/* A pool of one region; or of as many as it takes, and one that may come. */
 struct xpool *xbench_pool(const char *name, size_t bytes)
 {
-	const struct xpool_args args = { .name = name, .size = bytes };
+	const struct xpool_args args = {
+		.name = name, .size = bytes, .max_size = several ? bytes + SZ_4M : 0,
+	};
 	struct xpool *pool = xpool_create(&args);
 	struct xpool_stats stats;
 
@@ -158,7 +165,7 @@ struct xpool *xbench_pool(const char *name, size_t bytes)
 	}
 	touch_pool(pool);
 	xpool_stats(pool, &stats);
-	if (stats.regions > 1)
+	if (stats.regions > 1 && !several)
 		pr_warn("pool %s has %llu regions\n", name, stats.regions);
 	return pool;
 }

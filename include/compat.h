@@ -10,6 +10,7 @@
 #define _XALLOC_COMPAT_H
 
 #include <linux/errno.h>
+#include <linux/export.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/shrinker.h>
@@ -138,9 +139,118 @@ static inline void xcompat_shrinker_free(struct shrinker *shrinker)
 }
 #endif
 
+/* The count of a page, in one load where it is one of many, and in an old value or a new one. */
+static inline int xcompat_page_refs(const struct page *page)
+{
+	/* Others may take references meanwhile. */
+	return data_race(page->_refcount.counter);
+}
+
+/*
+ * Each kernel has some of kmem_cache's flags, with bits of its own, and some are 0 where what
+ * they are for is not built in.
+ */
+static const struct {
+	slab_flags_t	flag;
+	const char	*theirs, *ours;
+} xcompat_slab_flags[] __maybe_unused = {
+#define XCOMPAT_SLAB(name)	{ SLAB_##name, "SLAB_" #name, NULL }
+#define XCOMPAT_SAME(name)	{ SLAB_##name, "SLAB_" #name, "XSLAB_" #name }
+	XCOMPAT_SAME(HWCACHE_ALIGN),
+	XCOMPAT_SAME(TYPESAFE_BY_RCU),
+	XCOMPAT_SLAB(CONSISTENCY_CHECKS),
+	XCOMPAT_SLAB(RED_ZONE),
+	XCOMPAT_SLAB(POISON),
+	XCOMPAT_SLAB(STORE_USER),
+	XCOMPAT_SLAB(TRACE),
+	XCOMPAT_SLAB(PANIC),
+	XCOMPAT_SLAB(CACHE_DMA),
+	XCOMPAT_SLAB(CACHE_DMA32),
+	XCOMPAT_SLAB(DEBUG_OBJECTS),
+	XCOMPAT_SLAB(NOLEAKTRACE),
+	XCOMPAT_SLAB(FAILSLAB),
+	XCOMPAT_SLAB(ACCOUNT),
+	XCOMPAT_SLAB(KASAN),
+	XCOMPAT_SLAB(RECLAIM_ACCOUNT),	/* SLAB_TEMPORARY too */
+#ifdef SLAB_KMALLOC
+	XCOMPAT_SLAB(KMALLOC),
+#endif
+#ifdef SLAB_MEM_SPREAD
+	XCOMPAT_SLAB(MEM_SPREAD),
+#endif
+#ifdef SLAB_NO_MERGE
+	XCOMPAT_SLAB(NO_MERGE),
+#endif
+#ifdef SLAB_NO_USER_FLAGS
+	XCOMPAT_SLAB(NO_USER_FLAGS),
+#endif
+#ifdef SLAB_SKIP_KFENCE
+	XCOMPAT_SLAB(SKIP_KFENCE),
+#endif
+#ifdef SLAB_NO_OBJ_EXT
+	XCOMPAT_SLAB(NO_OBJ_EXT),
+#endif
+#ifdef SLAB_OBJ_EXT_IN_OBJ
+	XCOMPAT_SLAB(OBJ_EXT_IN_OBJ),
+#endif
+#ifdef SLAB_DEACTIVATED
+	XCOMPAT_SLAB(DEACTIVATED),
+#endif
+#undef XCOMPAT_SLAB
+#undef XCOMPAT_SAME
+};
+
+/*
+ * The name of one of kmem_cache's flags in @flags, or NULL; *@ours: that of xalloc's flag
+ * that means the same, or NULL.
+ */
+static inline const char *xcompat_slab_flag(u32 flags, const char **ours)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(xcompat_slab_flags); i++)
+		if (flags & (__force u32)xcompat_slab_flags[i].flag) {
+			*ours = xcompat_slab_flags[i].ours;
+			return xcompat_slab_flags[i].theirs;
+		}
+	*ours = NULL;
+	return NULL;
+}
+
+/*
+ * Generic KASAN. The function is exported, and declared in mm/kasan/kasan.h only; so are
+ * the values of the shadow, by which reports say what memory is.
+ */
+#ifdef CONFIG_KASAN_GENERIC
+void kasan_poison(const void *addr, size_t size, u8 value, bool init);
+
+#define XCOMPAT_KASAN_GRANULE		8UL
+#define XCOMPAT_KASAN_PAGE_FREE		0xff
+#define XCOMPAT_KASAN_SLAB_REDZONE	0xfc
+#define XCOMPAT_KASAN_SLAB_FREE		0xfb
+
+static inline void xcompat_kasan_poison(const void *addr, size_t size, u8 value)
+{
+	kasan_poison(addr, size, value, false);
+}
+#endif
+
 /*
  * For the tests
  */
+
+/* What only they use is exported to them alone. 6.13 made strings of namespaces. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define XCOMPAT_FOR_KUNIT "EXPORTED_FOR_KUNIT_TESTING"
+#else
+#define XCOMPAT_FOR_KUNIT EXPORTED_FOR_KUNIT_TESTING
+#endif
+
+#if IS_ENABLED(CONFIG_KUNIT)
+#define EXPORT_SYMBOL_FOR_KUNIT(symbol) EXPORT_SYMBOL_NS_GPL(symbol, XCOMPAT_FOR_KUNIT)
+#else
+#define EXPORT_SYMBOL_FOR_KUNIT(symbol)
+#endif
 
 /* 6.15 took hrtimer_init() away, 6.13 brought what replaces it. */
 #include <linux/hrtimer.h>

@@ -906,6 +906,46 @@ static void test_low_and_top(struct kunit *test)
 	}
 }
 
+/*
+ * Parts of a range of 6 blocks of the largest order, from both ends: expect the places, of
+ * rows too, and nothing outside of a part or from a block that may not be broken.
+ */
+static void test_alloc_part(struct kunit *test)
+{
+	struct xbuddy *buddy = new_buddy(test, 6 * TOP_PAGES);
+	struct xbuddy_part low = { TOP_PAGES, 3 * TOP_PAGES, XBUDDY_MAX_ORDER, false };
+	struct xbuddy_part top = { TOP_PAGES, 3 * TOP_PAGES, XBUDDY_MAX_ORDER, true };
+	unsigned long index;
+
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_part(buddy, 0, 1, false, &low, &index), 1U);
+	KUNIT_EXPECT_EQ(test, index, TOP_PAGES);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_part(buddy, 2, 5, false, &top, &index), 4U);
+	KUNIT_EXPECT_EQ(test, index, 3 * TOP_PAGES - 16);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_part(buddy, 0, 7, false, &low, &index), 1U);
+	KUNIT_EXPECT_EQ(test, index, TOP_PAGES + 1);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_part(buddy, 0, 7, false, &low, &index), 2U);
+	KUNIT_EXPECT_EQ(test, index, TOP_PAGES + 2);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_part(buddy, 0, 3, true, &low, &index), 0U);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_part(buddy, 0, 4, true, &low, &index), 4U);
+	KUNIT_EXPECT_EQ(test, index, TOP_PAGES + 4);
+	expect_valid(test, buddy);
+
+	low.most = 2;
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_part(buddy, 0, 1, false, &low, &index), 0U);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_part(buddy, 3, 1, false, &low, &index), 0U);
+	low.most = 3;
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_part(buddy, 3, 1, false, &low, &index), 1U);
+	KUNIT_EXPECT_EQ(test, index, TOP_PAGES + 8);
+	low.most = XBUDDY_MAX_ORDER;
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_part(buddy, 10, 1, false, &low, &index), 0U);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_part(buddy, 10, 1, false, &top, &index), 0U);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_part(buddy, 11, 1, false, &top, &index), 0U);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_part(buddy, 0, 0, false, &top, &index), 0U);
+	top.to = 6 * TOP_PAGES + 1;
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_part(buddy, 0, 1, false, &top, &index), 0U);
+	expect_valid(test, buddy);
+}
+
 /* How many of the first @nr blocks follow one another. */
 static unsigned int row_length(const unsigned long *indices, unsigned int nr,
 			       unsigned int order)
@@ -1534,6 +1574,7 @@ static struct kunit_case buddy_cases[] = {
 	KUNIT_CASE(test_run_first_fit),
 	KUNIT_CASE(test_run_freed_by_blocks),
 	KUNIT_CASE(test_lookup),
+	KUNIT_CASE(test_alloc_part),
 	KUNIT_CASE_PARAM(test_many_like_single, start_gen_params),
 	KUNIT_CASE(test_rows_across_blocks),
 	KUNIT_CASE(test_row_over_the_end),

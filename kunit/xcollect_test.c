@@ -18,7 +18,8 @@
 #include <linux/sched/signal.h>
 #include <linux/string.h>
 
-#include "internal.h"
+#include "slab/slab.h"
+#include "xdecay.h"
 #include "xtest.h"
 
 /* Emulated and debug kernels are slow: there, what is repeated is repeated less. */
@@ -28,7 +29,7 @@ static unsigned long rounds = 1000 / XTEST_SLOWER / XTEST_EMULATED;
 module_param(rounds, ulong, 0444);
 MODULE_PARM_DESC(rounds, "rounds that the objects of the ring make");
 
-#define MAX_CACHES	3
+#define MAX_CACHES	13
 #define MAX_CREW	8
 #define RUN_MS		300
 
@@ -70,7 +71,7 @@ static void collect_exit(struct kunit *test)
 		end_pool(test);
 }
 
-static struct fixture *with_pool(struct kunit *test, size_t size)
+static struct fixture *with_growing_pool(struct kunit *test, size_t size, size_t max_size)
 {
 	static unsigned int nr;	/* of pools so far: one that stayed does not fail the next test */
 	struct fixture *f = test->priv;
@@ -78,10 +79,16 @@ static struct fixture *with_pool(struct kunit *test, size_t size)
 	struct xpool *pool;
 
 	snprintf(name, sizeof(name), "xcollect-%u", nr++);
-	pool = xpool_create(&(struct xpool_args){ .name = name, .size = size });
+	pool = xpool_create(&(struct xpool_args){
+		.name = name, .size = size, .max_size = max_size });
 	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(pool), "error %ld", PTR_ERR(pool));
 	f->pool = pool;
 	return f;
+}
+
+static struct fixture *with_pool(struct kunit *test, size_t size)
+{
+	return with_growing_pool(test, size, 0);
 }
 
 static struct xslab_cache *add_cache(struct kunit *test, const struct xslab_args *args)
@@ -286,7 +293,8 @@ static int fill_magazines(void *data)
 
 /*
  * What another CPU's magazines hold: without force it stays, with force it comes back,
- * though that CPU does nothing. The depot and free slabs come back without.
+ * though that CPU does nothing. The depot, free slabs and what this CPU's magazines hold
+ * come back without.
  */
 static void xcollect_test_other_cpu(struct kunit *test)
 {
@@ -298,12 +306,17 @@ static void xcollect_test_other_cpu(struct kunit *test)
 
 	if (num_online_cpus() < 2)
 		kunit_skip(test, "needs 2 CPUs");
-	hire(test, &crew, fill_magazines, cache, false);
+	hire(test, &crew, fill_magazines, cache, true);
+	set_cpus_allowed_ptr(current, cpumask_of(cpumask_nth(1, cpu_online_mask)));
 	while (!READ_ONCE(crew.hands[0].done) || stats_of(cache).live)
 		usleep_range(100, 1000);
+	pages = stats_of(cache).magazines;
+	KUNIT_EXPECT_EQ(test, xslab_cache_collect(cache, false), 0UL);
+	KUNIT_EXPECT_EQ(test, stats_of(cache).magazines, (u64)pages);
 	xtest_take(test, cache, objs, 4000, GFP_ATOMIC);
 	xtest_give(test, cache, objs, 4000);
 	s = check_books(test, cache, 0);
+	KUNIT_EXPECT_GT(test, s.magazines, (u64)pages);
 	KUNIT_EXPECT_GT(test, s.depot, 0ULL);
 	KUNIT_EXPECT_GT(test, s.slabs_free, 0ULL);
 
@@ -314,6 +327,7 @@ static void xcollect_test_other_cpu(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s.depot, 0ULL);
 	KUNIT_EXPECT_EQ(test, s.slabs_free, 0ULL);
 	KUNIT_EXPECT_GT(test, s.magazines, 0ULL);
+	KUNIT_EXPECT_LE(test, s.magazines, 64ULL);
 	KUNIT_EXPECT_EQ(test, s.returned_pages, (u64)pages);
 
 	KUNIT_EXPECT_EQ(test, (u64)xslab_cache_collect(cache, true), s.slabs << s.slab_order);
@@ -441,26 +455,134 @@ static void xcollect_test_interleaved(struct kunit *test)
 	kunit_info(test, "row 4 spread: %llu blocks of order 10 more or fewer\n", spread);
 }
 
+#define REGION		(4UL << 20)
+#define REGION_PAGES	(REGION >> PAGE_SHIFT)
+
+static u64 regions_for(u64 pages)
+{
+	return DIV_ROUND_UP_ULL(pages, REGION_PAGES);
+}
+
+/* What small objects there are beside large ones, a cache for each size. */
+static const unsigned int mixed_sizes[] = {
+	24, 48, 96, 120, 192, 256, 512, 700, 1000, 1024, 2000, 3584,
+};
+
+#define MIXED_CACHES	ARRAY_SIZE(mixed_sizes)
+#define MIXED_NR	(48000U / XTEST_SLOWER)
+#define MIXED_POOL	ALIGN((160UL << 20) / XTEST_SLOWER, REGION)
+
+struct mixed {
+	struct xslab_cache	*large, *small[MIXED_CACHES];
+	void			**larges, **smalls;
+	unsigned int		nr;	/* of small ones */
+};
+
+static void add_mixed(struct kunit *test, struct mixed *m, unsigned int size)
+{
+	unsigned int i;
+
+	for (i = 0; i < MIXED_CACHES; i++)
+		m->small[i] = add_cache(test, &(struct xslab_args){
+			.name = "small", .size = mixed_sizes[i] });
+	m->large = add_cache(test, &(struct xslab_args){ .name = "large", .size = size });
+}
+
+static void take_mixed(struct kunit *test, struct mixed *m, unsigned int every)
+{
+	unsigned int i, nr = every ? 0 : LARGE_NR;
+
+	xtest_take(test, m->large, m->larges, nr, GFP_KERNEL);
+	for (i = 0; i < m->nr; i++) {
+		if (every && i % every == 0 && nr < LARGE_NR) {
+			xtest_take(test, m->large, m->larges + nr, 1, GFP_KERNEL);
+			nr++;
+		}
+		xtest_take(test, m->small[i % MIXED_CACHES], m->smalls + i, 1, GFP_KERNEL);
+	}
+	xtest_take(test, m->large, m->larges + nr, LARGE_NR - nr, GFP_KERNEL);
+}
+
+/* Returns the free blocks of the largest order once only large objects are left. */
+static u64 run_mixed(struct kunit *test, struct mixed *m, unsigned int size,
+		     unsigned int every, bool grows)
+{
+	struct xpool_stats stats;
+	struct xslab_stats s;
+	u64 pages;
+	unsigned int i;
+
+	if (grows)
+		with_growing_pool(test, REGION, MIXED_POOL);
+	else
+		with_pool(test, MIXED_POOL);
+	add_mixed(test, m, size);
+	take_mixed(test, m, every);
+	for (i = 0; i < m->nr; i++)
+		xtest_give(test, m->small[i % MIXED_CACHES], m->smalls + i, 1);
+	xpool_collect(((struct fixture *)test->priv)->pool, true);
+
+	s = check_books(test, m->large, LARGE_NR);
+	stats = pool_stats_of(test);
+	pages = slabs_for(&s, LARGE_NR) << s.slab_order;
+	KUNIT_EXPECT_EQ(test, stats.total - stats.free, pages);
+	if (grows)
+		KUNIT_EXPECT_LE(test, stats.regions, regions_for(pages) + 2);
+	xtest_give(test, m->large, m->larges, LARGE_NR);
+	end_pool(test);
+	return stats.free_blocks[XBUDDY_MAX_ORDER];
+}
+
+/*
+ * Row 4 with large objects of which a slab has one or several, among small ones of many
+ * caches. Expect the pages of the large ones alone to stay in use; in a pool of fixed size
+ * as many whole blocks to be free whatever the order was, but for two; and in one that grows
+ * as few regions as they need to stay, and two.
+ */
+static void xcollect_test_large_among_small(struct kunit *test)
+{
+	static const unsigned int sizes[] = { 8192, 9000, 12000, 40000, 200000 };
+	struct mixed m = {
+		.larges = xtest_room(test, LARGE_NR, sizeof(void *)),
+		.smalls = xtest_room(test, MIXED_NR, sizeof(void *)),
+		.nr = xtest_rounds(MIXED_NR),
+	};
+	u64 sequential, blocks;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		sequential = run_mixed(test, &m, sizes[i], 0, false);
+		blocks = run_mixed(test, &m, sizes[i], 200, false);
+		KUNIT_EXPECT_GE(test, blocks + 2, sequential);
+		kunit_info(test, "row 4, large of %u bytes: %llu and %llu order-10 blocks free\n",
+			   sizes[i], sequential, blocks);
+		run_mixed(test, &m, sizes[i], 0, true);
+		run_mixed(test, &m, sizes[i], 200, true);
+		run_mixed(test, &m, sizes[i], 233, true);
+	}
+}
+
 #define PIN_NR		(1000000U / XTEST_SLOWER)
 
 /* One live object at the end. Expect it to keep one slab, and no more. */
 static void xcollect_test_last_pins_one(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, ALIGN(PIN_NR * 112UL, 4UL << 20), 100, 0);
-	void **objs = xtest_room(test, PIN_NR, sizeof(*objs));
+	unsigned long nr = xtest_rounds(PIN_NR);
+	struct xslab_cache *cache = with_cache(test, ALIGN(nr * 112UL, 4UL << 20), 100, 0);
+	void **objs = xtest_room(test, nr, sizeof(*objs));
 	struct xslab_stats s;
 
-	xtest_take(test, cache, objs, PIN_NR, GFP_ATOMIC);
-	xtest_give(test, cache, objs, PIN_NR - 1);
+	xtest_take(test, cache, objs, nr, GFP_ATOMIC);
+	xtest_give(test, cache, objs, nr - 1);
 	s = check_books(test, cache, 1);
-	KUNIT_EXPECT_GE(test, s.slabs, slabs_for(&s, PIN_NR));
+	KUNIT_EXPECT_GE(test, s.slabs, slabs_for(&s, nr));
 	xslab_cache_collect(cache, true);
 	s = check_books(test, cache, 1);
 	KUNIT_EXPECT_EQ(test, s.slabs, 1ULL);
 	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, 1ULL << s.slab_order);
-	kunit_info(test, "row 20: %u objects of 100 bytes, all freed but the last: %llu slab\n",
-		   PIN_NR, s.slabs);
-	xtest_give(test, cache, objs + PIN_NR - 1, 1);
+	kunit_info(test, "row 20: %lu objects of 100 bytes, all freed but the last: %llu slab\n",
+		   nr, s.slabs);
+	xtest_give(test, cache, objs + nr - 1, 1);
 }
 
 #define RING_HANDS	4U
@@ -547,7 +669,7 @@ static void run_ring(struct kunit *test, void (*pass)(struct ring *ring, void **
 	unsigned int i;
 
 	ring->cache = with_cache(test, 16 << 20, 64, 0);
-	ring->rounds = xtest_param(rounds);
+	ring->rounds = xtest_rounds(xtest_param(rounds));
 	ring->pass = pass;
 	xtest_take(test, ring->cache, &ring->objs[0][0], RING_OBJS, GFP_ATOMIC);
 	for (i = 0; i < RING_HANDS; i++)
@@ -746,7 +868,8 @@ static void xcollect_test_limit_and_reserve(struct kunit *test)
 	KUNIT_EXPECT_LT(test, s.slab_free, s.reserved + s.objects_per_slab);
 	KUNIT_EXPECT_EQ(test, set_limits(cache, 1, 0), -EBUSY);
 	KUNIT_EXPECT_EQ(test, set_limits(cache, s.slabs << s.slab_order, 0), 0);
-	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 1000), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, s.capacity + 1), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, stats_of(cache).reserved, s.reserved);
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
 	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).slabs, 0ULL);
 }
@@ -959,7 +1082,10 @@ static void xcollect_test_no_wait(struct kunit *test)
 	xtest_give(test, queue->cache, objs, nr);
 }
 
-/* Expect the one in the middle to go when it is killed, and the others to stay. */
+/*
+ * Expect the one in the middle to go when it is killed, and the others to stay until the
+ * cache is destroyed, which is refused and ends all waiting.
+ */
 static void xcollect_test_wait_killed(struct kunit *test)
 {
 	void **objs = xtest_room(test, 256, sizeof(*objs));
@@ -974,13 +1100,12 @@ static void xcollect_test_wait_killed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, stats_of(queue->cache).waiters, 2ULL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(queue->cache), -EBUSY);
 	KUNIT_EXPECT_EQ(test, stats_of(queue->cache).errors, 1ULL);
-	xslab_cache_free_bulk(queue->cache, 2, objs);
-	KUNIT_ASSERT_TRUE(test, soon(&queue->served, 2, 10000));
+	KUNIT_ASSERT_TRUE(test, soon(&queue->gone, 3, 10000));
+	KUNIT_EXPECT_EQ(test, atomic_read(&queue->served), 0);
 	dismiss(test, &crew);
-	xtest_give(test, queue->cache, queue->objs, 1);
-	xtest_give(test, queue->cache, queue->objs + 2, 1);
-	xtest_give(test, queue->cache, objs + 2, nr - 2);
-	KUNIT_EXPECT_EQ(test, stats_of(queue->cache).live, 0ULL);
+	xtest_give(test, queue->cache, objs, nr - 1);
+	KUNIT_EXPECT_EQ(test, stats_of(queue->cache).live, 1ULL);
+	xtest_give(test, queue->cache, objs + nr - 1, 1);	/* and it goes by itself */
 }
 
 /* Returns how many ms it takes until one that waits is served, after @let_go. */
@@ -1025,14 +1150,16 @@ static void raise_limit(struct kunit *test, void *what)
 static void xcollect_test_wait_for_pages(struct kunit *test)
 {
 	struct queue *queue = xtest_room(test, 1, sizeof(*queue));
-	struct greedy greedy = { .objs = xtest_room(test, 5000, sizeof(void *)) };
+	struct greedy greedy = { .objs = xtest_room(test, 300, sizeof(void *)) };
 	s64 slabs = 1000, limit = 1000;
 	unsigned int turn;
 
 	queue->cache = with_cache(test, 4 << 20, WAIT_SIZE, XSLAB_WAIT);
-	greedy.cache = add_cache(test, &(struct xslab_args){ .name = "greedy", .size = 1000 });
-	for (turn = 0; turn < 5; turn++) {
-		greedy.nr = take_all(greedy.cache, greedy.objs, 5000);
+	/* Few and large ones, so that to free them takes no time that counts. */
+	greedy.cache = add_cache(test, &(struct xslab_args){ .name = "greedy", .size = 16000 });
+	/* A busy machine is late now and then, and the best turn counts. */
+	for (turn = 0; turn < 5 || (turn < 30 && max(slabs, limit) >= 60); turn++) {
+		greedy.nr = take_all(greedy.cache, greedy.objs, 300);
 		slabs = min(slabs, time_to_serve(test, queue, let_go_slabs, &greedy));
 		xtest_give(test, queue->cache, queue->objs, 1);
 		xslab_cache_collect(queue->cache, true);
@@ -1128,9 +1255,13 @@ struct mover {
 	atomic_long_t		wrong;
 };
 
+/*
+ * A hint, which the table confirms: the object may be free, and then what it holds is old.
+ * KASAN is not to look.
+ */
 static unsigned long entry_of(const void *obj)
 {
-	return ((const unsigned long *)obj)[0];
+	return READ_ONCE_NOCHECK(*(const unsigned long *)obj);
 }
 
 static void write_entry(void *obj, unsigned long nr)
@@ -1251,6 +1382,238 @@ static void free_table(struct kunit *test, struct mover *mover)
 	check_books(test, mover->cache, 0);
 }
 
+#define SPREAD_BYTES	((24UL << 20) / XTEST_SLOWER)
+#define SPREAD_POOL	ALIGN((64UL << 20) / XTEST_SLOWER, REGION)
+
+/* @nr objects of a cache in a pool that grows, all live. */
+static struct mover *fill_regions_with(struct kunit *test, size_t size, unsigned int nr)
+{
+	struct mover *mover = xtest_room(test, 1, sizeof(*mover));
+	unsigned int i;
+
+	spin_lock_init(&mover->lock);
+	mover->nr = nr;
+	mover->live = mover->nr;
+	mover->table = xtest_room(test, mover->nr, sizeof(void *));
+	mover->cache = add_cache(test, &(struct xslab_args){ .name = "spread", .size = size });
+	KUNIT_ASSERT_EQ(test, xslab_cache_set_move(mover->cache, move, mover), 0);
+	xtest_take(test, mover->cache, mover->table, mover->nr, GFP_KERNEL);
+	for (i = 0; i < mover->nr; i++)
+		write_entry(mover->table[i], i);
+	return mover;
+}
+
+/* The same, of @share of its bytes. */
+static struct mover *fill_regions(struct kunit *test, size_t size, unsigned int share)
+{
+	return fill_regions_with(test, size, SPREAD_BYTES / size / share);
+}
+
+/* All but @percent of the objects are freed, anywhere. */
+static void thin_out(struct kunit *test, struct mover *mover, struct rnd_state *rnd,
+		     unsigned int percent)
+{
+	unsigned int i;
+
+	for (i = 0; i < mover->nr; i++) {
+		if (!mover->table[i] || xtest_below(rnd, 100) < percent)
+			continue;
+		xtest_give(test, mover->cache, mover->table + i, 1);
+		mover->table[i] = NULL;
+		mover->live--;
+	}
+}
+
+/* Expect the system to have back all regions but those that pages in use need, and @more. */
+static void expect_few_regions(struct kunit *test, u64 more)
+{
+	struct fixture *f = test->priv;
+	struct xpool_stats s;
+
+	xpool_collect(f->pool, true);
+	s = pool_stats_of(test);
+	KUNIT_EXPECT_LE(test, s.regions, regions_for(s.slabs + s.pages) + more);
+	KUNIT_EXPECT_EQ(test, xpool_validate(f->pool), 0);
+}
+
+/*
+ * Objects that can be moved, in seven regions, of which fewer and fewer are left. Expect
+ * them in as few slabs as they fit into, and these in as few regions.
+ */
+static void xcollect_test_move_regions(struct kunit *test)
+{
+	static const unsigned int sizes[] = { 120, 944, 3584, 9000, 40000 };
+	struct rnd_state rnd;
+	unsigned int i, pass;
+
+	xtest_seed(test, &rnd);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct mover *mover;
+		struct xslab_stats s;
+
+		with_growing_pool(test, REGION, SPREAD_POOL);
+		mover = fill_regions(test, sizes[i], 1);
+		for (pass = 0; pass < 4; pass++) {
+			thin_out(test, mover, &rnd, pass ? 50 : 35);
+			expect_few_regions(test, 1);
+			s = check_table(test, mover);
+			KUNIT_EXPECT_EQ(test, s.slabs, slabs_for(&s, mover->live));
+		}
+		free_table(test, mover);
+		expect_few_regions(test, 1);
+		end_pool(test);
+	}
+}
+
+/*
+ * Two caches that can move, of small and of large objects, and pages of a client that lie
+ * in one region. Expect the same, with one region more for each kind.
+ */
+static void xcollect_test_move_two(struct kunit *test)
+{
+	struct fixture *f = with_growing_pool(test, REGION, SPREAD_POOL);
+	struct mover *small = fill_regions(test, 700, 2), *large;
+	struct rnd_state rnd;
+	void *pages[64];
+	unsigned int i;
+
+	xtest_seed(test, &rnd);
+	for (i = 0; i < ARRAY_SIZE(pages); i++)
+		KUNIT_ASSERT_NOT_NULL(test, pages[i] = xpool_alloc_addr(f->pool, 0, GFP_KERNEL));
+	large = fill_regions(test, 10000, 2);
+	for (i = 0; i < 4; i++) {
+		thin_out(test, small, &rnd, 40);
+		thin_out(test, large, &rnd, 40);
+		expect_few_regions(test, 2);
+		check_table(test, small);
+		check_table(test, large);
+	}
+	for (i = 0; i < ARRAY_SIZE(pages); i++)
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(f->pool, pages[i], 0), 0);
+	free_table(test, small);
+	free_table(test, large);
+	expect_few_regions(test, 1);
+}
+
+/*
+ * A client that refuses some objects, a reserve of prefill, a hard limit that leaves no
+ * page: expect collection to end, and all of these to hold.
+ */
+static void xcollect_test_move_regions_limited(struct kunit *test)
+{
+	struct fixture *f = with_growing_pool(test, REGION, SPREAD_POOL);
+	struct mover *mover = fill_regions(test, 944, 1);
+	struct xpool_limits limits;
+	struct rnd_state rnd;
+	u64 gets;
+	void **more = xtest_room(test, 500, sizeof(void *));
+
+	xtest_seed(test, &rnd);
+	thin_out(test, mover, &rnd, 30);
+	mover->refuse_every = 100;
+	xpool_collect(f->pool, true);
+	check_table(test, mover);
+	mover->refuse_every = 0;
+
+	xpool_get_limits(f->pool, &limits);
+	limits.hard = pool_stats_of(test).slabs;
+	KUNIT_EXPECT_EQ(test, xpool_set_limits(f->pool, &limits), 0);
+	xpool_collect(f->pool, true);
+	check_table(test, mover);
+	limits.hard = XPOOL_NO_LIMIT;
+	KUNIT_EXPECT_EQ(test, xpool_set_limits(f->pool, &limits), 0);
+
+	thin_out(test, mover, &rnd, 30);
+	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(mover->cache, 500), 0);
+	expect_few_regions(test, 2);
+	check_table(test, mover);
+	gets = pool_stats_of(test).gets;
+	xtest_take(test, mover->cache, more, 500, GFP_ATOMIC);
+	KUNIT_EXPECT_EQ(test, pool_stats_of(test).gets, gets);
+	xtest_give(test, mover->cache, more, 500);
+	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(mover->cache, 0), 0);
+	free_table(test, mover);
+	expect_few_regions(test, 1);
+}
+
+/* A slab is larger than what the pool begins with. Expect it to come with the growth. */
+static void xcollect_test_slab_of_growth(struct kunit *test)
+{
+	static const unsigned int sizes[] = { 40000, 132 << 10, 200000, 256 << 10 };
+	struct xslab_cache *cache;
+	unsigned int i;
+	void *obj;
+
+	with_growing_pool(test, PAGE_SIZE, 8UL << 20);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		cache = add_cache(test, &(struct xslab_args){ .name = "large", .size = sizes[i] });
+		obj = xslab_cache_alloc(cache, GFP_KERNEL);
+		KUNIT_EXPECT_NOT_NULL(test, obj);
+		KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
+	}
+}
+
+struct burst {
+	struct xslab_cache	*cache;
+	unsigned int		nr;
+	void			**objs;
+	atomic_t		failed;
+	atomic_t		hands;
+};
+
+static int take_burst(void *arg)
+{
+	struct hand *hand = arg;
+	struct burst *burst = hand->what;
+	unsigned int i, from = hand->nr * burst->nr;
+
+	for (i = from; i < from + burst->nr; i++) {
+		burst->objs[i] = xslab_cache_alloc(burst->cache, GFP_KERNEL);
+		if (!burst->objs[i])
+			atomic_inc(&burst->failed);
+	}
+	hand->done = 1;
+	atomic_inc(&burst->hands);
+	return stay();
+}
+
+/*
+ * Threads that may sleep take all that a pool may grow to, at once. Expect no failure, and
+ * one object more than there is room for to fail.
+ */
+static void xcollect_test_burst(struct kunit *test)
+{
+	static const unsigned long limits[] = { 0, 100, XPOOL_NO_LIMIT };
+	unsigned int i, n, cpus, max = ALIGN_DOWN(MAX_CREW, 4);
+	/* Where all takes long, fewer and larger objects take the same memory. */
+	size_t size = rounddown_pow_of_two(SZ_4M / xtest_rounds(SZ_2K));
+
+	for (i = 0; i < ARRAY_SIZE(limits); i++)
+		for (cpus = 1; cpus <= max; cpus *= 2) {
+			struct fixture *f = with_growing_pool(test, REGION, 10 * REGION);
+			struct xpool_limits l = { XPOOL_NO_LIMIT, limits[i], 0 };
+			struct crew crew = {};
+			struct burst burst = {
+				.cache = add_cache(test, &(struct xslab_args){
+					.name = "burst", .size = size }),
+				.nr = (10 * REGION / cpus - 200 * SZ_2K) / size,
+				.objs = xtest_room(test, 10 * REGION / size, sizeof(void *)),
+			};
+
+			KUNIT_ASSERT_EQ(test, xpool_set_limits(f->pool, &l), 0);
+			for (n = 0; n < cpus; n++)
+				hire(test, &crew, take_burst, &burst, true);
+			while (atomic_read(&burst.hands) < cpus)
+				usleep_range(1000, 2000);
+			dismiss(test, &crew);
+			KUNIT_EXPECT_EQ(test, atomic_read(&burst.failed), 0);
+			check_books(test, burst.cache, cpus * burst.nr);
+			xtest_give(test, burst.cache, burst.objs, cpus * burst.nr);
+			expect_few_regions(test, 1);
+			end_pool(test);
+		}
+}
+
 static void check_packs(struct kunit *test, unsigned int nr, size_t size)
 {
 	struct mover *mover = scatter(test, nr, size);
@@ -1292,7 +1655,7 @@ static void xcollect_test_move_sparsest(struct kunit *test)
 	unsigned int i;
 
 	KUNIT_ASSERT_EQ(test, stats_of(mover->cache).objects_per_slab, 16U);
-	KUNIT_ASSERT_EQ(test, set_limits(mover->cache, ULONG_MAX, 64), 0);
+	KUNIT_ASSERT_EQ(test, set_limits(mover->cache, ULONG_MAX, 1), 0);
 	free_table(test, mover);
 	xtest_take(test, mover->cache, mover->table, 32, GFP_ATOMIC);
 	for (i = 0; i < 32; i++)
@@ -1345,6 +1708,90 @@ static void xcollect_test_move_gone(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s.live, before - mover->asked);
 	KUNIT_EXPECT_EQ(test, s.slabs, slabs_for(&s, s.live));
 	free_table(test, mover);
+}
+
+/* A client whose slab goes while one of its objects is asked about. */
+struct leaver {
+	struct mover		*mover;
+	struct xpool		*pool;
+	struct xslab_cache	*other;
+	unsigned long		slab_mask;
+	void			**taken;	/* of the other cache, which has the pages then */
+	size_t			nr, max;
+	bool			force, done;
+};
+
+/* Others free all objects of the slab, and its pages become another cache's. */
+static enum xslab_move move_leaving(void *arg, void *old, void *new, size_t size)
+{
+	struct leaver *leaver = arg;
+	struct mover *mover = leaver->mover;
+	unsigned long slab = (unsigned long)old & leaver->slab_mask;
+	unsigned int i;
+
+	if (leaver->done)
+		return XSLAB_KEPT;
+	leaver->done = true;
+	for (i = 0; i < mover->nr; i++) {
+		if (((unsigned long)mover->table[i] & leaver->slab_mask) != slab)
+			continue;
+		if (xslab_cache_free(mover->cache, mover->table[i]))
+			atomic_long_inc(&mover->wrong);
+		mover->table[i] = NULL;
+		mover->live--;
+	}
+	xpool_collect(leaver->pool, leaver->force);
+	leaver->nr = take_all(leaver->other, leaver->taken, leaver->max);
+	return XSLAB_GONE;
+}
+
+/* Only one slab of so many stays, and that one full. */
+static void keep_full_slabs(struct kunit *test, struct mover *mover, unsigned int one_in)
+{
+	unsigned int shift = PAGE_SHIFT + stats_of(mover->cache).slab_order, i;
+
+	for (i = 0; i < mover->nr; i++) {
+		if (!(((unsigned long)mover->table[i] >> shift) % one_in))
+			continue;
+		xtest_give(test, mover->cache, mover->table + i, 1);
+		mover->table[i] = NULL;
+		mover->live--;
+	}
+}
+
+/* Expect the mover to leave the slab alone from then on. */
+static void check_leaving(struct kunit *test, struct mover *mover, bool force)
+{
+	struct fixture *f = test->priv;
+	struct leaver leaver = {
+		.mover = mover, .pool = f->pool, .force = force, .max = 3000,
+		.slab_mask = ~((PAGE_SIZE << stats_of(mover->cache).slab_order) - 1),
+		.taken = xtest_room(test, 3001, sizeof(void *)),
+		.other = add_cache(test, &(struct xslab_args){ .name = "other", .size = 1000 }),
+	};
+
+	KUNIT_ASSERT_EQ(test, xslab_cache_set_move(mover->cache, move_leaving, &leaver), 0);
+	xpool_collect(f->pool, true);
+	KUNIT_EXPECT_TRUE(test, leaver.done);
+	check_books(test, leaver.other, leaver.nr);
+	check_table(test, mover);
+	xtest_give(test, leaver.other, leaver.taken, leaver.nr);
+	free_table(test, mover);
+	end_pool(test);
+}
+
+static void xcollect_test_move_slab_leaves(struct kunit *test)
+{
+	struct mover *mover;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		check_leaving(test, scatter(test, 10000, 256), i);
+		with_growing_pool(test, REGION, 5 * REGION);
+		mover = fill_regions_with(test, 1000, 4 * REGION / 1024);
+		keep_full_slabs(test, mover, 8);
+		check_leaving(test, mover, i);
+	}
 }
 
 /* Objects that the client has, and says it does not know. Expect them left alone. */
@@ -1498,6 +1945,29 @@ static void xcollect_test_pool_reserve(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, more, (size_t)256);
 	KUNIT_EXPECT_EQ(test, pool_stats_of(test).free, 0ULL);
 	xtest_give(test, cache, objs, nr + more);
+
+	/* What is more than the promise is an ordinary request. */
+	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(promised, 1), 0);
+	nr = take_until_none(promised, objs, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, nr, (size_t)(1024 - 256));
+	KUNIT_EXPECT_EQ(test, pool_stats_of(test).free, 256ULL);
+	xtest_give(test, promised, objs, nr);
+	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(promised, 0), 0);
+}
+
+/* What was promised is not what a limit has go, and not counted as such. */
+static void xcollect_test_cache_limit_and_promise(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, 4 << 20, PAGE_SIZE, 0);
+
+	set_pool_limits(test, 0, 0);
+	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, 100), 0);
+	KUNIT_EXPECT_GE(test, stats_of(cache).slab_free, 100ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats_of(test).cached, 0ULL);
+	set_pool_limits(test, 0, 0);
+	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
+	KUNIT_EXPECT_EQ(test, stats_of(cache).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats_of(test).cached, 0ULL);
 }
 
 static u64 fill_and_empty(struct kunit *test, struct xslab_cache *cache, void **objs)
@@ -1636,6 +2106,36 @@ static void *gone_beside(void *obj, const struct xslab_stats *s)
 	return (void *)((unsigned long)obj < gone ? gone : gone - PAGE_SIZE);
 }
 
+static void construct_nothing(void *obj)
+{
+}
+
+/*
+ * The reserve keeps torn slabs when their last objects are freed. Expect all of them to go
+ * when it ends. (A cache with a constructor does not mend them.)
+ */
+static void xcollect_test_torn_reserve(struct kunit *test)
+{
+	void **objs = xtest_room(test, TEAR_OBJS, sizeof(*objs));
+	struct xslab_cache *cache;
+	struct xslab_stats s;
+	unsigned int nr = TEAR_OBJS / 32;
+
+	with_pool(test, 4 << 20);
+	cache = add_cache(test, &(struct xslab_args){
+		.name = "test", .size = 1024, .ctor = construct_nothing });
+	s = tear(test, cache, objs, 32);
+	KUNIT_ASSERT_GT(test, s.holes, 0ULL);
+	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, 256), 0);
+	xtest_give(test, cache, objs, nr);
+	xslab_cache_collect(cache, true);
+	check_books(test, cache, 0);
+	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, 0), 0);
+	xslab_cache_collect(cache, true);
+	KUNIT_EXPECT_EQ(test, stats_of(cache).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats_of(test).free, pool_stats_of(test).total);
+}
+
 /*
  * Pages of a torn slab are others' by now. Expect a pointer to an object that is gone to
  * be refused, whoever has its memory; one that is there to be freed once, by any call.
@@ -1644,14 +2144,14 @@ static void check_torn_frees(struct kunit *test, xslab_flags_t flags)
 {
 	struct xslab_cache *cache = with_cache(test, 4 << 20, 1024, flags), *other;
 	void **objs = xtest_room(test, TEAR_OBJS, sizeof(*objs));
-	void **theirs = xtest_room(test, 65536, sizeof(*theirs));
+	void **theirs = xtest_room(test, 16384, sizeof(*theirs));
 	struct xslab_stats s = tear(test, cache, objs, 32);
 	unsigned int i, nr = TEAR_OBJS / 32, taken;
 
 	KUNIT_ASSERT_EQ(test, s.slabs, (u64)nr);
 	KUNIT_ASSERT_GE(test, s.holes, s.slabs * ((1ULL << s.slab_order) - 2));
-	other = add_cache(test, &(struct xslab_args){ .name = "other", .size = 64 });
-	taken = take_all(other, theirs, 65536);
+	other = add_cache(test, &(struct xslab_args){ .name = "other", .size = 256 });
+	taken = take_all(other, theirs, 16384);
 	KUNIT_EXPECT_EQ(test, pool_stats_of(test).free, 0ULL);
 	for (i = 0; i < nr; i++) {
 		void *gone = gone_beside(objs[i], &s);
@@ -1719,6 +2219,7 @@ static struct kunit_case xcollect_test_cases[] = {
 	KUNIT_CASE(xcollect_test_other_cpu),
 	KUNIT_CASE(xcollect_test_while_busy),
 	KUNIT_CASE(xcollect_test_interleaved),
+	KUNIT_CASE(xcollect_test_large_among_small),
 	KUNIT_CASE(xcollect_test_last_pins_one),
 	KUNIT_CASE(xcollect_test_ring),
 	KUNIT_CASE(xcollect_test_placement),
@@ -1729,6 +2230,7 @@ static struct kunit_case xcollect_test_cases[] = {
 	KUNIT_CASE(xcollect_test_limits_while_busy),
 	KUNIT_CASE(xcollect_test_pool_reserve),
 	KUNIT_CASE(xcollect_test_pool_cache_limit),
+	KUNIT_CASE(xcollect_test_cache_limit_and_promise),
 	KUNIT_CASE(xcollect_test_reserve),
 	KUNIT_CASE(xcollect_test_wait_in_order),
 	KUNIT_CASE(xcollect_test_no_wait),
@@ -1736,13 +2238,20 @@ static struct kunit_case xcollect_test_cases[] = {
 	KUNIT_CASE(xcollect_test_wait_for_pages),
 	KUNIT_CASE(xcollect_test_wait_while_busy),
 	KUNIT_CASE(xcollect_test_move),
+	KUNIT_CASE(xcollect_test_move_regions),
+	KUNIT_CASE(xcollect_test_move_two),
+	KUNIT_CASE(xcollect_test_move_regions_limited),
+	KUNIT_CASE(xcollect_test_slab_of_growth),
+	KUNIT_CASE(xcollect_test_burst),
 	KUNIT_CASE(xcollect_test_move_sparsest),
 	KUNIT_CASE(xcollect_test_move_refused),
 	KUNIT_CASE(xcollect_test_move_gone),
+	KUNIT_CASE(xcollect_test_move_slab_leaves),
 	KUNIT_CASE(xcollect_test_move_unknown),
 	KUNIT_CASE(xcollect_test_move_and_reserve),
 	KUNIT_CASE(xcollect_test_move_while_busy),
 	KUNIT_CASE(xcollect_test_tear),
+	KUNIT_CASE(xcollect_test_torn_reserve),
 	KUNIT_CASE(xcollect_test_torn_frees),
 	KUNIT_CASE(xcollect_test_torn_moves),
 	{}

@@ -16,7 +16,8 @@
 #include <linux/module.h>
 #include <linux/sort.h>
 
-#include "internal.h"
+#include "slab/slab.h"
+#include "xdecay.h"
 #include "xtest.h"
 
 static unsigned long rounds = 1000 / XTEST_SLOWER / XTEST_SLOWER;
@@ -30,13 +31,14 @@ MODULE_PARM_DESC(samples, "allocations that are timed");
 #define POOL_SIZE	SZ_32M
 #define PATIENCE_MS	60000	/* then it has failed */
 #define BULK		64U
+#define ROOM		(SZ_16M / 256)
 
 /**
  * struct fixture - what most tests use
  * @pool: a pool that does not grow
  * @cache: a cache of it, of 256 bytes
- * @nr: objects of @cache ...
- * @objs: ... that there is room for here, 16 MiB of them
+ * @nr: objects of @cache: 16 MiB, or less where all takes long ...
+ * @objs: ... that are here, where there is room for 16 MiB of them
  */
 struct fixture {
 	struct xpool		*pool;
@@ -117,8 +119,8 @@ static int decay_init(struct kunit *test)
 	if (!f)
 		return -ENOMEM;
 	test->priv = f;
-	f->nr = SZ_16M / 256;
-	f->objs = vzalloc(f->nr * sizeof(*f->objs));
+	f->nr = xtest_rounds(ROOM);
+	f->objs = vzalloc(ROOM * sizeof(*f->objs));
 	f->pool = xpool_create(&args);
 	if (!f->objs || IS_ERR(f->pool))
 		return -ENOMEM;
@@ -300,7 +302,7 @@ static void test_row_6(struct kunit *test)
 		last = now;
 	}
 	KUNIT_EXPECT_EQ(test, now, 0UL);
-	KUNIT_EXPECT_GE(test, before, SZ_16M >> PAGE_SHIFT);
+	KUNIT_EXPECT_GE(test, before, f->nr * 256 >> PAGE_SHIFT);
 	/* A curve and no cliff, unless the machine did not let the worker run. */
 	KUNIT_EXPECT_GT(test, steps, 1UL);
 	kunit_info(test, "row 6: %lu.%02lu %% at 1 s, 0 pages at %lu ms, %lu steps\n",
@@ -399,7 +401,7 @@ static void test_row_5_idle(struct kunit *test)
 /* Expect each cache to leave the pool as it found it, whatever the worker is at. */
 static void test_row_5_drift(struct kunit *test)
 {
-	unsigned long i, nr = xtest_param(rounds), worst = 0;
+	unsigned long i, nr = xtest_rounds(xtest_param(rounds)), worst = 0;
 	struct xpool_stats first, now;
 	struct fixture *f = test->priv;
 	struct rnd_state rnd;
@@ -425,7 +427,7 @@ static void test_row_5_drift(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, first.metadata, now.metadata);
 		cond_resched();
 	}
-	memset(f->objs, 0, f->nr * sizeof(*f->objs));
+	memset(f->objs, 0, ROOM * sizeof(*f->objs));
 	KUNIT_EXPECT_EQ(test, worst, 0UL);
 	KUNIT_EXPECT_EQ(test, now.free, now.total);
 	KUNIT_EXPECT_EQ(test, xpool_validate(f->pool), 0);
@@ -598,7 +600,7 @@ static void test_destroy_under_decay(struct kunit *test)
 	unsigned int i;
 
 	KUNIT_ASSERT_EQ(test, xpool_set_decay(f->pool, 1), 0);
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < xtest_rounds(100); i++) {
 		struct xslab_cache *one = make_cache(test, f->pool, 64);
 		struct xslab_cache *two = make_cache(test, f->pool, 512);
 
@@ -724,13 +726,13 @@ static void test_pool_woken_by_region(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, block, 10), 0);
 	KUNIT_EXPECT_TRUE(test, wait_for_initial(pool));
 
-	while (total_of(pool) < SZ_16M >> PAGE_SHIFT && got < f->nr)
+	while (total_of(pool) < SZ_16M >> PAGE_SHIFT && got < ROOM)
 		if (xslab_cache_alloc_bulk(cache, GFP_KERNEL, BULK, f->objs + got))
 			got += BULK;
 	KUNIT_EXPECT_EQ(test, xslab_cache_set_decay(cache, -1), 0);
 	KUNIT_ASSERT_TRUE(test, wait_for_rest(200));
 	xslab_cache_free_bulk(cache, got, f->objs);
-	memset(f->objs, 0, f->nr * sizeof(*f->objs));
+	memset(f->objs, 0, ROOM * sizeof(*f->objs));
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
 	KUNIT_EXPECT_TRUE(test, wait_for_initial(pool));
 	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), 0);
@@ -839,7 +841,7 @@ static u32 measure_beside(struct kunit *test, struct nuisance *n, long ms, u32 *
  */
 static void test_row_16(struct kunit *test)
 {
-	unsigned long nr = round_up(xtest_param(samples), BULK);
+	unsigned long nr = round_up(xtest_rounds(xtest_param(samples)), BULK);
 	struct nuisance n = { .nr = SZ_4M / 256 };
 	u32 *times = vzalloc(nr * sizeof(*times)), with = U32_MAX, without = U32_MAX;
 	struct fixture *f = test->priv;

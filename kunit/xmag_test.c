@@ -23,7 +23,8 @@
 #include <linux/sched.h>
 #include <linux/workqueue.h>
 
-#include "internal.h"
+#include "slab/slab.h"
+#include "xdecay.h"
 #include "xtest.h"
 
 #define SIZE	XMAG_MAX_SIZE	/* objects of a magazine, unless a test says else */
@@ -887,48 +888,18 @@ static void move_all_up(struct kunit *test, struct backend *b)
 	b->nr = 0;
 }
 
-/*
- * The depot is locked by somebody else, and nothing is below. Expect an allocation
- * to give up, and not to wait: the holder may be the context below. Expect it to
- * have what the depot has once it is free.
- */
-static void xmag_test_depot_locked(struct kunit *test)
-{
-	struct backend *b = start(test, SIZE, DEPOT);
-	unsigned int below = b->nr - 3 * SIZE;
-	u8 *obj;
-
-	migrate_disable();
-	move_all_up(test, b);
-	raw_spin_lock(&b->mag.depot.lock);
-	obj = xmag_alloc(&b->mag);
-	raw_spin_unlock(&b->mag.depot.lock);
-	KUNIT_EXPECT_NULL(test, obj);
-	KUNIT_EXPECT_NOT_NULL(test, take(b));
-	b->nr = below;
-	migrate_enable();
-	check_balance(test, b, 2 * SIZE + 1);
-}
-
-/* Expect interrupts to be off while the depot is locked, where the owner wants it. */
-static void xmag_test_careful(struct kunit *test)
+/* Expect interrupts to be off while the depot is locked. */
+static void xmag_test_irqs_off(struct kunit *test)
 {
 	struct backend *b = start(test, SIZE, DEPOT);
 	u8 **objs = room(test, 4 * SIZE);
-	bool careful;
 
-	for (careful = false;; careful = true) {
-		if (careful)
-			xmag_set_careful(&b->mag);
-		migrate_disable();
-		take_many(test, b, objs, 4 * SIZE);
-		give_many(b, objs, 4 * SIZE);
-		KUNIT_EXPECT_NE(test, xmag_drain_depot(&b->mag), 0UL);
-		migrate_enable();
-		KUNIT_EXPECT_EQ(test, b->irqs_off, careful);
-		if (careful)
-			break;
-	}
+	migrate_disable();
+	take_many(test, b, objs, 4 * SIZE);
+	give_many(b, objs, 4 * SIZE);
+	KUNIT_EXPECT_NE(test, xmag_drain_depot(&b->mag), 0UL);
+	migrate_enable();
+	KUNIT_EXPECT_TRUE(test, b->irqs_off);
 	check_balance(test, b, 0);
 }
 
@@ -940,10 +911,9 @@ static int stay(void)
 }
 
 /*
- * The depot is locked by another CPU for longer than anybody is patient, as when a
- * hypervisor takes that CPU away; all that is free is in the depot, or goes from there
- * to the backend meanwhile. Expect a careful owner's allocation to have its object,
- * also where it goes past the magazines.
+ * The depot is locked by another CPU for long, as when a hypervisor takes that CPU away; all
+ * that is free is in the depot, or goes from there to the backend meanwhile. Expect an
+ * allocation to have its object, also where it goes past the magazines.
  */
 #define AWAY_MS	20U
 
@@ -977,6 +947,22 @@ static void spill_depot(struct backend *b)
 	}
 }
 
+/* It has popped a magazine, which is nowhere to be seen until it reaches the backend. */
+static int pop_and_wait(void *data)
+{
+	struct backend *b = data;
+	struct xdepot *depot = &b->mag.depot;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&depot->lock, flags);
+	WRITE_ONCE(depot->nr_full, depot->nr_full - 1);
+	complete(&b->begun);
+	mdelay(AWAY_MS);
+	backend_drain(&b->mag, *xdepot_slot(depot, depot->nr_full), SIZE);
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return stay();
+}
+
 static int hold_depot(void *data)
 {
 	struct backend *b = data;
@@ -1002,6 +988,33 @@ static void show_all_below(struct backend *b)
 			b->stack[b->nr++] = &b->where[i];
 }
 
+/* All magazines are emptied meanwhile. Expect what that one held to be below, too. */
+static void xmag_test_drain_waits(struct kunit *test)
+{
+	struct backend *b = start(test, SIZE, DEPOT);
+	unsigned int cpu = cpumask_first(cpu_online_mask);
+	struct task_struct *task;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "needs two CPUs");
+	init_completion(&b->begun);
+	pin(test, cpu);
+	move_all_up(test, b);
+	show_all_below(b);
+	KUNIT_ASSERT_EQ(test, b->mag.depot.nr_full, 1U);
+	task = kthread_create(pop_and_wait, b, "xmag_test/popped");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	kthread_bind(task, cpumask_next(cpu, cpu_online_mask));
+	close(b);
+	wake_up_process(task);
+	wait_for_completion(&b->begun);
+	xmag_drain_closed(&b->mag);
+	KUNIT_EXPECT_EQ(test, b->nr, NR_OBJS - 2 * SIZE);
+	open(b);
+	kthread_stop(task);
+	check_balance(test, b, 2 * SIZE);
+}
+
 static void xmag_test_holder_away(struct kunit *test)
 {
 	const struct away *away = test->param_value;
@@ -1014,7 +1027,6 @@ static void xmag_test_holder_away(struct kunit *test)
 		kunit_skip(test, "needs two CPUs");
 	init_completion(&b->begun);
 	pin(test, cpu);
-	xmag_set_careful(&b->mag);
 	move_all_up(test, b);
 	b->spill = away->spill;
 	task = kthread_create(hold_depot, b, "xmag_test/away");
@@ -1034,41 +1046,26 @@ static void xmag_test_holder_away(struct kunit *test)
 	check_balance(test, b, 2 * SIZE + 1);
 }
 
-/* An operation that saw open magazines, and leads the fast path back too late. */
-static int lead_back_late(void *data)
-{
-	struct backend *b = data;
-	u64 end = ktime_get_ns() + NSEC_PER_SEC;
-
-	preempt_disable();
-	complete(&b->begun);
-	while (READ_ONCE(b->mag.cpus) == b->mag.own && ktime_get_ns() < end)
-		cpu_relax();
-	/* As unpark() does. */
-	smp_store_release(&b->mag.cpus, b->mag.own);
-	preempt_enable();
-	return stay();
-}
-
-/* Expect magazines that are closed to be so, whoever led the fast path back meanwhile. */
+/*
+ * An operation sees open magazines, is interrupted by one that shuts them, and finds that
+ * they are parked. Expect the fast path not to be led back while they are shut, and to be
+ * so after that.
+ */
 static void xmag_test_late_unpark(struct kunit *test)
 {
-	struct backend *b = start(test, SIZE, DEPOT);
-	struct task_struct *task;
+	struct backend *b = start_parked(test);
+	u8 *obj;
 
-	if (num_online_cpus() < 2)
-		kunit_skip(test, "needs two CPUs");
-	init_completion(&b->begun);
-	pin(test, cpumask_first(cpu_online_mask));
-	task = kthread_create(lead_back_late, b, "xmag_test/late");
-	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
-	kthread_bind(task, cpumask_next(cpumask_first(cpu_online_mask), cpu_online_mask));
-	wake_up_process(task);
-	wait_for_completion(&b->begun);
-	close(b);
+	xmag_close(&b->mag);
+	b->mag.closed = false;		/* as the operation saw it */
+	take_many(test, b, &obj, 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&b->told), 1);
 	KUNIT_EXPECT_TRUE(test, b->mag.cpus != b->mag.own);
-	open(b);
-	kthread_stop(task);
+	b->mag.closed = true;
+	xmag_open(&b->mag);
+	KUNIT_EXPECT_TRUE(test, b->mag.cpus == b->mag.own);
+	give_many(b, &obj, 1);
+	check_balance(test, b, 0);
 }
 
 /*
@@ -1151,9 +1148,9 @@ static void xmag_test_own_cpu(struct kunit *test)
 static struct kunit_case xmag_test_cases[] = {
 	KUNIT_CASE(xmag_test_order),
 	KUNIT_CASE(xmag_test_own_cpu),
-	KUNIT_CASE(xmag_test_depot_locked),
-	KUNIT_CASE(xmag_test_careful),
+	KUNIT_CASE(xmag_test_irqs_off),
 	KUNIT_CASE_PARAM(xmag_test_holder_away, away_gen_params),
+	KUNIT_CASE(xmag_test_drain_waits),
 	KUNIT_CASE(xmag_test_fill),
 	KUNIT_CASE(xmag_test_hysteresis),
 	KUNIT_CASE(xmag_test_depot_full),

@@ -10,7 +10,8 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
-#include "internal.h"
+#include "slab/slab.h"
+#include "xdecay.h"
 #include "xtest.h"
 
 #define POOL_BYTES	(16UL << 20)

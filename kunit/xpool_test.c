@@ -19,7 +19,8 @@
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
-#include "internal.h"
+#include "slab/slab.h"
+#include "xdecay.h"
 #include "xtest.h"
 
 static unsigned long ops = 20000 / XTEST_SLOWER;
@@ -662,21 +663,31 @@ static void test_destroy_default(struct kunit *test)
 }
 
 /* Expect a refusal while a page of any order is held, and then none. */
+/*
+ * Expect a pool of which a block is held to refuse to go, to give no more blocks, to take
+ * this one back, and to go then; to destroy it once more is right at any time.
+ */
 static void test_destroy_with_pages(struct kunit *test)
 {
-	struct xpool *pool = system_pool(test, 8 << 20);
+	struct fixture *f = test->priv;
 	unsigned int order;
 
 	for (order = 0; order < XBUDDY_NR_ORDERS; order++) {
+		struct xpool *pool = system_pool(test, 8 << 20);
 		void *addr = xpool_alloc_addr(pool, order, GFP_KERNEL);
 
 		KUNIT_ASSERT_NOT_NULL(test, addr);
 		KUNIT_EXPECT_EQ(test, xpool_destroy(pool), -EBUSY);
-		KUNIT_EXPECT_EQ(test, stats_of(pool).errors, order + 1ULL);
+		KUNIT_EXPECT_EQ(test, xpool_destroy(pool), -EBUSY);
+		KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 2ULL);
+		KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_KERNEL));
+		KUNIT_EXPECT_NULL(test, xpool_alloc_pages(pool, order, GFP_ATOMIC));
 		expect_balance(test, pool);
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, order), 0);
+		KUNIT_EXPECT_EQ(test, xpool_destroy(pool), 0);
+		KUNIT_EXPECT_EQ(test, xpool_destroy(pool), 0);
+		f->pool = NULL;
 	}
-	expect_all_free(test, pool);
 }
 
 /* A cache without a slab holds its pool too. */
@@ -688,9 +699,11 @@ static void test_destroy_with_cache(struct kunit *test)
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(cache));
 	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), -EBUSY);
-	expect_balance(test, pool);
+	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(cache, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, PTR_ERR(xslab_cache_create_in(pool, &args)), -EBUSY);
+	/* Both go by themselves: nothing is live. */
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
-	expect_all_free(test, pool);
+	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), 0);
 }
 
 static unsigned long free_system_pages(void)
@@ -1481,6 +1494,7 @@ static void test_no_hidden_allocation(struct kunit *test)
 	unsigned int left;
 
 	xtest_need_failures(test);
+	xtest_need_no_records(test);
 	u = new_user(test, system_pool(test, 8 << 20));
 	xtest_fail_nth(XTEST_NEVER);
 	use_pool(u, xtest_param(ops));
@@ -1651,6 +1665,18 @@ static void test_unusable_index_of_pool(struct kunit *test)
 	}
 	KUNIT_EXPECT_GT(test, last, 0U);
 	end_user(test, u);
+}
+
+#define REGION		(4UL << 20)
+#define REGION_PAGES	(REGION >> PAGE_SHIFT)
+
+/* Before the next pool of a test. */
+static void destroy_pool(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+
+	KUNIT_ASSERT_EQ(test, xpool_destroy(f->pool), 0);
+	f->pool = NULL;
 }
 
 /*
@@ -1873,6 +1899,163 @@ static void test_reserve(struct kunit *test)
 	expect_reserve(test, pool, &of_hard);
 }
 
+/* Blocks of @order that the free ones can give. */
+static u64 blocks_in(const struct xpool_stats *s, unsigned int order)
+{
+	u64 blocks = 0;
+	unsigned int o;
+
+	for (o = order; o < XBUDDY_NR_ORDERS; o++)
+		blocks += s->free_blocks[o] << (o - order);
+	return blocks;
+}
+
+/* Expect the reserve in blocks of all orders that it has room for. */
+static void expect_formed(struct kunit *test, struct xpool *pool, unsigned long reserve)
+{
+	struct xpool_stats s = stats_of(pool);
+	unsigned int o;
+
+	for (o = 0; o < XBUDDY_NR_ORDERS; o++)
+		KUNIT_ASSERT_GE(test, blocks_in(&s, o), (u64)(reserve >> o));
+}
+
+#define BREAK_NR	256U
+
+/*
+ * Clients take blocks of all orders and give them back in any order, until the pool is in
+ * pieces. They do not sleep: a gathering for each request that fails takes minutes. Expect
+ * the reserve to stay whole, and urgent requests to have all of it: in blocks of @order, and
+ * then in pages.
+ */
+static void expect_reserve_whole(struct kunit *test, unsigned long reserve, unsigned int order)
+{
+	struct xpool *pool = system_pool(test, LIMIT_POOL);
+	unsigned long **addr = room_for(test, LIMIT_PAGES), nr = 0, urgent = 0, i;
+	u8 *orders = xtest_room(test, LIMIT_PAGES, 1);
+	struct xpool_limits limits = UNLIMITED;
+	unsigned int round, failed = 0;
+	struct rnd_state rnd;
+
+	prandom_seed_state(&rnd, reserve + order);
+	limits.reserve = reserve;
+	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &limits), 0);
+	for (round = 0; round < 20; round++) {
+		for (failed = 0; failed < 100 && nr < LIMIT_PAGES;) {
+			orders[nr] = xtest_below(&rnd, round % 4 ? 3 : XBUDDY_NR_ORDERS);
+			addr[nr] = xpool_alloc_addr(pool, orders[nr], GFP_NOWAIT);
+			if (addr[nr])
+				nr++;
+			else
+				failed++;
+		}
+		expect_formed(test, pool, reserve);
+		for (i = 0; round < 19 && i < nr;) {
+			if (xtest_below(&rnd, 3)) {
+				i++;
+				continue;
+			}
+			KUNIT_ASSERT_EQ(test, xpool_free_addr(pool, addr[i], orders[i]), 0);
+			addr[i] = addr[--nr];
+			orders[i] = orders[nr];
+		}
+	}
+	KUNIT_EXPECT_EQ(test, xpool_validate(pool), 0);
+	xpool_collect(pool, true);
+	for (; urgent < reserve >> order; urgent++) {
+		addr[nr + urgent] = xpool_alloc_addr(pool, order, GFP_ATOMIC);
+		orders[nr + urgent] = order;
+		KUNIT_ASSERT_NOT_NULL(test, addr[nr + urgent]);
+	}
+	for (i = 0; i < nr + urgent; i++)
+		KUNIT_ASSERT_EQ(test, xpool_free_addr(pool, addr[i], orders[i]), 0);
+	expect_all_free(test, pool);
+	destroy_pool(test);
+}
+
+static void test_reserve_blocks(struct kunit *test)
+{
+	static const unsigned int reserves[] = { 1, 3, 100, 512, 1023, 1024, 1500, 2048, 4000 };
+	unsigned int i, order;
+
+	xtest_pin();
+	for (i = 0; i < ARRAY_SIZE(reserves); i++)
+		for (order = 0; order < XBUDDY_NR_ORDERS; order += i % 2 ? 5 : 2)
+			expect_reserve_whole(test, reserves[i], order);
+}
+
+/* One block of each order, from the largest that the reserve has room for. */
+static void test_reserve_of_many_orders(struct kunit *test)
+{
+	struct xpool_limits limits = { XPOOL_NO_LIMIT, XPOOL_NO_LIMIT, 2 * REGION_PAGES - 1 };
+	struct xpool *pool = system_pool(test, LIMIT_POOL);
+	void **low = (void **)room_for(test, LIMIT_PAGES), *addr[XBUDDY_NR_ORDERS];
+	unsigned long nr;
+	int o;
+
+	xtest_pin();
+	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &limits), 0);
+	nr = take_with(pool, low, LIMIT_PAGES, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, nr, LIMIT_PAGES - limits.reserve);
+	for (o = XBUDDY_MAX_ORDER; o >= 0; o--)
+		KUNIT_EXPECT_NOT_NULL(test, addr[o] = xpool_alloc_addr(pool, o, GFP_ATOMIC));
+	for (o = XBUDDY_MAX_ORDER; o >= 0; o--)
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[o], o), 0);
+	free_pages_at(test, pool, (unsigned long **)low, nr);
+	expect_all_free(test, pool);
+}
+
+/* Give back the pages whose address has @value in the bits @mask. */
+static void free_where(struct kunit *test, struct xpool *pool, unsigned long **pages,
+		       unsigned long mask, unsigned long value)
+{
+	unsigned long i;
+
+	for (i = 0; i < LIMIT_PAGES; i++) {
+		if (((unsigned long)pages[i] & mask) != value)
+			continue;
+		KUNIT_ASSERT_EQ(test, xpool_free_addr(pool, pages[i], 0), 0);
+		pages[i] = NULL;
+	}
+}
+
+/*
+ * [#.#.#.#.]: enough is free, in pieces. Expect a reserve that is larger than these to be
+ * refused and no limit to change, a smaller one to be set, and the same one when it can be.
+ */
+static void test_reserve_again(struct kunit *test)
+{
+	struct xpool_limits limits = UNLIMITED, after;
+	struct xpool *pool = own_pool(test, LIMIT_POOL);
+	unsigned long **pages = room_for(test, LIMIT_PAGES);
+	void *urgent;
+
+	xtest_pin();
+	KUNIT_ASSERT_EQ(test, take_all(pool, pages, LIMIT_PAGES), (unsigned long)LIMIT_PAGES);
+	free_where(test, pool, pages, PAGE_SIZE, PAGE_SIZE);
+	limits.reserve = 2;
+	KUNIT_EXPECT_EQ(test, xpool_set_limits(pool, &limits), -EAGAIN);
+	xpool_get_limits(pool, &after);
+	KUNIT_EXPECT_EQ(test, after.reserve, 0UL);
+	limits.reserve = 1;
+	KUNIT_EXPECT_EQ(test, xpool_set_limits(pool, &limits), 0);
+	free_where(test, pool, pages, PAGE_SIZE | REGION, REGION);
+	limits.reserve = REGION_PAGES;
+	KUNIT_EXPECT_EQ(test, xpool_set_limits(pool, &limits), 0);
+	limits.reserve = REGION_PAGES * 2 + 2;
+	KUNIT_EXPECT_EQ(test, xpool_set_limits(pool, &limits), -EAGAIN);
+	xpool_get_limits(pool, &after);
+	KUNIT_EXPECT_EQ(test, after.reserve, REGION_PAGES);
+	/* An urgent request has had it: the other limits can still be set. */
+	urgent = xpool_alloc_addr(pool, XBUDDY_MAX_ORDER, GFP_ATOMIC);
+	KUNIT_EXPECT_NOT_NULL(test, urgent);
+	KUNIT_EXPECT_EQ(test, limit_cache(pool, 100), 0);
+	KUNIT_EXPECT_EQ(test, limit_hard(pool, LIMIT_PAGES), 0);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, urgent, XBUDDY_MAX_ORDER), 0);
+	free_where(test, pool, pages, PAGE_SIZE | REGION, 0);
+	expect_all_free(test, pool);
+}
+
 /* Fill the magazines of all CPUs. */
 static long take_and_free(void *data)
 {
@@ -2085,7 +2268,7 @@ static void test_limits_change(struct kunit *test)
 		};
 		int err = xpool_set_limits(pool, &limits);
 
-		KUNIT_ASSERT_TRUE(test, !err || err == -EBUSY);
+		KUNIT_ASSERT_TRUE(test, !err || err == -EBUSY || err == -EAGAIN);
 		refused += !!err;
 		set += !err;
 		if (!err)
@@ -2137,9 +2320,6 @@ static void test_collect_fixed(struct kunit *test)
 /*
  * Pools that grow
  */
-
-#define REGION		(4UL << 20)
-#define REGION_PAGES	(REGION >> PAGE_SHIFT)
 
 static struct xpool *growing_pool(struct kunit *test, size_t size, size_t max_size)
 {
@@ -2283,6 +2463,7 @@ static void test_collect_grown(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 8 * REGION);
 	u64 metadata = stats_of(pool).metadata;
+	struct xpool_stats s;
 	void *addr[8];
 	int round, i;
 
@@ -2297,19 +2478,20 @@ static void test_collect_grown(struct kunit *test)
 		/* One is hot; of the initial region nothing can go. */
 		KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, (u64)REGION_PAGES);
 		KUNIT_EXPECT_EQ(test, xpool_collect(pool, round % 2), 6 * REGION_PAGES);
-		KUNIT_EXPECT_EQ(test, stats_of(pool).total, 2ULL * REGION_PAGES);
-		KUNIT_EXPECT_EQ(test, stats_of(pool).pages, (u64)REGION_PAGES);
+		xpool_stats(pool, &s);
+		KUNIT_EXPECT_EQ(test, s.total, 2ULL * REGION_PAGES);
+		KUNIT_EXPECT_EQ(test, s.pages, (u64)REGION_PAGES);
 		expect_balance(test, pool);
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[live], XBUDDY_MAX_ORDER), 0);
 		KUNIT_EXPECT_EQ(test, xpool_collect(pool, true), REGION_PAGES);
 		KUNIT_EXPECT_EQ(test, xpool_collect(pool, true), 0UL);
-		KUNIT_EXPECT_EQ(test, stats_of(pool).total, (u64)REGION_PAGES);
-		KUNIT_EXPECT_EQ(test, stats_of(pool).grown, stats_of(pool).returned);
+		xpool_stats(pool, &s);
+		KUNIT_EXPECT_EQ(test, s.total, (u64)REGION_PAGES);
+		KUNIT_EXPECT_EQ(test, s.grown, s.returned);
 	}
-	KUNIT_EXPECT_EQ(test, stats_of(pool).returned, 20ULL * 7 * REGION_PAGES);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).metadata, metadata);
-	kunit_info(test, "20 rounds of 8 regions: %llu pages taken and given back\n",
-		   stats_of(pool).returned);
+	KUNIT_EXPECT_EQ(test, s.returned, 20ULL * 7 * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, s.metadata, metadata);
+	kunit_info(test, "20 rounds of 8 regions: %llu pages taken and given back\n", s.returned);
 }
 
 /*
@@ -2565,7 +2747,10 @@ static void test_grow_hard(struct kunit *test)
 	expect_all_free(test, pool);
 }
 
-/* A limit below a region: expect no growth, because a region that comes is empty. */
+/*
+ * A limit below a region: expect a request that may not sleep to find only what is there,
+ * because a region that comes ahead of it is empty.
+ */
 static void test_grow_cache_none(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 4 * REGION);
@@ -2574,12 +2759,235 @@ static void test_grow_cache_none(struct kunit *test)
 
 	xtest_pin();
 	KUNIT_ASSERT_EQ(test, limit_cache(pool, REGION_PAGES - 1), 0);
-	nr = take_with(pool, addr, 2 * REGION_PAGES, GFP_KERNEL);
+	nr = take_with(pool, addr, 2 * REGION_PAGES, GFP_NOWAIT);
 	msleep(20);
-	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_KERNEL));
+	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_NOWAIT));
 	KUNIT_EXPECT_EQ(test, nr, REGION_PAGES);
 	KUNIT_EXPECT_EQ(test, stats_of(pool).grown, 0ULL);
 	free_pages_at(test, pool, (unsigned long **)addr, nr);
+	expect_all_free(test, pool);
+}
+
+/*
+ * Blocks for callers that may sleep, with a limit of what is kept that is less than a region:
+ * expect each at once, and no more than the limit to stay of them.
+ */
+static void expect_growth_at_limit(struct kunit *test, unsigned long cache, unsigned int order)
+{
+	struct xpool *pool = growing_pool(test, REGION, 12 * REGION);
+	unsigned int most = (12 * REGION_PAGES) >> order, i;
+	unsigned long **addr = room_for(test, most);
+
+	KUNIT_ASSERT_EQ(test, xpool_set_decay(pool, -1), 0);
+	KUNIT_ASSERT_EQ(test, limit_cache(pool, cache), 0);
+	for (i = 0; i < most; i++) {
+		addr[i] = xpool_alloc_addr(pool, order, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, addr[i]);
+		KUNIT_ASSERT_LE(test, stats_of(pool).cached, (u64)cache);
+	}
+	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, order, GFP_KERNEL));
+	for (i = 0; i < most; i++) {
+		KUNIT_ASSERT_EQ(test, xpool_free_addr(pool, addr[i], order), 0);
+		/* A magazine is flushed where the system cannot be called: soon after. */
+		if (order >= XPOOL_MAG_ORDERS)
+			KUNIT_ASSERT_LE(test, stats_of(pool).cached, (u64)cache);
+	}
+	KUNIT_EXPECT_TRUE(test, wait_until(stats_of(pool).cached <= cache));
+	/* A smaller block that is kept holds its region. */
+	if (order == XBUDDY_MAX_ORDER)
+		KUNIT_EXPECT_LE(test, stats_of(pool).total, REGION_PAGES + (u64)cache);
+	expect_balance(test, pool);
+	expect_all_free(test, pool);
+	destroy_pool(test);
+}
+
+static void test_grow_at_cache_limit(struct kunit *test)
+{
+	static const unsigned long limits[] = { 0, 256, 1023, 1024 };
+	unsigned int i;
+
+	xtest_pin();
+	for (i = 0; i < ARRAY_SIZE(limits); i++) {
+		expect_growth_at_limit(test, limits[i], 10);
+		expect_growth_at_limit(test, limits[i], 9);
+		expect_growth_at_limit(test, limits[i], 4);
+		expect_growth_at_limit(test, limits[i], 0);
+	}
+}
+
+/*
+ * The system has nothing when it is asked first. Expect a request that may sleep to ask once
+ * more after all that is free was brought together, and the others to have regions, too.
+ */
+static void test_grow_refused(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 4 * REGION);
+	void *addr[4], *small;
+	int i;
+
+	xtest_need_failures(test);
+	xtest_pin();
+	/* The worker must not bring a region before it is asked for. */
+	WRITE_ONCE(pool->grow->not_before, jiffies + 60 * HZ);
+	small = xpool_alloc_addr(pool, 5, GFP_KERNEL);
+	KUNIT_EXPECT_NOT_NULL(test, small);
+	for (i = 0; i < 2; i++) {
+		xtest_fail_nth(1);
+		addr[i] = xpool_alloc_addr(pool, 10, GFP_KERNEL);
+		KUNIT_EXPECT_EQ(test, xtest_fail_end(), 0U);
+		KUNIT_EXPECT_NOT_NULL(test, addr[i]);
+	}
+	for (; i < 3; i++)
+		KUNIT_EXPECT_NOT_NULL(test, addr[i] = xpool_alloc_addr(pool, 10, GFP_KERNEL));
+	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 10, GFP_KERNEL));
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[i], 10), 0);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, small, 5), 0);
+	expect_all_free(test, pool);
+}
+
+/*
+ * Two regions of which each has pages in use: expect the pool to grow for a reserve that
+ * needs a whole one, the region to stay whatever is collected and however little may be
+ * kept, and urgent requests to have it.
+ */
+static void test_reserve_grows(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 4 * REGION);
+	struct xpool_limits limits = { XPOOL_NO_LIMIT, 0, REGION_PAGES };
+	void *low, *page, *whole;
+
+	xtest_pin();
+	page = xpool_alloc_addr(pool, 0, GFP_KERNEL);
+	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &limits), 0);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).regions, 2ULL);
+	xpool_collect(pool, true);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).regions, 2ULL);
+	KUNIT_EXPECT_LE(test, stats_of(pool).cached, 0ULL);
+	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 10, GFP_NOWAIT));
+	low = xpool_alloc_addr(pool, 10, GFP_KERNEL);
+	KUNIT_EXPECT_NOT_NULL(test, low);
+	whole = xpool_alloc_addr(pool, 10, GFP_ATOMIC);
+	KUNIT_EXPECT_NOT_NULL(test, whole);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, low, 10), 0);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, whole, 10), 0);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 0), 0);
+	limits.reserve = 4 * REGION_PAGES;
+	KUNIT_EXPECT_EQ(test, xpool_set_limits(pool, &limits), 0);
+	page = xpool_alloc_addr(pool, 0, GFP_ATOMIC);
+	KUNIT_EXPECT_NOT_NULL(test, page);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 0), 0);
+	limits.reserve = 0;
+	KUNIT_EXPECT_EQ(test, xpool_set_limits(pool, &limits), 0);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).regions, 1ULL);
+	expect_all_free(test, pool);
+}
+
+/* Ordinary clients in a pool that grows, to the last page: expect the reserve to stay. */
+static void test_reserve_in_regions(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 6 * REGION);
+	struct xpool_limits limits = { XPOOL_NO_LIMIT, XPOOL_NO_LIMIT, REGION_PAGES + 100 };
+	unsigned long **addr = room_for(test, 6 * REGION_PAGES), nr, i;
+	void *whole;
+
+	xtest_pin();
+	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &limits), 0);
+	expect_formed(test, pool, limits.reserve);
+	nr = take_with(pool, (void **)addr, 6 * REGION_PAGES, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, nr, 6 * REGION_PAGES - limits.reserve);
+	expect_formed(test, pool, limits.reserve);
+	for (i = 0; i < nr / 2; i++) {
+		KUNIT_ASSERT_EQ(test, xpool_free_addr(pool, addr[2 * i], 0), 0);
+		addr[i] = addr[2 * i + 1];
+	}
+	nr /= 2;
+	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 10, GFP_KERNEL));
+	xpool_collect(pool, true);
+	expect_formed(test, pool, limits.reserve);
+	whole = xpool_alloc_addr(pool, 10, GFP_ATOMIC);
+	KUNIT_EXPECT_NOT_NULL(test, whole);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, whole, 10), 0);
+	free_pages_at(test, pool, addr, nr);
+	expect_all_free(test, pool);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).regions, 2ULL);
+}
+
+/* Addresses of a region have all but these bits in common. */
+static unsigned long region_of(const void *addr)
+{
+	return (unsigned long)addr / REGION;
+}
+
+/*
+ * Single pages and larger blocks by turns. Expect no region that came to have both, and
+ * exactly those of the larger ones to stay when the pages go.
+ */
+static void expect_kinds_apart(struct kunit *test, unsigned int order, gfp_t gfp)
+{
+	struct xpool *pool = growing_pool(test, REGION, 16 * REGION);
+	unsigned long **small = room_for(test, 6 * REGION_PAGES), nr = 0, blocks, i, both = 0;
+	unsigned long **large = room_for(test, 64), step;
+	struct xpool_stats s;
+
+	blocks = min(64UL, (5 * REGION_PAGES) >> order);
+	step = 5 * REGION_PAGES / blocks;
+	for (i = 0; i < blocks; i++) {
+		KUNIT_ASSERT_NOT_NULL(test, large[i] = xpool_alloc_addr(pool, order, gfp));
+		KUNIT_ASSERT_EQ(test, take_with(pool, (void **)small + nr, step, gfp), step);
+		nr += step;
+	}
+	for (i = 0; i < nr; i++) {
+		unsigned long b;
+
+		for (b = 0; b < blocks && region_of(small[i]) != region_of(large[b]); b++)
+			;
+		both += b < blocks && region_of(small[i]) != pool->regions[0].addr / REGION;
+	}
+	KUNIT_EXPECT_EQ(test, both, 0UL);
+	expect_balance(test, pool);
+	free_pages_at(test, pool, small, nr);
+	xpool_collect(pool, true);
+	s = stats_of(pool);
+	KUNIT_EXPECT_EQ(test, s.pages, (u64)blocks << order);
+	KUNIT_EXPECT_LE(test, s.regions, DIV_ROUND_UP_ULL(s.pages, REGION_PAGES) + 2);
+	for (i = 0; i < blocks; i++)
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, large[i], order), 0);
+	expect_all_free(test, pool);
+	KUNIT_EXPECT_EQ(test, stats_of(pool).regions, 1ULL);
+	destroy_pool(test);
+}
+
+static void test_grow_kinds_apart(struct kunit *test)
+{
+	unsigned int order;
+
+	xtest_pin();
+	for (order = 3; order <= XBUDDY_MAX_ORDER; order++)
+		expect_kinds_apart(test, order, GFP_KERNEL);
+}
+
+/* The same kinds in a pool that may not grow further: expect each to have all there is. */
+static void test_grow_full(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 3 * REGION);
+	unsigned long **small = room_for(test, 3 * REGION_PAGES), nr;
+	void *large[16];
+	int i;
+
+	xtest_pin();
+	for (i = 0; i < 16; i++)
+		KUNIT_ASSERT_NOT_NULL(test, large[i] = xpool_alloc_addr(pool, 7, GFP_KERNEL));
+	nr = take_with(pool, (void **)small, 3 * REGION_PAGES, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, nr, 3 * REGION_PAGES - 16 * BIT(7));
+	free_pages_at(test, pool, small, nr);
+	xpool_collect(pool, true);
+	nr = take_with(pool, (void **)small, 3 * REGION_PAGES, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, nr, 3 * REGION_PAGES - 16 * BIT(7));
+	expect_balance(test, pool);
+	free_pages_at(test, pool, small, nr);
+	for (i = 0; i < 16; i++)
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, large[i], 7), 0);
 	expect_all_free(test, pool);
 }
 
@@ -2655,6 +3063,7 @@ static void test_grow_crowd(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 12 * REGION);
 	unsigned long end, rounds = 0, pages = 0, done;
+	struct xpool_stats s;
 	struct crowd crowd;
 	u64 most = 0;
 
@@ -2673,10 +3082,11 @@ static void test_grow_crowd(struct kunit *test)
 	KUNIT_EXPECT_LE(test, most, 12ULL * REGION_PAGES);
 	KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 0ULL);
 	expect_all_free(test, pool);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).total, (u64)REGION_PAGES);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).grown, stats_of(pool).returned);
+	xpool_stats(pool, &s);
+	KUNIT_EXPECT_EQ(test, s.total, (u64)REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, s.grown, s.returned);
 	kunit_info(test, "%lu allocations on %u CPUs, %lu collections of %lu pages, %llu pages came and went\n",
-		   done, crowd.nr, rounds, pages, stats_of(pool).returned);
+		   done, crowd.nr, rounds, pages, s.returned);
 }
 
 /*
@@ -2811,6 +3221,11 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(test_hard_lower),
 	KUNIT_CASE(test_reserve_too_large),
 	KUNIT_CASE(test_reserve),
+	KUNIT_CASE(test_reserve_blocks),
+	KUNIT_CASE(test_reserve_of_many_orders),
+	KUNIT_CASE(test_reserve_again),
+	KUNIT_CASE(test_reserve_grows),
+	KUNIT_CASE(test_reserve_in_regions),
 	KUNIT_CASE(test_cache_none),
 	KUNIT_CASE(test_cache_hot),
 	KUNIT_CASE(test_cache_of_slabs),
@@ -2832,6 +3247,10 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(test_grow_metadata),
 	KUNIT_CASE(test_grow_hard),
 	KUNIT_CASE(test_grow_cache_none),
+	KUNIT_CASE(test_grow_at_cache_limit),
+	KUNIT_CASE(test_grow_refused),
+	KUNIT_CASE(test_grow_kinds_apart),
+	KUNIT_CASE(test_grow_full),
 	KUNIT_CASE(test_cache_of_regions),
 	KUNIT_CASE(test_cache_of_regions_atomic),
 	KUNIT_CASE(test_grow_crowd),

@@ -6,7 +6,8 @@
 #include <linux/bitmap.h>
 #include <linux/vmalloc.h>
 
-#include "internal.h"
+#include "slab/slab.h"
+#include "xdecay.h"
 #include "xtest.h"
 
 #define ROUNDS		(20000 / XTEST_SLOWER)

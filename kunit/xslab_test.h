@@ -11,7 +11,7 @@
  * is known exactly.
  *
  * The functions are not inline: copies of what they keep on the stack would fill that of a
- * test, where KASAN keeps them apart.
+ * test, where KASAN keeps them apart. Not each suite uses all of them.
  */
 #ifndef _XALLOC_XSLAB_TEST_H
 #define _XALLOC_XSLAB_TEST_H
@@ -48,7 +48,7 @@ struct fixture {
 	void			*forbidden;
 };
 
-static void bytes_name(const size_t *size, char *desc)
+static __maybe_unused void bytes_name(const size_t *size, char *desc)
 {
 	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%zu bytes", *size);
 }
@@ -164,7 +164,8 @@ static struct xslab_stats check_books(struct kunit *test, struct xslab_cache *ca
 }
 
 /* Expect a shrink to leave no slab of a cache without live objects. */
-static void check_shrinks_to_nothing(struct kunit *test, struct xslab_cache *cache)
+static __maybe_unused void
+check_shrinks_to_nothing(struct kunit *test, struct xslab_cache *cache)
 {
 	struct xslab_stats s;
 
@@ -175,7 +176,7 @@ static void check_shrinks_to_nothing(struct kunit *test, struct xslab_cache *cac
 }
 
 /* From now on the cache has no magazines: they could hold more than it may keep. */
-static void close_magazines(struct kunit *test, struct xslab_cache *cache)
+static __maybe_unused void close_magazines(struct kunit *test, struct xslab_cache *cache)
 {
 	const struct xslab_limits limits = { .hard = ULONG_MAX, .cache = 64 };
 
@@ -183,7 +184,8 @@ static void close_magazines(struct kunit *test, struct xslab_cache *cache)
 }
 
 /* Take objects until the next one would need a slab more; returns how many. */
-static size_t stand_at_boundary(struct kunit *test, struct xslab_cache *cache, void **objs)
+static __maybe_unused size_t
+stand_at_boundary(struct kunit *test, struct xslab_cache *cache, void **objs)
 {
 	struct xslab_stats s;
 	size_t nr = 0;
@@ -195,7 +197,7 @@ static size_t stand_at_boundary(struct kunit *test, struct xslab_cache *cache, v
 	return nr;
 }
 
-static int by_address(const void *a, const void *b)
+static __maybe_unused int by_address(const void *a, const void *b)
 {
 	unsigned long left = *(unsigned long *)a, right = *(unsigned long *)b;
 

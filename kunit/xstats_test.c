@@ -617,19 +617,71 @@ static void test_slabinfo(struct kunit *test)
  */
 
 static const char * const names[] = {
-	"a", "1", "-", "...", "%s%n%d", "tilde~2", "tab\there", "a b", "\\", "*?",
-	"\xc3\xbcx", "0123456789012345678901234567890",
+	"a", "1", "-", "...", "%s", "%s%n%d", "tilde~2", "\\", "*?", ":", "0", "Node", "zone",
+	"tunables", "slabdata", "slabinfo", "a#", "a,", "0123456789012345678901234567890",
 };
 
 static void name_desc(const char * const *name, char *desc)
 {
 	/* KTAP is text: what is not plain becomes a dot, "#" would be a comment */
 	for (strscpy(desc, *name, KUNIT_PARAM_DESC_SIZE); *desc; desc++)
-		if (*desc < '!' || *desc > '~')
+		if (*desc < '!' || *desc > '~' || *desc == '#')
 			*desc = '.';
 }
 
 KUNIT_ARRAY_PARAM(name, names, name_desc);
+
+/* The words of a line, separated by blanks, as most parsers count them. */
+static unsigned int count_words(const char *line)
+{
+	unsigned int nr = 0;
+	bool in = false;
+
+	for (; *line && *line != '\n'; line++) {
+		nr += *line != ' ' && !in;
+		in = *line != ' ';
+	}
+	return nr;
+}
+
+/* As slabtop reads a line, and in just 16 words, which is what others count. */
+static void expect_slab_line(struct kunit *test, const char *line, const char *name)
+{
+	unsigned int n[11];
+	char got[128];
+	int nr;
+
+	KUNIT_ASSERT_NOT_NULL(test, line);
+	nr = sscanf(line, "%127s %u %u %u %u %u : tunables %u %u %u : slabdata %u %u %u", got,
+		    &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &n[7], &n[8], &n[9],
+		    &n[10]);
+	KUNIT_EXPECT_EQ(test, nr, 12);
+	KUNIT_EXPECT_STREQ(test, got, name);
+	KUNIT_EXPECT_EQ(test, n[2], 64U);
+	KUNIT_EXPECT_EQ(test, count_words(line), 16U);
+}
+
+/* Each line has its node, its zone and 11 numbers; one is of this name, and has 64 pages. */
+static void expect_buddy_line(struct kunit *test, const char *text, const char *name)
+{
+	unsigned int found = 0;
+
+	for (; *text; text = strchr(text, '\n') + 1) {
+		unsigned int node, n[11], order, pages = 0;
+		char got[128];
+		int nr;
+
+		nr = sscanf(text, "Node %u, zone %127s %u %u %u %u %u %u %u %u %u %u %u", &node,
+			    got, &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &n[7], &n[8],
+			    &n[9], &n[10]);
+		KUNIT_EXPECT_EQ(test, nr, 13);
+		KUNIT_EXPECT_EQ(test, count_words(text), 15U);
+		for (order = 0; order < 11; order++)
+			pages += n[order] << order;
+		found += !strcmp(got, name) && pages == 64;
+	}
+	KUNIT_EXPECT_EQ(test, found, 1U);
+}
 
 /* Expect just this name in debugfs, for a pool and for a cache. */
 static void test_name(struct kunit *test)
@@ -653,7 +705,9 @@ static void test_name(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, try_read(f, "caches/", args.name, "/stats"), 0);
 	expect_value(test, f->text, "object_size", 64);
 	read_text(test, "", "slabinfo", "");
-	KUNIT_EXPECT_NOT_NULL(test, find_line(f->text, args.name));
+	expect_slab_line(test, find_line(strstr(f->text, "\n#"), args.name), args.name);
+	read_text(test, "", "buddyinfo", "");
+	expect_buddy_line(test, f->text, args.name);
 
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
 	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), 0);

@@ -27,7 +27,8 @@
 #include <asm/nmi.h>
 #endif
 
-#include "xslab_impl.h"
+#include "slab/slab.h"
+#include "xdecay.h"
 #include "xtest.h"
 
 #define POOL_SIZE	(16UL << 20)
@@ -36,9 +37,14 @@
 #define MAX_JOBS	8
 #define MAX_HELD	200U	/* objects that a job holds at most */
 #define RING		256U	/* slots through which jobs pass objects */
-#define RUN_MS		1000
 #define LIVE		0x5ca1ab1e0ddba115UL
 #define DEAD		0xdeadUL
+
+static unsigned long run_ms = 1000;
+module_param(run_ms, ulong, 0444);
+MODULE_PARM_DESC(run_ms, "how long each test that is not counted in rounds goes on");
+
+#define RUN_MS	xtest_param(run_ms)
 
 struct stress;
 
@@ -354,7 +360,9 @@ static struct xslab_stats reckon(struct kunit *test, struct stress *s)
 	KUNIT_EXPECT_EQ(test, xslab_validate(s->cache), 0);
 	KUNIT_EXPECT_EQ(test, xpool_validate(s->pool), 0);
 
+	xdecay_hold();		/* it may be emptying magazines, which would be counted twice */
 	xslab_cache_stats(s->cache, &stats);
+	xdecay_release();
 	KUNIT_EXPECT_EQ(test, stats.live, 0ULL);
 	KUNIT_EXPECT_EQ(test, stats.errors, 0ULL);
 	KUNIT_EXPECT_EQ(test, stats.allocs, stats.frees);
@@ -407,19 +415,21 @@ static void xstress_test_own(struct kunit *test)
  *	   ^                    |
  *	   +------ depot <------+
  *
- * Expect magazines to come back through the depot.
+ * Expect magazines to come back through the depot, on a busy machine after a while.
  */
 static void xstress_test_across(struct kunit *test)
 {
 	struct stress *s = begin(test, 2);
-	struct xslab_stats stats;
-	unsigned int i;
+	struct xslab_stats stats = {};
+	unsigned int i, tries;
 
 	for (i = 0; i < min(num_online_cpus(), 4U); i++)
 		start(s, i % 2 ? step_consume : step_produce, nth_cpu(i));
-	msleep(RUN_MS);
+	for (tries = 0; tries < 30 && !stats.depot_hits; tries++) {
+		msleep(RUN_MS);
+		xslab_cache_stats(s->cache, &stats);
+	}
 	finish(test, s);
-	xslab_cache_stats(s->cache, &stats);
 	KUNIT_EXPECT_GT(test, stats.depot_hits, 0ULL);
 }
 
@@ -471,7 +481,7 @@ static void xstress_test_pressure(struct kunit *test)
 	KUNIT_EXPECT_GT(test, pool.failures, 0ULL);
 }
 
-/* A CPU goes and comes while the others work. Expect its objects not to be lost. */
+/* A CPU goes and comes while all else goes on. Expect its objects not to be lost. */
 static void xstress_test_hotplug(struct kunit *test)
 {
 	struct stress *s = begin(test, 2);
@@ -485,6 +495,9 @@ static void xstress_test_hotplug(struct kunit *test)
 	start(s, step_mixed, -1);
 	start(s, step_mixed, -1);
 	start(s, step_own, -1);
+	start(s, step_bulk, -1);
+	start(s, step_shrink, -1);
+	start(s, step_read, -1);
 	while (!err && (rounds < 3 || time_before(jiffies, end))) {
 		err = remove_cpu(cpu);
 		err = err ?: add_cpu(cpu);
@@ -651,7 +664,7 @@ static void xstress_test_nmi_tiny(struct kunit *test)
 	struct xslab_cache *cache = xslab_cache_create_in(s->pool, &args);
 	struct xslab_stats stats;
 
-	KUNIT_ASSERT_FALSE(test, IS_ERR(cache) || !objs || !s->pool->bytes);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(cache) || !objs);
 	KUNIT_EXPECT_EQ(test, xslab_cache_set_limits(cache, &no_magazines), 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, TINY_PER_SLAB, objs),
 			(int)TINY_PER_SLAB);
@@ -700,6 +713,13 @@ static void nmi_block(void)
 static void nmi_object(void)
 {
 	nmi.err = xslab_cache_free(nmi.cache, nmi.obj);
+}
+
+/* From the depot, and, with the magazines closed or empty, past it. */
+static void nmi_depot(void)
+{
+	nmi.err = xmag_drain_depot(&nmi.cache->mag);
+	nmi.taken = xslab_cache_alloc(nmi.cache, GFP_NOWAIT);
 }
 
 static int on_nmi(unsigned int type, struct pt_regs *regs)
@@ -812,6 +832,46 @@ static void xstress_test_nmi_lock_held(struct kunit *test)
 	xpool_stats(s->pool, &stats);
 	KUNIT_EXPECT_EQ(test, stats.pages, 32ULL);	/* this one and no other */
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(s->pool, page, 5), 0);
+	reckon(test, s);
+}
+
+#define DEPOT_OBJS	(4U * XMAG_MAX_SIZE)
+
+/*
+ * The interrupted context holds the lock of a depot that has a full magazine, and the CPU's
+ * magazines are empty. Expect an allocation to go without the depot, and not to wait.
+ */
+static void xstress_test_nmi_depot_held(struct kunit *test)
+{
+	struct stress *s = begin(test, 1);
+	struct xslab_args args = { .name = "depot", .size = 64 };
+	struct xslab_cache *cache = xslab_cache_create_in(s->pool, &args);
+	void **objs = xtest_room(test, DEPOT_OBJS, sizeof(*objs));
+	unsigned long flags;
+	unsigned int full;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(cache));
+	xslab_cache_set_decay(cache, -1);	/* which would empty the depot */
+	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
+	xtest_take(test, cache, objs, DEPOT_OBJS, GFP_KERNEL);
+	xtest_give(test, cache, objs, DEPOT_OBJS);
+	xmag_drain_here(&cache->mag);
+	full = cache->mag.depot.nr_full;
+	KUNIT_ASSERT_GT(test, full, 0U);
+	nmi_begin(test, s, raw_smp_processor_id());
+	nmi.cache = cache;
+
+	raw_spin_lock_irqsave(&cache->mag.depot.lock, flags);
+	nmi_here(nmi_depot);
+	raw_spin_unlock_irqrestore(&cache->mag.depot.lock, flags);
+	unregister_nmi_handler(NMI_LOCAL, "xstress");
+
+	KUNIT_EXPECT_EQ(test, nmi.in.fired, 1UL);
+	KUNIT_EXPECT_EQ(test, nmi.err, 0);
+	KUNIT_EXPECT_EQ(test, cache->mag.depot.nr_full, full);
+	KUNIT_EXPECT_NOT_NULL(test, nmi.taken);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, nmi.taken), 0);
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
 	reckon(test, s);
 }
 
@@ -948,6 +1008,11 @@ static void xstress_test_nmi_lock_held(struct kunit *test)
 	kunit_skip(test, "no way to raise an NMI on this machine is known");
 }
 
+static void xstress_test_nmi_depot_held(struct kunit *test)
+{
+	kunit_skip(test, "no way to raise an NMI on this machine is known");
+}
+
 static void xstress_test_nmi_torn_halfway(struct kunit *test)
 {
 	kunit_skip(test, "no way to raise an NMI on this machine is known");
@@ -971,6 +1036,7 @@ static struct kunit_case xstress_test_cases[] = {
 	KUNIT_CASE(xstress_test_nmi_tiny),
 	KUNIT_CASE(xstress_test_nmi),
 	KUNIT_CASE(xstress_test_nmi_lock_held),
+	KUNIT_CASE(xstress_test_nmi_depot_held),
 	KUNIT_CASE(xstress_test_nmi_torn),
 	KUNIT_CASE(xstress_test_nmi_torn_halfway),
 	{}

@@ -11,6 +11,7 @@
 #include <linux/cpumask.h>
 #include <linux/gfp.h>
 #include <linux/kernel.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/prandom.h>
@@ -21,6 +22,11 @@
 #include <linux/string.h>
 
 #include <xalloc/xslab.h>
+
+#include "../include/compat.h"
+
+/* What xalloc exports for tests alone. */
+MODULE_IMPORT_NS(XCOMPAT_FOR_KUNIT);
 
 /*
  * Parameters
@@ -45,6 +51,18 @@ static inline unsigned long xtest_arg(const char *name, unsigned long value)
 		if (!strncmp(at, name, len) && at[len] == '=')
 			return memparse(at + len + 1, NULL);
 	return value;
+}
+
+/*
+ * How often a long loop goes round. All do in full on every kernel but the slowest.
+ */
+static unsigned long shorter = 1;
+module_param(shorter, ulong, 0444);
+MODULE_PARM_DESC(shorter, "what the longest loops are divided by");
+
+static inline unsigned long xtest_rounds(unsigned long nr)
+{
+	return max(nr / max(xtest_param(shorter), 1UL), 1UL);
 }
 
 /*
@@ -173,6 +191,13 @@ static inline bool xtest_counts_pages(gfp_t gfp)
 	if (page)
 		__free_page(page);
 	return left < XTEST_NEVER;
+}
+
+/* kmemleak asks the system for a record of each object that a client has. */
+static inline void xtest_need_no_records(struct kunit *test)
+{
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK))
+		kunit_skip(test, "kmemleak asks the system for each object");
 }
 
 static inline bool xtest_counts_kmalloc(gfp_t gfp)

@@ -8,6 +8,7 @@
 #   ONLY=30k-256 bench.sh fast	only the scenarios whose name contains that
 #   REPS=21 bench.sh uml-up	another number of runs in each boot
 #   BOOTS=1 bench.sh uml-smp	another number of boots of User Mode Linux
+#   SEVERAL=1 bench.sh fast	pools of several regions
 #
 # Each way boots kernels built for the purpose, without the tests' debugging
 # aids, and writes to build/bench/: results.csv, table.txt, plot.svg.
@@ -39,9 +40,12 @@ prepare() { # kernel
 # Success is what the guest says, as in vm.sh: UML may abort after it, when it is off already.
 # The log may still have what a serial line puts at the end of each line.
 guest_ends() { # log command...
-	local log=$1
-	shift
-	timeout -s KILL "${TIMEOUT:-600}" "$@" || echo "=== the VM ended with $?"
+	local log=$1 start=$SECONDS
+	start_vm "$log" "${@:2}"
+	while sleep 0.5 && vm_runs; do
+		((SECONDS - start < ${TIMEOUT:-600})) || kill_vm
+	done
+	kill_vm
 	grep -qE '^=== exit 0.?$' "$log"
 }
 
@@ -93,7 +97,7 @@ collect() { # name rig cpus
 }
 
 parameters() { # default number of runs, suites, others
-	echo "reps=${REPS:-$1} suites=$2 only=${ONLY:-} ${3:-}"
+	echo "reps=${REPS:-$1} suites=$2 only=${ONLY:-} ${SEVERAL:+several=1} ${3:-}"
 }
 
 run_icount() { # kernel version, suites, others

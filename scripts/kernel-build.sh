@@ -43,7 +43,7 @@ build_key() { # source tree
 		make -s -C "$1" kernelversion
 		"$rig_cc" --version | head -n 1
 		offered_options
-		[[ $rig_name != um-debug ]] || declare -f mend_uml
+		[[ $rig_arch != um ]] || declare -f mend_uml yield_to_others leave_kfree_out
 	} | sha256sum | cut -c1-12
 }
 
@@ -65,18 +65,35 @@ check_config() {
 # What is only prepared has no symbols for modules to be linked against; those
 # of the kernel that gcc built from the same configuration are the same.
 borrow_symbols() {
-	[[ $rig_name == x86_64-clang ]] || return 0
-	cp "$("$scripts/kernel-build.sh" "x86_64-$KVER_NEW")/Module.symvers" "$dir/"
+	[[ $rig_name == *-clang* ]] || return 0
+	cp "$("$scripts/kernel-build.sh" "${rig_name%-clang*}")/Module.symvers" "$dir/"
 }
 
-# UML with KASAN takes a backtrace in each kfree(). The one with which a second
-# CPU starts is on a stack of the host's, where the backtrace can walk off the
-# end, which kills the kernel. It is left out (64 bytes stay allocated for each
-# CPU), in a copy of the file in the build directory that make prefers to the
-# source's.
+# Files of UML's that make finds in the build directory before it finds the source's
 mend_uml() {
+	[[ $rig_arch == um ]] || return 0
+	yield_to_others
+	[[ $rig_name != um-debug ]] || leave_kfree_out
+}
+
+# UML's CPUs are threads of the host. One that spins for a lock whose holder does not run
+# must let the host run the holder, or each lock that four CPUs want takes milliseconds
+# where the host has two: 24 is sched_yield.
+yield_to_others() {
+	local dir_of=arch/x86/um/asm
+	[[ -e $source/$dir_of/processor.h ]] || return 0
+	mkdir -p "$dir/include/asm"
+	cp "$source/$dir_of/processor_64.h" "$dir/include/asm/"
+	sed 's/^.*"pause".*$/\tlong nr = 24; asm volatile("syscall" : "+a" (nr) : : "rcx", "r11", "memory");/' \
+		"$source/$dir_of/processor.h" >"$dir/include/asm/processor.h"
+}
+
+# UML with KASAN takes a backtrace in each kfree(). The one with which a second CPU starts
+# is on a stack of the host's, where the backtrace can walk off the end, which kills the
+# kernel. It is left out (64 bytes stay allocated for each CPU).
+leave_kfree_out() {
 	local file=arch/um/os-Linux/smp.c
-	[[ $rig_name == um-debug && -e $source/$file ]] || return 0
+	[[ -e $source/$file ]] || return 0
 	mkdir -p "$dir/${file%/*}"
 	cp "$source/${file%/*}/internal.h" "$dir/${file%/*}/"
 	sed '/^void os_start_secondary/,/^}/{/^\tkfree(data);$/d}' "$source/$file" >"$dir/$file"

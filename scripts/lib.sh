@@ -21,6 +21,15 @@ mkdir -p "$build" "$cache/lock"
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
 
+# The outermost of the scripts that run: a VM does not outlive it
+export XALLOC_OWNER=${XALLOC_OWNER:-$$}
+
+# A command that is to run in the background: bash has those ignore ^C
+interruptible() { # command...
+	trap - INT QUIT
+	"$@"
+}
+
 # Run a command with its output in a file, and say every ten seconds that it
 # is still going and where it is. If it fails, show where and pass that on.
 with_progress() { # label logfile command...
@@ -28,7 +37,7 @@ with_progress() { # label logfile command...
 	shift 2
 	mkdir -p "$(dirname "$log")"
 	say "$label ..."
-	"$@" >"$log" 2>&1 </dev/null &
+	interruptible "$@" >"$log" 2>&1 </dev/null &
 	pid=$!
 	while sleep 0.2 && kill -0 $pid 2>/dev/null; do
 		if ((SECONDS - start >= next)); then
@@ -44,6 +53,28 @@ with_progress() { # label logfile command...
 		return "$rc"
 	fi
 	say "$label: done in $((SECONDS - start)) s"
+}
+
+# A VM has a session of its own, which is killed as a whole: UML is several processes.
+# This happens however the script ends: its shell sees to it, and the host's kernel if
+# the shell is what is killed. KILL at once: UML can spin for ever in answering a TERM.
+vm=
+kill_vm() {
+	[[ ! $vm ]] || kill -KILL -- "-$vm" "$vm" 2>/dev/null || true
+}
+
+start_vm() { # log command...
+	local log=$1
+	shift
+	trap kill_vm EXIT
+	setpriv --pdeathsig KILL setsid "$@" </dev/null >"$log" 2>&1 &
+	vm=$!
+	disown # bash need not tell that it was killed
+}
+
+# False too when the script is gone that wanted the VM, perhaps with no time to say so
+vm_runs() {
+	kill -0 "$vm" 2>/dev/null && { kill -0 "$XALLOC_OWNER" 2>/dev/null || { kill_vm; return 1; }; }
 }
 
 # A VM may die before its first process runs: where QEMU emulates several CPUs at once, one
@@ -127,37 +158,46 @@ build_tools=(
 	rsync:rsync cpio:cpio gzip:gzip find:findutils kmod:kmod
 	/usr/include/libelf.h:libelf-dev
 )
-vm_tools=(busybox:busybox-static cpio:cpio gzip:gzip timeout:coreutils)
+vm_tools=(busybox:busybox-static cpio:cpio gzip:gzip timeout:coreutils setpriv:util-linux chrt:util-linux)
 
 # The kernels that the tests run on: what each is built from and booted with
 rigs=(um-smp "x86_64-$KVER_NEW" "x86_64-$KVER_OLD" um-debug x86_64-debug)
 
-# x86_64-clang is none of those: a tree to compile modules in, not to boot.
+# x86_64-7.2-clang-19 and such are none of those: trees to compile modules in, not to boot.
+# Nor is x86_64-kmsan, for which clang builds another kernel: it is run by its name.
 use_rig() { # name; sets rig_*
 	rig_name=$1 rig_version=$KVER_NEW rig_cc=gcc
 	case $1 in
+	x86_64-kmsan)
+		rig_arch=x86_64 rig_targets=(bzImage vmlinux modules)
+		rig_cc=$(find_clangs) rig_cc=${rig_cc%% *}
+		[[ $rig_cc ]] || need_tools clang-19:clang-19 && rig_cc=${rig_cc:-clang-19}
+		;;
 	um-*) rig_arch=um rig_targets=(linux modules) ;;
-	x86_64-clang) rig_arch=x86_64 rig_targets=(modules_prepare) rig_cc=$(find_clang) ;;
+	x86_64-*-clang*) rig_arch=x86_64 rig_targets=(modules_prepare) rig_cc=clang${1#*-clang} ;;
 	x86_64-*) rig_arch=x86_64 rig_targets=(bzImage vmlinux modules) ;;
 	*) die "no kernel named $1; there are: ${rigs[*]}" ;;
 	esac
-	[[ $1 == "x86_64-$KVER_OLD" ]] && rig_version=$KVER_OLD
+	[[ $1 == "x86_64-$KVER_OLD"* ]] && rig_version=$KVER_OLD
 	rig_fragments=(common "$rig_arch")
 	[[ $1 == *-debug ]] && rig_fragments+=(debug)
-	[[ $1 == x86_64-debug ]] && rig_fragments+=(x86_64-debug)
+	[[ $1 == x86_64-debug || $1 == x86_64-kmsan ]] && rig_fragments+=("$1")
 	return 0
 }
 
-# The newest clang there is; older than 17 is too old for Linux 7.2
+# The versions of clang that build Linux 7.2, each a package of its own name in Debian
 clangs=(clang-{22..17})
 
-find_clang() {
-	local name
-	for name in "${clangs[@]}" clang; do
-		have "$name" || continue
-		(($("$name" -dumpversion | cut -d. -f1) < 17)) || { echo "$name"; return; }
+# Those that are installed; elsewhere there may be one, without a version in its name
+find_clangs() {
+	local name found=()
+	for name in "${clangs[@]}"; do
+		! have "$name" || found+=("$name")
 	done
-	return 1
+	if ((!${#found[@]})) && have clang && (($(clang -dumpversion | cut -d. -f1) >= 17)); then
+		found=(clang)
+	fi
+	echo "${found[*]}"
 }
 
 # What in a kernel's log is a failure whatever the tests say
@@ -169,7 +209,16 @@ splat+='|general protection|[Uu]nable to handle|Objects remaining|inconsistent l
 
 # These lines are announcements of the kernel that the words above fit by accident
 not_splat='KernelAddressSanitizer initialized|kmemleak: Kernel memory leak detector'
+not_splat+='|SLAB_KASAN is a flag' # said by a test of what is refused
+
+# What a kernel says after the guest is done and has it power off is no finding. A log may
+# be of several boots; lines keep their numbers.
+until_power_off() { # log
+	awk '/^=== exit /                           { off = 1 }
+	     /^Linux version|^Core dump limits/     { off = 0 }
+	                                            { print off ? "" : $0 }' "$1"
+}
 
 splats() { # log; prints the lines, numbered
-	grep -nE "$splat" "$1" | grep -vE "$not_splat"
+	until_power_off "$1" | grep -nE "$splat" | grep -vE "$not_splat"
 }

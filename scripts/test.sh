@@ -5,20 +5,32 @@
 #
 #   test.sh [KERNEL...]          default: all of them
 #   SUITE="xslab params" test.sh   only these suites
+#   FAST=1 test.sh um-smp          long loops are shorter, and what needs much memory is left out
+#   test.sh x86_64-kmsan           a kernel that is built by clang; not among all of them
+#   APPEND="init_on_alloc=1" test.sh   boot parameters besides
 #
 # For each kernel: build it (once), build the modules, boot them on it, split
 # the log into suites and let the kernel's kunit.py count. VMs run while the
-# next kernel builds. Ends with a table and the line
-# `N passed, N failed, N skipped`.
+# next kernel builds, those that take longest first. Ends with a table and the
+# line `N passed, N failed, N skipped`.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 # Suites written in shell, which run after those of KUnit; hotplug needs CPUs
-# that can go, kmemleak sees what all the others left behind
-shell_suites=(stats params unload faultload hotplug kmemleak)
+# that can go, kmemleak sees what all the others left behind, and after tools the
+# kernel's checks say less
+shell_suites=(stats params client unload orphan faultload hotplug kmemleak tools)
 
 max_vms=2
+
+# The suites' parameter under FAST: what their longest loops are divided by
+shorter=10
+# The same on the kernel that is emulated and has all checks, where they take minutes each;
+# and suites that take many all the same. um-debug runs them with the same checks. By their
+# names they run there, too.
+shorter_slow=8
+too_slow=(xbulk_test xcollect_test xdecay_test xgather_test)
 
 # Where the x86 kernels set memory aside for `base=` and `reserve_mem=`
 # shellcheck disable=SC2016 # the $ is memmap's
@@ -38,19 +50,26 @@ applies() { # shell suite; to the rig in use
 	case $1 in
 	hotplug) [[ $rig_arch == x86_64 ]] ;;
 	kmemleak) [[ $rig_name == x86_64-debug ]] ;;
+	tools) [[ $rig_name == *-debug || $rig_name == *-kmsan ]] ;;
 	params | faultload) [[ $rig_name != x86_64-debug ]] ;; # take minutes there
 	esac
 }
 
-# `kind name` for each suite that this rig runs
+fast_enough() { # suite; for the rig in use
+	[[ $rig_name != x86_64-debug || ${SUITE:-} || " ${too_slow[*]} " != *" $1 "* ]]
+}
+
+# `kind name [parameter]` for each suite that this rig runs
 list_suites() { # module directory
-	local module name
+	local module name parameter=''
+	[[ $rig_name != x86_64-debug ]] || parameter=" shorter=$shorter_slow"
+	[[ -z ${FAST:-} ]] || parameter=" shorter=$shorter"
 	for module in "$1"/kunit/*_test.ko; do
 		name=$(basename "$module" .ko)
-		[[ -e $module ]] && selected "$name" && echo "kunit $name"
+		[[ -e $module ]] && selected "$name" && fast_enough "$name" && echo "kunit $name$parameter"
 	done
 	for name in "${shell_suites[@]}"; do
-		selected "$name" && applies "$name" && echo "shell $name"
+		selected "$name" && applies "$name" && echo "shell $name$parameter"
 	done
 	return 0
 }
@@ -65,14 +84,16 @@ gather() { # module directory, destination
 	gcc -O2 -static -o "$2/insmod-nth" "$scripts/guest/insmod-nth.c"
 }
 
-# One kernel gets enough for a buddy system over 2^32 pages, and those that need memory
-# for their own checks get more, if the machine has it
+# One kernel gets enough for a buddy system over 2^32 pages, one gets memory that 32 bits of
+# address do not reach, and those that need memory for their own checks get more, if the
+# machine has it
 guest_memory() { # MiB
 	local available
 	available=$(awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo)
-	case $rig_name in
+	case ${FAST:+fast-}$rig_name in
 	um-smp) ((available > 8192)) && echo 4096 && return ;;
-	*-debug) ((available > 8192)) && echo 2048 && return ;;
+	*-debug | *-kmsan) ((available > 8192)) && echo 2048 && return ;;
+	x86_64-"$KVER_NEW") ((available > 12288)) && echo 6144 && return ;; # beyond 32 bits
 	esac
 	echo 1024
 }
@@ -84,8 +105,13 @@ boot_once() { # files directory, log
 		image=$rig_dir/arch/x86/boot/bzImage
 		append=$x86_reservations
 	fi
+	# KASAN is to report each error and not the first alone. With five levels of page tables
+	# it takes all memory for wild while the kernel reads the CPU's features the second time,
+	# in the first interrupt that falls there
+	[[ $rig_name != *-debug ]] || append+=' kasan_multi_shot no5lvl'
+	append+=" ${APPEND:-}"
 	"$scripts/initramfs.sh" "$1.cpio" suites "$1"/*
-	VM_MEM=${VM_MEM:-$(guest_memory)} "$scripts/vm.sh" -t 400 -a "$append" -l "$2" \
+	VM_MEM=${VM_MEM:-$(guest_memory)} "$scripts/vm.sh" -t 400 -n "$rig_name${place-}" -a "$append" -l "$2" \
 		"$image" "$1.cpio"
 }
 
@@ -94,33 +120,42 @@ boot_once() { # files directory, log
 boot_all() { # files directory, log
 	local all=$1 log=$2 boot rest started
 	: >"$log"
-	cp "$all/suites" "$all/suites.all"
+	cp "$all/suites" "$all.suites"
 	for boot in 1 2 3 4; do
 		boot_once "$all" "$log.$boot" || say "$rig_name: the VM failed, see $log.$boot"
 		cat "$log.$boot" >>"$log"
 		started=$(grep -c '^=== suite ' "$log" || true)
-		rest=$(tail -n +"$((started + 1))" "$all/suites.all")
-		[[ $rest ]] || return 0
+		rest=$(tail -n +"$((started + 1))" "$all.suites")
+		[[ $rest ]] || break
 		echo "$rest" >"$all/suites"
 	done
+	mv "$all.suites" "$all/suites" # all of them are judged
 }
 
-# The suites of a lane: those of one kind, or all
-lane_suites() { # lane, list
-	if [[ $1 == all ]]; then cat "$2"; else grep "^$1 " "$2"; fi
+# What takes long should not begin last: those in shell, then KUnit's, the largest first
+longest_first() { # files directory
+	local kind name parameter
+	grep '^shell ' "$1/suites" || true
+	while read -r kind name parameter; do
+		[[ $kind != kunit ]] || echo "$(stat -c %s "$1/$name.ko") $kind $name $parameter"
+	done <"$1/suites" | sort -rn | cut -d' ' -f2-
 }
 
-# UML alone in a run has two VMs: one for KUnit, one for the shell
-boot_lanes() { # files directory, log
-	local lane lanes=(all)
-	((two_lanes)) && lanes=(kunit shell)
-	for lane in "${lanes[@]}"; do
-		cp -r "$1" "$1.$lane"
-		lane_suites "$lane" "$1/suites" >"$1.$lane/suites" || continue
-		boot_all "$1.$lane" "$2.$lane" &
-	done
+# On UML, which boots within a second, each suite has a VM, and some run at a time
+boot_each() { # files directory, log
+	local kind name parameter place running=0 number=0 total
+	total=$(wc -l <"$1/suites")
+	while read -r kind name parameter; do
+		number=$((number + 1))
+		place=" $number/$total"
+		((running < max_suites)) || { wait -n || true; running=$((running - 1)); }
+		cp -r "$1" "$1.$name"
+		echo "$kind $name $parameter" >"$1.$name/suites"
+		interruptible boot_all "$1.$name" "$2.$name" &
+		running=$((running + 1))
+	done <<<"$(longest_first "$1")"
 	wait
-	cat "$2".{all,kunit,shell} >"$2" 2>/dev/null || true
+	while read -r _ name _; do cat "$2.$name"; done <"$1/suites" >"$2"
 }
 
 # One file a suite; what belongs to none goes to `kernel`
@@ -157,10 +192,12 @@ print(n["passed"], n["failed"] + n["crashed"] + n["errors"], n["skipped"])' "$1"
 }
 
 # The kernel itself prints a backtrace when the memory for a module's code is
-# what fails; what is wrong there besides has other words too.
+# what fails; what is wrong there besides has other words too. Reports that are expected
+# have been judged where they were provoked.
 suite_splats() { # suite, part
 	case $1 in
 	faultload) splats "$2" | grep -v 'Call Trace:' ;;
+	tools) splats <(sed '/^=== expected begin/,/^=== expected end/s/.*//' "$2") ;;
 	*) splats "$2" ;;
 	esac
 }
@@ -216,10 +253,14 @@ run_rig() { # with rig_dir set and the modules built
 	local where=$build/$rig_name files=$build/vm/$rig_name
 	local start=$SECONDS suite
 	gather "$where" "$files"
-	boot_lanes "$files" "$files.log"
+	if [[ $rig_arch == um ]]; then
+		boot_each "$files" "$files.log"
+	else
+		boot_all "$files" "$files.log"
+	fi
 	split_log "$files.log" "$files.parts"
 	: >"$files.counts"
-	while read -r _ suite; do
+	while read -r _ suite _; do
 		judge_suite "$suite" "$files.parts" "$files" >>"$files.counts"
 	done <"$files/suites"
 	judge_kernel "$files.parts" >>"$files.counts"
@@ -232,7 +273,8 @@ run_rig() { # with rig_dir set and the modules built
 prepare_rig() {
 	rig_dir=$("$scripts/kernel-build.sh" "$rig_name") &&
 		"$scripts/module-build.sh" "$build/$rig_name" "$rig_dir" \
-			ARCH="$rig_arch" XALLOC_KUNIT=m W=1 -j"$(nproc)"
+			ARCH="$rig_arch" CC="$rig_cc" XALLOC_KUNIT=m W=1 -j"$(nproc)" &&
+		"$scripts/layers.sh" "$build/$rig_name"
 }
 
 wait_for_slot() {
@@ -262,19 +304,25 @@ table() { # results
 		}' "$1"
 }
 
+# What takes longest must not begin last, when nothing else is left to do beside it
+slowest_first() { # rigs
+	printf '%s\n' "$@" | grep -e '-debug$' | sort -r || true
+	printf '%s\n' "$@" | grep -ve '-debug$' || true
+}
+
 main() {
 	local rig
 	need_tools "${build_tools[@]}" "${vm_tools[@]}" strip:binutils python3:python3
 	kunit=$("$scripts/kernel-source.sh" "$KVER_NEW")/tools/testing/kunit/kunit.py
-	two_lanes=0
-	[[ $* == um-smp ]] && two_lanes=1
+	max_suites=2
+	(($# > 1)) || max_suites=4
 	rm -rf "$build/vm"
 	mkdir -p "$build/vm"
-	for rig in "$@"; do
+	for rig in $(slowest_first "$@"); do
 		use_rig "$rig"
 		if prepare_rig; then
 			wait_for_slot
-			run_rig &
+			interruptible run_rig &
 		else
 			echo "$rig (build) 0 1 0" >"$build/vm/$rig.results"
 		fi

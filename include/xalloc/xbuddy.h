@@ -16,7 +16,7 @@
 #include <linux/bits.h>
 #include <linux/types.h>
 
-#include <xalloc/xset.h>
+#include <xalloc/impl/xset.h>
 
 /* A constant of our own: the kernel's MAX_ORDER changed its meaning and name. */
 #define XBUDDY_MAX_ORDER	10
@@ -72,6 +72,20 @@ struct xbuddy_block {
 	enum xbuddy_state	state;
 };
 
+/**
+ * struct xbuddy_part - where xbuddy_alloc_part() takes blocks
+ * @from: first page number allowed; no free block reaches across it
+ * @to: first page number not allowed any more; the same
+ * @most: the largest order of a free block that may be broken
+ * @top: the highest place, else the lowest
+ */
+struct xbuddy_part {
+	unsigned long		from;
+	unsigned long		to;
+	unsigned int		most;
+	bool			top;
+};
+
 int xbuddy_init(struct xbuddy *buddy, unsigned long nr);
 void xbuddy_destroy(struct xbuddy *buddy);
 
@@ -84,6 +98,9 @@ unsigned int xbuddy_alloc_many(struct xbuddy *buddy, unsigned int order,
 			       unsigned long *indices, unsigned int nr);
 long xbuddy_alloc_range(struct xbuddy *buddy, unsigned int order,
 			unsigned long from, unsigned long to);
+unsigned int xbuddy_alloc_part(struct xbuddy *buddy, unsigned int order, unsigned int nr,
+			       bool whole, const struct xbuddy_part *part,
+			       unsigned long *index);
 int xbuddy_free(struct xbuddy *buddy, unsigned long index, unsigned int order);
 int xbuddy_free_row(struct xbuddy *buddy, unsigned long index, unsigned int order,
 		    unsigned int nr);

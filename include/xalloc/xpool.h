@@ -13,6 +13,7 @@
 #include <linux/limits.h>
 #include <linux/types.h>
 #include <xalloc/xbuddy.h>
+#include <xalloc/impl/xstamp.h>
 
 struct page;
 struct xpool;
@@ -21,15 +22,16 @@ struct xpool;
 
 /**
  * struct xpool_args - where the memory of a pool comes from
- * @name: names the pool in debugfs; unique, 1 to 31 characters, no slash
+ * @name: names the pool in debugfs; unique, 1 to 31 printable characters of ASCII, no
+ *	blank and no slash, not "." nor "..", and the first is no "#"
  * @size: bytes, a multiple of PAGE_SIZE
  * @base: physical address of a range reserved at boot with memmap=
  * @reserve_mem: name of a range reserved at boot with reserve_mem= (6.12 on);
  *	@size may be 0 then and means all of it
  * @addr: kernel virtual address of a range that the caller owns, has mapped,
  *	and keeps until the pool is destroyed
- * @max_size: bytes, a multiple of 4 MiB and at least @size: the pool grows up to
- *	it; 0: it keeps its size
+ * @max_size: bytes, a multiple of 4 MiB: the pool grows from @size up to it, in whole
+ *	steps of 4 MiB of which one fits at least; or @size, or 0: it keeps its size
  *
  * At most one of @base, @reserve_mem and @addr is given. Without any, the
  * memory is taken from the system when the pool is created, and goes back when
@@ -51,15 +53,18 @@ struct xpool_args {
  * struct xpool_limits - what a pool may do, in pages
  * @hard: pages in use at most, by slabs and clients, with what page magazines
  *	keep for the next; XPOOL_NO_LIMIT: all of the pool
- * @cache: pages at most that the pool holds and no client uses: in page
- *	magazines, in slabs without objects, blocks kept as they were freed, and
- *	empty regions of a pool that has grown; XPOOL_NO_LIMIT: any number
- * @reserve: pages that only __GFP_HIGH can have, the last ones that @hard leaves;
- *	0: none
+ * @cache: pages at most that the pool holds and no client uses: in magazines of pages,
+ *	those that objects in magazines of caches fill, slabs without objects, blocks
+ *	kept as they were freed, and empty regions of a pool that has grown, but for those
+ *	that @reserve needs; XPOOL_NO_LIMIT: any number
+ * @reserve: pages that only __GFP_HIGH and xslab_cache_prefill() can have, the last ones
+ *	that @hard leaves; kept in blocks as large as that many pages allow. 0: none
  *
  * Pages that are free in a pool of fixed size, or in the initial size of one that
  * grows, are not bounded by @cache: there is nobody to give them to. A region of
- * a pool that grows has 4 MiB, so with a smaller @cache it does not grow. What is
+ * a pool that grows has 4 MiB. With a smaller @cache none can come ahead of need: such a
+ * pool grows only for requests that may sleep (__GFP_DIRECT_RECLAIM), which have their
+ * block of it as it comes, and one that may not sleep has what is there. What is
  * kept in a magazine is not free, and serves anybody, whatever it was taken for.
  */
 struct xpool_limits {
@@ -118,9 +123,69 @@ struct xpool_stats {
 	u64	free_blocks[XBUDDY_NR_ORDERS];
 };
 
-struct xpool *xpool_create(const struct xpool_args *args);
+/* Of what a client knows of pools; see xstamp.h. */
+static __always_inline u32 xpool_stamp(void)
+{
+	u32 stamp = XSTAMP_START;
+
+	stamp = XSTAMP_FIELD(stamp, xpool_args, name);
+	stamp = XSTAMP_FIELD(stamp, xpool_args, size);
+	stamp = XSTAMP_FIELD(stamp, xpool_args, base);
+	stamp = XSTAMP_FIELD(stamp, xpool_args, reserve_mem);
+	stamp = XSTAMP_FIELD(stamp, xpool_args, addr);
+	stamp = XSTAMP_FIELD(stamp, xpool_args, max_size);
+	stamp = xstamp_add(stamp, sizeof(struct xpool_args));
+	stamp = XSTAMP_FIELD(stamp, xpool_limits, hard);
+	stamp = XSTAMP_FIELD(stamp, xpool_limits, cache);
+	stamp = XSTAMP_FIELD(stamp, xpool_limits, reserve);
+	stamp = xstamp_add(stamp, sizeof(struct xpool_limits));
+	stamp = XSTAMP_FIELD(stamp, xpool_stats, live_bytes);
+	stamp = XSTAMP_FIELD(stamp, xpool_stats, free_blocks);
+	stamp = xstamp_add(stamp, sizeof(struct xpool_stats));
+	stamp = xstamp_add(stamp, sizeof(struct xbuddy));
+	return xstamp_add(stamp, PAGE_SIZE);
+}
+
+struct xpool *xpool_create_stamped(const struct xpool_args *args, u32 stamp,
+				   struct module *client);
+struct xpool *xpool_default_stamped(u32 stamp, struct module *client);
 int xpool_destroy(struct xpool *pool);
-struct xpool *xpool_default(void);
+
+/**
+ * xpool_create() - make a pool
+ * @args: where its memory comes from
+ *
+ * Takes the memory, and all metadata for it: 1.6 % of it at most, of its max_size
+ * where it has one. Using the pool takes nothing from the system any more: a pool
+ * that grows does so in a worker. The module cannot be
+ * unloaded until the pool is destroyed.
+ *
+ * Context: Process context, may sleep.
+ * Return: the pool; or, with nothing changed and a line in the log that names
+ * the argument, an error pointer: -EINVAL (a bad name, size or address, a range
+ * that is not reserved, two sources), -EEXIST (a taken name), -EBUSY (a range
+ * that is in use), -ENOENT (an unknown reserve_mem name), -EOPNOTSUPP (a kernel
+ * without reserve_mem), -ENOMEM, -EDEADLK (the system reclaims memory), -ENOEXEC (the
+ * client was built for another xalloc).
+ * Only a lack of memory for metadata may go without the line.
+ */
+static inline struct xpool *xpool_create(const struct xpool_args *args)
+{
+	return xpool_create_stamped(args, xpool_stamp(), THIS_MODULE);
+}
+
+/**
+ * xpool_default() - the pool that the module parameters describe
+ *
+ * Context: Any.
+ * Return: the pool; it lives as long as the module. NULL where there is none, because
+ * xalloc was loaded with size=0; or, with a line in the log, for a client that was built
+ * for another xalloc.
+ */
+static inline struct xpool *xpool_default(void)
+{
+	return xpool_default_stamped(xpool_stamp(), THIS_MODULE);
+}
 
 struct page *xpool_alloc_pages(struct xpool *pool, unsigned long order, gfp_t gfp);
 int xpool_free_pages(struct xpool *pool, struct page *page, unsigned long order);

@@ -62,6 +62,11 @@ arm_faults() {
 	return 0
 }
 
+# What was too young for kmemleak's first scan waits for a second one. False where kmemleak
+# is off, which it also is once it found no memory for its own records.
+kmemleak=/sys/kernel/debug/kmemleak
+scan_twice() { echo scan >$kmemleak && sleep 6 && echo scan >$kmemleak; }
+
 loaded() { grep -q "^$1 " /proc/modules; }
 
 # rmmod can meet a reference that is just being dropped
@@ -130,14 +135,14 @@ sum_of() { # key file...
 }
 
 # pages: total = free + slabs + pages given out + page magazines
-# objects: capacity = live + magazines + depot + free in slabs
+# objects: capacity = live + waiting for a grace period + magazines + depot + free in slabs
 books_balance() {
 	for stats in "$debugfs"/pools/*/stats; do
 		awk '{ v[$1] = $2 } END { exit v["total"] != v["free"] + v["slabs"] + v["pages"] + v["magazines"] }' \
 			"$stats" || { kmsg_stream "# $stats: " <"$stats"; return 1; }
 	done
 	for stats in "$debugfs"/caches/*/stats; do
-		awk '{ v[$1] = $2 } END { exit v["capacity"] != v["live"] + v["magazines"] + v["depot"] + v["slab_free"] }' \
+		awk '{ v[$1] = $2 } END { exit v["capacity"] != v["live"] + v["waiting"] + v["magazines"] + v["depot"] + v["slab_free"] }' \
 			"$stats" || { kmsg_stream "# $stats: " <"$stats"; return 1; }
 	done
 }

@@ -49,15 +49,20 @@ refused() { # errno, parameter that the log must name, module parameters
 
 accepted() { # pages, module parameters
 	pages=$1 parameters=$2
+	mark_log
 	errno=$(load_errno "$parameters")
 	if [ "$errno" != 0 ]; then
 		fail "accepted $parameters" "errno $errno"
 		return
 	fi
 	got=$(stat_of "$debugfs"/pools/default/stats total)
+	lines=$(xalloc_lines | tainted_by_us)
 	unload xalloc
 	problem=
-	[ "$got" = "$pages" ] || problem="$got pages, not $pages"
+	[ "$(echo "$lines" | grep -c '^xalloc: pool default: [0-9.]* [KMG]iB in .* metadata, decay .*, checks o')" -eq 1 ] ||
+		problem="no line in the log, or a wrong one: $lines;"
+	[ "$(echo "$lines" | grep -c .)" -eq 1 ] || problem="$problem not one line in the log;"
+	[ "$got" = "$pages" ] || problem="$problem $got pages, not $pages"
 	verdict "accepted $parameters" "$problem"
 }
 
@@ -67,7 +72,20 @@ can_reserve_by_name() { grep -q reserve_mem_find_by_name /proc/kallsyms; }
 load_errno size=4M >/dev/null && unload xalloc # what the first load alone allocates
 first=$(free_memory) before=$first
 
-refused $EINVAL size size=0
+refused $EINVAL size size=010M
+refused $EINVAL size size=+4M
+refused $EINVAL size size=0x
+refused $EINVAL size size=4M,
+refused $EINVAL size size=0x-4
+refused $EINVAL size size=0x400000000000000000
+refused $EINVAL max_size "size=0 max_size=8M"
+refused $EINVAL base "size=0 base=$reserved"
+refused $EINVAL reserve_mem "size=0 reserve_mem=xalloc_test"
+refused $EINVAL decay_ms "size=4M decay_ms=010"
+refused $EINVAL decay_ms "size=4M decay_ms=+10"
+refused $EINVAL decay_ms "size=4M decay_ms=max"
+refused $EINVAL checks "size=4M checks=maybe"
+refused $EINVAL checks "size=4M checks=10"
 refused $EINVAL size size=4097
 refused $EINVAL size size=garbage
 refused $EINVAL size size=
@@ -77,6 +95,7 @@ refused $EINVAL size size=4Mx
 refused $ENOMEM size size=1T
 refused $EINVAL max_size "size=4M max_size=6M"
 refused $EINVAL max_size "size=8M max_size=4M"
+refused $EINVAL max_size "size=4K max_size=4M"
 refused $EINVAL max_size max_size=32M
 refused $EINVAL max_size "size=4M max_size=0"
 refused $EINVAL max_size "size=4M max_size=many"
@@ -102,12 +121,18 @@ accepted 1 size=4K
 accepted 1024 size=4M
 accepted 16896 size=66M
 accepted 1024 size=0x400000
+accepted 1024 size=0X400000
+accepted 1024 size=4m
+accepted 1024 size=4096K
 accepted 1024 "size=4M checks=0"
+accepted 1024 "size=4M checks=on"
+accepted 1024 "size=4M decay_ms=0x10"
 accepted 1024 "size=4M decay_ms=0"
 accepted 1024 "size=4M decay_ms=-1"
 accepted 1024 "size=4M decay_ms=86400000"
 accepted 1024 "size=4M max_size=64M"
-accepted 1 "size=4K max_size=4M"
+accepted 1 "size=4K max_size=8M"
+accepted 1024 "size=4M max_size=4M"
 accepted 16384 max_size=64M
 
 if x86; then

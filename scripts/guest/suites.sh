@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The guest's job under `make test`: runs the suites that /files/suites lists,
-# one `kind name` a line, each between markers that the host splits the log at.
+# one `kind name [parameter]` a line, each between markers that the host splits the log at.
 # A marker is printed for the end whether or not the suite passed; a suite
 # without one took the kernel down.
 # shellcheck source=lib.sh
@@ -21,7 +21,7 @@ parameters_for() {
 run_kunit() {
 	# shellcheck disable=SC2046 # several parameters are several words
 	insmod /files/xalloc.ko $(parameters_for "$1") || return
-	insmod "/files/$1.ko"
+	insmod "/files/$1.ko" ${2:+"$2"}
 	status=$?
 	[ $status -eq 0 ] && { unload "$1" || status=1; }
 	unload xalloc || status=1
@@ -30,7 +30,7 @@ run_kunit() {
 
 run_shell() {
 	rm -f /tmp/results
-	sh "/guest/$1.sh"
+	env ${2:+"$2"} sh "/guest/$1.sh"
 	status=$?
 	for module in xalloc_client xalloc; do
 		loaded $module && { kmsg "# $1 left $module loaded"; unload $module; status=1; }
@@ -42,10 +42,12 @@ arm_faults || kmsg "# no fault injection in this kernel: tests that need it are 
 
 seconds() { cut -d. -f1 /proc/uptime; }
 
-while read -r kind name; do
+total=$(wc -l </files/suites) number=0
+while read -r kind name parameter; do
 	start=$(seconds)
-	kmsg "=== suite $name"
-	"run_$kind" "$name"
+	number=$((number + 1))
+	kmsg "=== suite $name $number/$total"
+	"run_$kind" "$name" "$parameter"
 	status=$?
 	kmsg "# $name took $(($(seconds) - start)) s"
 	kmsg "=== end $name $status"

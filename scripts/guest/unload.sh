@@ -6,7 +6,7 @@
 # shellcheck source=lib.sh
 . /guest/lib.sh
 
-rounds=50 large_tolerance=8 # blocks, over all rounds: 16 are taken in each
+rounds=$((50 / ${shorter:-1})) large_tolerance=8 # blocks, over all rounds: 16 are taken in each
 [ -e /sys/kernel/debug/kmemleak ] && rounds=10 large_tolerance=5 # x86 with all checks is slow
 
 load_and_unload() { insmod /files/xalloc.ko size=64M && unload xalloc; }

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * xset: a set of small numbers that finds the first, the last, and the next ones
+ *
+ * The free blocks of an order are such a set, of which the lowest is wanted, and so are
+ * the free slabs of a cache, each of which has its place among the others by its address.
+ * A set is a tree of bitmaps, in which a bit of one level says whether a word of the level
+ * below has any. The members are the lowest.
+ *
+ *	level 1			   1 0 1		one word for 64 words
+ *	level 0		0110..0   0..0   1000..0	one bit a member
+ *
+ * Nothing is searched for but a bit in a word: once in each level on the way up, which
+ * ends as soon as one is found, and once in each on the way down. A change goes up until
+ * it comes to a word that had others. Four levels are enough for 64 GiB of pages.
+ *
+ * Every level has a spare word at its end, which is zero, so that a search that runs off
+ * the end of a level reads zero and not the neighbour.
+ *
+ * Locks: none. Who uses a set has one.
+ */
+#include <linux/bitops.h>
+#include <linux/export.h>
+#include <linux/kernel.h>
+
+#include <xalloc/impl/xset.h>
+
+#include "base.h"
+
+/*
+ * An empty set of numbers below @nr, of @least levels or more, from @at on, which is zero.
+ * Only measures where @at is NULL.
+ */
+void xset_layout(struct xset *set, unsigned long nr, unsigned int least, unsigned long *at)
+{
+	unsigned int l = 0;
+
+	set->words = 0;
+	do {
+		set->level[l++] = at ? at + set->words : NULL;
+		nr = BITS_TO_LONGS(nr);
+		set->words += nr + 1;
+	} while (nr > 1 || l < least);
+	set->nr_levels = l;
+}
+
+/* An empty set of numbers below @nr. May sleep. Returns 0 or -ENOMEM. */
+int xset_init(struct xset *set, unsigned long nr)
+{
+	unsigned long *at;
+
+	xset_layout(set, nr, 1, NULL);
+	at = xmeta_alloc(set->words * sizeof(*at));
+	if (!at)
+		return -ENOMEM;
+	xset_layout(set, nr, 1, at);
+	return 0;
+}
+EXPORT_SYMBOL_FOR_KUNIT(xset_init);
+
+void xset_exit(struct xset *set)
+{
+	xmeta_free(set->level[0]);
+}
+EXPORT_SYMBOL_FOR_KUNIT(xset_exit);
+
+/* The rest of xset_add(), where the lowest word was empty. */
+void xset_add_above(struct xset *set, unsigned long nr)
+{
+	xset_add_from(set, 1, BIT_WORD(nr));
+}
+EXPORT_SYMBOL_FOR_KUNIT(xset_add_above);
+
+/* The rest of xset_del(), where the lowest word is empty. */
+void xset_del_above(struct xset *set, unsigned long nr)
+{
+	xset_del_from(set, 1, BIT_WORD(nr));
+}
+EXPORT_SYMBOL_FOR_KUNIT(xset_del_above);
+
+/* The rest of xset_before(), where the lowest word has none. */
+unsigned long xset_before_above(const struct xset *set, unsigned long nr)
+{
+	unsigned int l;
+
+	for (l = 1; l < set->nr_levels; l++) {
+		unsigned long before;
+
+		nr = BIT_WORD(nr);
+		before = xset_beside(set, l, nr);
+		if (before != XSET_NONE)
+			return xset_descend(set, l, before, true);
+	}
+	return XSET_NONE;
+}
+EXPORT_SYMBOL_FOR_KUNIT(xset_before_above);
+
+/* The words of level @l without the spare one, at which the next level begins. */
+static unsigned long words_of(const struct xset *set, unsigned int l)
+{
+	unsigned long *end = l + 1 < set->nr_levels ? set->level[l + 1] :
+						      set->level[0] + set->words;
+
+	return end - set->level[l] - 1;
+}
+
+/* Does each bit of a level say whether the word below has any, and are spare words zero? */
+bool xset_valid(const struct xset *set)
+{
+	unsigned int l;
+
+	for (l = 0; l < set->nr_levels; l++) {
+		unsigned long words = words_of(set, l), w;
+
+		if (set->level[l][words])
+			return false;
+		for (w = 0; l + 1 < set->nr_levels && w < words; w++)
+			if (test_bit(w, set->level[l + 1]) != !!set->level[l][w])
+				return false;
+	}
+	return true;
+}
+EXPORT_SYMBOL_FOR_KUNIT(xset_valid);

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * xtools: the kernel's tools see what clients do with their memory
+ *
+ * Concepts
+ *
+ * The system's allocators tell the kernel's tools of each allocation and free, and so
+ * does this file for those of clients, where the tools are built in:
+ *
+ *	KASAN		each byte outside of an object that a client has is poisoned: its
+ *			padding, free objects, what is left over of a slab, free pages
+ *	KMSAN		what nobody has written to is not initialised
+ *	kmemleak	objects are scanned for pointers, and reported if none leads to them
+ *	lockdep		no lock that is held lies in what is freed
+ *	init_on_alloc, init_on_free
+ *			boot parameters: what is allocated, or freed, is zeroed. Objects
+ *			with a constructor are not, as they are not in the system's caches
+ *
+ * A cache or a pool that a tool watches has its fast paths closed for good, by a detour
+ * (xmag.c), and the slow ones come here. So in all others no path has an instruction more,
+ * but for a branch in the slow ones that is patched when the kernel was booted with one of
+ * the parameters.
+ *
+ * Order: a client's memory is told of after it is certain that the client gets it, and
+ * before anybody else can get it once it was accepted back. In between it is no other's, so
+ * there are no locks.
+ *
+ * KASAN
+ *
+ *	in the pool	in a slab			a client's
+ *	0xff		0xfc, freed objects 0xfb	the bytes asked for
+ *
+ * Of the mode with a shadow in software, without tags: only there a byte of the shadow is
+ * what memory is. The shadow of what is not the kernel's ordinary memory may be one page
+ * for all, and read-only; so only pools of memory from the system, reserved memory that the
+ * kernel has in its map, and callers' ranges of such pages are poisoned. When memory goes
+ * back to where it came from, all of it is accessible.
+ *
+ * kmemleak
+ *
+ * Nothing is told of callers' ranges: they may lie in what it knows already, which it does
+ * not survive. Nor would it survive to be told of an object that it knows: one that was
+ * freed in NMI, where it can't be told, or one that a client had freed twice and that was
+ * handed out twice. So each is taken out of its books first; and after a free in NMI, so
+ * are all objects of a slab that goes. It is never told that it may wait for memory: who
+ * allocates here may be anywhere, also where the system reclaims. Where magazines and
+ * metadata hold addresses of objects it does not look (xmag.c, xtools_look_at()).
+ *
+ * Pages are not reported, as those of the page allocator are not.
+ *
+ * debugobjects
+ *
+ * What looks through a range for timers and work that are active, debug_check_no_obj_freed(),
+ * is not exported, so they are not found at the free. What is exported, debug_object_free(),
+ * looks at one address and takes a lock for it: one for each eight bytes that are freed.
+ */
+#include <linux/debug_locks.h>
+#include <linux/hardirq.h>
+#include <linux/io.h>
+#include <linux/kmemleak.h>
+#include <linux/kmsan-checks.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/string.h>
+
+#include "../include/compat.h"
+#include "tools.h"
+
+/* Objects were freed in NMI, so kmemleak may think that they are not. */
+static bool kmemleak_is_behind;
+
+/*
+ * KASAN
+ */
+
+#ifdef CONFIG_KASAN_GENERIC
+#define PAGE_IS_FREE	XCOMPAT_KASAN_PAGE_FREE
+#define SLAB_IS_FREE	XCOMPAT_KASAN_SLAB_FREE
+#define SLAB_IS_REST	XCOMPAT_KASAN_SLAB_REDZONE
+
+static void poison(unsigned int tools, const void *addr, size_t bytes, u8 value)
+{
+	if (tools & XTOOLS_KASAN)
+		xcompat_kasan_poison(addr, round_up(bytes, XCOMPAT_KASAN_GRANULE), value);
+}
+
+/* The value of a granule is how many of its bytes are accessible, or 0: all. */
+static void unpoison(unsigned int tools, const void *addr, size_t bytes)
+{
+	size_t whole = round_down(bytes, XCOMPAT_KASAN_GRANULE);
+
+	if (!(tools & XTOOLS_KASAN))
+		return;
+	xcompat_kasan_poison(addr, whole, 0);
+	if (bytes > whole)
+		xcompat_kasan_poison(addr + whole, XCOMPAT_KASAN_GRANULE, bytes - whole);
+}
+#else
+#define PAGE_IS_FREE	0
+#define SLAB_IS_FREE	0
+#define SLAB_IS_REST	0
+
+static void poison(unsigned int tools, const void *addr, size_t bytes, u8 value)
+{
+}
+
+static void unpoison(unsigned int tools, const void *addr, size_t bytes)
+{
+}
+#endif
+
+/* Ordinary pages, which have a shadow of their own; what the firmware keeps is not. */
+static bool is_ordinary(const void *addr, unsigned long pages)
+{
+	for (; pages; pages--, addr += PAGE_SIZE) {
+		struct page *page;
+
+		if (!virt_addr_valid(addr))
+			return false;
+		page = pfn_to_online_page(PHYS_PFN(virt_to_phys((void *)addr)));
+		if (!page || PageReserved(page))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * kmemleak
+ */
+
+/*
+ * kmemleak's record is an object of SLUB's, whose locks may not be taken in a hard interrupt.
+ * What is allocated there is neither reported nor scanned.
+ */
+static void leak_alloc(unsigned int tools, void *obj, size_t size)
+{
+	if (!(tools & XTOOLS_KMEMLEAK) || in_nmi())
+		return;
+	kmemleak_free(obj);	/* see above; mostly it is not there */
+	if (!in_hardirq())
+		kmemleak_alloc(obj, size, 1, GFP_ATOMIC | __GFP_NOWARN);
+}
+
+static void leak_free(unsigned int tools, void *obj)
+{
+	if (!(tools & XTOOLS_KMEMLEAK))
+		return;
+	if (in_nmi())
+		WRITE_ONCE(kmemleak_is_behind, true);
+	else
+		kmemleak_free(obj);
+}
+
+/*
+ * Pools
+ */
+
+/* As want_init_on_alloc() and want_init_on_free(), which would be patched in this module. */
+static bool inits_on_alloc(void)
+{
+	return static_key_enabled(&init_on_alloc);
+}
+
+static bool inits_on_free(void)
+{
+	return static_key_enabled(&init_on_free);
+}
+
+/* Those that want to know about a pool's memory. */
+unsigned int xtools_of_pool(enum xtools_range range, const void *addr, unsigned long pages)
+{
+	unsigned int tools = XTOOLS_BUILT_IN ? XTOOLS_ANY : 0;
+	bool ordinary;
+
+	if (!XTOOLS_BUILT_IN && !inits_on_alloc() && !inits_on_free())
+		return 0;
+	ordinary = range == XTOOLS_SYSTEM ||
+		   (range == XTOOLS_CALLERS && is_ordinary(addr, pages));
+	if (IS_ENABLED(CONFIG_KASAN_GENERIC) && ordinary)
+		tools |= XTOOLS_KASAN;
+	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) && range != XTOOLS_CALLERS)
+		tools |= XTOOLS_KMEMLEAK;
+	if (inits_on_alloc() && (ordinary || range == XTOOLS_MAPPED))
+		tools |= XTOOLS_INIT_ON_ALLOC;
+	if (inits_on_free() && (ordinary || range == XTOOLS_MAPPED))
+		tools |= XTOOLS_INIT_ON_FREE;
+	return tools;
+}
+
+/*
+ * Those that want to know about a cache of the pool: what a constructor has made is there
+ * in the next allocation, too, and so is what readers under RCU may look at.
+ */
+unsigned int xtools_of_cache(unsigned int tools, bool has_ctor, bool is_typesafe)
+{
+	if (!has_ctor && !is_typesafe)
+		return tools;
+	tools &= ~XTOOLS_INIT;
+	if (!tools)
+		return 0;
+	return tools | (has_ctor ? XTOOLS_CTOR : 0) | (is_typesafe ? XTOOLS_TYPESAFE : 0);
+}
+
+/* Memory that the pool has from now on. */
+void xtools_range_comes(unsigned int tools, const void *addr, size_t bytes)
+{
+	poison(tools, addr, bytes, PAGE_IS_FREE);
+}
+
+/* Memory that goes back to where it came from. */
+void xtools_range_goes(unsigned int tools, const void *addr, size_t bytes)
+{
+	unpoison(tools, addr, bytes);
+}
+
+/*
+ * Objects
+ */
+
+/* A client has an object. @gfp: what it asked with. Any context. */
+void xtools_alloc(unsigned int tools, void *obj, size_t size, gfp_t gfp)
+{
+	unpoison(tools, obj, size);
+	if (!(tools & (XTOOLS_CTOR | XTOOLS_TYPESAFE)))
+		kmsan_poison_memory(obj, size, GFP_ATOMIC);
+	if (tools & XTOOLS_INIT_ON_ALLOC && !(gfp & __GFP_ZERO))
+		memset(obj, 0, size);
+	leak_alloc(tools, obj, size);
+}
+
+/* A client has given an object back, and nobody else can have it yet. Any context. */
+void xtools_free(unsigned int tools, void *obj, size_t size)
+{
+	leak_free(tools, obj);
+	debug_check_no_locks_freed(obj, size);
+	if (tools & XTOOLS_TYPESAFE)
+		return;
+	if (tools & XTOOLS_INIT_ON_FREE)
+		memset(obj, 0, size);
+	if (!(tools & XTOOLS_CTOR))
+		kmsan_poison_memory(obj, size, GFP_ATOMIC);
+	poison(tools, obj, size, SLAB_IS_FREE);
+}
+
+/* No client will give the object back; kmemleak must not know of it when its memory is reused. */
+void xtools_forget(unsigned int tools, void *obj)
+{
+	leak_free(tools, obj);
+}
+
+/*
+ * Slabs
+ */
+
+/* Pages are a slab, or a part of one again, and no object of it is a client's. */
+void xtools_slab_comes(unsigned int tools, void *addr, size_t bytes)
+{
+	kmsan_poison_memory(addr, bytes, GFP_ATOMIC);
+	poison(tools, addr, bytes, SLAB_IS_REST);
+}
+
+/*
+ * They are the pool's again. Objects are @stride apart, and the first that has a part there
+ * begins at @first.
+ */
+void xtools_slab_goes(unsigned int tools, void *addr, long bytes, long first, long stride)
+{
+	poison(tools, addr, bytes, PAGE_IS_FREE);
+	if (!(tools & XTOOLS_KMEMLEAK) || likely(!READ_ONCE(kmemleak_is_behind)) || in_nmi())
+		return;
+	for (; first < bytes; first += stride)
+		kmemleak_free(addr + first);
+}
+
+/* The constructor may write to an object that is no client's. */
+void xtools_ctor_begins(unsigned int tools, void *obj, size_t size)
+{
+	unpoison(tools, obj, size);
+}
+
+void xtools_ctor_ends(unsigned int tools, void *obj, size_t size)
+{
+	poison(tools, obj, size, SLAB_IS_REST);
+}
+
+/*
+ * Pages
+ */
+
+void xtools_pages_alloc(unsigned int tools, void *addr, size_t bytes, gfp_t gfp)
+{
+	unpoison(tools, addr, bytes);
+	kmsan_poison_memory(addr, bytes, GFP_ATOMIC);
+	if (tools & XTOOLS_INIT_ON_ALLOC && !(gfp & __GFP_ZERO))
+		memset(addr, 0, bytes);
+}
+
+void xtools_pages_free(unsigned int tools, void *addr, size_t bytes)
+{
+	debug_check_no_locks_freed(addr, bytes);
+	if (tools & XTOOLS_INIT_ON_FREE)
+		memset(addr, 0, bytes);
+	poison(tools, addr, bytes, PAGE_IS_FREE);
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mag/depot: whole magazines, shared by all CPUs
+ *
+ * A CPU gives an empty magazine for a full one, or the other way round: two pointers change
+ * places. The depot gives and takes whole magazines only.
+ *
+ *	far, near:	full 0 ... nr_full - 1 | empty nr_full ... nr - 1
+ *
+ * An allocation that has nothing from the owner looks at the depot once more, and at the owner
+ * again, under the lock: objects go from the depot to the owner under it, too, so the
+ * allocation misses none.
+ *
+ * Locks: xdepot.lock, held to exchange two pointers, or to pass one magazine on to the owner.
+ * An NMI that finds it taken goes without the depot.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/export.h>
+#include <linux/string.h>
+
+#include "mag.h"
+
+/* Give an empty magazine for a full one. Any context; false: there is none. */
+bool xdepot_swap_for_full(struct xmag *mag, void ***magazine)
+{
+	struct xdepot *depot = &mag->depot;
+	unsigned long flags;
+	bool hit;
+
+	if (!xlock(&depot->lock, &flags))
+		return false;
+	hit = depot->nr_full;
+	if (hit) {
+		WRITE_ONCE(depot->nr_full, depot->nr_full - 1);
+		swap(*xdepot_slot(depot, depot->nr_full), *magazine);
+	}
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return hit;
+}
+
+/* Give a full magazine for an empty one. Any context; false: there is none. */
+bool xdepot_swap_for_empty(struct xmag *mag, void ***magazine)
+{
+	struct xdepot *depot = &mag->depot;
+	unsigned long flags;
+	bool hit;
+
+	if (READ_ONCE(depot->nr_full) == depot->nr || !xlock(&depot->lock, &flags))
+		return false;
+	hit = depot->nr_full < depot->nr;
+	if (hit) {
+		swap(*xdepot_slot(depot, depot->nr_full), *magazine);
+		WRITE_ONCE(depot->nr_full, depot->nr_full + 1);
+	}
+	raw_spin_unlock_irqrestore(&depot->lock, flags);
+	return hit;
+}
+
+/* A full magazine that is empty from now on, or NULL. */
+static void **pop(struct xdepot *depot)
+{
+	lockdep_assert_held(&depot->lock);
+	if (!depot->nr_full)
+		return NULL;
+	WRITE_ONCE(depot->nr_full, depot->nr_full - 1);
+	return *xdepot_slot(depot, depot->nr_full);
+}
+
+/* The rest of xmag_take_full(). */
+unsigned int xmag_depot_take(struct xmag *mag, void **objs)
+{
+	unsigned long flags;
+	void **magazine;
+
+	if (!xlock(&mag->depot.lock, &flags))
+		return 0;
+	magazine = pop(&mag->depot);
+	if (magazine)
+		memcpy(objs, magazine, mag->size * sizeof(*objs));
+	raw_spin_unlock_irqrestore(&mag->depot.lock, flags);
+	return magazine ? mag->size : 0;
+}
+
+/* Objects of a full magazine that is empty from now on; the rest goes to the owner. */
+static unsigned int split(struct xmag *mag, void **magazine, void **objs, unsigned int nr)
+{
+	unsigned int rest = mag->size - nr;
+
+	memcpy(objs, magazine + rest, nr * sizeof(*objs));
+	if (rest)
+		mag->ops->drain(mag, magazine, rest);
+	return nr;
+}
+
+/*
+ * Up to @nr objects, a magazine at most, for an allocation that had none from the owner: of
+ * the depot, or of the owner after all. Any context; returns how many.
+ */
+unsigned int xdepot_take_last(struct xmag *mag, void **objs, unsigned int nr)
+{
+	unsigned long flags;
+	void **magazine;
+
+	if (!xlock(&mag->depot.lock, &flags))
+		return 0;
+	magazine = pop(&mag->depot);
+	nr = magazine ? split(mag, magazine, objs, nr) : mag->ops->fill(mag, objs, nr);
+	raw_spin_unlock_irqrestore(&mag->depot.lock, flags);
+	return nr;
+}
+
+/*
+ * Empty one full magazine into the owner. Another CPU that has popped one passes it on under
+ * the lock: so without a look before it, the caller waits for that.
+ */
+static bool spill(struct xmag *mag)
+{
+	unsigned long flags;
+	void **magazine;
+
+	if (!xlock(&mag->depot.lock, &flags))
+		return false;
+	magazine = pop(&mag->depot);
+	if (magazine)
+		mag->ops->drain(mag, magazine, mag->size);
+	raw_spin_unlock_irqrestore(&mag->depot.lock, flags);
+	return magazine;
+}
+
+/* Empty the depot into the owner. Any context; returns the objects. */
+unsigned long xmag_drain_depot(struct xmag *mag)
+{
+	unsigned int most = mag->depot.nr;
+	unsigned long objs = 0;
+
+	while (most-- && spill(mag))
+		objs += mag->size;
+	return objs;
+}
+EXPORT_SYMBOL_FOR_KUNIT(xmag_drain_depot);

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Magazines: what the layers above may use. The theory is in xmag.c.
+ */
+#ifndef _XALLOC_MAG_H
+#define _XALLOC_MAG_H
+
+#include <xalloc/impl/xmag.h>
+
+#include "../base/base.h"
+
+struct xmag;
+
+/**
+ * struct xmag_ops - what lies below the magazines of an owner
+ * @fill: take up to @nr objects without waiting; returns how many. The last goes to a
+ *	client first
+ * @drain: give @nr objects back
+ * @rest: how many of the objects at @objs, which were freed after @last, should go back
+ *	with it; NULL: none
+ */
+struct xmag_ops {
+	unsigned int (*fill)(struct xmag *mag, void **objs, unsigned int nr);
+	void (*drain)(struct xmag *mag, void **objs, unsigned int nr);
+	unsigned int (*rest)(struct xmag *mag, void *last, void **objs);
+};
+
+/* Busy for ever: where a fast path looks that is not to be taken. */
+DECLARE_PER_CPU(struct xmag_cpu, xmag_closed);
+
+/**
+ * struct xmag_slow - what the slow paths count on a CPU
+ * @allocs: objects handed out past the magazines
+ * @busy: operations that found them in use, or closed
+ * @refills: magazines loaded
+ * @flushes: magazines unloaded
+ * @depot_hits: those that the depot served
+ */
+struct xmag_slow {
+	unsigned long		allocs;
+	unsigned long		busy;
+	unsigned long		refills;
+	unsigned long		flushes;
+	unsigned long		depot_hits;
+};
+
+#define XDEPOT_NEAR	5U	/* as many as the line of the lock has room for */
+
+/**
+ * struct xdepot - whole magazines
+ * @lock: protects the others
+ * @nr: magazines, full and empty; constant
+ * @nr_full: the first @nr_full magazines are full, the others empty
+ * @far: the magazines behind the first ones
+ * @near: the first ones
+ *
+ * Two CPUs of which one frees what the other allocates exchange the first magazines only.
+ * The pointers to these lie in the line of the lock, so before the magazine itself each
+ * waits for one line of the other.
+ */
+struct xdepot {
+	raw_spinlock_t		lock;
+	unsigned int		nr;
+	unsigned int		nr_full;
+	void			***far;
+	void			**near[XDEPOT_NEAR];
+} ____cacheline_aligned;
+
+/* Where magazine @nr is. */
+static inline void ***xdepot_slot(struct xdepot *depot, unsigned int nr)
+{
+	return nr < XDEPOT_NEAR ? &depot->near[nr] : &depot->far[nr - XDEPOT_NEAR];
+}
+
+#define XMAG_ROUTES	2U
+
+/**
+ * struct xmag - the magazines of an owner
+ * @cpus: what the fast path uses: @own, or &xmag_closed
+ * @own: the magazines of the CPUs
+ * @ops: what lies below
+ * @size: objects of a magazine
+ * @closed: one caller has all magazines; see xmag_close()
+ * @nr_shut: how many want them closed; under @gate, as are @closed, @detour, @parked
+ * @detour: the fast path is never to be taken
+ * @parked: empty, and the next operation leads the fast path back and tells @watch
+ * @watch: whom to tell
+ * @routes: copies of @cpus, for fast paths that have another place for them
+ * @slow: what the slow paths count
+ * @slots: the memory of all magazines
+ * @metadata: bytes
+ * @gate: where the fast paths are led
+ * @draining: held to empty the magazines of all CPUs
+ * @hotplug: in the list of owners that are told when a CPU is gone
+ * @depot: whole magazines
+ */
+struct xmag {
+	struct xmag_cpu __percpu *cpus;
+	struct xmag_cpu __percpu *own;
+	const struct xmag_ops	*ops;
+	unsigned int		size;
+	bool			closed;
+	bool			detour;
+	bool			parked;
+	unsigned int		nr_shut;
+	struct xwatch		*watch;
+	struct xmag_cpu __percpu **routes[XMAG_ROUTES];
+	struct xmag_slow __percpu *slow;
+	void			**slots;
+	size_t			metadata;
+	raw_spinlock_t		gate;
+	struct mutex		draining;	/* of all CPUs' magazines */
+	struct hlist_node	hotplug;
+	struct xdepot		depot;
+};
+
+#define XMAG_MAX_SIZE	64U	/* a word of a slab's map fills a magazine */
+
+struct xmag_count {
+	unsigned long	cpus;
+	unsigned long	depot;
+	unsigned long	allocs;
+	unsigned long	refills;
+	unsigned long	flushes;
+	unsigned long	depot_hits;
+	unsigned long	busy;
+};
+
+int xmag_init(struct xmag *mag, const struct xmag_ops *ops, unsigned int size,
+	      unsigned int depot);
+void xmag_destroy(struct xmag *mag);
+void xmag_set_detour(struct xmag *mag);
+void xmag_add_route(struct xmag *mag, struct xmag_cpu __percpu **route);
+void *xmag_alloc_slow(struct xmag *mag);
+void xmag_free_slow(struct xmag *mag, void *obj);
+bool xmag_reload(struct xmag *mag, bool ready);
+bool xmag_make_room(struct xmag *mag, bool ready);
+void xmag_shut(struct xmag *mag);
+void xmag_unshut(struct xmag *mag);
+void xmag_close(struct xmag *mag);
+void xmag_open(struct xmag *mag);
+unsigned long xmag_drain_closed(struct xmag *mag);
+void xmag_drain(struct xmag *mag);
+unsigned long xmag_drain_here(struct xmag *mag);
+void xmag_set_watch(struct xmag *mag, struct xwatch *watch);
+void xmag_park(struct xmag *mag);
+void xmag_set_closed(struct xmag *mag, bool closed);
+unsigned long xmag_capacity(const struct xmag *mag);
+bool xdepot_swap_for_full(struct xmag *mag, void ***magazine);
+bool xdepot_swap_for_empty(struct xmag *mag, void ***magazine);
+unsigned int xdepot_take_last(struct xmag *mag, void **objs, unsigned int nr);
+unsigned int xmag_depot_take(struct xmag *mag, void **objs);
+unsigned long xmag_drain_depot(struct xmag *mag);
+void xmag_count(struct xmag *mag, struct xmag_count *count);
+int xmag_subsys_init(void);
+void xmag_subsys_exit(void);
+
+/*
+ * Enter this CPU's magazines: with preemption off and the busy byte set they
+ * are ours. An interrupt can come at any moment, but finds them busy and goes
+ * past them, so between enter and leave there is no need for a lock, an atomic
+ * instruction or for interrupts to be off. False: busy or closed already. This
+ * is for the slow paths; a detour leads here too.
+ */
+static inline bool xmag_enter_slow(struct xmag *mag, struct xmag_cpu **cpu)
+{
+	preempt_disable();
+	*cpu = this_cpu_ptr(mag->own);
+	/* Pairs with xmag_open(). */
+	if (smp_load_acquire(&mag->closed) || (*cpu)->busy) {
+		preempt_enable();
+		return false;
+	}
+	(*cpu)->busy = true;
+	barrier();
+	return true;
+}
+
+static inline void xmag_leave(struct xmag_cpu *cpu)
+{
+	barrier();
+	cpu->busy = false;
+	preempt_enable();
+}
+
+/* As it was a moment ago. */
+static __always_inline bool xmag_depot_has_full(const struct xmag *mag)
+{
+	return READ_ONCE(mag->depot.nr_full);
+}
+
+/* Take the objects of one full magazine of the depot. Any context; returns how many, or 0. */
+static __always_inline unsigned int xmag_take_full(struct xmag *mag, void **objs)
+{
+	return xmag_depot_has_full(mag) ? xmag_depot_take(mag, objs) : 0;
+}
+
+static __always_inline bool xmag_is_empty(const struct xmag_cpu *cpu)
+{
+	return cpu->top == cpu->bottom;
+}
+
+static __always_inline bool xmag_is_full(const struct xmag_cpu *cpu)
+{
+	return cpu->top == cpu->end;
+}
+
+/*
+ * Is a full magazine available, of the CPU or the depot? A guess for a caller that has not
+ * entered the CPU's: it finds out what is true when it acts on it.
+ */
+static __always_inline bool xmag_has_ready(const struct xmag *mag, const struct xmag_cpu *cpu)
+{
+	/* One word, which its CPU may be changing. */
+	return data_race(cpu->previous_full) || xmag_depot_has_full(mag);
+}
+
+/* Is an empty one? */
+static __always_inline bool xmag_has_ready_room(const struct xmag *mag,
+						const struct xmag_cpu *cpu)
+{
+	/* Likewise. */
+	return !data_race(cpu->previous_full) || READ_ONCE(mag->depot.nr_full) < mag->depot.nr;
+}
+
+static __always_inline void *xmag_pop(struct xmag_cpu *cpu)
+{
+	cpu->allocs++;
+	return *--cpu->top;
+}
+
+static __always_inline void xmag_push(struct xmag_cpu *cpu, void *obj)
+{
+	*cpu->top++ = obj;
+}
+
+static __always_inline void *xmag_alloc(struct xmag *mag)
+{
+	void *obj;
+	bool hit;
+
+	preempt_disable();
+	hit = xmag_try_alloc(&mag->cpus, &obj, false);
+	preempt_enable();
+	return likely(hit) ? obj : xmag_alloc_slow(mag);
+}
+
+static __always_inline void xmag_free(struct xmag *mag, void *obj)
+{
+	bool hit;
+
+	preempt_disable();
+	hit = xmag_try_free(&mag->cpus, obj, false);
+	preempt_enable();
+	if (unlikely(!hit))
+		xmag_free_slow(mag, obj);
+}
+
+#endif

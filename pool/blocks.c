@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pool/blocks: which blocks may be taken
+ *
+ * What a request may take of the buddy system, under the limits; see get.c. Of a pool with a
+ * reserve, small blocks are broken first, and those that the reserve needs not at all.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include "pool.h"
+
+/* Pages that may be taken; see struct xpool_limits. May be old without the lock. */
+unsigned long xpool_allowance(const struct xpool *pool, enum xpool_need need)
+{
+	unsigned long keep = need == XPOOL_URGENT ? 0 : READ_ONCE(pool->limits.reserve);
+	unsigned long room = min(xpool_hard_room(pool), READ_ONCE(pool->buddy.nr_free));
+
+	return room > keep ? room - keep : 0;
+}
+
+/*
+ * The largest order of a free block that may be broken for one of @order, or -1: none.
+ * Of each order the free lists must be able to give as many blocks as are reserved: a
+ * block of @order takes its size from what they give of smaller ones, and one from what
+ * they give of the larger ones, up to the order that it is cut from. May be old without
+ * the lock.
+ */
+int xpool_breakable(const struct xpool *pool, unsigned int order, enum xpool_need need)
+{
+	int most = XBUDDY_MAX_ORDER, o;
+	unsigned long blocks = 0;
+
+	if (need == XPOOL_URGENT || !READ_ONCE(pool->limits.reserve))
+		return most;
+	for (o = XBUDDY_MAX_ORDER; o >= 0; o--) {
+		unsigned long takes = o < order ? BIT(order - o) : 1;
+
+		blocks = 2 * blocks + READ_ONCE(pool->buddy.free_area[o].nr_free);
+		if (blocks >= READ_ONCE(pool->reserved[o]) + takes)
+			continue;
+		if (o <= order)
+			return -1;
+		most = o - 1;
+	}
+	return most;
+}
+
+/* Can the free lists give all blocks that are reserved? */
+bool xpool_forms(const struct xpool *pool, const unsigned long *reserved)
+{
+	unsigned long blocks = 0;
+	int o;
+
+	for (o = XBUDDY_MAX_ORDER; o >= 0; o--) {
+		blocks = 2 * blocks + pool->buddy.free_area[o].nr_free;
+		if (blocks < reserved[o])
+			return false;
+	}
+	return true;
+}
+
+/* Pages for clients, in a pool that grows, lie with the objects of about their size. */
+bool xpool_is_at_top(unsigned int order, enum xplace place)
+{
+	return place == XPLACE_FIT ? order > XPOOL_SMALL_ORDER : place == XPLACE_TOP;
+}
+
+/* A row of up to @nr blocks may be taken; *@most may be broken for it. 0: none. */
+unsigned int xpool_largest_row(const struct xpool *pool, unsigned int order, unsigned int nr,
+			       enum xpool_need need, int *most)
+{
+	unsigned int more = nr ? min_t(unsigned int, ilog2(nr), XBUDDY_MAX_ORDER - order) : 0;
+
+	while ((*most = xpool_breakable(pool, order + more, need)) < 0 && more)
+		more--;
+	return nr && *most >= 0 ? 1U << more : 0;
+}
+
+/* The smallest block is the one that hurts a reserve least. */
+unsigned int xpool_take_smallest(struct xpool *pool, unsigned int order, unsigned int nr,
+				 bool whole, int most, unsigned long *index)
+{
+	unsigned long candidates = pool->buddy.orders >> order;
+
+	if (!candidates || order + __ffs(candidates) > most)
+		return 0;
+	return xbuddy_alloc_row(&pool->buddy, order, nr, whole, index);
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pool/bulk: many single pages at once
+ *
+ * They come from full magazines of the depot, whose pages are holes in the buddy system, and
+ * then from the buddy system in rows, past the CPU's magazines; and they go back in rows. The
+ * lock is taken once for 16 rows, of at most 256 pages.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/export.h>
+#include <linux/ratelimit.h>
+#include <linux/string.h>
+
+#include "page.h"
+
+#define XPAGE_CHUNK	256U	/* pages under one lock */
+#define XPAGE_ROWS	16U	/* rows under one lock */
+
+static void far_to_struct_pages(struct xpool *pool, void **pages, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		pages[i] = virt_to_page(page_addr(pool, pages[i]));
+}
+
+/* The struct pages that stand for @pages, in the same place. */
+static void to_struct_pages(struct xpool *pool, void **pages, size_t nr)
+{
+	void **end = pages + nr;
+
+	if (unlikely(!pool->near_nr)) {
+		far_to_struct_pages(pool, pages, nr);
+		return;
+	}
+	if (XPAGE_SAME_SIZE) {
+		unsigned long delta = pool->near_delta;
+
+		for (; pages != end; pages++)
+			*pages += delta;
+		return;
+	}
+	for (; pages != end; pages++)
+		*pages = near_page_of(pool, *pages);
+}
+
+/* A full magazine of the depot, if as many are wanted; returns how many it had. */
+static unsigned int take_magazine(struct xpool *pool, size_t nr, struct xpage **pages)
+{
+	struct xmag *mag = &pool->mags->of[0].mag;
+	unsigned int got, i, fresh = 0;
+
+	if (!pool->mags->nr || nr < mag->size)
+		return 0;
+	got = xmag_take_full(mag, (void **)pages);
+	for (i = 0; i < got; i++) {
+		if (likely(make_live(pages[i], 0)))
+			pages[fresh++] = pages[i];
+		else
+			xpage_report_lost(pool, pages[i]);
+	}
+	return fresh;
+}
+
+/*
+ * Up to @nr pages; returns how many. The depot comes before the buddy system, because
+ * its pages are holes there. The magazines come last.
+ */
+static size_t alloc_some(struct xpool *pool, gfp_t gfp, size_t nr, struct xpage **pages)
+{
+	size_t got = 0;
+	unsigned int n;
+
+	while (got < nr) {
+		n = take_magazine(pool, nr - got, pages + got);
+		if (!n)
+			n = xpool_get_many(pool, 0, XPAGE_LIVE, xpool_need_of(gfp), pages + got,
+					   min_t(size_t, nr - got, XPAGE_CHUNK));
+		if (unlikely(!n)) {
+			pages[got] = xpage_take(pool, 0, gfp);
+			if (!pages[got])
+				break;
+			n = 1;
+		}
+		got += n;
+	}
+	return got;
+}
+
+/* More than can be returned, a client's error; always 0. */
+static noinline int refuse_many(struct xpool *pool, size_t nr)
+{
+	atomic_long_inc(&pool->errors);
+	pr_err_ratelimited("pool %s: %zu pages at once: at most %d\n", pool->name, nr, INT_MAX);
+	return 0;
+}
+
+/**
+ * xpool_alloc_pages_bulk() - take many single pages of a pool
+ * @pool: the pool; its range must have struct page
+ * @gfp: as for xpool_alloc_addr()
+ * @nr: how many; more than INT_MAX are a client's error, which is reported
+ * @pages: filled with them
+ *
+ * Takes whole magazines of the depot, and then rows of pages where there are some,
+ * so that it costs least for many. They can be given back one by one, too.
+ *
+ * Context: Any, as for xpool_alloc_addr(). The lock is taken for 256 pages at a
+ * time.
+ * Return: @nr; or 0 where the pool does not have that many, then it took none.
+ */
+int xpool_alloc_pages_bulk(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages)
+{
+	size_t got, i;
+
+	if (unlikely(nr > INT_MAX))
+		return refuse_many(pool, nr);
+	if (unlikely(READ_ONCE(pool->retired)) || unlikely(!xpage_has_struct(pool)) ||
+	    unlikely(xpage_is_refused(pool, 0, gfp)))
+		return 0;
+	got = alloc_some(pool, xgfp_without_reserve(gfp), nr, (struct xpage **)pages);
+	if (xtools_watch(pool->tools))
+		tell_bulk_alloc(pool, (struct xpage **)pages, got, gfp);
+	to_struct_pages(pool, (void **)pages, got);
+	if (unlikely(got < nr)) {
+		xpool_free_pages_bulk(pool, got, pages);
+		return 0;
+	}
+	for (i = 0; unlikely(gfp & __GFP_ZERO) && i < nr; i++)
+		memset(page_address(pages[i]), 0, PAGE_SIZE);
+	return nr;
+}
+EXPORT_SYMBOL_GPL(xpool_alloc_pages_bulk);
+
+/*
+ * The single pages from @pages on, but before @end, that follow one another and are
+ * a client's. They are free then. Returns how many.
+ */
+static unsigned int take_row(struct xpool *pool, struct page **pages, struct page **end,
+			     struct xpage **first)
+{
+	struct xpage *at = near_xpage(pool, *pages);
+	unsigned long next = (unsigned long)*pages;
+	struct page **from = pages;
+
+	*first = at;
+	if (unlikely(!at))
+		return 0;
+	/* Behind the last page there is no struct xpage. */
+	end = min(end, pages + (pool->near_nr - (at - pool->near_xpage)));
+	preempt_disable();
+	do {
+		if (unlikely(!accept_single(pool, at, 0)))
+			break;
+		at++;
+		pages++;
+		next += sizeof(struct page);
+	} while (pages != end && (unsigned long)*pages == next);
+	preempt_enable();
+	return pages - from;
+}
+
+/* Pages from @pages on, up to one that is not to be freed so; returns how many. */
+static size_t free_rows(struct xpool *pool, size_t nr, struct page **pages)
+{
+	struct page **end = pages + nr, **at = pages;
+	struct xrow rows[XPAGE_ROWS];
+	unsigned int i = 0, n;
+
+	while (at != end && i < XPAGE_ROWS) {
+		n = take_row(pool, at, min(end, at + XPAGE_CHUNK), &rows[i].first);
+		if (unlikely(!n))
+			break;
+		rows[i++].nr = n;
+		at += n;
+	}
+	if (xtools_watch(pool->tools))
+		tell_rows_free(pool, rows, i);
+	if (i)
+		xpool_put_rows(pool, rows, i, xpage_state(XPAGE_CACHED, 0));
+	return at - pages;
+}
+
+/**
+ * xpool_free_pages_bulk() - give many single pages back
+ * @pool: the pool
+ * @nr: how many
+ * @pages: the pages, taken in bulk or one by one; an entry may be NULL
+ *
+ * Each is checked as by xpool_free_pages(); those that cannot be freed are
+ * reported and counted, and the others are freed. Costs least where pages follow
+ * one another in @pages as they do in memory.
+ *
+ * Context: Any, as for xpool_free_addr(). The lock is taken for 16 rows at a time,
+ * of at most 256 pages.
+ */
+void xpool_free_pages_bulk(struct xpool *pool, size_t nr, struct page **pages)
+{
+	while (nr) {
+		size_t n = free_rows(pool, nr, pages);
+
+		if (unlikely(!n)) {
+			xpool_free_pages(pool, *pages, 0);
+			n = 1;
+		}
+		pages += n;
+		nr -= n;
+	}
+}
+EXPORT_SYMBOL_GPL(xpool_free_pages_bulk);

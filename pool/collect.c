@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pool/collect: give back what no client uses
+ *
+ * Without force, the holders of the pool's pages give back what they can without disturbing
+ * other CPUs. With force, all that no client holds is gathered (gather.c), objects that can be
+ * moved are packed, regions that the others can do without are emptied (plan.c), and regions
+ * without a page in use go back to the system.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/export.h>
+#include <linux/sched.h>
+
+#include "pool.h"
+
+/* What can be had without disturbing other CPUs. */
+unsigned long xpool_collect_here(struct xpool *pool)
+{
+	struct xclient *client;
+	unsigned long pages = 0;
+
+	for (client = xpool_next_client(pool, NULL); client;
+	     client = xpool_next_client(pool, client)) {
+		pages += client->collect(client);
+		cond_resched();
+	}
+	return pages + xpool_settle(pool);
+}
+
+/* Have objects moved, where clients know how. */
+unsigned long xpool_compact(struct xpool *pool)
+{
+	struct xclient *client;
+	unsigned long pages = 0;
+
+	for (client = xpool_next_client(pool, NULL); client;
+	     client = xpool_next_client(pool, client))
+		if (client->compact)
+			pages += client->compact(client);
+	return pages;
+}
+
+/*
+ * Objects that can be moved leave the regions that the others can do without. Empty
+ * regions go first, or they would be filled again.
+ */
+static void vacate_regions(struct xpool *pool)
+{
+	struct xclient *client;
+
+	xgrow_return_all(pool);
+	if (!xgrow_plan(pool))
+		return;
+	for (client = xpool_next_client(pool, NULL); client;
+	     client = xpool_next_client(pool, client))
+		if (client->vacate)
+			client->vacate(client);
+	xgrow_unplan(pool);
+}
+
+/**
+ * xpool_collect() - give back what no client holds
+ * @pool: the pool
+ * @force: also what only other CPUs reach
+ *
+ * Puts what is kept for later into whole blocks: what is in the magazines of this CPU and
+ * in depots, blocks that were freed last, and slabs without objects of the pool's caches.
+ * With @force also what is in the magazines of all CPUs; and objects that can be moved,
+ * see xslab_cache_set_move(), are. Then, of a pool that grows, all regions without a
+ * page in use go back to the system; those of its initial size stay.
+ *
+ * Context: Process context, may sleep. Others may allocate and free meanwhile. Also from
+ * a shrinker, and from a move callback, where no objects are moved. With @force no lock
+ * may be held that a move callback takes.
+ * Return: pages that this call took out of use, and pages that it gave back to the
+ * system; those that it did both with count once. Exact when no other call collects at
+ * the same time; of several, each page is counted by one.
+ */
+unsigned long xpool_collect(struct xpool *pool, bool force)
+{
+	unsigned long pages;
+
+	xgrow_mark(pool);
+	pages = force ? xpool_gather(pool) + xpool_compact(pool) : xpool_collect_here(pool);
+	if (force)
+		xrefs_check(pool);
+	if (force && pool->grow)
+		vacate_regions(pool);
+	return pages + xgrow_return_all(pool);
+}
+EXPORT_SYMBOL_GPL(xpool_collect);

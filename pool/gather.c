@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pool/gather: what no client holds, every client can have
+ *
+ * Concepts
+ *
+ * Free memory of a pool lies in more places than its buddy system: in the magazines of
+ * pages and of all caches, on all CPUs, in their depots, and in slabs without objects.
+ * That is what makes the common case fast, and it must not make a request fail. So before
+ * a request that may sleep fails, or waits, everything that no client holds is brought
+ * together in the buddy system and in partial slabs:
+ *
+ *	close	the magazines of all holders (struct xclient) are shut
+ *	wait	for one grace period, which serves all holders
+ *	drain	magazines and depots are emptied into slabs and pool, free slabs and
+ *		the blocks that were freed last go to the pool
+ *	open	the magazines
+ *	wait	once more: what others were just giving back is there then
+ *
+ * A request is served by a gathering that began after it did. The mutex gathering lets one
+ * be under way; requests that wait for it find, when they have the mutex, that one began
+ * and ended meanwhile, and share it.
+ *
+ * A request that may not sleep takes what its CPU's magazines, the depots and free slabs
+ * have (xpool_ask_clients()). If it fails, a worker gathers at once, if there is anything,
+ * so that the same request succeeds a moment later. drain_all_pages() of the system's page
+ * allocator is the same idea.
+ *
+ * Objects are not moved for it: that calls clients, which may wait for locks that the
+ * request's client holds.
+ *
+ * Locks: the mutex gathering of the pool, see base/base.h. Holders are pinned from close
+ * to open, so one that goes waits for that.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/export.h>
+#include <linux/irq_work.h>
+#include <linux/jiffies.h>
+#include <linux/ratelimit.h>
+#include <linux/rcupdate.h>
+#include <linux/workqueue.h>
+
+#include "pool.h"
+
+#define XGATHER_SAY	(10 * HZ)	/* between two lines of a request that waits */
+
+/* Pages that the magazines of all holders keep now. Any context but NMI. */
+unsigned long xpool_kept(struct xpool *pool)
+{
+	unsigned long pages = 0;
+	struct xclient *client;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(client, &pool->clients, node)
+		pages += client->kept(client);
+	rcu_read_unlock();
+	return pages;
+}
+
+/* Is there anything to gather, as far as can be seen without disturbing a CPU? */
+static bool has_something(struct xpool *pool)
+{
+	return xpool_kept(pool) || atomic_long_read(&pool->cached) > 0 ||
+	       READ_ONCE(pool->nr_hot_pages) || xdefer_waits(&pool->deferred);
+}
+
+/* Shut the magazines of all holders that are not about to go; these are pinned. */
+static void close_all(struct xpool *pool)
+{
+	struct xclient *client;
+
+	mutex_lock(&xpool_registry);
+	list_for_each_entry(client, &pool->clients, node) {
+		client->gathered = !client->going;
+		if (client->gathered) {
+			client->pins++;
+			client->close(client);
+		}
+	}
+	mutex_unlock(&xpool_registry);
+}
+
+/*
+ * The first holder of those that were closed and have not been drained. It stays on the
+ * list because it is pinned.
+ */
+static struct xclient *next_closed(struct xpool *pool)
+{
+	struct xclient *client, *found = NULL;
+
+	mutex_lock(&xpool_registry);
+	list_for_each_entry(client, &pool->clients, node)
+		if (client->gathered) {
+			client->gathered = false;
+			found = client;
+			break;
+		}
+	mutex_unlock(&xpool_registry);
+	return found;
+}
+
+static unsigned long drain_all(struct xpool *pool)
+{
+	unsigned long pages = 0;
+	struct xclient *client;
+
+	while ((client = next_closed(pool))) {
+		pages += client->drain(client);
+		client->open(client);
+		xpool_unpin_client(client);
+		cond_resched();
+	}
+	return pages + xpool_settle(pool);
+}
+
+/**
+ * xpool_gather() - bring together what no client holds
+ * @pool: the pool
+ *
+ * A gathering that begins after this was called is over when it returns.
+ *
+ * Context: Process context, may sleep; also with locks of clients held, and while the
+ * system reclaims.
+ * Return: pages that this call gave back to the pool; another call may have done the work.
+ */
+unsigned long xpool_gather(struct xpool *pool)
+{
+	unsigned long begun = READ_ONCE(pool->nr_gathers), pages = 0;
+
+	might_sleep();
+	mutex_lock(&pool->gathering);
+	if (pool->nr_gathers == begun) {
+		WRITE_ONCE(pool->nr_gathers, begun + 1);
+		xpool_flush(pool);
+		close_all(pool);
+		synchronize_rcu_expedited();
+		pages = drain_all(pool);
+		synchronize_rcu_expedited();
+	}
+	mutex_unlock(&pool->gathering);
+	return pages;
+}
+
+static void gather_work(struct work_struct *work)
+{
+	struct xpool *pool = container_of(work, struct xpool, gather_work);
+
+	if (has_something(pool))
+		xpool_gather(pool);
+}
+
+static void start_work(struct irq_work *soon)
+{
+	struct xpool *pool = container_of(soon, struct xpool, gather_soon);
+
+	queue_work(xgather_queue, &pool->gather_work);
+}
+
+/* A request that may not sleep failed: have a worker gather. Any context, any locks held. */
+void xpool_gather_soon(struct xpool *pool)
+{
+	if (!READ_ONCE(pool->retired))
+		irq_work_queue(&pool->gather_soon);
+}
+
+/*
+ * Requests that wait
+ */
+
+/* May a request with these flags wait without end? If not, that is a client's error. */
+bool xpool_has_context(gfp_t gfp, const char *what, const char *name)
+{
+	if (gfp & __GFP_DIRECT_RECLAIM)
+		return true;
+	pr_err_ratelimited("%s %s: __GFP_NOFAIL without __GFP_DIRECT_RECLAIM: it cannot wait\n",
+			   what, name);
+	return false;
+}
+
+/* Say now and then that a request waits; *@said is when this was said last, first jiffies. */
+void xpool_say_waiting(unsigned long *said, const char *what, const char *name)
+{
+	if (time_before(jiffies, *said + XGATHER_SAY))
+		return;
+	*said = jiffies;
+	pr_warn("%s %s: %s waits for memory with __GFP_NOFAIL, since 10 s or longer\n", what,
+		name, current->comm);
+}
+
+/*
+ * Bring-up and tear-down
+ */
+
+void xgather_init(struct xpool *pool)
+{
+	mutex_init(&pool->gathering);
+	init_irq_work(&pool->gather_soon, start_work);
+	INIT_WORK(&pool->gather_work, gather_work);
+}
+
+/* No request of the pool is under way any more. */
+void xgather_exit(struct xpool *pool)
+{
+	irq_work_sync(&pool->gather_soon);
+	cancel_work_sync(&pool->gather_work);
+}
+
+int xgather_subsys_init(void)
+{
+	xgather_queue = alloc_workqueue("xalloc_gather", WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM,
+					0);
+	return xgather_queue ? 0 : -ENOMEM;
+}
+
+void xgather_subsys_exit(void)
+{
+	destroy_workqueue(xgather_queue);
+}

@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pool/get: blocks are taken from the pool
+ *
+ * Order of satisfaction
+ *
+ *	1. pages that NMIs freed while the lock was taken are put back
+ *	2. for clients: the block of that order that was freed last
+ *	3. the buddy system, as far as the limits allow; of a pool that grows, regions that
+ *	   serve the kind of the block
+ *	4. the blocks of other orders that were freed last are put back
+ *	5. a pool that grows, for a request that may sleep: a region that comes
+ *	6. regions that serve the other kind
+ *	7. clients of the pool that keep empty slabs or magazines of pages are
+ *	   asked to give back, one after the other, until there is a block
+ *
+ * Limits
+ *
+ * A block comes from the buddy system in one place for one and in one for many,
+ * and both first ask how many pages may still be taken (xpool_allowance()):
+ *
+ *	obtainable = min(free, hard - in use), for ordinary needs less the reserve
+ *
+ * A reserve of n pages is made of blocks. For each order j the free blocks of at least
+ * that order could be split into
+ *
+ *	blocks(j) = sum over i >= j of nr_free(i) * 2^(i - j)
+ *
+ * and after an ordinary allocation that must be n / 2^j or more, rounded down, as far as the
+ * pool could ever have so many. So an urgent request gets a block of any order for which the
+ * reserve has room. A block of order k that is cut from one of order m takes 2^(k - j) from
+ * blocks(j) up to k, and one from there to m; so small blocks are broken first, and those
+ * that are too large not at all (xpool_breakable()). Without a reserve none of this is looked
+ * at. Regions that go back to the system, and pages that mend a slab, are ordinary too.
+ *
+ * The numbers and the limits belong to the same lock, so no limit is exceeded for
+ * an instant. A block that was freed last is in use all the time. Limits are set
+ * in pool/limit.c; pools that grow are in pool/grow.c, and are told here which pages
+ * come into use and go out of it.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/sched.h>
+
+#include "pool.h"
+
+/* Rows of blocks that are taken under one lock: in a pool that is in pieces each is a block. */
+#define XPOOL_ROWS	32U
+
+static struct xpage *get_hot(struct xpool *pool, unsigned int order)
+{
+	struct xpage *page = pool->hot[order];
+
+	if (!page)
+		return NULL;
+	pool->hot[order] = NULL;
+	pool->nr_hot_pages -= 1UL << order;
+	if (likely(READ_ONCE(page->state) == xpage_state(XPAGE_CACHED, order)))
+		return page;
+	xpool_note_lost(pool, page);
+	return NULL;
+}
+
+/*
+ * Blocks of a row are for clients from now on: each page has a reference or, where these
+ * are not counted, each block a 1 in place of it.
+ */
+static void give_refs(struct xpool *pool, struct xpage *page, unsigned int nr,
+		      unsigned long size)
+{
+	if (likely(pool->counts_refs)) {
+		xrefs_set(pool, page, nr * size, 1);
+		return;
+	}
+	for (; nr; nr--, page += size)
+		page->one = 1;
+}
+
+/* Blocks of a row that are used for @kind from now on, written down. */
+static void own_row(struct xpool *pool, unsigned long index, unsigned int nr,
+		    unsigned int order, enum xpage_kind kind, struct xpage **pages)
+{
+	struct xpage *page = &pool->pages[index];
+	unsigned long size = 1UL << order;
+	u16 state = xpage_state(kind, order);
+	unsigned int i;
+
+	for (i = 0; i < nr; i++, page += size) {
+		WRITE_ONCE(page->state, state);
+		pages[i] = page;
+	}
+	if (kind != XPAGE_SLAB)
+		give_refs(pool, pages[0], nr, size);
+}
+
+/* The block at @page is used for @kind from now on. */
+static void own(struct xpool *pool, struct xpage *page, unsigned int order,
+		enum xpage_kind kind)
+{
+	WRITE_ONCE(page->state, xpage_state(kind, order));
+	if (kind != XPAGE_SLAB)
+		give_refs(pool, page, 1, 1UL << order);
+	count_pages(pool, kind, 1L << order);
+	pool->gets++;
+	if (unlikely(pool->grow))
+		xgrow_use(pool, page, 1L << order);
+}
+
+/* Which regions a request takes what is there from. */
+enum reach {
+	REACH_KIND,		/* that serve its kind */
+	REACH_ALL,
+};
+
+/* As xbuddy_alloc_row(), in a pool that has a reserve or may grow. */
+static noinline unsigned int take_row_with_care(struct xpool *pool, unsigned int order,
+						unsigned int nr, bool whole,
+						enum xpool_need need, enum xplace place,
+						enum reach reach, unsigned long *index)
+{
+	bool top = xpool_is_at_top(order, place);
+	struct xbuddy_part part = { .to = pool->buddy.nr, .top = top };
+	int most;
+
+	nr = xpool_largest_row(pool, order, nr, need, &most);
+	if (!nr)
+		return 0;
+	if (!pool->grow && place == XPLACE_FIT)
+		return xpool_take_smallest(pool, order, nr, whole, most, index);
+	part.most = most;
+	if (pool->grow && reach == REACH_KIND)
+		nr = xgrow_take(pool, order, nr, whole, &part, index);
+	else
+		nr = xbuddy_alloc_part(&pool->buddy, order, nr, whole, &part, index);
+	if (nr && pool->grow)
+		xgrow_serve(pool, *index, top ? XSERVES_LARGE : XSERVES_SMALL);
+	return nr;
+}
+
+static __always_inline bool needs_care(const struct xpool *pool)
+{
+	return unlikely(pool->grow) || unlikely(pool->limits.reserve);
+}
+
+static long take_block(struct xpool *pool, unsigned int order, enum xpool_need need,
+		       enum xplace place, enum reach reach)
+{
+	if (unlikely(!(xpool_allowance(pool, need) >> order)))
+		return -ENOSPC;
+	if (needs_care(pool)) {
+		unsigned long index;
+
+		return take_row_with_care(pool, order, 1, false, need, place, reach, &index) ?
+		       index : -ENOSPC;
+	}
+	if (place == XPLACE_FIT)
+		return xbuddy_alloc(&pool->buddy, order);
+	return place == XPLACE_LOW ? xbuddy_alloc_low(&pool->buddy, order) :
+				     xbuddy_alloc_top(&pool->buddy, order);
+}
+
+/* The limits leave no room for such a block, whatever the pool has. */
+static bool is_over_hard(const struct xpool *pool, unsigned int order, enum xpool_need need)
+{
+	unsigned long keep = need == XPOOL_URGENT ? 0 : READ_ONCE(pool->limits.reserve);
+	unsigned long room = xpool_hard_room(pool);
+
+	return room < keep || !((room - keep) >> order);
+}
+
+/* In a pool that grows, from a region of the other kind; the worker should know of it. */
+static noinline long take_anywhere(struct xpool *pool, unsigned int order,
+				   enum xpool_need need, enum xplace place)
+{
+	if (!is_over_hard(pool, order, need))
+		xgrow_starve(pool, xpool_is_at_top(order, place) ? XSERVES_LARGE : XSERVES_SMALL);
+	return take_block(pool, order, need, place, REACH_ALL);
+}
+
+/* Apart from get_locked(), so that a pair of a block that is hot saves no registers. */
+static noinline struct xpage *get_cold(struct xpool *pool, unsigned int order,
+				       enum xpage_kind kind, enum xpool_need need,
+				       enum xplace place, enum reach reach)
+{
+	struct xpage *page;
+	long index;
+
+	index = take_block(pool, order, need, place, REACH_KIND);
+	if (unlikely(index < 0 && xpool_put_all_hot(pool)))
+		index = take_block(pool, order, need, place, REACH_KIND);
+	if (unlikely(index < 0) && pool->grow && reach == REACH_ALL)
+		index = take_anywhere(pool, order, need, place);
+	if (unlikely(index < 0))
+		return NULL;
+	page = &pool->pages[index];
+	own(pool, page, order, kind);
+	return page;
+}
+
+static __always_inline struct xpage *get_locked(struct xpool *pool, unsigned int order,
+						enum xpage_kind kind, enum xpool_need need,
+						enum xplace place, enum reach reach)
+{
+	lockdep_assert_held(&pool->lock);
+	if (kind == XPAGE_LIVE) {
+		struct xpage *page = get_hot(pool, order);
+
+		if (page) {
+			WRITE_ONCE(page->kind, kind);
+			return page;
+		}
+	}
+	return get_cold(pool, order, kind, need, place, reach);
+}
+
+static __always_inline struct xpage *get_once(struct xpool *pool, unsigned int order,
+					      enum xpage_kind kind, enum xpool_need need,
+					      enum xplace place, enum reach reach)
+{
+	struct xpage *page;
+	unsigned long flags;
+
+	if (!xlock(&pool->lock, &flags))
+		return NULL;
+	xpool_put_deferred(pool);
+	page = get_locked(pool, order, kind, need, place, reach);
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	return page;
+}
+
+static noinline unsigned int get_rows_with_care(struct xpool *pool, unsigned int order,
+						enum xpage_kind kind, enum xpool_need need,
+						struct xpage **pages, unsigned int nr)
+{
+	unsigned int got = 0, rows = XPOOL_ROWS, n;
+	unsigned long index;
+
+	while (rows-- && (n = take_row_with_care(pool, order, nr - got,
+						 got && kind == XPAGE_CACHED, need,
+						 XPLACE_FIT, REACH_KIND, &index))) {
+		own_row(pool, index, n, order, kind, pages + got);
+		/* A row is cut from one block, so it is of one region. */
+		if (pool->grow)
+			xgrow_use(pool, pages[got], (long)n << order);
+		got += n;
+	}
+	return got;
+}
+
+static __always_inline unsigned int get_rows(struct xpool *pool, unsigned int order,
+					     enum xpage_kind kind, struct xpage **pages,
+					     unsigned int nr)
+{
+	unsigned int got = 0, rows = XPOOL_ROWS, n;
+	unsigned long index;
+
+	while (rows-- && (n = xbuddy_alloc_row(&pool->buddy, order, nr - got,
+					       got && kind == XPAGE_CACHED, &index))) {
+		own_row(pool, index, n, order, kind, pages + got);
+		got += n;
+	}
+	return got;
+}
+
+/*
+ * Take up to @nr blocks of 2^@order pages for @kind, as many as the limits allow,
+ * without asking anybody to give back, and XPOOL_ROWS rows at most. Any context. Returns
+ * how many.
+ *
+ * A refill of a magazine, which need not be full, breaks no block for its rest: to
+ * do so after many small rows would be the longest of all operations.
+ */
+unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
+			    enum xpage_kind kind, enum xpool_need need,
+			    struct xpage **pages, unsigned int nr)
+{
+	unsigned long flags;
+	unsigned int got;
+
+	if (!xlock(&pool->lock, &flags))
+		return 0;
+	xpool_put_deferred(pool);
+	nr = min_t(unsigned long, nr, xpool_allowance(pool, need) >> order);
+	if (needs_care(pool))
+		got = get_rows_with_care(pool, order, kind, need, pages, nr);
+	else
+		got = get_rows(pool, order, kind, pages, nr);
+	count_pages(pool, kind, (long)got << order);
+	pool->gets += got;
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	if (unlikely(pool->grow))
+		xgrow_wake(pool);
+	return got;
+}
+
+/* Is there a block, as far as can be seen without the lock? */
+static bool has_block(const struct xpool *pool, unsigned int order, enum xpool_need need)
+{
+	return READ_ONCE(pool->buddy.orders) >> order && xpool_allowance(pool, need) >> order &&
+	       xpool_breakable(pool, order, need) >= 0;
+}
+
+/*
+ * The clients are asked for pages, one after the other, until there is a block; of an
+ * order that no block has, each of them. Any context but NMI. Returns how many came.
+ */
+static unsigned long ask_clients(struct xpool *pool, unsigned int order, enum xpool_need need)
+{
+	struct xclient *client;
+	unsigned long got = 0;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(client, &pool->clients, node) {
+		got += client->reclaim(client);
+		if (has_block(pool, order, need))
+			break;
+	}
+	rcu_read_unlock();
+	return got;
+}
+
+/* Each client gives a few pages back. Any context but NMI; returns how many. */
+unsigned long xpool_ask_clients(struct xpool *pool)
+{
+	return ask_clients(pool, XBUDDY_NR_ORDERS, XPOOL_ORDINARY);
+}
+
+/* What is there, wherever it is, and what clients keep. */
+static __always_inline struct xpage *get_or_ask(struct xpool *pool, unsigned int order,
+						enum xpage_kind kind, enum xpool_need need,
+						enum xplace place)
+{
+	/* What others take meanwhile must not keep this one asking. */
+	unsigned long asked = 0, most = READ_ONCE(pool->nr_pages), got;
+	struct xpage *page;
+
+	if (unlikely(order > XBUDDY_MAX_ORDER))
+		return NULL;
+	do {
+		page = get_once(pool, order, kind, need, place, REACH_ALL);
+		if (likely(page) || in_nmi() || asked > most)
+			break;
+		got = ask_clients(pool, order, need);
+		asked += got;
+	} while (got);
+	return page;
+}
+
+/*
+ * Take a block of 2^@order pages for @kind, at @place. Any context. Returns its first
+ * page, or NULL: there is none that @need may have, or this is an NMI that found the
+ * lock taken.
+ */
+struct xpage *xpool_get_at(struct xpool *pool, unsigned int order, enum xpage_kind kind,
+			   enum xpool_need need, enum xplace place)
+{
+	struct xpage *page = get_or_ask(pool, order, kind, need, place);
+
+	if (unlikely(pool->grow))
+		xgrow_wake(pool);
+	return page;
+}
+
+/*
+ * Like xpool_get_at(), but no client is asked to give back, and the pool neither grows
+ * for it nor gives what it has for the other kind of blocks.
+ */
+struct xpage *xpool_try(struct xpool *pool, unsigned int order, enum xpage_kind kind,
+			enum xpool_need need, enum xplace place)
+{
+	return get_once(pool, order, kind, need, place, REACH_KIND);
+}
+
+/*
+ * A region comes, and a block of it is taken at the same instant: so neither is it
+ * another request's, nor is it empty, which the limit of what is cached may forbid.
+ */
+static struct xpage *get_grown(struct xpool *pool, unsigned int order, enum xpage_kind kind,
+			       enum xpool_need need, enum xplace place, gfp_t gfp)
+{
+	enum xserves serves = xpool_is_at_top(order, place) ? XSERVES_LARGE : XSERVES_SMALL;
+	struct page *region;
+	struct xpage *page;
+	unsigned long r, flags;
+
+	if (is_over_hard(pool, order, need))
+		return NULL;
+	region = xgrow_fetch(pool, gfp);
+	if (!region)
+		return NULL;
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	xpool_put_deferred(pool);
+	page = get_locked(pool, order, kind, need, place, REACH_KIND);
+	if (!page && xgrow_add(pool, serves, region, &r)) {
+		page = get_locked(pool, order, kind, need, place, REACH_KIND);
+		if (xgrow_added(pool, r))
+			region = NULL;
+	}
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	if (region)
+		xgrow_drop(pool, region);
+	return page;
+}
+
+static noinline struct xpage *get_or_grow(struct xpool *pool, unsigned int order,
+					  enum xpage_kind kind, enum xpool_need need,
+					  enum xplace place, gfp_t gfp)
+{
+	struct xpage *page = NULL;
+
+	if (gfpflags_allow_blocking(gfp) && order <= XBUDDY_MAX_ORDER)
+		page = xpool_try(pool, order, kind, need, place) ?:
+		       get_grown(pool, order, kind, need, place, gfp);
+	if (!page)
+		return xpool_get_at(pool, order, kind, need, place);
+	xgrow_wake(pool);
+	return page;
+}
+
+/*
+ * Like xpool_get_at(), for a client that said @gfp: where it may sleep, a pool that may
+ * grow does so before it gives what it has for the other kind of blocks.
+ */
+struct xpage *xpool_get_for(struct xpool *pool, unsigned int order, enum xpage_kind kind,
+			    enum xpool_need need, enum xplace place, gfp_t gfp)
+{
+	if (unlikely(pool->grow))
+		return get_or_grow(pool, order, kind, need, place, gfp);
+	return get_or_ask(pool, order, kind, need, place);
+}
+
+/* Does a page of the block that holds @index take from the reserve? */
+static bool breaks_reserve(const struct xpool *pool, unsigned long index,
+			   enum xpool_need need)
+{
+	struct xbuddy_block block;
+
+	if (need == XPOOL_URGENT || !pool->limits.reserve)
+		return false;
+	return !xbuddy_lookup(&pool->buddy, index, &block) &&
+	       (int)block.order > xpool_breakable(pool, 0, need);
+}
+
+static bool get_this(struct xpool *pool, struct xpage *page, enum xpage_kind kind,
+		     enum xpool_need need)
+{
+	unsigned long index = xpage_index(pool, page);
+
+	if (!xpool_allowance(pool, need) || breaks_reserve(pool, index, need) ||
+	    xbuddy_alloc_range(&pool->buddy, 0, index, index + 1) < 0)
+		return false;
+	own(pool, page, 0, kind);
+	return true;
+}
+
+/*
+ * Of the pages from @first on that are set in @wanted, take those that are free, one by
+ * one, as far as limits allow. Any context but NMI. Returns which they are.
+ */
+unsigned long xpool_get_these(struct xpool *pool, struct xpage *first, unsigned long wanted,
+			      enum xpage_kind kind, enum xpool_need need)
+{
+	unsigned long got = 0, flags;
+	unsigned int i;
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	xpool_put_deferred(pool);
+	for_each_set_bit(i, &wanted, BITS_PER_LONG)
+		if (get_this(pool, first + i, kind, need))
+			got |= BIT(i);
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	return got;
+}

@@ -1,0 +1,683 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pool/grow: regions come from the system, and go back
+ *
+ * Concepts
+ *
+ * A pool of memory from the system may have a max_size. It begins with the regions
+ * of its size, which stay, and has page numbers, metadata and places in its table
+ * of regions for all that may come. A region that comes is a block of 4 MiB, the
+ * largest that the system's allocator has and the largest of the buddy system.
+ *
+ *	page numbers  |- size ----------|- max_size - size ---------------------|
+ *	regions       [here][here][here][here][absent][here][absent][absent]...
+ *
+ * To the buddy system the numbers of an absent region are a block that is in use, as are
+ * the numbers before the start of a range. A region that comes is freed into it; one that
+ * goes is taken out of it, which works just when no page of it is in use.
+ *
+ * Growth
+ *
+ * A request that may sleep (__GFP_DIRECT_RECLAIM) takes the region itself, with no lock
+ * held, and its block of it in the same critical section as the region comes: so no other
+ * request is faster, and no empty region is there for an instant, which a limit of what is
+ * cached might forbid. For the others a worker grows the pool ahead of need. The slow paths
+ * look at the number of free pages of their kind once they have let go of the pool's lock,
+ * and wake it:
+ *
+ *	grows	when these are fewer than an eighth of the pool, or 4 MiB, on top of the
+ *		reserve; or a block was not there (starved); never over max_size, never
+ *		for pages that the hard limit does not let be used, and never over the
+ *		limit of what is cached
+ *	gives	back empty regions when they are over the limit of what is cached
+ *
+ * After the system had no block, or wanted memory back, the worker leaves it alone for a
+ * while. A request that may sleep asks it all the same: after another one of its kind was
+ * refused, only for what is free there.
+ *
+ * Giving back needs neither a mutex nor an allocation, so the context that frees the last
+ * page of a region that may not be kept gives it back itself, where the system's locks may
+ * be taken; otherwise the worker does. Two more give back: xpool_collect(), and the
+ * shrinker, by which the system asks when it runs out of memory. None takes a region that
+ * a reserve (xpool.c) needs, and such regions do not count as cached.
+ *
+ * Locks: pool->lock protects all that is counted, which regions are there, and what they
+ * serve. No lock is held while the system is asked for memory. The shared table comes and
+ * goes under xpool_registry.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/export.h>
+#include <linux/jiffies.h>
+#include <linux/rcupdate.h>
+
+#include "pool.h"
+
+#define XGROW_SHARE	8U		/* free pages are to be 1/8 of the pool ... */
+#define XGROW_LEAST	XPOOL_CHUNK_PAGES	/* ... and a region at least */
+#define XGROW_PAUSE	(HZ / 10 + 1)	/* after the system had nothing, jiffies */
+
+/* With fewer free pages than this the pool grows. */
+static unsigned long low_mark(const struct xpool *pool)
+{
+	return max(READ_ONCE(pool->nr_pages) / XGROW_SHARE, XGROW_LEAST) +
+	       READ_ONCE(pool->limits.reserve);
+}
+
+/* Would @more pages of empty regions be over the limit of what is cached? */
+static bool too_many_spare(const struct xpool *pool, unsigned long more)
+{
+	unsigned long limit = READ_ONCE(pool->idle_limit);
+	unsigned long fixed = READ_ONCE(pool->grow->fixed_spare);
+
+	return limit != XPOOL_NO_LIMIT && xpool_idle(pool) + fixed + more > limit;
+}
+
+/* Pages that a block of @kind could be made of. */
+static unsigned long free_for(const struct xgrow *grow, enum xserves kind)
+{
+	return READ_ONCE(grow->free[kind]) + READ_ONCE(grow->free[XSERVES_ANY]);
+}
+
+/* The kinds of blocks that there are few of, as bits; of those that were asked for. */
+static unsigned long low_kinds(const struct xpool *pool)
+{
+	unsigned long room = xpool_hard_room(pool), mark = min(low_mark(pool), room);
+	unsigned long low = room ? READ_ONCE(pool->grow->starved) : 0;
+	enum xserves kind;
+
+	for (kind = 0; kind < XSERVES_KINDS; kind++)
+		if (READ_ONCE(pool->grow->asked) & BIT(kind) &&
+		    free_for(pool->grow, kind) < mark)
+			low |= BIT(kind);
+	return low;
+}
+
+static bool has_absent(const struct xpool *pool)
+{
+	return READ_ONCE(pool->nr_pages) + XPOOL_CHUNK_PAGES <= pool->grow->max_pages;
+}
+
+static bool may_grow(const struct xpool *pool)
+{
+	return has_absent(pool) && !too_many_spare(pool, XPOOL_CHUNK_PAGES);
+}
+
+/* Does the pool want a region, and may it have one? May be old without the lock. */
+static bool wants_region(const struct xpool *pool, enum xserves kind)
+{
+	return low_kinds(pool) & BIT(kind) && may_grow(pool);
+}
+
+static bool gives_region(const struct xpool *pool)
+{
+	return READ_ONCE(pool->grow->spare) && !atomic_read(&pool->grow->nr_reserving) &&
+	       too_many_spare(pool, 0);
+}
+
+/*
+ * A region comes
+ */
+
+static void free_to_system(struct xpool *pool, struct page *page)
+{
+	if (xtools_watch(pool->tools))
+		xtools_range_goes(pool->tools, page_address(page), 1UL << XPOOL_CHUNK_SHIFT);
+	xrefs_release(pool, page, XPOOL_CHUNK_PAGES);
+}
+
+static struct page *take_from_system(struct xpool *pool, gfp_t gfp)
+{
+	/* What the system keeps for those that reclaim is not for a pool to grow. */
+	struct page *page = alloc_pages(gfp | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC,
+					XBUDDY_MAX_ORDER);
+
+	if (!page)
+		return NULL;
+	/* A client's pages are not parts of anything larger. */
+	split_page(page, XBUDDY_MAX_ORDER);
+	xrefs_freeze(page, XPOOL_CHUNK_PAGES);
+	if (xtools_watch(pool->tools))
+		xtools_range_comes(pool->tools, page_address(page), 1UL << XPOOL_CHUNK_SHIFT);
+	return page;
+}
+
+static bool fits_tables(const struct xpool *pool, unsigned long addr)
+{
+	return xlinear_fits(pool, addr) && xgrow_owner_slot(addr);
+}
+
+/* Where a region for @kind should come; nr_regions: nowhere. */
+static unsigned long best_absent(const struct xpool *pool, enum xserves kind)
+{
+	const unsigned long *absent = pool->grow->absent;
+	unsigned long all = pool->nr_regions;
+
+	lockdep_assert_held(&pool->lock);
+	return kind == XSERVES_LARGE ? find_last_bit(absent, all) : find_first_bit(absent, all);
+}
+
+static void publish(struct xpool *pool, unsigned long r, unsigned long addr)
+{
+	struct xregion *region = &pool->regions[r];
+
+	WRITE_ONCE(region->addr, addr);
+	WRITE_ONCE(region->nr, XPOOL_CHUNK_PAGES);
+	xlinear_add(pool, r, addr);
+	/* Pairs with the dependency of who finds the pool here. */
+	smp_store_release(xgrow_owner_slot(addr), pool);
+}
+
+static void unpublish(struct xpool *pool, unsigned long r)
+{
+	unsigned long addr = pool->regions[r].addr;
+
+	WRITE_ONCE(*xgrow_owner_slot(addr), NULL);
+	xlinear_del(pool, r);
+	WRITE_ONCE(pool->regions[r].nr, 0);
+}
+
+/* The counts, when a region has come or, with a negative number, gone. */
+static void count_region(struct xpool *pool, unsigned long r, long nr)
+{
+	lockdep_assert_held(&pool->lock);
+	__assign_bit(r, pool->grow->absent, nr < 0);
+	WRITE_ONCE(pool->nr_pages, pool->nr_pages + nr);
+	xgrow_count_free(pool, pool->regions[r].serves, nr);
+}
+
+static void count_spare(struct xpool *pool, long nr)
+{
+	WRITE_ONCE(pool->grow->spare, pool->grow->spare + nr);
+	if (nr > 0)
+		xwatch_tell(&pool->decay.watch);
+}
+
+/* A region for @kind is there, and empty; its pages are not counted as spare yet. */
+static void add_region(struct xpool *pool, unsigned long r, enum xserves kind,
+		       unsigned long addr)
+{
+	lockdep_assert_held(&pool->lock);
+	pool->regions[r].used = 0;
+	pool->regions[r].was_used = XPOOL_CHUNK_PAGES;
+	publish(pool, r, addr);
+	xbuddy_free(&pool->buddy, pool->regions[r].index, XBUDDY_MAX_ORDER);
+	count_region(pool, r, XPOOL_CHUNK_PAGES);
+	xgrow_set_serves(pool, r, kind);
+	pool->grow->grown += XPOOL_CHUNK_PAGES;
+	WRITE_ONCE(pool->grow->starved, pool->grow->starved & ~BIT(kind));
+}
+
+/* False: it is not wanted any more. */
+static bool add_if_wanted(struct xpool *pool, enum xserves kind, unsigned long addr)
+{
+	unsigned long flags, r;
+	bool wanted;
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	r = best_absent(pool, kind);
+	wanted = r < pool->nr_regions && wants_region(pool, kind);
+	if (wanted) {
+		add_region(pool, r, kind, addr);
+		count_spare(pool, XPOOL_CHUNK_PAGES);
+	}
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	return wanted;
+}
+
+void xgrow_pause(struct xgrow *grow)
+{
+	WRITE_ONCE(grow->not_before, jiffies + XGROW_PAUSE);
+	WRITE_ONCE(grow->starved, 0);
+}
+
+static bool is_paused(const struct xgrow *grow)
+{
+	return time_before(jiffies, READ_ONCE(grow->not_before));
+}
+
+static bool grow_once(struct xpool *pool, enum xserves kind)
+{
+	unsigned long addr;
+	struct page *page;
+
+	if (!wants_region(pool, kind))
+		return false;
+	page = take_from_system(pool, GFP_KERNEL);
+	if (!page) {
+		xgrow_pause(pool->grow);
+		return false;
+	}
+	addr = (unsigned long)page_address(page);
+	if (fits_tables(pool, addr)) {
+		if (add_if_wanted(pool, kind, addr))
+			return true;
+	} else {
+		xgrow_pause(pool->grow);
+	}
+	free_to_system(pool, page);
+	return false;
+}
+
+/*
+ * Take regions for as long as the pool wants them and the system has them. Process
+ * context, may sleep. Returns the pages that came.
+ */
+unsigned long xgrow_now(struct xpool *pool)
+{
+	unsigned long pages = 0;
+	enum xserves kind;
+
+	for (kind = 0; kind < XSERVES_KINDS; kind++) {
+		while (grow_once(pool, kind)) {
+			pages += XPOOL_CHUNK_PAGES;
+			cond_resched();
+		}
+	}
+	return pages;
+}
+EXPORT_SYMBOL_FOR_KUNIT(xgrow_now);
+
+/*
+ * For a request that may sleep: the memory of a region, if one may come and the system
+ * has it. May sleep where @gfp says so; no lock of ours is held. After a refusal the
+ * system is not asked to reclaim for a while, but what is free there is taken.
+ */
+struct page *xgrow_fetch(struct xpool *pool, gfp_t gfp)
+{
+	struct xgrow *grow = pool->grow;
+	struct page *page;
+
+	if (!has_absent(pool) || READ_ONCE(grow->stopped))
+		return NULL;
+	gfp &= __GFP_RECLAIM | __GFP_IO | __GFP_FS;
+	if (time_before(jiffies, READ_ONCE(grow->refused)))
+		gfp &= ~__GFP_DIRECT_RECLAIM;
+	page = take_from_system(pool, gfp);
+	if (page && fits_tables(pool, (unsigned long)page_address(page)))
+		return page;
+	if (page)
+		free_to_system(pool, page);
+	if (gfp & __GFP_DIRECT_RECLAIM)
+		WRITE_ONCE(grow->refused, jiffies + XGROW_PAUSE);
+	xgrow_pause(grow);
+	return NULL;
+}
+
+/* What xgrow_fetch() brought is not wanted any more. */
+void xgrow_drop(struct xpool *pool, struct page *page)
+{
+	free_to_system(pool, page);
+}
+
+/*
+ * A region for @kind comes as number *@r. Until xgrow_added() it counts as in use, so
+ * that it is not seen empty for an instant. False: no place is absent any more.
+ */
+bool xgrow_add(struct xpool *pool, enum xserves kind, struct page *page, unsigned long *r)
+{
+	*r = best_absent(pool, kind);
+	if (*r == pool->nr_regions)
+		return false;
+	add_region(pool, *r, kind, (unsigned long)page_address(page));
+	pool->regions[*r].used++;
+	return true;
+}
+
+/*
+ * A region goes
+ */
+
+/* The highest one that is empty and can go; nr_regions: none. */
+static unsigned long last_empty(const struct xpool *pool)
+{
+	const struct xbuddy_area *area = &pool->buddy.free_area[XBUDDY_MAX_ORDER];
+	unsigned long r = find_last_bit(area->free.level[0], pool->nr_regions);
+
+	return r < pool->nr_fixed ? pool->nr_regions : r;
+}
+
+/* Does the reserve leave a whole region? */
+static bool can_spare_region(const struct xpool *pool)
+{
+	return xpool_breakable(pool, XBUDDY_MAX_ORDER, XPOOL_ORDINARY) >= 0;
+}
+
+/* Take a region without a page in use out. */
+static struct page *remove_region(struct xpool *pool, unsigned long r)
+{
+	struct xregion *region = &pool->regions[r];
+	unsigned long from = region->index;
+
+	lockdep_assert_held(&pool->lock);
+	xbuddy_alloc_range(&pool->buddy, XBUDDY_MAX_ORDER, from, from + XPOOL_CHUNK_PAGES);
+	unpublish(pool, r);
+	count_region(pool, r, -(long)XPOOL_CHUNK_PAGES);
+	region->serves = XSERVES_ANY;
+	xgrow_assign_kind(pool, r, XSERVES_SMALL, true);
+	xgrow_assign_kind(pool, r, XSERVES_LARGE, true);
+	pool->grow->returned += XPOOL_CHUNK_PAGES;
+	pool->grow->unused += XPOOL_CHUNK_PAGES - region->was_used;
+	return virt_to_page((void *)region->addr);
+}
+
+/* Take an empty region out; or NULL. */
+static struct page *remove_empty(struct xpool *pool)
+{
+	unsigned long r = last_empty(pool);
+
+	if (r == pool->nr_regions || !can_spare_region(pool))
+		return NULL;
+	count_spare(pool, -(long)XPOOL_CHUNK_PAGES);
+	return remove_region(pool, r);
+}
+
+/*
+ * After a block was to be taken of a region that has just come. False: none was, and
+ * nothing else needs it, so it is gone again.
+ */
+bool xgrow_added(struct xpool *pool, unsigned long r)
+{
+	lockdep_assert_held(&pool->lock);
+	if (--pool->regions[r].used)
+		return true;
+	if (can_spare_region(pool)) {
+		remove_region(pool, r);
+		return false;
+	}
+	xgrow_set_serves(pool, r, XSERVES_ANY);
+	count_spare(pool, XPOOL_CHUNK_PAGES);
+	return true;
+}
+
+/*
+ * From now on regions come for a reserve, and stay although more are empty than the limit of
+ * what is cached allows: until xgrow_end_reserving().
+ */
+void xgrow_begin_reserving(struct xpool *pool)
+{
+	atomic_inc(&pool->grow->nr_reserving);
+}
+
+void xgrow_end_reserving(struct xpool *pool)
+{
+	atomic_dec(&pool->grow->nr_reserving);
+	xgrow_trim(pool);
+}
+
+/* An empty region comes so that a reserve can be formed. Sleeps for no memory. */
+bool xgrow_for_reserve(struct xpool *pool)
+{
+	struct page *page = xgrow_fetch(pool, __GFP_KSWAPD_RECLAIM);
+	unsigned long flags, r;
+	bool added;
+
+	if (!page)
+		return false;
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	added = xgrow_add(pool, XSERVES_LARGE, page, &r);
+	if (added) {
+		pool->regions[r].used--;
+		count_spare(pool, XPOOL_CHUNK_PAGES);
+	}
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	if (!added)
+		xgrow_drop(pool, page);
+	return added;
+}
+
+/* Give one back; without @force only where it is over the limit. False: none. */
+bool xgrow_return_region(struct xpool *pool, bool force)
+{
+	struct page *page = NULL;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	if (force || gives_region(pool))
+		page = remove_empty(pool);
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	if (page)
+		free_to_system(pool, page);
+	return page;
+}
+
+/*
+ * May the system's locks be taken here? They may be ones that sleep, so not in an
+ * interrupt and not under a raw lock, if that can be seen.
+ */
+static bool may_free_to_system(void)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_COUNT))
+		return preemptible();
+	return in_task() && !irqs_disabled();
+}
+
+static void start_work(struct irq_work *soon)
+{
+	schedule_work(&container_of(soon, struct xgrow, soon)->work);
+}
+
+/* Any context: whoever frees may hold a lock of the scheduler, which a worker needs. */
+static void wake(struct xpool *pool)
+{
+	if (!READ_ONCE(pool->grow->stopped))
+		irq_work_queue(&pool->grow->soon);
+}
+
+/* After pages went out of use. Any context, no locks of the pool held. */
+void xgrow_trim(struct xpool *pool)
+{
+	if (likely(READ_ONCE(pool->idle_limit) == XPOOL_NO_LIMIT))
+		return;
+	smp_mb();	/* as in xpool_cached_add(): one of us sees the other */
+	if (!gives_region(pool))
+		return;
+	if (!may_free_to_system()) {
+		wake(pool);
+		return;
+	}
+	while (xgrow_return_region(pool, false))
+		;
+}
+
+/* After pages came into use, or did not. Any context. */
+void xgrow_wake(struct xpool *pool)
+{
+	if (likely(!low_kinds(pool)))
+		return;
+	if (in_nmi() || is_paused(pool->grow) || !may_grow(pool))
+		return;
+	wake(pool);
+}
+
+static void work(struct work_struct *work)
+{
+	struct xgrow *grow = container_of(work, struct xgrow, work);
+
+	xgrow_now(grow->pool);
+	WRITE_ONCE(grow->asked, 0);
+	xgrow_trim(grow->pool);
+}
+
+/* A collection begins: what is in use now, and where. */
+void xgrow_mark(struct xpool *pool)
+{
+	unsigned long r, flags;
+
+	if (!pool->grow)
+		return;
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	for (r = pool->nr_fixed; r < pool->nr_regions; r++)
+		pool->regions[r].was_used = pool->regions[r].used;
+	pool->grow->unused = 0;
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+}
+
+/*
+ * Give all empty regions back. Returns the pages of regions that went since the
+ * collection began and that were not in use then. Process context.
+ */
+unsigned long xgrow_return_all(struct xpool *pool)
+{
+	if (!pool->grow)
+		return 0;
+	while (xgrow_return_region(pool, true))
+		cond_resched();
+	return READ_ONCE(pool->grow->unused);
+}
+
+/*
+ * Pages of empty regions that xpool_trim() could give back now; unless @all, as long
+ * as the pool would not want them again.
+ */
+unsigned long xpool_idle_pages(struct xpool *pool, bool all)
+{
+	unsigned long flags, idle, spared;
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	idle = xgrow_spare(pool);
+	spared = pool->buddy.nr_free;
+	spared = spared > low_mark(pool) ? spared - low_mark(pool) : 0;
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	return all ? idle : round_down(min(idle, spared), XPOOL_CHUNK_PAGES);
+}
+
+/* Give back empty regions, @pages of them at most. Process context. Returns the pages. */
+unsigned long xpool_trim(struct xpool *pool, unsigned long pages)
+{
+	unsigned long done = 0;
+
+	while (pages - done >= XPOOL_CHUNK_PAGES && xgrow_return_region(pool, true)) {
+		done += XPOOL_CHUNK_PAGES;
+		cond_resched();
+	}
+	return done;
+}
+
+/*
+ * Bring-up and tear-down
+ */
+
+#define XGROW_MAPS	(1 + XSERVES_KINDS)
+
+/* The regions of the initial size may serve any kind, and so may those that come. */
+static void init_maps(struct xpool *pool, unsigned long words)
+{
+	struct xgrow *grow = pool->grow;
+	unsigned long r;
+
+	grow->absent = grow->maps;
+	bitmap_set(grow->absent, pool->nr_fixed, pool->nr_regions - pool->nr_fixed);
+	grow->for_kind[XSERVES_SMALL] = grow->maps + words;
+	grow->for_kind[XSERVES_LARGE] = grow->maps + 2 * words;
+	bitmap_fill(grow->for_kind[XSERVES_SMALL], pool->nr_regions);
+	bitmap_fill(grow->for_kind[XSERVES_LARGE], pool->nr_regions);
+	for (r = 0; r < pool->nr_regions; r++)
+		pool->regions[r].serves = XSERVES_ANY;
+	grow->free[XSERVES_ANY] = pool->nr_pages;
+}
+
+/* For a pool that has its regions, their numbers and its metadata. */
+int xgrow_init(struct xpool *pool, unsigned long max_pages)
+{
+	unsigned long words = BITS_TO_LONGS(pool->nr_regions);
+	struct xgrow *grow;
+	size_t bytes = struct_size(grow, maps, XGROW_MAPS * words);
+	int err;
+
+	grow = xmeta_alloc(bytes);
+	err = grow ? xgrow_get_owners() : -ENOMEM;
+	if (err) {
+		xmeta_free(grow);
+		return err;
+	}
+	grow->pool = pool;
+	grow->max_pages = max_pages;
+	grow->fixed_spare = pool->nr_pages;
+	grow->not_before = jiffies;
+	grow->refused = jiffies;
+	INIT_WORK(&grow->work, work);
+	init_irq_work(&grow->soon, start_work);
+	pool->metadata += bytes;
+	pool->grow = grow;
+	init_maps(pool, words);
+	return 0;
+}
+
+/* Nobody has anything of the pool any more; its memory goes with it. */
+void xgrow_exit(struct xpool *pool)
+{
+	unsigned long r;
+
+	if (!pool->grow)
+		return;
+	for (r = pool->nr_fixed; r < pool->nr_regions; r++)
+		if (pool->regions[r].nr)
+			WRITE_ONCE(*xgrow_owner_slot(pool->regions[r].addr), NULL);
+	xgrow_put_owners();
+}
+
+/* The pool begins to go. No regions come any more, and nobody asks for any. */
+void xgrow_stop(struct xpool *pool)
+{
+	if (!pool->grow)
+		return;
+	WRITE_ONCE(pool->grow->stopped, true);
+	xcompat_shrinker_free(pool->grow->shrinker);
+	irq_work_sync(&pool->grow->soon);
+	cancel_work_sync(&pool->grow->work);
+}
+
+/* Do the maps say of a region what its state does? */
+static bool maps_valid(const struct xpool *pool, unsigned long r)
+{
+	const struct xregion *region = &pool->regions[r];
+	const struct xgrow *grow = pool->grow;
+	enum xserves kind;
+
+	if (test_bit(r, grow->absent) == !!region->nr)
+		return false;
+	if (region->serves != XSERVES_ANY && r < pool->nr_fixed)
+		return false;
+	for (kind = 0; kind < XSERVES_KINDS; kind++)
+		if (test_bit(xgrow_bit(pool, r, kind), grow->for_kind[kind]) !=
+		    (region->serves == kind || region->serves == XSERVES_ANY))
+			return false;
+	return region->serves != XSERVES_ANY || r < pool->nr_fixed || !region->used;
+}
+
+static unsigned long recount_used(const struct xpool *pool, const struct xregion *region)
+{
+	const struct xpage *page = &pool->pages[region->index];
+	unsigned long i, used = 0;
+
+	for (i = 0; i < XPOOL_CHUNK_PAGES; i++)
+		if (page[i].kind != XPAGE_NONE)
+			used += 1UL << page[i].order;
+	return used;
+}
+
+/* Recount, for validation: pages in use and empty regions, and what serves what. */
+bool xgrow_valid(const struct xpool *pool)
+{
+	unsigned long r, spare[2] = { 0 }, pages = 0, free[XSERVES_NR] = { 0 };
+	const struct xgrow *grow = pool->grow;
+
+	lockdep_assert_held(&pool->lock);
+	if (!grow)
+		return true;
+	for (r = 0; r < pool->nr_regions; r++) {
+		const struct xregion *region = &pool->regions[r];
+		unsigned long used = recount_used(pool, region);
+
+		if (used != region->used || used > region->nr || !maps_valid(pool, r))
+			return false;
+		pages += region->nr;
+		free[region->serves] += region->nr - used;
+		if (!used)
+			spare[r >= pool->nr_fixed] += region->nr;
+	}
+	return pages == pool->nr_pages && pages <= grow->max_pages &&
+	       spare[0] == grow->fixed_spare && spare[1] == grow->spare &&
+	       !memcmp(free, grow->free, sizeof(free));
+}

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pool/limit: what a pool may have and keep, set at run time
+ *
+ * The limits of what is in use, hard and reserve, are kept by get.c, in the same
+ * moment as each block is taken. So to set them is to store two numbers under the
+ * pool's lock. A hard limit below what is in use is refused; what clients of the
+ * pool merely keep for later is collected first, and does not count.
+ *
+ * The limit of what is cached bounds the sum of
+ *
+ *	magazines		of pages (pool/magazine.c) and of objects (xslab.c), and depots
+ *	hot blocks		freed last, kept as they are (pool/put.c)
+ *	slabs without objects	that caches keep (xslab.c)
+ *	empty regions		of pools that have grown (pool/grow.c)
+ *
+ * What the magazines of other CPUs hold at a given moment cannot be known without
+ * stopping them. So magazines count with all that they could hold: either that
+ * fits and is taken off the limit, or they are shut and hold nothing. What is left
+ * (idle_limit) bounds the other three, which are counted exactly. Whoever adds to
+ * one of these adds first, then looks at the sum, and takes back what is over; as
+ * each does so behind a full barrier, of two at the same time at least one sees
+ * both.
+ *
+ * Magazines are shut, too, where they could hold more than half of what the hard
+ * limit allows: pages that one CPU keeps are not there for another.
+ *
+ * Locks: limits change under the pool's mutex tuning, in process context. Objects are not
+ * moved under it, because that calls clients.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/export.h>
+
+#include "pool.h"
+
+/* Give up what is over the limit of what is cached, the cheapest first. */
+static void trim(struct xpool *pool)
+{
+	if (xpool_over_cache(pool) || pool->grow)
+		xpool_settle(pool);	/* and empty regions with it */
+	if (xpool_over_cache(pool))
+		xpool_collect_here(pool);
+}
+
+static bool fits(const struct xpool *pool, const struct xclient *client, unsigned long left)
+{
+	return client->most <= left && client->most <= pool->limits.hard / 2;
+}
+
+/*
+ * Open the clients that may keep all that they could, or shut the others. Returns
+ * what the former leave of the limit.
+ */
+static unsigned long settle_clients(struct xpool *pool, bool open)
+{
+	unsigned long left = pool->limits.cache;
+	struct xclient *client;
+
+	lockdep_assert_held(&pool->tuning);
+	for (client = xpool_next_client(pool, NULL); client;
+	     client = xpool_next_client(pool, client)) {
+		bool fit = fits(pool, client, left);
+
+		if (fit && left != XPOOL_NO_LIMIT)
+			left -= client->most;
+		if (fit == open)
+			client->shut(client, !open);
+	}
+	return left;
+}
+
+/* Make the limits that are set hold: nobody keeps more, then nobody has more. */
+static void apply_cache(struct xpool *pool)
+{
+	WRITE_ONCE(pool->idle_limit, settle_clients(pool, false));
+	smp_mb();	/* as in xpool_cached_add() */
+	trim(pool);
+	settle_clients(pool, true);
+}
+
+/* How many blocks of 2^@order pages the pool has when all is free and it has grown. */
+unsigned long xpool_most_blocks(const struct xpool *pool, unsigned int order)
+{
+	unsigned long r, sum = 0;
+
+	for (r = 0; r < pool->nr_regions; r++) {
+		const struct xregion *region = &pool->regions[r];
+		unsigned long nr = r < pool->nr_fixed ? region->nr : XPOOL_CHUNK_PAGES;
+		unsigned long from = round_up(region->index, 1UL << order);
+		unsigned long to = round_down(region->index + nr, 1UL << order);
+
+		sum += to > from ? (to - from) >> order : 0;
+	}
+	return sum;
+}
+
+/* A reserve in blocks: of each order as many as it has room for, and the pool has. */
+static void split_reserve(const struct xpool *pool, unsigned long reserve,
+			  unsigned long *reserved)
+{
+	unsigned int o;
+
+	for (o = 0; o < XBUDDY_NR_ORDERS; o++)
+		reserved[o] = min(reserve >> o, reserve >> o ? xpool_most_blocks(pool, o) : 0);
+}
+
+/* A reserve that becomes no larger need not be there: urgent requests may have it. */
+static bool can_reserve(const struct xpool *pool, const struct xpool_limits *limits,
+			const unsigned long *reserved)
+{
+	lockdep_assert_held(&pool->lock);
+	if (limits->reserve <= pool->limits.reserve)
+		return true;
+	return limits->hard - xpool_used(pool) >= limits->reserve &&
+	       xpool_forms(pool, reserved);
+}
+
+/*
+ * Returns 0, the limits are set; or -EBUSY, where *@over pages more than the hard limit
+ * are in use; or -EAGAIN, where what is free does not make the reserve.
+ */
+static int try_limits(struct xpool *pool, const struct xpool_limits *limits,
+		      unsigned long *over)
+{
+	unsigned long reserved[XBUDDY_NR_ORDERS], flags;
+	int err = 0;
+
+	split_reserve(pool, limits->reserve, reserved);
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	*over = xpool_used(pool) > limits->hard ? xpool_used(pool) - limits->hard : 0;
+	if (*over) {
+		err = -EBUSY;
+	} else if (!can_reserve(pool, limits, reserved)) {
+		err = -EAGAIN;
+	} else {
+		memcpy(pool->reserved, reserved, sizeof(reserved));
+		pool->limits = *limits;
+	}
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	return err;
+}
+
+/* The same with nothing kept for later: magazines are shut until it is decided. */
+static int try_limits_hard(struct xpool *pool, const struct xpool_limits *limits,
+			   unsigned long *over)
+{
+	struct xclient *client;
+
+	for (client = xpool_next_client(pool, NULL); client;
+	     client = xpool_next_client(pool, client))
+		client->shut(client, true);
+	xpool_gather(pool);
+	return try_limits(pool, limits, over);
+}
+
+/* A holder has come: it must not keep what the limits that are set leave no room for. */
+void xpool_admit_client(struct xpool *pool)
+{
+	mutex_lock(&pool->tuning);
+	apply_cache(pool);
+	mutex_unlock(&pool->tuning);
+}
+
+static int check_limits(const struct xpool *pool, const struct xpool_limits *limits)
+{
+	unsigned long pages = pool->grow ? pool->grow->max_pages : pool->nr_pages;
+
+	if (limits->reserve <= min(pages, limits->hard))
+		return 0;
+	pr_err("pool %s: reserve=%lu: more than the %lu pages that can be had; reserve less\n",
+	       pool->name, limits->reserve, min(pages, limits->hard));
+	return -EINVAL;
+}
+
+#define ALL_LIMITS	SIZE_MAX
+
+static unsigned long *limit_at(struct xpool_limits *limits, size_t field)
+{
+	return (void *)limits + field;
+}
+
+/* Only the limit at offset @field is to change; the others are those that hold. */
+static void keep_others(struct xpool *pool, struct xpool_limits *limits, size_t field)
+{
+	unsigned long pages;
+
+	lockdep_assert_held(&pool->tuning);
+	if (field == ALL_LIMITS)
+		return;
+	pages = *limit_at(limits, field);
+	*limits = pool->limits;
+	*limit_at(limits, field) = pages;
+}
+
+/*
+ * Set the limits if they can hold when nothing is kept; as try_limits(). @over: pages in
+ * use more than the hard limit allows.
+ */
+static int change_limits(struct xpool *pool, struct xpool_limits *limits, size_t field,
+			 unsigned long *over)
+{
+	int err;
+
+	mutex_lock(&pool->tuning);
+	keep_others(pool, limits, field);
+	err = check_limits(pool, limits);
+	if (!err) {
+		err = try_limits(pool, limits, over);
+		if (err)
+			err = try_limits_hard(pool, limits, over);
+		apply_cache(pool);	/* of the old limits if the new ones were refused */
+	}
+	mutex_unlock(&pool->tuning);
+	return err;
+}
+
+/* The same with what has come meanwhile, of which nothing is given back before. */
+static int change_limits_now(struct xpool *pool, struct xpool_limits *limits, size_t field,
+			     unsigned long *over)
+{
+	int err;
+
+	mutex_lock(&pool->tuning);
+	keep_others(pool, limits, field);
+	err = try_limits(pool, limits, over);
+	if (!err)
+		apply_cache(pool);
+	mutex_unlock(&pool->tuning);
+	return err;
+}
+
+/*
+ * The same with regions that come for the reserve, for which no lock is held. They go
+ * again if that was in vain.
+ */
+static int change_limits_grown(struct xpool *pool, struct xpool_limits *limits, size_t field,
+			       unsigned long *over)
+{
+	unsigned long most = pool->nr_regions, nr = 0;
+	int err = -EAGAIN;
+
+	xgrow_begin_reserving(pool);
+	while (err == -EAGAIN && nr < most && xgrow_for_reserve(pool)) {
+		nr++;
+		err = change_limits_now(pool, limits, field, over);
+	}
+	if (err)
+		xpool_trim(pool, nr * XPOOL_CHUNK_PAGES);
+	xgrow_end_reserving(pool);
+	return err;
+}
+
+static void report_limits(const struct xpool *pool, const struct xpool_limits *limits,
+			  int err, unsigned long over)
+{
+	if (err == -EBUSY)
+		pr_err("pool %s: hard=%lu: %lu pages more than that are in use; free them first\n",
+		       pool->name, limits->hard, over);
+	else if (err == -EAGAIN)
+		pr_err("pool %s: reserve=%lu: what is free does not make blocks of that many pages now; free some first\n",
+		       pool->name, limits->reserve);
+}
+
+static int set_limits(struct xpool *pool, struct xpool_limits *limits, size_t field)
+{
+	unsigned long over = 0;
+	int err = change_limits(pool, limits, field, &over);
+
+	/* Objects that can be moved may lie in fewer pages; clients are called for it. */
+	if ((err == -EBUSY || err == -EAGAIN) && xpool_compact(pool))
+		err = change_limits(pool, limits, field, &over);
+	if (err == -EAGAIN && pool->grow)
+		err = change_limits_grown(pool, limits, field, &over);
+	if (err) {
+		report_limits(pool, limits, err, over);
+		return err;
+	}
+	if (pool->grow)
+		xgrow_wake(pool);
+	return 0;
+}
+
+/*
+ * Change the limit at offset @field of struct xpool_limits, and no other: what another
+ * task sets at the same time stays.
+ */
+int xpool_set_limit(struct xpool *pool, size_t field, unsigned long pages)
+{
+	struct xpool_limits limits = { };
+
+	*limit_at(&limits, field) = pages;
+	return set_limits(pool, &limits, field);
+}
+EXPORT_SYMBOL_FOR_KUNIT(xpool_set_limit);	/* for a test */
+
+/**
+ * xpool_set_limits() - say what a pool may have and keep
+ * @pool: the pool
+ * @limits: all of them, in pages; see struct xpool_limits
+ *
+ * When this returns they hold. What is kept for later and over a limit has been
+ * given back by then.
+ *
+ * Context: Process context, may sleep. Others may allocate and free meanwhile. Also from
+ * a shrinker and from a move callback. No lock may be held that a move callback takes.
+ * Return: 0; or, with no limit changed and a line in the log: -EBUSY where more
+ * pages are in use than the hard limit, -EINVAL where the reserve is more than the
+ * pool or the hard limit can have, -EAGAIN where a reserve that is larger than before
+ * cannot be made of what is free now, in blocks as large as it has room for, although
+ * all that is kept was given back and the pool has grown as far as it can without waiting
+ * for memory.
+ */
+int xpool_set_limits(struct xpool *pool, const struct xpool_limits *limits)
+{
+	struct xpool_limits all = *limits;
+
+	return set_limits(pool, &all, ALL_LIMITS);
+}
+EXPORT_SYMBOL_GPL(xpool_set_limits);
+
+/**
+ * xpool_get_limits() - what a pool may have and keep
+ * @pool: the pool
+ * @limits: filled in
+ *
+ * Context: Any but NMI.
+ */
+void xpool_get_limits(struct xpool *pool, struct xpool_limits *limits)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	*limits = pool->limits;
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+}
+EXPORT_SYMBOL_GPL(xpool_get_limits);

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pool/magazine: blocks of pages in magazines
+ *
+ * A magazine never holds more than 64 blocks. A refill takes at most 32, and after the first
+ * row none that is a part of a larger block, so that it takes no longer in a pool that is in
+ * pieces, nor breaks what is whole. (With 64 a refill took longest of all operations.) Nor has
+ * a magazine more than 1/64 of the pool's blocks of that order, divided by the CPUs, so that the
+ * five orders together keep at most a sixth of the pool from other CPUs. In a pool that is too
+ * small for that there are none.
+ *
+ * What fast paths look at (near_*) is set when the pool is made: where its struct pages and their
+ * struct xpages lie, if it has one region, and 0 where the long way is to be taken.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/log2.h>
+#include <linux/string.h>
+
+#include "page.h"
+
+#define XPAGE_REFILL	32U	/* blocks; see above */
+#define XPAGE_DEPOT	3U	/* magazines: a CPU's two can go, and one waits */
+
+/*
+ * What lies below the magazines
+ */
+
+static unsigned int page_fill(struct xmag *mag, void **objs, unsigned int nr)
+{
+	struct xpage_mag *of = container_of(mag, struct xpage_mag, mag);
+
+	return xpool_get_many(of->pool, of->order, XPAGE_CACHED, XPOOL_ORDINARY,
+			      (struct xpage **)objs, min(nr, XPAGE_REFILL));
+}
+
+static void page_drain(struct xmag *mag, void **objs, unsigned int nr)
+{
+	struct xpage_mag *of = container_of(mag, struct xpage_mag, mag);
+
+	xpool_put_many(of->pool, (struct xpage **)objs, nr,
+		       xpage_state(XPAGE_CACHED, of->order));
+}
+
+static const struct xmag_ops page_ops = {
+	.fill	= page_fill,
+	.drain	= page_drain,
+};
+
+static unsigned long page_reclaim(struct xclient *client)
+{
+	struct xpage_mags *mags = container_of(client, struct xpage_mags, client);
+	unsigned long pages = 0;
+	unsigned int i;
+
+	for (i = 0; i < mags->nr; i++) {
+		pages += xmag_drain_here(&mags->of[i].mag) << i;
+		pages += xmag_drain_depot(&mags->of[i].mag) << i;
+	}
+	return pages;
+}
+
+/* What is kept for the next goes to the pool. May sleep. */
+void xpage_drain(struct xpool *pool)
+{
+	unsigned int i;
+
+	for (i = 0; i < pool->mags->nr; i++)
+		xmag_drain(&pool->mags->of[i].mag);
+	xpool_settle(pool);
+}
+
+/* The same, and the next operation on a magazine tells the one who watches. */
+void xpage_park(struct xpool *pool)
+{
+	unsigned int i;
+
+	for (i = 0; i < pool->mags->nr; i++)
+		xmag_park(&pool->mags->of[i].mag);
+	xpool_settle(pool);
+}
+
+/* Before the pool is used. */
+void xpage_set_watch(struct xpool *pool, struct xwatch *watch)
+{
+	unsigned int i;
+
+	for (i = 0; i < pool->mags->nr; i++)
+		xmag_set_watch(&pool->mags->of[i].mag, watch);
+}
+
+void xpage_close(struct xclient *client)
+{
+	struct xpage_mags *mags = container_of(client, struct xpage_mags, client);
+	unsigned int i;
+
+	for (i = 0; i < mags->nr; i++)
+		xmag_shut(&mags->of[i].mag);
+}
+
+unsigned long xpage_drain_closed(struct xclient *client)
+{
+	struct xpage_mags *mags = container_of(client, struct xpage_mags, client);
+	unsigned long pages = 0;
+	unsigned int i;
+
+	for (i = 0; i < mags->nr; i++)
+		pages += xmag_drain_closed(&mags->of[i].mag) << i;
+	return pages;
+}
+
+static void page_open(struct xclient *client)
+{
+	struct xpage_mags *mags = container_of(client, struct xpage_mags, client);
+	unsigned int i;
+
+	for (i = 0; i < mags->nr; i++)
+		xmag_unshut(&mags->of[i].mag);
+}
+
+unsigned long xpage_kept(struct xclient *client)
+{
+	struct xpage_mags *mags = container_of(client, struct xpage_mags, client);
+	unsigned long pages = 0;
+	struct xmag_count count;
+	unsigned int i;
+
+	for (i = 0; i < mags->nr; i++) {
+		xmag_count(&mags->of[i].mag, &count);
+		pages += (count.cpus + count.depot) << i;
+	}
+	return pages;
+}
+
+/* What the magazines hold goes to the pool, and nothing comes into them. */
+static void page_shut(struct xclient *client, bool shut)
+{
+	struct xpage_mags *mags = container_of(client, struct xpage_mags, client);
+	unsigned int i;
+
+	if (mags->shut == shut)
+		return;
+	mags->shut = shut;
+	for (i = 0; i < mags->nr; i++)
+		xmag_set_closed(&mags->of[i].mag, shut);
+}
+
+/* Not worth the memory that magazines take on each CPU, where they are short. */
+#define XPAGE_MIN_MAGAZINE	4U
+
+static unsigned int magazine_size(struct xpool *pool, unsigned int order)
+{
+	unsigned long blocks = pool->nr_pages >> order;
+	unsigned long fair = blocks / (64 * num_possible_cpus());
+
+	return fair < XPAGE_MIN_MAGAZINE ? 0 : min_t(unsigned long, fair, XMAG_MAX_SIZE >> order);
+}
+
+/* Objects that the magazines of all CPUs and the depot hold at most. */
+static unsigned long magazine_pages(const struct xmag *mag)
+{
+	return (2UL * num_possible_cpus() + mag->depot.nr) * mag->size;
+}
+
+void xpage_detach_magazines(struct xpool *pool)
+{
+	struct xpage_mags *mags = pool->mags;
+
+	xpool_retire_client(&mags->client);
+	xpool_del_client(&mags->client);
+	while (mags->nr)
+		xmag_destroy(&mags->of[--mags->nr].mag);
+	xmeta_free(mags);
+}
+
+int xpage_attach_magazines(struct xpool *pool)
+{
+	struct xpage_mags *mags = xmeta_alloc(sizeof(*mags));
+	unsigned int size;
+	int err = 0;
+
+	if (!mags)
+		return -ENOMEM;
+	pool->mags = mags;
+	mags->pool = pool;
+	mags->client = (struct xclient){
+		.reclaim = page_reclaim, .collect = page_reclaim, .close = xpage_close,
+		.drain = xpage_drain_closed, .open = page_open, .kept = xpage_kept,
+		.shut = page_shut,
+	};
+	xpool_add_client(pool, &mags->client);
+	while (mags->nr < XPOOL_MAG_ORDERS && (size = magazine_size(pool, mags->nr))) {
+		struct xpage_mag *of = &mags->of[mags->nr];
+
+		of->pool = pool;
+		of->order = mags->nr;
+		err = xmag_init(&of->mag, &page_ops, size, XPAGE_DEPOT);
+		if (err)
+			break;
+		pool->metadata += of->mag.metadata;
+		mags->client.most += magazine_pages(&of->mag) << of->order;
+		mags->nr++;
+	}
+	if (err)
+		xpage_detach_magazines(pool);
+	return err;
+}
+
+static void close_routes(struct xmag_cpu __percpu **routes)
+{
+	unsigned int order;
+
+	for (order = 0; order < XBUDDY_NR_ORDERS; order++)
+		routes[order] = &xmag_closed;
+}
+
+/* The fast paths tell nobody, so what is watched goes the slow ones. */
+static void open_routes(struct xpool *pool, struct xmag_cpu __percpu **routes)
+{
+	unsigned int order;
+
+	if (xtools_watch(pool->tools))
+		return;
+	for (order = 0; order < pool->mags->nr; order++)
+		xmag_add_route(&pool->mags->of[order].mag, &routes[order]);
+}
+
+/*
+ * Do the struct pages follow one another as the pages do? Where the kernel has an
+ * array of them for each section of memory, these may lie anywhere.
+ */
+static bool is_linear(struct xpool *pool)
+{
+	unsigned long addr = pool->regions[0].addr, last = pool->nr_pages - 1, i;
+	struct page *first = virt_to_page((void *)addr);
+
+	/* No section is smaller than the largest block. */
+	for (i = 0; i < last; i += XPOOL_CHUNK_PAGES)
+		if (virt_to_page((void *)addr + (i << PAGE_SHIFT)) != first + i)
+			return false;
+	return virt_to_page((void *)addr + (last << PAGE_SHIFT)) == first + last;
+}
+
+/*
+ * What the fast paths use, in pools of one region. From an address to its struct
+ * xpage is a shift.
+ */
+void xpage_set_near(struct xpool *pool)
+{
+	close_routes(pool->cpus);
+	close_routes(pool->page_cpus);
+	if (pool->nr_regions > 1)
+		return;
+	open_routes(pool, pool->cpus);
+	pool->near_addr = pool->regions[0].addr;
+	pool->near_xpage = pool->pages_mem;
+	pool->near_scale = (pool->near_addr >> (PAGE_SHIFT - XPAGE_SHIFT)) -
+			   (unsigned long)pool->near_xpage;
+	pool->near_addr_nr = pool->nr_pages;
+	pool->near_refs = offsetof(struct xpage, one);
+
+	if (!pool->has_struct_page)
+		return;
+	if (!is_linear(pool)) {
+		pool->near_addr_nr = pool->counts_refs ? 0 : pool->nr_pages;
+		return;
+	}
+	open_routes(pool, pool->page_cpus);
+	pool->near_page = virt_to_page((void *)pool->near_addr);
+	if (XPAGE_SAME_SIZE)
+		pool->near_delta = pool->near_page - (void *)pool->near_xpage;
+	pool->near_nr = pool->nr_pages;
+	if (pool->counts_refs)
+		pool->near_refs = pool->near_delta + offsetof(struct page, _refcount);
+}

@@ -1,0 +1,565 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pool/page: blocks of pages for clients
+ *
+ * Concepts
+ *
+ * get.c takes a block of pages from a pool under the pool's lock, and put.c puts it back. This
+ * file puts magazines (magazine.c) before them for blocks of orders 0 to 4, and checks what
+ * clients give back.
+ *
+ * What a magazine of pages holds are the addresses of struct xpage, not of the
+ * pages. So neither the free nor the next allocation needs to translate, and the
+ * check that makes a double free harmless is on the line that is needed anyway:
+ *
+ *	kind	LIVE	a client has the block
+ *		CACHED	the block is in a magazine, or on the way
+ *
+ * A free is accepted when the struct xpage says LIVE and the same order; then it
+ * says CACHED. An address inside of a block, a wrong order, a page of a slab and
+ * a page that is free already all say something else. This is a load and a store and
+ * no lock, so two frees of one block at the very same instant can both be accepted.
+ * So what lies in a magazine is not trusted: whatever comes out, to a client or to the
+ * buddy system, must still say CACHED and the order of its magazine. Otherwise the block is
+ * free, or a client's, or a slab of a cache, or a part of another block: it is dropped,
+ * counted and reported.
+ *
+ * A block of a pool that counts references (pool/refs.c) is accepted only when no page of it
+ * has another one than the client's. For a single page that is a comparison more, for which
+ * each struct xpage leads to a count: in other pools to a 1 of its own.
+ *
+ * Orders are unsigned long here, because they index the array of magazines: an int
+ * would have to be widened by each operation.
+ *
+ * Blocks of other orders, and all orders of a small pool, go to the pool. It keeps
+ * the last one of each order for a while (xpool.c).
+ *
+ * A request is satisfied in the following order:
+ *
+ *	1. the magazines and the depot of that order
+ *	2. the buddy system
+ *	3. the magazines' depots and the empty slabs of this pool's caches, which
+ *	   get.c asks for pages
+ *
+ * Magazines are filled as by an ordinary request, and never from the reserve: an
+ * urgent one goes on to get.c. Where they could hold more than the pool's
+ * limits allow, they are shut (pool/limit.c).
+ *
+ * Where the kernel's tools watch a pool (base/tools.c), its routes stay closed, so that every
+ * operation takes the slow path. They are told of a block after it has been taken for a
+ * client, and after it was accepted back, when it is in no magazine yet.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/export.h>
+#include <linux/ratelimit.h>
+#include <linux/string.h>
+
+#include "page.h"
+
+bool xpage_has_struct(const struct xpool *pool)
+{
+	if (unlikely(!pool->has_struct_page))
+		pr_warn_once("pool %s: its range has no struct page; use xpool_alloc_addr()\n",
+			     pool->name);
+	return pool->has_struct_page;
+}
+
+/*
+ * Allocation
+ */
+
+/* The block came twice: the other time it was handed out, this time it is not. */
+noinline void xpage_report_lost(struct xpool *pool, struct xpage *page)
+{
+	atomic_long_inc(&pool->errors);
+	pr_err_ratelimited("pool %s: page %lu was freed twice, found late\n",
+			   pool->name, xpage_index(pool, page));
+}
+
+/*
+ * Could the request have such a block if all of the pool were free, and all of it there? If
+ * not, to wait for it is an error.
+ */
+static bool order_fits(struct xpool *pool, unsigned long order, gfp_t gfp)
+{
+	unsigned long pages = pool->grow ? pool->grow->max_pages : pool->nr_pages;
+	unsigned long reserve = xpool_need_of(gfp) == XPOOL_URGENT ? 0 :
+				READ_ONCE(pool->limits.reserve);
+
+	pages = min(pages, READ_ONCE(pool->limits.hard));
+	if (pages >= reserve + (1UL << order) && xpool_most_blocks(pool, order))
+		return true;
+	atomic_long_inc(&pool->errors);
+	pr_err_ratelimited("pool %s: order %lu with __GFP_NOFAIL: it can never have such a block\n",
+			   pool->name, order);
+	return false;
+}
+
+/* A block of those that are free now; or NULL. Magazines are not filled from the reserve. */
+static struct xpage *take_now(struct xpool *pool, unsigned long order, gfp_t gfp)
+{
+	struct xpage *page = NULL;
+
+	while (order < pool->mags->nr) {
+		page = xmag_alloc(&pool->mags->of[order].mag);
+		if (likely(!page || make_live(page, order)))
+			break;
+		xpage_report_lost(pool, page);
+	}
+	if (!page)
+		page = xpool_get_for(pool, order, XPAGE_LIVE, xpool_need_of(gfp), XPLACE_FIT, gfp);
+	return page;
+}
+
+/* After everything that no client holds was brought together. */
+static struct xpage *take_gathered(struct xpool *pool, unsigned long order, gfp_t gfp)
+{
+	xpool_gather(pool);
+	return likely(!READ_ONCE(pool->retired)) ? take_now(pool, order, gfp) : NULL;
+}
+
+#define XPAGE_LOOK	(HZ / 10)	/* jiffies between looks at what went to magazines */
+
+/* Without end, for __GFP_NOFAIL; NULL only where the pool is given up meanwhile. */
+static struct xpage *take_for_sure(struct xpool *pool, unsigned long order, gfp_t gfp)
+{
+	unsigned long said = jiffies;
+	struct xpage *page = NULL;
+
+	while (!page && !READ_ONCE(pool->retired)) {
+		DEFINE_WAIT(wait);
+
+		prepare_to_wait(&pool->room, &wait, TASK_UNINTERRUPTIBLE);
+		page = take_now(pool, order, gfp);
+		if (!page)
+			schedule_timeout(XPAGE_LOOK);
+		finish_wait(&pool->room, &wait);
+		if (!page && xpool_kept(pool))
+			page = take_gathered(pool, order, gfp);
+		xpool_say_waiting(&said, "pool", pool->name);
+	}
+	return page;
+}
+
+/* For __GFP_NOFAIL: a pool that is destroyed meanwhile stays until it is over. */
+static struct xpage *take_nofail(struct xpool *pool, unsigned long order, gfp_t gfp)
+{
+	struct xpage *page;
+
+	atomic_inc(&pool->nr_sleepers);
+	page = take_gathered(pool, order, gfp);
+	if (!page && order_fits(pool, order, gfp))
+		page = take_for_sure(pool, order, gfp);
+	rcu_read_lock();	/* the pool that goes waits for a grace period after the count */
+	if (atomic_dec_and_test(&pool->nr_sleepers) && READ_ONCE(pool->retired))
+		xpool_reap_soon();
+	rcu_read_unlock();
+	return page;
+}
+
+/* None is free now: what can still be done for this request. */
+static noinline struct xpage *take_patiently(struct xpool *pool, unsigned long order,
+					     gfp_t gfp)
+{
+	if (!gfpflags_allow_blocking(gfp)) {
+		xpool_gather_soon(pool);
+		if (gfp & __GFP_NOFAIL && !xpool_has_context(gfp, "pool", pool->name))
+			atomic_long_inc(&pool->errors);
+		return NULL;
+	}
+	return gfp & __GFP_NOFAIL ? take_nofail(pool, order, gfp) :
+				    take_gathered(pool, order, gfp);
+}
+
+/* A block, whatever it takes; or NULL. */
+struct xpage *xpage_take(struct xpool *pool, unsigned long order, gfp_t gfp)
+{
+	struct xpage *page = NULL;
+
+	/* The order is looked at before it is narrowed. */
+	if (likely(order <= XBUDDY_MAX_ORDER) && likely(!READ_ONCE(pool->retired)))
+		page = take_now(pool, order, gfp) ?: take_patiently(pool, order, gfp);
+	if (unlikely(!page))
+		atomic_long_inc(&pool->failures);
+	return page;
+}
+
+/* Does @gfp ask for what no block of the pool is? A single page need not be compound. */
+bool xpage_is_refused(struct xpool *pool, unsigned long order, gfp_t gfp)
+{
+	if (likely(!xgfp_refused(pool, gfp, XGFP_ZONES | (order ? __GFP_COMP : 0))))
+		return false;
+	atomic_long_inc(&pool->errors);
+	atomic_long_inc(&pool->failures);
+	return true;
+}
+
+/* Flags that the usual ways do not look at; see pool/gfp.c. */
+#define XPAGE_GFP_SPECIAL	(__GFP_ZERO | __GFP_COMP | __GFP_NOMEMALLOC | XGFP_ZONES)
+
+static __always_inline void *alloc_addr_plain(struct xpool *pool, unsigned long order, gfp_t gfp)
+{
+	struct xpage *page = xpage_take(pool, order, gfp);
+
+	if (unlikely(!page))
+		return NULL;
+	if (xtools_watch(pool->tools))
+		tell_page_alloc(pool, page, order, gfp);
+	return page_addr(pool, page);
+}
+
+static noinline void *alloc_addr_special(struct xpool *pool, unsigned long order, gfp_t gfp)
+{
+	void *addr;
+
+	if (xpage_is_refused(pool, order, gfp))
+		return NULL;
+	addr = alloc_addr_plain(pool, order, xgfp_without_reserve(gfp));
+	return addr && gfp & __GFP_ZERO ? memset(addr, 0, PAGE_SIZE << order) : addr;
+}
+
+static noinline void *alloc_addr_slow(struct xpool *pool, unsigned long order, gfp_t gfp)
+{
+	if (unlikely(gfp & XPAGE_GFP_SPECIAL))
+		return alloc_addr_special(pool, order, gfp);
+	return alloc_addr_plain(pool, order, gfp);
+}
+
+static noinline struct page *alloc_pages_slow(struct xpool *pool, unsigned long order,
+					      gfp_t gfp)
+{
+	void *addr;
+
+	if (unlikely(!xpage_has_struct(pool)))
+		return NULL;
+	addr = alloc_addr_slow(pool, order, gfp);
+	return likely(addr) ? virt_to_page(addr) : NULL;
+}
+
+/* What the fast paths do not do. */
+static __always_inline bool is_special(unsigned long order, gfp_t gfp)
+{
+	return unlikely(order > XBUDDY_MAX_ORDER) ||
+	       unlikely(gfp & XPAGE_GFP_SPECIAL);
+}
+
+/*
+ * What the fast paths leave to others, which begins with preemption off: that the
+ * magazine could not serve, and that the block came twice
+ */
+
+static noinline void *alloc_addr_missed(struct xpool *pool, unsigned long order, gfp_t gfp)
+{
+	preempt_enable();
+	return alloc_addr_slow(pool, order, gfp);
+}
+
+static noinline struct page *alloc_pages_missed(struct xpool *pool, unsigned long order,
+						gfp_t gfp)
+{
+	preempt_enable();
+	return alloc_pages_slow(pool, order, gfp);
+}
+
+static noinline void *alloc_addr_again(struct xpool *pool, unsigned long order,
+				       struct xpage *page, gfp_t gfp)
+{
+	preempt_enable();
+	xpage_report_lost(pool, page);
+	return alloc_addr_slow(pool, order, gfp);
+}
+
+static noinline struct page *alloc_pages_again(struct xpool *pool, unsigned long order,
+					       gfp_t gfp, struct xpage *page)
+{
+	preempt_enable();
+	xpage_report_lost(pool, page);
+	return alloc_pages_slow(pool, order, gfp);
+}
+
+/**
+ * xpool_alloc_addr() - take pages of a pool, by address
+ * @pool: the pool
+ * @order: 2^@order pages in a row, aligned to their size; at most 10
+ * @gfp: __GFP_ZERO clears the pages; otherwise they are not touched. __GFP_HIGH,
+ *	which GFP_ATOMIC has, may take the pool's reserve. __GFP_DMA and __GFP_DMA32 need
+ *	a pool that lies there, and __GFP_COMP is for order 0 alone; the others are in
+ *	Documentation/api.md. With __GFP_DIRECT_RECLAIM this fails only if all that no
+ *	client holds does not make such a block, and a pool that grows asks the system
+ *	for a region first, as __GFP_IO and __GFP_FS allow. Without it, this never sleeps
+ *	and never asks the system for memory
+ *
+ * Works for all pools, also for ranges without struct page.
+ *
+ * Context: Any, NMI too; process context where it may sleep.
+ * Return: the kernel virtual address; or NULL where the pool has no such block, and the
+ * system had no region for it, or, with a line in the log, can have none that is as @gfp
+ * says.
+ */
+void *xpool_alloc_addr(struct xpool *pool, unsigned long order, gfp_t gfp)
+{
+	void *page;
+
+	if (is_special(order, gfp))
+		return alloc_addr_slow(pool, order, gfp);
+	preempt_disable();
+	if (unlikely(!xmag_try_alloc(&pool->cpus[order], &page, true)))
+		return alloc_addr_missed(pool, order, gfp);
+	if (unlikely(!make_live(page, order)))
+		return alloc_addr_again(pool, order, page, gfp);
+	preempt_enable();
+	/* A struct xpage stands for a page as its address does, to scale. */
+	return (void *)(((unsigned long)page + pool->near_scale) << (PAGE_SHIFT - XPAGE_SHIFT));
+}
+EXPORT_SYMBOL_GPL(xpool_alloc_addr);
+
+/**
+ * xpool_alloc_pages() - take pages of a pool
+ * @pool: the pool; its range must have struct page
+ * @order: 2^@order pages in a row, aligned to their size; at most 10
+ * @gfp: as for xpool_alloc_addr()
+ *
+ * The pages are not compound, and each has a count of one. References that a client
+ * takes to them, or others do, are dropped before it gives the pages back. In a pool over
+ * the caller's range, the pages are as the caller has them, and are refused where one of
+ * the range is no ordinary page: free, of a slab, compound, or no memory of the system.
+ *
+ * Context: Any, NMI too.
+ * Return: the first page; or NULL where the pool has no such block or no struct
+ * page, or, with a line in the log, can have none that is as @gfp says.
+ */
+struct page *xpool_alloc_pages(struct xpool *pool, unsigned long order, gfp_t gfp)
+{
+	void *page;
+
+	if (is_special(order, gfp))
+		return alloc_pages_slow(pool, order, gfp);
+	preempt_disable();
+	if (unlikely(!xmag_try_alloc(&pool->page_cpus[order], &page, true)))
+		return alloc_pages_missed(pool, order, gfp);
+	if (unlikely(!make_live(page, order)))
+		return alloc_pages_again(pool, order, gfp, page);
+	preempt_enable();
+	return near_page_of(pool, page);
+}
+EXPORT_SYMBOL_GPL(xpool_alloc_pages);
+
+/*
+ * Free
+ */
+
+/* A client's error: say what is known about the address, change nothing. */
+static noinline int refuse_free(struct xpool *pool, void *addr, unsigned long order)
+{
+	unsigned long offset = xpool_offset(pool, addr);
+	struct xpage *head;
+
+	if (!addr)
+		return 0;
+	atomic_long_inc(&pool->errors);
+	if (offset == XPOOL_FOREIGN) {
+		pr_err_ratelimited("pool %s: free of %p: not of this pool\n",
+				   pool->name, addr);
+		return -ERANGE;
+	}
+	head = xpool_head(pool, offset >> PAGE_SHIFT);
+	if (order > XBUDDY_MAX_ORDER) {
+		pr_err_ratelimited("pool %s: free of %p: order %lu: no block is so large\n",
+				   pool->name, addr, order);
+		return -EINVAL;
+	}
+	if (!head || head->kind == XPAGE_CACHED || head->kind == XPAGE_DEFERRED) {
+		pr_err_ratelimited("pool %s: free of %p, order %lu: free already\n",
+				   pool->name, addr, order);
+		return -EALREADY;
+	}
+	pr_err_ratelimited("pool %s: free of %p, order %lu: is page %lu of a block of order %u of %s\n",
+			   pool->name, addr, order,
+			   (offset >> PAGE_SHIFT) - xpage_index(pool, head), head->order,
+			   head->kind == XPAGE_SLAB ? "a cache" : "pages");
+	return -EINVAL;
+}
+
+/* Others refer to a page of the block. It stays as it is. */
+static noinline int refuse_refs(struct xpool *pool, struct xpage *page, unsigned long order)
+{
+	void *addr = page_addr(pool, page);
+	struct page *first = virt_to_page(addr);
+	unsigned long nr = 0;
+
+	while (nr + 1 < 1UL << order && page_ref_count(first + nr) == 1)
+		nr++;
+	atomic_long_inc(&pool->errors);
+	pr_err_ratelimited("pool %s: free of %p, order %lu: page %lu of it has %d references, not only yours\n",
+			   pool->name, addr, order, nr, page_ref_count(first + nr));
+	return -EBUSY;
+}
+
+/* Has the client the only references to the block? For any block and any pool. */
+static __always_inline bool is_clients_alone(struct xpool *pool, struct xpage *page,
+					     unsigned long order)
+{
+	if (!pool->counts_refs)
+		return true;
+	if (likely(pool->near_nr))
+		return xrefs_only_one(near_page_of(pool, page), order);
+	return xrefs_only_one(virt_to_page(page_addr(pool, page)), order);
+}
+
+static __always_inline int give_plain(struct xpool *pool, struct xpage *page,
+				      unsigned long order)
+{
+	if (order < pool->mags->nr)
+		xmag_free_slow(&pool->mags->of[order].mag, page);
+	else
+		xpool_put_hot(pool, page, order);
+	return 0;
+}
+
+static noinline int give_watched(struct xpool *pool, struct xpage *page, unsigned long order)
+{
+	tell_page_free(pool, page, order, 1);
+	return give_plain(pool, page, order);
+}
+
+static int give_slow(struct xpool *pool, struct xpage *page, unsigned long order)
+{
+	return xtools_watch(pool->tools) ? give_watched(pool, page, order) :
+					   give_plain(pool, page, order);
+}
+
+/* The loaded magazine could not serve. Begins with preemption off. */
+static noinline int give_missed(struct xpool *pool, struct xpage *page, unsigned long order)
+{
+	preempt_enable();
+	return give_slow(pool, page, order);
+}
+
+/* A block that was accepted, so its order is one. Begins with preemption off. Always 0. */
+static __always_inline int give(struct xpool *pool, struct xpage *page, unsigned long order)
+{
+	if (unlikely(!xmag_try_free(&pool->cpus[order], page, true)))
+		return give_missed(pool, page, order);
+	preempt_enable();
+	return 0;
+}
+
+/* A block of any order, which @page stands for, if it is one; or an error. */
+static noinline int free_block(struct xpool *pool, struct xpage *page, unsigned long order)
+{
+	int err = 0;
+
+	/*
+	 * From the load to the store no other task comes in between, in whose time the page
+	 * might become another owner's.
+	 */
+	preempt_disable();
+	if (unlikely(!is_live(page, order)))
+		err = -EINVAL;
+	else if (unlikely(!is_clients_alone(pool, page, order)))
+		err = -EBUSY;
+	else
+		WRITE_ONCE(page->state, xpage_state(XPAGE_CACHED, order));
+	if (likely(!err))
+		return give(pool, page, order);
+	preempt_enable();
+	return err == -EBUSY ? refuse_refs(pool, page, order) :
+			       refuse_free(pool, page_addr(pool, page), order);
+}
+
+/* In one of several regions, or an error. @nr: from the address, which need not be kept. */
+static noinline int free_addr_far(struct xpool *pool, unsigned long nr, unsigned long order)
+{
+	void *addr = (void *)(rol64(nr, PAGE_SHIFT) + pool->near_addr);
+	unsigned long offset = xpool_offset(pool, addr);
+
+	if (offset == XPOOL_FOREIGN || offset & ~PAGE_MASK)
+		return refuse_free(pool, addr, order);
+	return free_block(pool, &pool->pages[offset >> PAGE_SHIFT], order);
+}
+
+/* A single page that is none to free, or a larger block. Begins with preemption off. */
+static noinline int free_other(struct xpool *pool, struct xpage *page, unsigned long order)
+{
+	preempt_enable();
+	return free_block(pool, page, order);
+}
+
+/**
+ * xpool_free_addr() - give back what xpool_alloc_addr() took
+ * @pool: the pool
+ * @addr: the address that it returned; NULL does nothing
+ * @order: the order that was asked for
+ *
+ * Context: Any, NMI too: where a lock is taken there, the block is put back by
+ * the next who takes it.
+ * Return: 0; or, with nothing changed and a line in the log: -ERANGE where the
+ * address is not of this pool, -EALREADY where the block is free, -EINVAL where
+ * the address is not the start of a block of this order, or belongs to a cache, -EBUSY
+ * where a page of it has more references than the client's, as one has that a process
+ * has mapped: the block stays the client's, to be freed when these are gone. Only pools
+ * whose memory is the system's look at that.
+ */
+int xpool_free_addr(struct xpool *pool, void *addr, unsigned long order)
+{
+	/* What is no multiple of a page is rotated to something huge. */
+	unsigned long nr = ror64((unsigned long)addr - pool->near_addr, PAGE_SHIFT);
+	struct xpage *page;
+
+	OPTIMIZER_HIDE_VAR(nr);		/* else the address is kept beside it */
+	if (unlikely(nr >= pool->near_addr_nr))
+		return free_addr_far(pool, nr, order);
+	page = pool->near_xpage + nr;
+	preempt_disable();
+	if (unlikely(!accept_single(pool, page, order)))
+		return free_other(pool, page, order);
+	return give(pool, page, 0);
+}
+EXPORT_SYMBOL_GPL(xpool_free_addr);
+
+#define XPAGE_STRUCT_ALIGN \
+	(is_power_of_2(sizeof(struct page)) ? sizeof(struct page) : __alignof__(struct page))
+
+/* No struct page of the pool's one region. @nr: from the page, which need not be kept. */
+static noinline int free_pages_far(struct xpool *pool, unsigned long nr,
+				   unsigned long order)
+{
+	struct page *page = near_page_nr(pool, nr);
+
+	if (!page)
+		return 0;
+	/* By the number alone: to read what is no struct page may be fatal. */
+	if (!IS_ALIGNED((unsigned long)page, XPAGE_STRUCT_ALIGN)) {
+		atomic_long_inc(&pool->errors);
+		pr_err_ratelimited("pool %s: free of %p: no struct page starts there\n",
+				   pool->name, page);
+		return -EINVAL;
+	}
+	return xpool_free_addr(pool, page_address(page), order);
+}
+
+/**
+ * xpool_free_pages() - give back what xpool_alloc_pages() took
+ * @pool: the pool
+ * @page: the page that it returned; NULL does nothing
+ * @order: the order that was asked for
+ *
+ * Context: Any, as for xpool_free_addr().
+ * Return: as for xpool_free_addr().
+ */
+int xpool_free_pages(struct xpool *pool, struct page *page, unsigned long order)
+{
+	unsigned long nr = near_nr_of(pool, page);
+	struct xpage *of;
+
+	OPTIMIZER_HIDE_VAR(nr);		/* likewise */
+	if (unlikely(nr >= pool->near_nr))
+		return free_pages_far(pool, nr, order);
+	of = pool->near_xpage + nr;
+	preempt_disable();
+	if (unlikely(!accept_single(pool, of, order)))
+		return free_other(pool, of, order);
+	return give(pool, of, 0);
+}
+EXPORT_SYMBOL_GPL(xpool_free_pages);

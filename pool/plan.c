@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pool/plan: which regions are to be emptied
+ *
+ * Few pages may lie in many regions of a pool that grows. When a forced collection has packed the
+ * objects of all caches, the pages of objects that can be moved are counted for each region. The
+ * regions with the fewest are chosen, as long as the others have room for what is in them. They
+ * serve no request from then on (XSERVES_NONE), their objects are moved out (slab/move.c), and
+ * they go back to the system.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/sched.h>
+
+#include "pool.h"
+
+#define XGROW_STEPS	16U	/* of pages in use, by which regions are looked at */
+#define XGROW_STEP	(XPOOL_CHUNK_PAGES / XGROW_STEPS)
+
+/* Can what is in the region be held by the others? @room: what is free, by xserves. */
+static bool can_empty(const struct xregion *region, const unsigned long *room)
+{
+	unsigned long own = region->nr - region->used;
+
+	if (!region->nr || !region->used || region->serves >= XSERVES_KINDS ||
+	    region->movable < region->used)
+		return false;
+	return room[region->serves] + room[XSERVES_ANY] >= own + region->used &&
+	       room[region->serves] >= own;
+}
+
+/* It will be empty: what is free elsewhere of its kind, or in the first ones, is taken. */
+static void empty_later(struct xpool *pool, unsigned long r, unsigned long *room)
+{
+	struct xregion *region = &pool->regions[r];
+	enum xserves kind = region->serves;
+	unsigned long used = region->used, own;
+
+	room[kind] -= region->nr - used;
+	own = min(room[kind], used);
+	room[kind] -= own;
+	room[XSERVES_ANY] -= used - own;
+	region->served = kind;
+	xgrow_set_serves(pool, r, XSERVES_NONE);
+}
+
+/* Empty regions are not there to be filled: they have gone, or are a reserve. */
+static void count_room(struct xpool *pool, unsigned long *room)
+{
+	unsigned long r, flags;
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	memcpy(room, pool->grow->free, sizeof(pool->grow->free));
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	room[XSERVES_ANY] = 0;
+	for (r = 0; r < pool->nr_fixed; r++)
+		room[XSERVES_ANY] += pool->regions[r].nr - READ_ONCE(pool->regions[r].used);
+}
+
+/* Begin with the emptiest: the regions with @step steps of pages in use, to the next. */
+static bool plan_step(struct xpool *pool, unsigned long step, unsigned long *room)
+{
+	unsigned long r, flags;
+	bool any = false;
+
+	for (r = pool->nr_regions; r-- > pool->nr_fixed;) {
+		struct xregion *region = &pool->regions[r];
+
+		if (!READ_ONCE(region->movable) || READ_ONCE(region->used) / XGROW_STEP != step)
+			continue;
+		raw_spin_lock_irqsave(&pool->lock, flags);
+		if (can_empty(region, room)) {
+			empty_later(pool, r, room);
+			any = true;
+		}
+		raw_spin_unlock_irqrestore(&pool->lock, flags);
+	}
+	return any;
+}
+
+static bool count_movable(struct xpool *pool)
+{
+	struct xclient *client;
+	bool any = false;
+	unsigned long r;
+
+	for (r = 0; r < pool->nr_regions; r++)
+		pool->regions[r].movable = 0;
+	for (client = xpool_next_client(pool, NULL); client;
+	     client = xpool_next_client(pool, client))
+		if (client->count_movable) {
+			client->count_movable(client);
+			any = true;
+		}
+	return any;
+}
+
+/*
+ * Choose the regions that will be emptied, for one caller at a time. False: there are none,
+ * or another one is at it.
+ */
+bool xgrow_plan(struct xpool *pool)
+{
+	unsigned long room[XSERVES_NR], step;
+	bool any = false;
+
+	if (test_and_set_bit_lock(0, &pool->grow->planned))
+		return false;
+	if (!count_movable(pool)) {
+		clear_bit_unlock(0, &pool->grow->planned);
+		return false;
+	}
+	count_room(pool, room);
+	for (step = 0; step <= XGROW_STEPS; step++) {
+		any |= plan_step(pool, step, room);
+		cond_resched();
+	}
+	if (!any)
+		clear_bit_unlock(0, &pool->grow->planned);
+	return any;
+}
+
+/* What was not emptied serves what it did before. */
+void xgrow_unplan(struct xpool *pool)
+{
+	unsigned long r, flags;
+
+	for (r = pool->nr_fixed; r < pool->nr_regions; r++) {
+		struct xregion *region = &pool->regions[r];
+
+		raw_spin_lock_irqsave(&pool->lock, flags);
+		if (region->serves == XSERVES_NONE)
+			xgrow_set_serves(pool, r, region->used ? region->served : XSERVES_ANY);
+		raw_spin_unlock_irqrestore(&pool->lock, flags);
+	}
+	clear_bit_unlock(0, &pool->grow->planned);
+}

@@ -1,0 +1,729 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Pools: what the files of the layer share, and what the layers above may use
+ *
+ * Kbuild lists the files from the top down; the theory of each is at its top.
+ */
+#ifndef _XALLOC_POOL_H
+#define _XALLOC_POOL_H
+
+#include <xalloc/xbuddy.h>
+#include <xalloc/impl/xlinear.h>
+#include <xalloc/xpool.h>
+
+#include "../base/base.h"
+#include "../mag/mag.h"
+
+/* What a block of pages is used for; kept at its first page, 0 elsewhere. */
+enum xpage_kind {
+	XPAGE_NONE,
+	XPAGE_SLAB,		/* a slab of a cache */
+	XPAGE_CACHED,		/* freed by a client, in a page magazine */
+	XPAGE_DEFERRED,		/* freed from NMI, waits for the pool's lock */
+	XPAGE_LIVE = U8_MAX,	/* held by a client; no state is above it */
+};
+
+#define XPAGE_SHIFT	6	/* of its size */
+#define XPAGE_MAP_WORDS	4	/* 256 objects of 16 bytes are a page */
+
+/**
+ * struct xpage - the state of a page, out of band; the size of struct page
+ * @order: of the block
+ * @kind: enum xpage_kind, at the first page of a block
+ * @state: both
+ * @nr_free: slabs: free objects when the slab was last put on a list
+ * @deferred: link of a stack of pages that NMIs left work for (struct xdefer)
+ * @cache: the owner of the slab that the page is in, at each of its pages
+ * @list: slabs: one of the owner's lists
+ * @map: slabs: a bit an object, set when the object is free in the slab
+ * @word: the first word of @map; where it is the only one:
+ * @holes: the pages that a torn slab gave back, as bits, see slab/tear.c
+ * @there: then the objects that are left, as bits; beside it is the word of NMIs
+ * @one: clients' blocks: always 1; see @near_refs of struct xpool
+ *
+ * There is one for each page. A block of several pages uses the first one. The
+ * state belongs to the pool's lock, or to who owns the block; the other
+ * fields to the owner of the block.
+ */
+struct xpage {
+	union {
+		struct {
+#ifdef __LITTLE_ENDIAN
+			u8	order;
+			u8	kind;
+#else
+			u8	kind;
+			u8	order;
+#endif
+		};
+		u16		state;
+	};
+	u16			nr_free;
+	u32			deferred;
+	struct xslab_cache	*cache;
+	struct list_head	list;
+	union {
+		atomic_long_t	map[XPAGE_MAP_WORDS];
+		struct {
+			atomic_long_t	word;
+			unsigned long	holes;
+			atomic_long_t	nmi_word;
+			unsigned long	there;
+		};
+		int			one;
+	};
+};
+
+static_assert(sizeof(struct xpage) == 1 << XPAGE_SHIFT);
+
+static __always_inline u16 xpage_state(enum xpage_kind kind, unsigned long order)
+{
+	return (kind << 8) + order;
+}
+
+/*
+ * A stack of pages that any context can push to without a lock, for the case
+ * that an NMI finds a lock taken. The owner of the lock empties it. Links are
+ * page numbers plus one, so that zero is "not on a stack".
+ */
+struct xdefer {
+	atomic_t head;
+};
+
+#define XDEFER_END	U32_MAX		/* the last page on the stack */
+#define XDEFER_CLAIMED	(U32_MAX - 1)	/* about to be pushed */
+
+/* What a region of a pool that grows serves; see pool/grow.c. The first two index arrays. */
+enum xserves {
+	XSERVES_SMALL,
+	XSERVES_LARGE,
+	XSERVES_ANY,		/* one of the initial size, or empty */
+	XSERVES_NONE,		/* what is in it will be moved elsewhere */
+	XSERVES_NR,
+};
+
+#define XSERVES_KINDS	XSERVES_ANY	/* of requests */
+
+/**
+ * struct xregion - a run of contiguous addresses
+ * @addr: kernel virtual address
+ * @nr: pages; 0: the page numbers are there, and no memory for them
+ * @index: page number of its first page
+ * @used: pools that grow: pages in use, under the pool's lock; so are those below
+ * @was_used: the same when the pool's collection began
+ * @movable: of these, pages of objects that can be moved, when a collection counted them
+ * @serves: enum xserves
+ * @served: SMALL or LARGE: what it served before it was to be emptied
+ */
+struct xregion {
+	unsigned long	addr;
+	unsigned long	nr;
+	unsigned long	index;
+	unsigned int	used;
+	unsigned int	was_used;
+	unsigned int	movable;
+	u8		serves;
+	u8		served;
+};
+
+/**
+ * struct xrefs_stray - a page that had references and should have had none
+ * @index: its number
+ * @refs: its count, before that was mended
+ * @cache: what its struct xpage says of its cache, if it is in a slab
+ */
+struct xrefs_stray {
+	unsigned long		index;
+	int			refs;
+	struct xslab_cache	*cache;
+};
+
+/**
+ * struct xclient - a holder of free pages of a pool: its magazines of pages, or a cache
+ * @node: in the pool's list; changes under xpool_registry, readers may use RCU
+ * @pins: how many use it and may sleep; under xpool_registry
+ * @going: it cannot be pinned any more; under the same lock
+ * @gathered: shut by the gathering that is under way; under the pool's gathering
+ * @most: pages that its magazines keep at most; they are not counted elsewhere
+ * @reclaim: give some pages back; any context but NMI, no locks of the pool held
+ * @collect: give back what is free and can be had without disturbing other CPUs;
+ *	may sleep
+ * @compact: have objects moved so that fewer pages are in use. Calls the client's
+ *	code. NULL: it has none
+ * @close: shut the magazines; any context but NMI
+ * @drain: everything that is free goes to the pool, a grace period after @close; may
+ *	sleep
+ * @open: the end of @close
+ * @kept: pages that the magazines keep now; any context but NMI
+ * @shut: keep nothing in magazines from now on, or (false) @most again; may sleep,
+ *	under the pool's tuning
+ * @room: the pool has pages again, for a task that waits for some; any context
+ * @count_movable: add its pages of objects that can be moved to xregion.movable; may
+ *	sleep. NULL: it has none
+ * @vacate: move its objects out of the regions that serve nothing; as @compact
+ * @stray: is this a page of its? Then report it. May be NULL
+ * @retire: the pool was destroyed, which was refused: no allocation any more. May be NULL
+ * @give_up: an operator says that no client will give anything back. May be NULL
+ *
+ * @reclaim, @collect, @compact and @drain return the pages that the pool has back.
+ */
+struct xclient {
+	struct list_head node;
+	unsigned int pins;
+	bool going;
+	bool gathered;
+	unsigned long most;
+	unsigned long (*reclaim)(struct xclient *client);
+	unsigned long (*collect)(struct xclient *client);
+	unsigned long (*compact)(struct xclient *client);
+	void (*close)(struct xclient *client);
+	unsigned long (*drain)(struct xclient *client);
+	void (*open)(struct xclient *client);
+	unsigned long (*kept)(struct xclient *client);
+	void (*shut)(struct xclient *client, bool shut);
+	void (*room)(struct xclient *client);
+	void (*count_movable)(struct xclient *client);
+	void (*vacate)(struct xclient *client);
+	bool (*stray)(struct xclient *client, const struct xrefs_stray *stray);
+	void (*retire)(struct xclient *client);
+	void (*give_up)(struct xclient *client);
+};
+
+/* Who may take the last pages? See struct xpool_limits. */
+enum xpool_need {
+	XPOOL_ORDINARY,
+	XPOOL_URGENT,		/* __GFP_HIGH, or prefill */
+};
+
+enum xpool_source {
+	XPOOL_SYSTEM,
+	XPOOL_BASE,
+	XPOOL_RESERVE_MEM,
+	XPOOL_ADDR,
+};
+
+#define XPOOL_MAG_ORDERS	5	/* orders 0 to 4 go through magazines */
+#define XPOOL_CHUNK_PAGES	BIT(XBUDDY_MAX_ORDER)
+#define XPOOL_CHUNK_SHIFT	(XBUDDY_MAX_ORDER + PAGE_SHIFT)
+#define XPOOL_LIVE_SHIFTS	(PAGE_SHIFT + 1)
+#define XPOOL_FOREIGN		ULONG_MAX
+
+struct xgrow;
+struct xmag_cpu;
+struct xpage_mags;
+struct xlive;
+
+/*
+ * An offset is where an address lies in its pool, counted in bytes from page
+ * number 0. With the base it is the linear address (xlinear.h). Page number 0 is the
+ * last multiple of the largest block at or before the start of the range, so that a block
+ * is aligned in addresses as it is in page numbers; the numbers before the start are never
+ * free.
+ */
+struct xpool {
+	/* What the fast paths for pages use; see pool/magazine.c */
+	struct xmag_cpu __percpu *cpus[XBUDDY_NR_ORDERS];	/* by order */
+	struct xmag_cpu __percpu *page_cpus[XBUDDY_NR_ORDERS];	/* if struct pages are near */
+	void			*near_page;	/* struct page of the first page */
+	unsigned long		near_delta;	/* from its struct xpage to near_page */
+	unsigned long		near_nr;	/* pages; 0: the long way */
+	unsigned long		near_refs;	/* from a struct xpage to the count of references */
+	unsigned long		near_addr;	/* address of the first page, ... */
+	struct xpage		*near_xpage;	/* ... its struct xpage, ... */
+	unsigned long		near_scale;	/* ... from it to the address, to scale, ... */
+	unsigned long		near_addr_nr;	/* ... and pages; 0: the long way */
+
+	/* Read by every operation */
+	struct xlinear		linear;
+	unsigned long		base;	/* linear address of page number 0, and ... */
+	unsigned long		start;	/* ... offset of the first page, ... */
+	unsigned long		bytes;	/* ... and how many page numbers are behind it */
+	struct xpage		*pages;
+	struct xpage_mags	*mags;	/* of small blocks; see pool/page.c */
+
+	/* The memory of linear; see pool/linear.c */
+	long			*linear_to;	/* NULL: one region */
+	long			*linear_from;
+	unsigned long		first_chunk;	/* where regions can lie */
+	unsigned long		nr_chunks;
+
+	struct xregion		*regions;
+	unsigned long		nr_regions;	/* with those that are not there yet */
+	unsigned long		nr_fixed;	/* of these, there from first to last */
+	unsigned long		nr_pages;	/* that are there */
+	bool			has_struct_page;
+	gfp_t			refused_gfp;	/* see pool/gfp.c */
+	unsigned long		told_gfp;	/* of these, by bit: the log says so */
+	unsigned int		tools;	/* that watch it; see base/tools.h */
+	bool			counts_refs;	/* see pool/refs.c */
+	enum xpool_source	source;
+	phys_addr_t		phys;
+	struct xpage		*pages_mem;
+	size_t			metadata;
+	size_t			live_bytes;	/* under xpool_registry */
+	struct list_head	node;
+	char			name[XPOOL_NAME_MAX];
+	unsigned int		nr_caches;	/* under xpool_registry */
+	unsigned int		pins;		/* under xpool_registry */
+	bool			going;		/* the same lock: it cannot be pinned any more */
+	bool			dying;		/* the same lock: one call destroys it */
+	bool			retired;	/* no allocation any more */
+	bool			given_up;	/* an operator says that no client will come back */
+	struct xlive		*live[XPOOL_LIVE_SHIFTS]; /* the same lock */
+	void			*observed;	/* of the observer */
+	struct xdecay		decay;
+
+	struct list_head	clients;	/* of struct xclient */
+	atomic_t		nr_sleepers;	/* that sleep until there is room */
+	wait_queue_head_t	room;		/* of pages, see pool/gather.c */
+	struct irq_work		tell_room;
+	struct mutex		tuning;		/* limits change */
+	struct mutex		gathering;
+	unsigned long		nr_gathers;	/* begun so far */
+	struct irq_work		gather_soon;
+	struct work_struct	gather_work;
+	unsigned long		mag_bytes;	/* of caches' magazines; under xpool_registry */
+
+	raw_spinlock_t		lock ____cacheline_aligned;
+	struct xbuddy		buddy;
+	struct xpool_limits	limits;
+	unsigned long		reserved[XBUDDY_NR_ORDERS];	/* limits.reserve in blocks */
+	unsigned long		idle_limit;	/* limits.cache less what @shut bounds */
+	struct xgrow		*grow;		/* NULL: does not grow */
+	atomic_long_t		cached;		/* pages of slabs without objects */
+	unsigned long		nr_slab_pages;
+	unsigned long		nr_lost_pages;	/* of these, of caches that were given up */
+	unsigned long		nr_client_pages;	/* live, cached, deferred */
+	unsigned long		nr_hot_pages;		/* of these, in hot */
+	struct xpage		*hot[XBUDDY_NR_ORDERS];	/* freed last, by order */
+	unsigned long		gets;
+	unsigned long		puts;
+	struct xdefer		deferred;
+	unsigned long		lost;		/* the first page of nr_lost; see note_lost() */
+	atomic_long_t		nr_lost;	/* found late, and not in the log yet */
+	atomic_long_t		failures;
+	atomic_long_t		errors;
+};
+
+extern struct mutex xpool_registry;
+extern struct list_head xpool_list;
+extern wait_queue_head_t xpool_unpinned;	/* a pool or a holder lost a pin */
+
+/* What the worker does that xpool_reap_soon() starts; the layer of caches says it. */
+extern void (*xpool_reaper)(void);
+/* Waits for what clients gave back after a grace period; of the same layer. May sleep. */
+extern void (*xpool_flush)(struct xpool *pool);
+
+/* Of pages for clients, in pools that grow: larger ones lie with large objects. */
+#define XPOOL_SMALL_ORDER	2U
+
+/* Where in the pool a block is to lie. */
+enum xplace {
+	XPLACE_FIT,	/* where the smallest block has to be cut */
+	XPLACE_LOW,	/* as low as possible */
+	XPLACE_TOP,	/* as high as possible */
+};
+
+/* A task that may call a client, on its stack; see callback.c. */
+struct xpool_caller {
+	struct list_head	node;
+	struct task_struct	*task;
+};
+
+/* Blocks of one state that follow one another. */
+struct xrow {
+	struct xpage	*first;
+	unsigned int	nr;
+};
+
+/*
+ * From the top down
+ */
+
+/* xpool.c */
+void xpage_exit_tombs(void);
+bool xpool_knows_client(bool ok, struct module *client);
+int xpage_give_up(struct xpool *pool);
+bool xpage_reap_one(void);
+int xpage_init_default(const struct xpool_args *args);
+void xpage_exit_default(void);
+
+/* page.c */
+bool xpage_has_struct(const struct xpool *pool);
+void xpage_report_lost(struct xpool *pool, struct xpage *page);
+struct xpage *xpage_take(struct xpool *pool, unsigned long order, gfp_t gfp);
+bool xpage_is_refused(struct xpool *pool, unsigned long order, gfp_t gfp);
+
+/* magazine.c */
+void xpage_drain(struct xpool *pool);
+void xpage_park(struct xpool *pool);
+void xpage_set_watch(struct xpool *pool, struct xwatch *watch);
+void xpage_close(struct xclient *client);
+unsigned long xpage_drain_closed(struct xclient *client);
+unsigned long xpage_kept(struct xclient *client);
+void xpage_detach_magazines(struct xpool *pool);
+int xpage_attach_magazines(struct xpool *pool);
+void xpage_set_near(struct xpool *pool);
+
+/* setup.c */
+struct xpool *xpool_setup(const struct xpool_args *args);
+void xpool_teardown(struct xpool *pool);
+void xpool_abandon(struct xpool *pool);
+void xpool_publish(struct xpool *pool);
+void xpool_unpublish(struct xpool *pool);
+
+/* range.c */
+unsigned long xpool_more_regions(const struct xpool_args *args);
+enum xtools_range xpool_range_of(const struct xpool *pool);
+int xpool_acquire(struct xpool *pool, const struct xpool_args *args);
+void xpool_tell_regions(struct xpool *pool,
+			void (*tell)(unsigned int tools, const void *addr, size_t bytes));
+void xpool_release(struct xpool *pool);
+
+/* limit.c */
+unsigned long xpool_most_blocks(const struct xpool *pool, unsigned int order);
+void xpool_admit_client(struct xpool *pool);
+int xpool_set_limit(struct xpool *pool, size_t field, unsigned long pages);
+
+/* collect.c */
+unsigned long xpool_collect_here(struct xpool *pool);
+unsigned long xpool_compact(struct xpool *pool);
+
+/* stray.c */
+bool xrefs_find(struct xpool *pool, unsigned long index, unsigned long end,
+		struct xrefs_stray *stray);
+void xrefs_check(struct xpool *pool);
+
+/* shrink.c */
+int xgrow_start(struct xpool *pool);
+
+/* plan.c */
+bool xgrow_plan(struct xpool *pool);
+void xgrow_unplan(struct xpool *pool);
+
+/* gather.c */
+unsigned long xpool_kept(struct xpool *pool);
+unsigned long xpool_gather(struct xpool *pool);
+void xpool_gather_soon(struct xpool *pool);
+bool xpool_has_context(gfp_t gfp, const char *what, const char *name);
+void xpool_say_waiting(unsigned long *said, const char *what, const char *name);
+void xgather_init(struct xpool *pool);
+void xgather_exit(struct xpool *pool);
+int xgather_subsys_init(void);
+void xgather_subsys_exit(void);
+
+/* get.c */
+unsigned int xpool_get_many(struct xpool *pool, unsigned int order, enum xpage_kind kind,
+			    enum xpool_need need, struct xpage **pages, unsigned int nr);
+unsigned long xpool_ask_clients(struct xpool *pool);
+struct xpage *xpool_get_at(struct xpool *pool, unsigned int order, enum xpage_kind kind,
+			   enum xpool_need need, enum xplace place);
+struct xpage *xpool_try(struct xpool *pool, unsigned int order, enum xpage_kind kind,
+			enum xpool_need need, enum xplace place);
+struct xpage *xpool_get_for(struct xpool *pool, unsigned int order, enum xpage_kind kind,
+			    enum xpool_need need, enum xplace place, gfp_t gfp);
+unsigned long xpool_get_these(struct xpool *pool, struct xpage *first, unsigned long wanted,
+			      enum xpage_kind kind, enum xpool_need need);
+
+/* put.c */
+void xpool_note_lost(struct xpool *pool, const struct xpage *page);
+void xpool_put_deferred(struct xpool *pool);
+bool xpool_put_all_hot(struct xpool *pool);
+void xpool_tell_clients(struct irq_work *work);
+void xpool_put_rows(struct xpool *pool, const struct xrow *rows, unsigned int nr, u16 state);
+void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr, u16 state);
+void xpool_split(struct xpool *pool, struct xpage *block, unsigned int order);
+void xpool_unsplit(struct xpool *pool, struct xpage *block, unsigned int order);
+void xpool_put_hot(struct xpool *pool, struct xpage *page, unsigned int order);
+unsigned long xpool_settle(struct xpool *pool);
+bool xpool_cached_add(struct xpool *pool, long pages);
+
+/* grow.c */
+void xgrow_pause(struct xgrow *grow);
+unsigned long xgrow_now(struct xpool *pool);
+struct page *xgrow_fetch(struct xpool *pool, gfp_t gfp);
+void xgrow_drop(struct xpool *pool, struct page *page);
+bool xgrow_add(struct xpool *pool, enum xserves kind, struct page *page, unsigned long *r);
+bool xgrow_added(struct xpool *pool, unsigned long r);
+void xgrow_begin_reserving(struct xpool *pool);
+void xgrow_end_reserving(struct xpool *pool);
+bool xgrow_for_reserve(struct xpool *pool);
+bool xgrow_return_region(struct xpool *pool, bool force);
+void xgrow_trim(struct xpool *pool);
+void xgrow_wake(struct xpool *pool);
+void xgrow_mark(struct xpool *pool);
+unsigned long xgrow_return_all(struct xpool *pool);
+unsigned long xpool_idle_pages(struct xpool *pool, bool all);
+unsigned long xpool_trim(struct xpool *pool, unsigned long pages);
+int xgrow_init(struct xpool *pool, unsigned long max_pages);
+void xgrow_exit(struct xpool *pool);
+void xgrow_stop(struct xpool *pool);
+bool xgrow_valid(const struct xpool *pool);
+
+/* idle.c */
+unsigned long xpool_idle(const struct xpool *pool);
+bool xpool_over_cache(const struct xpool *pool);
+
+/* region.c */
+unsigned long xgrow_bit(const struct xpool *pool, unsigned long r, enum xserves kind);
+void xgrow_assign_kind(struct xpool *pool, unsigned long r, enum xserves kind, bool may);
+void xgrow_count_free(struct xpool *pool, enum xserves serves, long more);
+void xgrow_set_serves(struct xpool *pool, unsigned long r, enum xserves serves);
+void xgrow_serve(struct xpool *pool, unsigned long index, enum xserves kind);
+void xgrow_use(struct xpool *pool, const struct xpage *page, long nr);
+unsigned int xgrow_take(struct xpool *pool, unsigned int order, unsigned int nr, bool whole,
+			struct xbuddy_part *part, unsigned long *index);
+void xgrow_starve(struct xpool *pool, enum xserves kind);
+unsigned long xgrow_spare(const struct xpool *pool);
+
+/* blocks.c */
+unsigned long xpool_allowance(const struct xpool *pool, enum xpool_need need);
+int xpool_breakable(const struct xpool *pool, unsigned int order, enum xpool_need need);
+bool xpool_forms(const struct xpool *pool, const unsigned long *reserved);
+bool xpool_is_at_top(unsigned int order, enum xplace place);
+unsigned int xpool_largest_row(const struct xpool *pool, unsigned int order, unsigned int nr,
+			       enum xpool_need need, int *most);
+unsigned int xpool_take_smallest(struct xpool *pool, unsigned int order, unsigned int nr,
+				 bool whole, int most, unsigned long *index);
+
+/* find.c */
+void xpool_forget(struct xpool *pool);
+struct xpage *xpool_head(const struct xpool *pool, unsigned long index);
+struct xpage *xpool_page_any(const void *addr);
+void xpool_unmap_regions(struct xpool *pool, unsigned long nr);
+int xpool_map_regions(struct xpool *pool);
+
+/* client.c */
+void xpool_add_client(struct xpool *pool, struct xclient *client);
+void xpool_unpin_client(struct xclient *client);
+struct xclient *xpool_next_client(struct xpool *pool, struct xclient *last);
+void xpool_retire_client(struct xclient *client);
+void xpool_del_client(struct xclient *client);
+void xpool_unpin(struct xpool *pool);
+struct xpool *xpool_next(struct xpool *last);
+bool xpool_is_listed(const struct xpool *pool);
+void xpool_reap_soon(void);
+void xpool_reap_sync(void);
+bool xpool_may_come_and_go(const char *what, const char *name);
+
+/* defer.c */
+bool xdefer_claim(struct xpage *page);
+void xdefer_push(struct xpool *pool, struct xdefer *defer, struct xpage *page);
+struct xpage *xdefer_take_all(struct xpool *pool, struct xdefer *defer);
+struct xpage *xdefer_next(struct xpool *pool, struct xpage *page);
+
+/* linear.c */
+void xlinear_add(struct xpool *pool, unsigned long r, unsigned long addr);
+void xlinear_del(struct xpool *pool, unsigned long r);
+bool xlinear_fits(const struct xpool *pool, unsigned long addr);
+int xlinear_init(struct xpool *pool);
+void xlinear_exit(struct xpool *pool);
+unsigned long xpool_offset(const struct xpool *pool, const void *addr);
+
+/* owner.c */
+void xgrow_direct_map(unsigned long *first, unsigned long *nr);
+int xgrow_get_owners(void);
+void xgrow_put_owners(void);
+struct xpool **xgrow_owner_slot(unsigned long addr);
+struct xpool *xgrow_owner(unsigned long addr);
+bool xgrow_overlaps(unsigned long addr, unsigned long bytes);
+
+/* refs.c */
+struct page *xrefs_pages_at(const struct xpool *pool, unsigned long index, unsigned long *nr);
+void xrefs_set(struct xpool *pool, const struct xpage *page, unsigned long nr, int refs);
+void xrefs_freeze(struct page *page, unsigned long nr);
+void xrefs_release(struct xpool *pool, struct page *page, unsigned long nr);
+bool xrefs_all_plain(unsigned long addr, unsigned long nr);
+
+/* gfp.c */
+void xgfp_init(struct xpool *pool);
+bool xgfp_refuse(struct xpool *pool, gfp_t gfp);
+
+/* callback.c */
+void xpool_enter_callback(struct xpool_caller *caller);
+void xpool_leave_callback(struct xpool_caller *caller);
+bool xpool_in_callback(void);
+
+/* That is all that the files show. */
+
+/* Say why the arguments of a pool are refused; the value is @err. */
+#define pool_refuse(pool, err, fmt, ...) \
+	({ pr_err("pool %s: " fmt "\n", (pool)->name, ##__VA_ARGS__); (err); })
+
+static inline bool xdefer_waits(const struct xdefer *defer)
+{
+	return atomic_read(&defer->head);
+}
+
+static inline unsigned long xpool_addr(const struct xpool *pool, unsigned long index)
+{
+	unsigned long at = pool->base + (index << PAGE_SHIFT);
+
+	return at + xlinear_back(&pool->linear, at);
+}
+
+static inline unsigned long xpage_index(const struct xpool *pool,
+					const struct xpage *page)
+{
+	return page - pool->pages;
+}
+
+static inline void count_pages(struct xpool *pool, enum xpage_kind kind, long nr)
+{
+	if (kind == XPAGE_SLAB)
+		pool->nr_slab_pages += nr;
+	else
+		pool->nr_client_pages += nr;
+}
+
+/* Pages that slabs and clients have, and what is kept of these for the next. */
+static inline unsigned long xpool_used(const struct xpool *pool)
+{
+	return READ_ONCE(pool->nr_slab_pages) + READ_ONCE(pool->nr_client_pages);
+}
+
+/* Pages that may come into use until the hard limit is reached. */
+static inline unsigned long xpool_hard_room(const struct xpool *pool)
+{
+	unsigned long hard = READ_ONCE(pool->limits.hard), used = xpool_used(pool);
+
+	return hard > used ? hard - used : 0;
+}
+
+/* Linear addresses */
+
+extern const long xlinear_same;
+extern const struct xlinear xlinear_nowhere;
+#define XLINEAR_NOWHERE	{ .to = &xlinear_same }
+
+/* Limits */
+
+/* The same for who looks himself whether it is too much, after this. Any context. */
+static inline void xpool_cached_count(struct xpool *pool, long pages)
+{
+	atomic_long_add(pages, &pool->cached);
+	smp_mb__after_atomic();		/* as in xpool_cached_add() */
+	if (unlikely(pool->grow))
+		xgrow_trim(pool);
+}
+
+/* Is there a limit of what is cached? */
+static inline bool xpool_is_capped(const struct xpool *pool)
+{
+	return READ_ONCE(pool->idle_limit) != XPOOL_NO_LIMIT;
+}
+
+/* What no client holds */
+
+extern struct workqueue_struct *xgather_queue;
+
+/* Flags of a request */
+
+/* Where objects and pages of any order can be asked to lie. */
+#define XGFP_ZONES	(__GFP_DMA | __GFP_DMA32)
+
+/* Is there one of @flags in @gfp that the pool cannot keep? */
+static __always_inline bool xgfp_refused(struct xpool *pool, gfp_t gfp, gfp_t flags)
+{
+	return unlikely(gfp & flags) && gfp & flags & pool->refused_gfp &&
+	       xgfp_refuse(pool, gfp & flags & pool->refused_gfp);
+}
+
+/* A client with another reserve to fall back on says __GFP_NOMEMALLOC: it is not urgent. */
+static inline gfp_t xgfp_without_reserve(gfp_t gfp)
+{
+	return gfp & __GFP_NOMEMALLOC ? gfp & ~__GFP_HIGH : gfp;
+}
+
+/* What was promised lies in slabs that a cache has: its other requests are ordinary. */
+static inline enum xpool_need xpool_need_of(gfp_t gfp)
+{
+	return xgfp_without_reserve(gfp) & __GFP_HIGH ? XPOOL_URGENT : XPOOL_ORDINARY;
+}
+
+/* References to pages */
+
+static __always_inline int xrefs_of_4(const struct page *page)
+{
+	return xcompat_page_refs(page) | xcompat_page_refs(page + 1) |
+	       xcompat_page_refs(page + 2) | xcompat_page_refs(page + 3);
+}
+
+static __always_inline int xrefs_of_16(const struct page *page)
+{
+	return xrefs_of_4(page) | xrefs_of_4(page + 4) | xrefs_of_4(page + 8) |
+	       xrefs_of_4(page + 12);
+}
+
+/* Has no page of a block another reference than its owner's? About an instruction a page. */
+static __always_inline bool xrefs_only_one(const struct page *page, unsigned long order)
+{
+	const struct page *end = page + (1UL << order);
+	int all = 0;
+
+	if (order >= 4) {
+		for (; page != end; page += 16)
+			all |= xrefs_of_16(page);
+	} else if (order >= 2) {
+		for (; page != end; page += 4)
+			all |= xrefs_of_4(page);
+	} else {
+		all = xcompat_page_refs(page) | xcompat_page_refs(end - 1);
+	}
+	return all == 1;
+}
+
+/* Pools that grow */
+
+/**
+ * struct xgrow - what a pool has that takes memory from the system and gives it back
+ * @pool: the pool
+ * @max_pages: that it may have
+ * @work: takes and gives back where others cannot
+ * @soon: queues @work
+ * @shrinker: the system's way of asking for memory
+ * @not_before: when the worker may ask the system again, in jiffies
+ * @refused: like @not_before, for callers that may sleep: until then the system is asked for
+ *	what is free there, and not to reclaim
+ * @asked: kinds of blocks that were asked for since the worker ran, as bits
+ * @starved: those of which one was not there, although enough pages may have been
+ * @planned: bit 0 belongs to the collection that empties regions
+ * @stopped: no more work
+ * @nr_reserving: calls that bring regions for a reserve; none goes for a limit meanwhile
+ * @unused: pages that went since a collection began and were free then; this and
+ *	those below under the pool's lock
+ * @fixed_spare: pages of empty regions that stay
+ * @spare: pages of empty regions that can go
+ * @grown: pages taken so far
+ * @returned: pages given back so far
+ * @free: pages that are free in regions, by enum xserves
+ * @absent: a bit a region, set where there is no memory for it
+ * @for_kind: a bit a region, set where it may serve the kind; absent ones may, too. For
+ *	XSERVES_LARGE from the last region to the first
+ * @maps: the memory of these
+ */
+struct xgrow {
+	struct xpool		*pool;
+	unsigned long		max_pages;
+	struct work_struct	work;
+	struct irq_work		soon;
+	struct shrinker		*shrinker;
+	unsigned long		not_before;
+	unsigned long		refused;
+	unsigned long		asked;
+	unsigned long		starved;
+	unsigned long		planned;
+	bool			stopped;
+	atomic_t		nr_reserving;
+	unsigned long		unused;
+	unsigned long		fixed_spare;
+	unsigned long		spare;
+	unsigned long		grown;
+	unsigned long		returned;
+	unsigned long		free[XSERVES_NR];
+	unsigned long		*absent;
+	unsigned long		*for_kind[XSERVES_KINDS];
+	unsigned long		maps[];
+};
+
+#endif

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pool/put: blocks come back to the pool
+ *
+ * A block is put into the buddy system under the pool's lock. An NMI that finds the lock taken
+ * leaves the block on a stack (defer.c); the next holder empties it before anything else.
+ *
+ * The block of each order that a client freed last stays as it is, hot, and is the next to be
+ * taken. It counts as in use.
+ *
+ * After the lock is given up, those who want to know are told: tasks that wait for room, and the
+ * worker of a pool that grows.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/irq_work.h>
+#include <linux/ratelimit.h>
+
+#include "pool.h"
+
+/*
+ * A block that came back and is not what it was when it was freed. Any context, whatever locks
+ * are held: the line in the log comes later.
+ */
+noinline void xpool_note_lost(struct xpool *pool, const struct xpage *page)
+{
+	atomic_long_inc(&pool->errors);
+	if (atomic_long_inc_return(&pool->nr_lost) > 1)
+		return;
+	WRITE_ONCE(pool->lost, xpage_index(pool, page));
+	irq_work_queue(&pool->tell_room);
+}
+
+static void print_lost(struct xpool *pool)
+{
+	unsigned long page = READ_ONCE(pool->lost);
+	long nr = atomic_long_xchg(&pool->nr_lost, 0);
+
+	if (unlikely(nr))
+		pr_err_ratelimited("pool %s: the block at page %lu was freed twice, found late; %ld such\n",
+				   pool->name, page, nr);
+}
+
+/* A row that is put may begin in one region and end in another. */
+static noinline void unuse_row(struct xpool *pool, struct xpage *page, unsigned int nr,
+			       long size)
+{
+	for (; nr; nr--, page += size)
+		xgrow_use(pool, page, -size);
+}
+
+/* Blocks of a row have another state from now on; returns how many: one may be another's. */
+static unsigned int change_row(struct xpage *page, unsigned int nr, unsigned long size,
+			       u16 from, u16 to)
+{
+	struct xpage *at = page, *end = page + nr * size;
+
+	for (; at != end; at += size) {
+		/* Another CPU changes it only by a client's error. */
+		if (unlikely(data_race(at->state) != from))
+			return (at - page) / size;
+		WRITE_ONCE(at->state, to);
+	}
+	return nr;
+}
+
+/*
+ * @nr blocks that follow one another from @page on, each of which must say @state. Two CPUs
+ * may have freed a block at the same instant, and both been believed, so it may come back
+ * when it is back, or has another owner. False: at least one cannot be put, and none was.
+ */
+static bool try_row(struct xpool *pool, struct xpage *page, unsigned int nr, u16 state)
+{
+	unsigned int order = state & U8_MAX, done;
+	u16 none = xpage_state(XPAGE_NONE, order);
+
+	lockdep_assert_held(&pool->lock);
+	done = change_row(page, nr, 1UL << order, state, none);
+	if (unlikely(done < nr) ||
+	    unlikely(xbuddy_free_row(&pool->buddy, xpage_index(pool, page), order, nr))) {
+		change_row(page, done, 1UL << order, none, state);
+		return false;
+	}
+	count_pages(pool, state >> 8, -((long)nr << order));
+	pool->puts += nr;
+	if (unlikely(pool->grow))
+		unuse_row(pool, page, nr, 1L << order);
+	if (state >> 8 != XPAGE_SLAB && pool->counts_refs)
+		xrefs_set(pool, page, (unsigned long)nr << order, 0);
+	return true;
+}
+
+static void put_row(struct xpool *pool, struct xpage *page, unsigned int nr, u16 state)
+{
+	unsigned long size = 1UL << (state & U8_MAX);
+
+	if (likely(try_row(pool, page, nr, state)))
+		return;
+	for (; nr; nr--, page += size)
+		if (!try_row(pool, page, 1, state))
+			xpool_note_lost(pool, page);
+}
+
+/* What an NMI left: a client's block, or a slab. */
+static void put_deferred_block(struct xpool *pool, struct xpage *page)
+{
+	u16 state = READ_ONCE(page->state);
+
+	if (likely(page->kind == XPAGE_DEFERRED || page->kind == XPAGE_SLAB))
+		put_row(pool, page, 1, state);
+	else
+		xpool_note_lost(pool, page);
+}
+
+static noinline void put_all_deferred(struct xpool *pool)
+{
+	struct xpage *page = xdefer_take_all(pool, &pool->deferred);
+
+	while (page) {
+		struct xpage *next = xdefer_next(pool, page);
+
+		put_deferred_block(pool, page);
+		page = next;
+	}
+}
+
+void xpool_put_deferred(struct xpool *pool)
+{
+	if (unlikely(xdefer_waits(&pool->deferred)))
+		put_all_deferred(pool);
+}
+
+/*
+ * Large blocks have no magazines, because a few would hold much of the pool. But
+ * a block that is freed and taken again should not be joined and split each time.
+ * So the block of each order that was freed last stays as it is, for all CPUs,
+ * until somebody cannot get another block.
+ */
+bool xpool_put_all_hot(struct xpool *pool)
+{
+	unsigned long was = pool->nr_hot_pages;
+	unsigned int order;
+
+	for (order = 0; pool->nr_hot_pages && order < XBUDDY_NR_ORDERS; order++) {
+		struct xpage *page = pool->hot[order];
+
+		if (!page)
+			continue;
+		pool->hot[order] = NULL;
+		pool->nr_hot_pages -= 1UL << order;
+		put_row(pool, page, 1, xpage_state(XPAGE_CACHED, order));
+	}
+	return was;
+}
+
+/* The one that was hot goes back, and all where no more may be kept. */
+static void make_hot(struct xpool *pool, struct xpage *page, unsigned int order)
+{
+	swap(pool->hot[order], page);
+	if (page)
+		put_row(pool, page, 1, xpage_state(XPAGE_CACHED, order));
+	else
+		WRITE_ONCE(pool->nr_hot_pages, pool->nr_hot_pages + (1UL << order));
+	xwatch_tell(&pool->decay.watch);	/* it may hold a region */
+	if (unlikely(pool->idle_limit != XPOOL_NO_LIMIT)) {
+		smp_mb();	/* as in xpool_cached_add(): one of us sees the other */
+		if (xpool_over_cache(pool))
+			xpool_put_all_hot(pool);
+	}
+}
+
+/*
+ * Somebody sleeps until there is room. The put may have come from anywhere, with any
+ * lock held, so it is told later.
+ */
+static void tell_room(struct xpool *pool)
+{
+	if (unlikely(atomic_read(&pool->nr_sleepers)))
+		irq_work_queue(&pool->tell_room);
+}
+
+void xpool_tell_clients(struct irq_work *work)
+{
+	struct xpool *pool = container_of(work, struct xpool, tell_room);
+	struct xclient *client;
+
+	print_lost(pool);
+	wake_up_all(&pool->room);
+	rcu_read_lock();
+	list_for_each_entry_rcu(client, &pool->clients, node)
+		if (client->room)
+			client->room(client);
+	rcu_read_unlock();
+}
+
+/*
+ * After blocks went back to the pool, or to where the next one takes them from. A pool that
+ * was destroyed may be gone as soon as it is unlocked.
+ */
+static void unlock_after_put(struct xpool *pool, unsigned long flags)
+	__releases(&pool->lock)
+{
+	bool retired = READ_ONCE(pool->retired);
+
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	if (unlikely(retired)) {
+		xpool_reap_soon();
+		return;
+	}
+	tell_room(pool);
+	if (unlikely(pool->grow))
+		xgrow_trim(pool);
+}
+
+/* In an NMI that found the lock taken. As try_row(), as far as can be seen without it. */
+static void defer_put(struct xpool *pool, struct xpage *page, u16 state)
+{
+	u16 to = state >> 8 == XPAGE_SLAB ? state :
+		 xpage_state(XPAGE_DEFERRED, state & U8_MAX);
+
+	if (unlikely(!change_row(page, 1, 1, state, to))) {
+		xpool_note_lost(pool, page);
+		return;
+	}
+	if (xdefer_claim(page))
+		xdefer_push(pool, &pool->deferred, page);
+}
+
+static void defer_row(struct xpool *pool, const struct xrow *row, u16 state)
+{
+	unsigned long size = 1UL << (state & U8_MAX);
+	unsigned int i;
+
+	for (i = 0; i < row->nr; i++)
+		defer_put(pool, row->first + i * size, state);
+}
+
+/*
+ * Rows of blocks that are the caller's, and that all say @state; one that does not is
+ * dropped. Any context.
+ */
+void xpool_put_rows(struct xpool *pool, const struct xrow *rows, unsigned int nr, u16 state)
+{
+	unsigned long flags;
+	unsigned int i;
+
+	if (unlikely(!xlock(&pool->lock, &flags))) {
+		for (i = 0; i < nr; i++)
+			defer_row(pool, &rows[i], state);
+		return;
+	}
+	xpool_put_deferred(pool);
+	for (i = 0; i < nr; i++)
+		put_row(pool, rows[i].first, rows[i].nr, state);
+	unlock_after_put(pool, flags);
+}
+
+/*
+ * How many of the @nr blocks of @size pages from @pages on follow one another, upwards or
+ * downwards: *@first is the lowest.
+ */
+static unsigned int find_row(struct xpage **pages, unsigned int nr, long size,
+			     struct xpage **first)
+{
+	unsigned int n = 1;
+	long step;
+
+	*first = pages[0];
+	if (nr == 1)
+		return 1;
+	step = pages[1] - pages[0];
+	if (step != size && step != -size)
+		return 1;
+	while (n < nr && pages[n] - pages[n - 1] == step)
+		n++;
+	if (step < 0)
+		*first = pages[n - 1];
+	return n;
+}
+
+/*
+ * Put @nr blocks back that are the caller's, and that all say @state; one that does not is
+ * dropped. Any context. Blocks that were taken together are mostly put back together.
+ */
+void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr, u16 state)
+{
+	long size = 1L << (state & U8_MAX);
+	struct xpage *first;
+	unsigned long flags;
+	unsigned int i, n;
+
+	if (unlikely(!xlock(&pool->lock, &flags))) {
+		for (i = 0; i < nr; i++)
+			defer_put(pool, pages[i], state);
+		return;
+	}
+	xpool_put_deferred(pool);
+	for (i = 0; i < nr; i += n) {
+		n = find_row(pages + i, nr - i, size, &first);
+		put_row(pool, first, n, state);
+	}
+	unlock_after_put(pool, flags);
+}
+
+/* A block of the caller's is several of 2^@order pages from now on. Any context but NMI. */
+void xpool_split(struct xpool *pool, struct xpage *block, unsigned int order)
+{
+	unsigned int i, nr = 1U << (block->order - order), kind = block->kind;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	WARN_ON_ONCE(xbuddy_split(&pool->buddy, xpage_index(pool, block), block->order, order));
+	for (i = 0; i < nr; i++) {
+		block[i << order].order = order;
+		WRITE_ONCE(block[i << order].kind, kind);
+	}
+	pool->gets += nr - 1;
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+}
+
+/* The single pages of what was a block of the caller's are one again. The same. */
+void xpool_unsplit(struct xpool *pool, struct xpage *block, unsigned int order)
+{
+	unsigned int i, nr = 1U << order;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	WARN_ON_ONCE(xbuddy_unsplit(&pool->buddy, xpage_index(pool, block), 0, order));
+	for (i = 1; i < nr; i++)
+		WRITE_ONCE(block[i].kind, XPAGE_NONE);
+	block->order = order;
+	pool->gets -= nr - 1;
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+}
+
+/* Put a client's block back, which will soon be wanted again. Any context. */
+void xpool_put_hot(struct xpool *pool, struct xpage *page, unsigned int order)
+{
+	u16 state = xpage_state(XPAGE_CACHED, order);
+	unsigned long flags;
+
+	if (unlikely(!xlock(&pool->lock, &flags))) {
+		defer_put(pool, page, state);
+		return;
+	}
+	xpool_put_deferred(pool);
+	if (likely(READ_ONCE(page->state) == state && page != pool->hot[order]))
+		make_hot(pool, page, order);
+	else
+		xpool_note_lost(pool, page);
+	unlock_after_put(pool, flags);
+}
+
+/* Put back what NMIs left, and what is hot; returns the pages. */
+unsigned long xpool_settle(struct xpool *pool)
+{
+	unsigned long flags, before, after;
+
+	if (!xlock(&pool->lock, &flags))
+		return 0;
+	before = pool->buddy.nr_free;
+	xpool_put_deferred(pool);
+	xpool_put_all_hot(pool);
+	after = pool->buddy.nr_free;
+	unlock_after_put(pool, flags);
+	return after - before;
+}
+
+/*
+ * @pages of a slab lost their last object, or (negative) get one, or go back to the
+ * pool. True: that is more than the pool may keep, so give it back. Any context.
+ */
+bool xpool_cached_add(struct xpool *pool, long pages)
+{
+	atomic_long_add_return(pages, &pool->cached);	/* and a full barrier */
+	if (unlikely(pool->grow))
+		xgrow_trim(pool);
+	return xpool_over_cache(pool);
+}
+EXPORT_SYMBOL_FOR_KUNIT(xpool_cached_add);

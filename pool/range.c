@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pool/range: where the memory of a pool comes from
+ *
+ * Where the system has no such run free, the range is made of blocks of 4 MiB,
+ * each a region of its own, sorted by address and given consecutive page
+ * numbers. Then a table from address to page number, with an entry for each
+ * 4 MiB between the lowest region and the highest, keeps the way in O(1). Such
+ * a pool has bytes == 0, so that it fails the first test and takes the long way
+ * by itself. Pools that grow are always made so.
+ *
+ * Memory of the system is looked for where it is whole: one run of it in a zone of a node, or else
+ * blocks of 4 MiB. What was reserved at boot is checked against what the system says of it.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/io.h>
+#include <linux/ioport.h>
+#include <linux/kernel.h>
+#include <linux/sort.h>
+
+#include "pool.h"
+
+/* A block is aligned in page numbers as it is in addresses. */
+static unsigned long first_number(unsigned long addr)
+{
+	return (addr >> PAGE_SHIFT) % XPOOL_CHUNK_PAGES;
+}
+
+static int one_region(struct xpool *pool, void *addr)
+{
+	struct xregion *region = xmeta_alloc(sizeof(*region));
+
+	if (!region)
+		return -ENOMEM;
+	*region = (struct xregion){
+		.addr = (unsigned long)addr,
+		.nr = pool->nr_pages,
+		.index = first_number((unsigned long)addr),
+	};
+	pool->regions = region;
+	pool->nr_regions = 1;
+	pool->nr_fixed = 1;
+	return 0;
+}
+
+static void release_run(unsigned long pfn, unsigned long nr)
+{
+	for (; nr; nr--, pfn++) {
+		__free_page(pfn_to_page(pfn));
+		if (!(nr % XPOOL_CHUNK_PAGES))
+			cond_resched();
+	}
+}
+
+/* The first page of [@pfn, @end) that @zone could not give away, or @end. */
+static unsigned long obstacle(struct zone *zone, unsigned long pfn, unsigned long end)
+{
+	for (; pfn < end; pfn++) {
+		struct page *page = pfn_to_online_page(pfn);
+
+		if (!page || page_zone(page) != zone || PageReserved(page))
+			break;
+	}
+	return pfn;
+}
+
+/*
+ * alloc_contig_pages() does this, but is exported only by newer kernels; what
+ * it is made of is exported by all. Returns a page frame number or 0.
+ */
+static unsigned long run_in_zone(struct zone *zone, unsigned long nr)
+{
+	unsigned long pfn = ALIGN(zone->zone_start_pfn, XPOOL_CHUNK_PAGES);
+
+	while (pfn + nr <= zone_end_pfn(zone)) {
+		unsigned long stop = obstacle(zone, pfn, pfn + nr);
+
+		if (stop == pfn + nr) {
+			if (!xcompat_alloc_contig_range(pfn, pfn + nr, GFP_KERNEL |
+							__GFP_NOWARN))
+				return pfn;
+			stop--;		/* in use: try behind it */
+		}
+		pfn = ALIGN(stop + 1, XPOOL_CHUNK_PAGES);
+		cond_resched();
+	}
+	return 0;
+}
+
+/* From the zones of a GFP_KERNEL allocation, the highest first. */
+static unsigned long run_in_node(int nid, unsigned long nr)
+{
+	int z;
+
+	for (z = ZONE_NORMAL; z >= 0; z--) {
+		struct zone *zone = &NODE_DATA(nid)->node_zones[z];
+		unsigned long pfn = 0;
+
+		if (IS_ENABLED(CONFIG_CONTIG_ALLOC) && populated_zone(zone))
+			pfn = run_in_zone(zone, nr);
+		if (pfn)
+			return pfn;
+	}
+	return 0;
+}
+
+static unsigned long run_in_system(unsigned long nr)
+{
+	unsigned long pfn;
+	int nid;
+
+	for_each_online_node(nid) {
+		pfn = run_in_node(nid, nr);
+		if (pfn)
+			return pfn;
+	}
+	return 0;
+}
+
+#define XPOOL_BLOCK_GFP (GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
+
+/*
+ * @nr pages in a row: take a block of @order, which holds them, and give its
+ * rest back. Each page is made one of its own, with a count of one, as
+ * alloc_contig_range() leaves them.
+ */
+static unsigned long run_in_block(unsigned long nr, unsigned int order)
+{
+	struct page *page = alloc_pages(XPOOL_BLOCK_GFP, order);
+
+	if (!page)
+		return 0;
+	split_page(page, order);
+	release_run(page_to_pfn(page) + nr, (1UL << order) - nr);
+	return page_to_pfn(page);
+}
+
+static unsigned long region_pfn(const struct xregion *region)
+{
+	return PHYS_PFN(virt_to_phys((void *)region->addr));
+}
+
+static void region_to_system(struct xpool *pool, const struct xregion *region)
+{
+	if (pool->counts_refs)
+		xrefs_release(pool, pfn_to_page(region_pfn(region)), region->nr);
+	else
+		release_run(region_pfn(region), region->nr);
+}
+
+static void release_system(struct xpool *pool)
+{
+	unsigned long r;
+
+	for (r = 0; r < pool->nr_regions; r++)
+		if (pool->regions[r].nr)
+			region_to_system(pool, &pool->regions[r]);
+}
+
+/* The pages that came are the pool's alone; see pool/refs.c. */
+static void freeze_system(struct xpool *pool)
+{
+	unsigned long r;
+
+	pool->counts_refs = true;
+	for (r = 0; r < pool->nr_fixed; r++)
+		xrefs_freeze(pfn_to_page(region_pfn(&pool->regions[r])), pool->regions[r].nr);
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct xregion *left = a, *right = b;
+
+	return left->addr < right->addr ? -1 : left->addr > right->addr;
+}
+
+/*
+ * No run of that length is free: blocks, wherever they lie. Page numbers of a
+ * region are a whole chunk, so only the last one may be shorter; it is sorted
+ * to where its address belongs and leaves a gap there. It starts where a chunk
+ * starts too, so it is cut from a largest block. There are page numbers for
+ * @more regions that are not there yet.
+ */
+static int acquire_blocks(struct xpool *pool, unsigned long more)
+{
+	unsigned long left = pool->nr_pages;
+	size_t bytes = (DIV_ROUND_UP(left, XPOOL_CHUNK_PAGES) + more) * sizeof(struct xregion);
+	unsigned long r;
+
+	pool->regions = xmeta_alloc(bytes);
+	if (!pool->regions)
+		return -ENOMEM;
+	while (left) {
+		unsigned long nr = min(left, XPOOL_CHUNK_PAGES);
+		unsigned long pfn = run_in_block(nr, XBUDDY_MAX_ORDER);
+
+		if (!pfn)
+			goto undo;
+		pool->regions[pool->nr_regions++] = (struct xregion){
+			.addr = (unsigned long)page_address(pfn_to_page(pfn)), .nr = nr,
+		};
+		left -= nr;
+		cond_resched();
+	}
+	sort(pool->regions, pool->nr_regions, sizeof(struct xregion), by_address, NULL);
+	pool->nr_fixed = pool->nr_regions;
+	pool->nr_regions += more;
+	for (r = 0; r < pool->nr_regions; r++)
+		pool->regions[r].index = r * XPOOL_CHUNK_PAGES;
+	pool->metadata += bytes;
+	return 0;
+undo:
+	release_system(pool);
+	xmeta_free(pool->regions);
+	pool->regions = NULL;
+	pool->nr_regions = 0;
+	return -ENOMEM;
+}
+
+static int too_much_for_system(struct xpool *pool, unsigned long nr)
+{
+	return pool_refuse(pool, -ENOMEM,
+			   "size=%lu: the system has not that much free; ask for less, or reserve it at boot with memmap= or reserve_mem=",
+			   nr << PAGE_SHIFT);
+}
+
+/* Regions that may come to those of @args->size. */
+unsigned long xpool_more_regions(const struct xpool_args *args)
+{
+	return args->max_size ? (args->max_size - args->size) >> XPOOL_CHUNK_SHIFT : 0;
+}
+
+static int acquire_system(struct xpool *pool, const struct xpool_args *args)
+{
+	unsigned long nr = pool->nr_pages, more = xpool_more_regions(args), pfn;
+	int err;
+
+	if (nr > totalram_pages())
+		return pool_refuse(pool, -ENOMEM,
+				   "size=%lu: more than the %lu bytes that the system has; ask for less",
+				   nr << PAGE_SHIFT, totalram_pages() << PAGE_SHIFT);
+
+	pool->has_struct_page = true;
+	if (more) {
+		err = acquire_blocks(pool, more);
+		return err ? too_much_for_system(pool, nr) : 0;
+	}
+	pfn = nr <= XPOOL_CHUNK_PAGES ?
+	      run_in_block(nr, get_order(nr << PAGE_SHIFT)) : run_in_system(nr);
+	if (!pfn) {
+		err = nr <= XPOOL_CHUNK_PAGES ? -ENOMEM : acquire_blocks(pool, 0);
+		return err ? too_much_for_system(pool, nr) : 0;
+	}
+
+	err = one_region(pool, page_address(pfn_to_page(pfn)));
+	if (err)
+		release_run(pfn, nr);
+	return err;
+}
+
+/* All of the range is of a kind that firmware or memmap= set aside. */
+static bool is_reserved(phys_addr_t base, size_t size, unsigned long desc)
+{
+	return region_intersects(base, size, IORESOURCE_MEM, desc) == REGION_INTERSECTS &&
+	       region_intersects(base, 1, IORESOURCE_MEM, desc) == REGION_INTERSECTS &&
+	       region_intersects(base + size - 1, 1, IORESOURCE_MEM, desc) ==
+	       REGION_INTERSECTS;
+}
+
+static bool is_set_aside(phys_addr_t base, size_t size)
+{
+	return is_reserved(base, size, IORES_DESC_RESERVED) ||
+	       is_reserved(base, size, IORES_DESC_PERSISTENT_MEMORY_LEGACY);
+}
+
+static bool is_ram(phys_addr_t base, size_t size)
+{
+	return region_intersects(base, size, IORESOURCE_SYSTEM_RAM,
+				 IORES_DESC_NONE) != REGION_DISJOINT;
+}
+
+static int not_reserved(struct xpool *pool, const struct xpool_args *args)
+{
+	return pool_refuse(pool, -EINVAL,
+			   "base=%pa size=%zu: not reserved; boot with memmap=%zu$%pa",
+			   &args->base, args->size, args->size, &args->base);
+}
+
+static int acquire_base(struct xpool *pool, const struct xpool_args *args)
+{
+	phys_addr_t base = args->base;
+	void *addr;
+	int err;
+
+	if (!PAGE_ALIGNED(base))
+		return pool_refuse(pool, -EINVAL,
+				   "base=%pa: not a multiple of the page size %lu; align it",
+				   &base, PAGE_SIZE);
+	if (base + args->size < base)
+		return pool_refuse(pool, -EINVAL,
+				   "base=%pa size=%zu: runs over the end of memory; ask for less",
+				   &base, args->size);
+	if (!request_mem_region(base, args->size, "xalloc"))
+		return is_ram(base, args->size) ? not_reserved(pool, args) :
+		       pool_refuse(pool, -EBUSY,
+				   "base=%pa size=%zu: overlaps a range that is in use; choose another one",
+				   &base, args->size);
+	if (!is_set_aside(base, args->size)) {
+		err = not_reserved(pool, args);
+		goto undo_request;
+	}
+
+	addr = memremap(base, args->size, MEMREMAP_WB);
+	if (!addr) {
+		err = pool_refuse(pool, -ENOMEM,
+				  "base=%pa size=%zu: cannot be mapped; choose another range",
+				  &base, args->size);
+		goto undo_request;
+	}
+	err = one_region(pool, addr);
+	if (err)
+		goto undo_map;
+	pool->phys = base;
+	return 0;
+
+undo_map:
+	memunmap(addr);
+undo_request:
+	release_mem_region(base, args->size);
+	return err;
+}
+
+static void release_base(struct xpool *pool)
+{
+	memunmap((void *)pool->regions[0].addr);
+	release_mem_region(pool->phys, pool->nr_pages << PAGE_SHIFT);
+}
+
+static int acquire_reserve_mem(struct xpool *pool, const struct xpool_args *args)
+{
+	phys_addr_t base, size;
+	int err = xcompat_reserve_mem(args->reserve_mem, &base, &size);
+
+	if (err == -EOPNOTSUPP)
+		return pool_refuse(pool, err,
+				   "reserve_mem=%s: needs Linux 6.12 or newer; use base= with memmap=",
+				   args->reserve_mem);
+	if (err)
+		return pool_refuse(pool, err,
+				   "reserve_mem=%s: no range of that name; boot with reserve_mem=<size>:<align>:%s",
+				   args->reserve_mem, args->reserve_mem);
+	if (args->size > size)
+		return pool_refuse(pool, -EINVAL,
+				   "size=%zu: reserve_mem=%s has %pa bytes; ask for less",
+				   args->size, args->reserve_mem, &size);
+	if (!PAGE_ALIGNED(base) || size < PAGE_SIZE)
+		return pool_refuse(pool, -EINVAL,
+				   "reserve_mem=%s: not made of whole pages; boot with an alignment of %lu",
+				   args->reserve_mem, PAGE_SIZE);
+
+	pool->nr_pages = (args->size ?: size) >> PAGE_SHIFT;
+	pool->has_struct_page = true;
+	return one_region(pool, phys_to_virt(base));
+}
+
+static int acquire_addr(struct xpool *pool, const struct xpool_args *args)
+{
+	unsigned long addr = (unsigned long)args->addr;
+
+	if (!PAGE_ALIGNED(addr))
+		return pool_refuse(pool, -EINVAL,
+				   "addr=%p: not a multiple of the page size %lu; align it",
+				   args->addr, PAGE_SIZE);
+	if (addr + args->size < addr)
+		return pool_refuse(pool, -EINVAL,
+				   "addr=%p size=%zu: runs over the end of memory; ask for less",
+				   args->addr, args->size);
+	pool->has_struct_page = xrefs_all_plain(addr, pool->nr_pages);
+	return one_region(pool, args->addr);
+}
+
+enum xtools_range xpool_range_of(const struct xpool *pool)
+{
+	switch (pool->source) {
+	case XPOOL_BASE:
+		return XTOOLS_MAPPED;
+	case XPOOL_ADDR:
+		return XTOOLS_CALLERS;
+	default:
+		return XTOOLS_SYSTEM;
+	}
+}
+
+int xpool_acquire(struct xpool *pool, const struct xpool_args *args)
+{
+	int err;
+
+	switch (pool->source) {
+	case XPOOL_BASE:
+		return acquire_base(pool, args);
+	case XPOOL_RESERVE_MEM:
+		return acquire_reserve_mem(pool, args);
+	case XPOOL_ADDR:
+		return acquire_addr(pool, args);
+	default:
+		err = acquire_system(pool, args);
+		if (!err)
+			freeze_system(pool);
+		return err;
+	}
+}
+
+/* Tell those who watch memory that the regions are the pool's, or are not any more. */
+void xpool_tell_regions(struct xpool *pool,
+			void (*tell)(unsigned int tools, const void *addr, size_t bytes))
+{
+	unsigned long r;
+
+	if (!xtools_watch(pool->tools))
+		return;
+	for (r = 0; r < pool->nr_regions; r++)
+		if (pool->regions[r].nr)
+			tell(pool->tools, (void *)pool->regions[r].addr,
+			     pool->regions[r].nr << PAGE_SHIFT);
+}
+
+void xpool_release(struct xpool *pool)
+{
+	xpool_tell_regions(pool, xtools_range_goes);
+	if (pool->source == XPOOL_SYSTEM)
+		release_system(pool);
+	else if (pool->source == XPOOL_BASE)
+		release_base(pool);
+	xmeta_free(pool->regions);
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pool/refs: references to the pages of a pool
+ *
+ * Concepts
+ *
+ * The system counts who refers to a page, and has the page back when the last reference
+ * is dropped. What a pool took from the system is the pool's until it gives it back, so
+ * no reference that is dropped by mistake may give a page away:
+ *
+ *	count	page
+ *	0	frozen: it is free in the pool, or belongs to a slab
+ *	1	it belongs to a block that a client holds, or that is kept for the next one
+ *	more	and somebody beside the client refers to it, as a process that has it mapped
+ *
+ * A kfree(), kfree_rcu() or put_page() of an object makes the count of a frozen page
+ * negative, and the system takes a page only when the count becomes 0. And as a page with
+ * count 0 is none that others may refer to, what wants to do so can see it
+ * (sendpage_ok()). SLUB's pages are frozen for the same reasons.
+ *
+ * Counts change where a block comes into the hands of clients or goes out of them, which is
+ * xpool.c, under the pool's lock. Slabs take and give frozen pages, and nothing is done.
+ *
+ * A client's block that comes back with more references than its own is refused, as what
+ * refers to it would see the next owner's data; it stays with the client, who can free it
+ * when the references are gone. Any of its pages may have one.
+ *
+ * All this is for pages that the pool took from the system. Those of a range that belongs to
+ * the caller are left as they are.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/io.h>
+#include <linux/memory_hotplug.h>
+#include <linux/memremap.h>
+#include <linux/page-flags.h>
+#include <linux/page_ref.h>
+
+#include "pool.h"
+
+/* Page number @index, of which @nr follow at most; these are of one section of memory. */
+struct page *xrefs_pages_at(const struct xpool *pool, unsigned long index, unsigned long *nr)
+{
+	*nr = min(*nr, XPOOL_CHUNK_PAGES - index % XPOOL_CHUNK_PAGES);
+	return virt_to_page((void *)xpool_addr(pool, index));
+}
+
+static void set_refs(struct page *page, unsigned long nr, int refs)
+{
+	struct page *end = page + nr;
+
+	for (; nr & 3; nr--)
+		set_page_count(page++, refs);
+	for (; page != end; page += 4) {
+		set_page_count(page, refs);
+		set_page_count(page + 1, refs);
+		set_page_count(page + 2, refs);
+		set_page_count(page + 3, refs);
+	}
+}
+
+/*
+ * Pages from @page on come into the hands of clients, or (@refs 0) out of them. A count that
+ * was wrong is mended by it, and not looked at: that would be an instruction a page more.
+ */
+void xrefs_set(struct xpool *pool, const struct xpage *page, unsigned long nr, int refs)
+{
+	unsigned long index = xpage_index(pool, page), n;
+
+	lockdep_assert_held(&pool->lock);
+	for (; nr; nr -= n, index += n) {
+		struct page *first;
+
+		n = nr;
+		first = xrefs_pages_at(pool, index, &n);	/* and how many follow it there */
+		set_refs(first, n, refs);
+	}
+}
+
+/* @nr pages, each with a count of 1, have come from the system. */
+void xrefs_freeze(struct page *page, unsigned long nr)
+{
+	set_refs(page, nr, 0);
+}
+EXPORT_SYMBOL_FOR_KUNIT(xrefs_freeze);
+
+/* A frozen page goes back to the system; false: somebody has referred to it, or does. */
+static bool release_page(struct page *page)
+{
+	int refs = page_ref_count(page);
+
+	if (likely(refs >= 0))
+		page_ref_inc(page);	/* who refers to it drops the last reference */
+	else
+		set_page_count(page, 1);
+	__free_page(page);
+	return likely(!refs);
+}
+
+/* Frozen pages go back to the system. Process context; @pool may be on its way. */
+void xrefs_release(struct xpool *pool, struct page *page, unsigned long nr)
+{
+	unsigned long i, wrong = 0;
+
+	for (i = 0; i < nr; i++)
+		wrong += !release_page(page + i);
+	if (likely(!wrong))
+		return;
+	atomic_long_add(wrong, &pool->errors);
+	pr_err_ratelimited("pool %s: %lu of %lu pages that go to the system had references dropped or taken while they were free\n",
+			   pool->name, wrong, nr);
+}
+EXPORT_SYMBOL_FOR_KUNIT(xrefs_release);
+
+/*
+ * The caller's pages
+ */
+
+static bool is_plain(unsigned long addr)
+{
+	struct page *page;
+
+	if (!virt_addr_valid((void *)addr))
+		return false;
+	page = pfn_to_online_page(PHYS_PFN(virt_to_phys((void *)addr)));
+	return page && !is_zone_device_page(page) && !PageSlab(page) && !PageCompound(page) &&
+	       page_count(page) >= 1;
+}
+
+/* Can all pages of a range be handed out as struct page, to be used like any others? */
+bool xrefs_all_plain(unsigned long addr, unsigned long nr)
+{
+	for (; nr; nr--, addr += PAGE_SIZE)
+		if (!is_plain(addr))
+			return false;
+	return true;
+}

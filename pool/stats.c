@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pool/stats: what a pool has, counted and recounted
+ *
+ * The counters obey, whenever no operation is under way:
+ *
+ *	total = free + slabs + clients' pages + magazines + hot + deferred
+ *
+ * The validator recounts all from the buddy system and the states of the pages.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/export.h>
+#include <linux/string.h>
+
+#include "page.h"
+
+static unsigned int largest_order(const struct xbuddy *buddy)
+{
+	return fls(buddy->orders) - 1;
+}
+
+static u64 limit_stat(unsigned long limit)
+{
+	return limit == XPOOL_NO_LIMIT ? U64_MAX : limit;
+}
+
+static void limit_stats(const struct xpool *pool, struct xpool_stats *stats)
+{
+	stats->hard = limit_stat(pool->limits.hard);
+	stats->cache = limit_stat(pool->limits.cache);
+	stats->reserve = pool->limits.reserve;
+}
+
+static void growth_stats(const struct xpool *pool, struct xpool_stats *stats)
+{
+	const struct xgrow *grow = pool->grow;
+
+	stats->regions = pool->nr_fixed;
+	if (!grow)
+		return;
+	stats->regions += (grow->grown - grow->returned) / XPOOL_CHUNK_PAGES;
+	stats->grown = grow->grown;
+	stats->returned = grow->returned;
+}
+
+/**
+ * xpool_stats() - where the pages of a pool are
+ * @pool: the pool
+ * @stats: filled in
+ *
+ * Exact when nobody allocates or frees; otherwise what is in the magazines and
+ * what clients hold may differ by what is under way.
+ *
+ * Context: Any but NMI.
+ */
+void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
+{
+	struct xbuddy *buddy = &pool->buddy;
+	unsigned long cached = xpage_kept(&pool->mags->client), kept = xpool_kept(pool), flags;
+	unsigned int o;
+
+	*stats = (struct xpool_stats){
+		.metadata = pool->metadata,
+		.live_bytes = READ_ONCE(pool->live_bytes),
+		.failures = atomic_long_read(&pool->failures),
+		.errors = atomic_long_read(&pool->errors),
+	};
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	stats->total = pool->nr_pages;
+	limit_stats(pool, stats);
+	growth_stats(pool, stats);
+	stats->free = buddy->nr_free;
+	stats->slabs = pool->nr_slab_pages;
+	stats->magazines = min(cached + pool->nr_hot_pages, pool->nr_client_pages);
+	stats->pages = pool->nr_client_pages - stats->magazines;
+	stats->cached = xpool_idle(pool) + kept;
+	stats->largest_free = buddy->orders ? 1UL << largest_order(buddy) : 0;
+	stats->gets = pool->gets;
+	stats->puts = pool->puts;
+	stats->splits = buddy->splits;
+	stats->merges = buddy->merges;
+	for (o = 0; o < XBUDDY_NR_ORDERS; o++)
+		stats->free_blocks[o] = buddy->free_area[o].nr_free;
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+}
+EXPORT_SYMBOL_GPL(xpool_stats);
+
+/**
+ * xpool_unusable_index() - how much of the free memory an order cannot use
+ * @stats: from xpool_stats()
+ * @order: the order
+ *
+ * As extfrag/unusable_index of the page allocator: the share of free pages that
+ * lie in blocks too small for @order.
+ *
+ * Context: Any.
+ * Return: 0 (all can be used) to 1,000 (none, or nothing is free).
+ */
+unsigned int xpool_unusable_index(const struct xpool_stats *stats, unsigned int order)
+{
+	u64 usable = 0;
+	unsigned int o;
+
+	if (!stats->free)
+		return 1000;
+	for (o = order; o < XBUDDY_NR_ORDERS; o++)
+		usable += stats->free_blocks[o] << o;
+	return div64_u64((stats->free - usable) * 1000, stats->free);
+}
+EXPORT_SYMBOL_GPL(xpool_unusable_index);
+
+/* Blocks that are handed out, as the struct xpages tell it. */
+static void recount(struct xpool *pool, unsigned long *slabs, unsigned long *clients)
+{
+	unsigned long first = pool->regions[0].index, i;
+
+	for (i = first; i < pool->buddy.nr; i++) {
+		struct xpage *page = &pool->pages[i];
+
+		if (page->kind == XPAGE_SLAB)
+			*slabs += 1UL << page->order;
+		else if (page->kind != XPAGE_NONE)
+			*clients += 1UL << page->order;
+	}
+}
+
+/**
+ * xpool_validate() - recount the pages of a pool from scratch
+ * @pool: the pool
+ *
+ * Linear in the pool and with interrupts off: for tests.
+ *
+ * Context: Any but NMI.
+ * Return: 0, or -EUCLEAN where something does not agree.
+ */
+int xpool_validate(struct xpool *pool)
+{
+	unsigned long slabs = 0, clients = 0, gaps, flags;
+	struct xbuddy *buddy = &pool->buddy;
+	int err;
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	recount(pool, &slabs, &clients);
+	gaps = buddy->nr - pool->nr_pages;
+	err = xbuddy_validate(buddy);
+	if (slabs != pool->nr_slab_pages || clients != pool->nr_client_pages ||
+	    slabs + clients + buddy->nr_free + gaps != buddy->nr || !xgrow_valid(pool))
+		err = -EUCLEAN;
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	return err;
+}
+EXPORT_SYMBOL_GPL(xpool_validate);

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * pool/stray: references that should not be there
+ *
+ * What is found wrong is reported and mended: by a forced collection, when a cache or a pool is
+ * destroyed, and when pages go back to the system. A scan reads counts without a lock; one
+ * that is not 0 is looked at again under the pool's lock, where frozen pages have none.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/page_ref.h>
+#include <linux/ratelimit.h>
+
+#include "pool.h"
+
+/* Page @index, of a region that is there, should be frozen and is not: mend its count. */
+static bool mend(struct xpool *pool, const struct xregion *region, unsigned long index,
+		 struct xrefs_stray *stray)
+{
+	struct xpage *head;
+	unsigned long flags;
+	bool wrong = false;
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	if (region->nr && index - region->index < region->nr) {
+		unsigned long nr = 1;
+		struct page *page = xrefs_pages_at(pool, index, &nr);
+
+		head = xpool_head(pool, index);
+		stray->refs = page_ref_count(page);
+		stray->cache = head ? READ_ONCE(head->cache) : NULL;
+		stray->index = index;
+		wrong = stray->refs && (!head || head->kind == XPAGE_SLAB);
+		if (wrong)
+			set_page_count(page, 0);
+	}
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	return wrong;
+}
+
+/* Does a client hold page @index, or is it kept for one? As seen without the lock. */
+static bool is_clients(const struct xpool *pool, unsigned long index, unsigned long *end)
+{
+	const struct xpage *head = xpool_head(pool, index);
+
+	if (!head || head->kind == XPAGE_SLAB)
+		return false;
+	*end = xpage_index(pool, head) + (1UL << READ_ONCE(head->order));
+	return true;
+}
+
+static const struct xregion *region_of(const struct xpool *pool, unsigned long index)
+{
+	return pool->nr_regions == 1 ? pool->regions :
+				       &pool->regions[index / XPOOL_CHUNK_PAGES];
+}
+
+/*
+ * The first page from @index on, but before @end, that should be frozen and was not; its
+ * count has been mended. All are of one region. False: there is none.
+ */
+bool xrefs_find(struct xpool *pool, unsigned long index, unsigned long end,
+		struct xrefs_stray *stray)
+{
+	const struct xregion *region = region_of(pool, index);
+
+	while (index < end) {
+		unsigned long nr = 1, next = index + 1;
+
+		if (unlikely(xcompat_page_refs(xrefs_pages_at(pool, index, &nr))) &&
+		    !is_clients(pool, index, &next) && mend(pool, region, index, stray))
+			return true;
+		index = max(next, index + 1);
+	}
+	return false;
+}
+
+static void report(struct xpool *pool, const struct xrefs_stray *stray)
+{
+	struct xclient *client;
+
+	for (client = xpool_next_client(pool, NULL); client;
+	     client = xpool_next_client(pool, client))
+		if (client->stray && client->stray(client, stray)) {
+			xpool_unpin_client(client);
+			return;
+		}
+	atomic_long_inc(&pool->errors);
+	pr_err_ratelimited("pool %s: free page %lu had %d references: kfree() or put_page() of what is not the system's?\n",
+			   pool->name, stray->index, stray->refs);
+}
+
+static void check_region(struct xpool *pool, const struct xregion *region)
+{
+	unsigned long at = region->index, end = at + READ_ONCE(region->nr);
+	struct xrefs_stray stray;
+
+	while (at < end) {
+		unsigned long stop = min(end, at + XPOOL_CHUNK_PAGES);
+
+		while (xrefs_find(pool, at, stop, &stray)) {
+			report(pool, &stray);
+			at = stray.index + 1;
+		}
+		at = stop;
+		cond_resched();
+	}
+}
+
+/* Look at all pages of a pool; report what is wrong. Process context. */
+void xrefs_check(struct xpool *pool)
+{
+	unsigned long r;
+
+	if (!pool->counts_refs)
+		return;
+	for (r = 0; r < pool->nr_regions; r++)
+		check_region(pool, &pool->regions[r]);
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * slab/books: what a cache holds, counted and recounted
+ *
+ * The counters obey, whenever no operation is under way:
+ *
+ *	capacity = live + magazines + depot + waiting + moving + free in slabs
+ *
+ *	slabs    = full slabs + partial ones + free ones
+ *	allocs   = live + frees
+ *
+ * No path counts frees: an object that was handed out and is not live was freed. The validator
+ * recounts all from the maps of the slabs.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/export.h>
+#include <linux/string.h>
+
+#include "slab.h"
+
+static void slab_stats(struct xslab_cache *cache, struct xslab_stats *stats)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	settle(cache);
+	stats->slabs_full = cache->nr[XSLAB_FULL];
+	stats->slabs_partial = cache->nr[XSLAB_PARTIAL];
+	stats->slabs_free = cache->nr[XSLAB_FREE];
+	stats->capacity = cache->capacity;
+	stats->slab_free = cache->nr_free;
+	stats->allocs = cache->past;
+	stats->moving = cache->nr_moving;
+	stats->reserved = cache->keep;
+	stats->waiters = cache->nr_waiting;
+	stats->slabs_torn = cache->nr_torn;
+	stats->holes = cache->nr_holes;
+	stats->slabs_waiting = cache->nr_retired;
+	xslab_unlock(cache, flags);
+	stats->slabs = stats->slabs_full + stats->slabs_partial + stats->slabs_free;
+	stats->partial_free = stats->slab_free - stats->slabs_free * cache->per_slab;
+	stats->empty_pages = stats->slabs_free << cache->order;
+}
+
+/**
+ * xslab_cache_stats() - what a cache holds and did
+ * @cache: the cache
+ * @stats: filled in
+ *
+ * Exact when nobody allocates or frees; otherwise the numbers of objects may
+ * differ by what is under way. Stalls nobody for longer than a refill does.
+ *
+ * Context: Any but NMI.
+ */
+void xslab_cache_stats(struct xslab_cache *cache, struct xslab_stats *stats)
+{
+	struct xmag_count count;
+	unsigned long held;
+
+	*stats = (struct xslab_stats){
+		.object_size = cache->object_size,
+		.stride = cache->stride,
+		.slab_order = cache->order,
+		.objects_per_slab = cache->per_slab,
+		.slab_waste = cache->slack,
+		.magazine_size = cache->mag.size,
+		.failures = atomic_long_read(&cache->failures),
+		.errors = atomic_long_read(&cache->errors),
+		.returned_pages = atomic_long_read(&cache->returned),
+		.waiting = max(atomic_long_read(&cache->nr_rcu), 0L),
+		.metadata = sizeof(*cache) + cache->mag.metadata +
+			    (cache->empty.words + cache->torn.words) * sizeof(long),
+	};
+	if (unlikely(is_gone(cache)))
+		return;
+	xmag_count(&cache->mag, &count);
+	slab_stats(cache, stats);
+	stats->magazines = count.cpus;
+	stats->depot = count.depot;
+	stats->allocs += count.allocs;
+	stats->refills = count.refills;
+	stats->flushes = count.flushes;
+	stats->depot_hits = count.depot_hits;
+	stats->busy = count.busy;
+
+	/* Nobody counts frees: what was handed out and is not live was freed. */
+	held = stats->slab_free + stats->magazines + stats->depot + stats->moving +
+	       stats->waiting;
+	stats->live = stats->capacity > held ? stats->capacity - held : 0;
+	stats->frees = stats->allocs - min(stats->live, stats->allocs);
+}
+EXPORT_SYMBOL_GPL(xslab_cache_stats);
+
+/* The words of NMIs are empty, unless one has been here since the lock was taken. */
+static bool nmi_words_valid(struct xslab_cache *cache, struct xpage *slab)
+{
+	unsigned long set = 0;
+	unsigned int w;
+
+	for (w = 0; has_nmi_words(cache) && w < cache->words; w++)
+		set |= atomic_long_read(&slab->map[w + XPAGE_MAP_WORDS / 2]);
+	if (!set || atomic_read(&cache->nmi_frees))
+		return true;
+	smp_rmb();	/* pairs with drain_nmi(): it has claimed the slab before it was through */
+	return READ_ONCE(slab->deferred);
+}
+
+/* Are the free slabs, and no others, in the set, and in the order of their addresses? */
+static bool order_valid(struct xslab_cache *cache)
+{
+	unsigned long before = XSET_NONE;
+	struct xpage *slab;
+
+	list_for_each_entry(slab, &cache->lists[XSLAB_FREE], list) {
+		if (xset_before(&cache->empty, slab_nr(cache, slab)) != before)
+			return false;
+		before = slab_nr(cache, slab);
+	}
+	return xset_valid(&cache->empty) &&
+	       (xset_is_empty(&cache->empty) ? XSET_NONE : xset_last(&cache->empty)) == before;
+}
+
+static bool is_whole(struct xslab_cache *cache, const struct xpage *slab)
+{
+	unsigned int p;
+
+	for (p = 0; p < pages_per_slab(cache); p++)
+		if (slab[p].cache != cache)
+			return false;
+	return slab->kind == XPAGE_SLAB && slab->order == cache->order &&
+	       (cache->words > 1 || !slab->holes);
+}
+
+/* What is free in the slab is so by its live byte, too. */
+static bool live_bytes_valid(struct xslab_cache *cache, struct xpage *slab)
+{
+	unsigned long offset = ((slab - cache->pages) << PAGE_SHIFT) + cache->slack;
+	unsigned int i;
+
+	for (i = 0; cache->live && i < cache->per_slab; i++, offset += cache->stride)
+		if (atomic_long_read(&slab->map[BIT_WORD(i)]) & BIT_MASK(i) &&
+		    READ_ONCE(*live_at(cache, offset)) != XSLAB_IN_SLAB)
+			return false;
+	return true;
+}
+
+/* Is @l the list for slabs with so many free objects, or may one have been left there? */
+static bool may_be_on(const struct xslab_cache *cache, unsigned int l, unsigned int nr_free)
+{
+	unsigned int right = cache->list_of[nr_free];
+
+	return right < XSLAB_BUCKETS ? l <= right : l == right;
+}
+
+/* Each slab on a list where the weight of its map says; counts them. */
+static bool list_valid(struct xslab_cache *cache, unsigned int l, unsigned long *nr,
+		       unsigned long *nr_free)
+{
+	struct xpage *slab;
+
+	if (l < XSLAB_BUCKETS && !list_empty(&cache->lists[l]) && !(cache->occupied & BIT(l)))
+		return false;
+	list_for_each_entry(slab, &cache->lists[l], list) {
+		unsigned int is = count_free(cache, slab);
+
+		if (!(is_torn(slab) ? xtear_valid(cache, slab) : is_whole(cache, slab)) ||
+		    slab->nr_free != is || !may_be_on(cache, l, is) ||
+		    !nmi_words_valid(cache, slab) || !live_bytes_valid(cache, slab))
+			return false;
+		*nr_free += is;
+		++*count_of(nr, l);
+	}
+	return true;
+}
+
+/**
+ * xslab_validate() - recount the slabs of a cache from scratch
+ * @cache: the cache
+ *
+ * Linear in the slabs and with interrupts off: for tests.
+ *
+ * Context: Any but NMI.
+ * Return: 0, or -EUCLEAN where something does not agree.
+ */
+int xslab_validate(struct xslab_cache *cache)
+{
+	unsigned long nr[XSLAB_LISTS] = {}, nr_free = 0, flags;
+	bool valid = true;
+	unsigned int l;
+
+	if (!xlock(&cache->lock, &flags))
+		return -EBUSY;
+	settle(cache);
+	for (l = 0; l < XSLAB_LISTS; l++)
+		valid &= list_valid(cache, l, nr, &nr_free);
+	valid &= nr_free == cache->nr_free && !memcmp(nr, cache->nr, sizeof(nr)) &&
+		 order_valid(cache) &&
+		 xtear_books_valid(cache, nr[XSLAB_PARTIAL] + nr[XSLAB_FULL] + nr[XSLAB_FREE]);
+	xslab_unlock(cache, flags);
+	return valid ? 0 : -EUCLEAN;
+}
+EXPORT_SYMBOL_GPL(xslab_validate);
+
+/* Object @nr, at @offset: it may come or go meanwhile, then either answer is right. */
+static bool is_live(const struct xslab_cache *cache, struct xpage *slab, unsigned int nr,
+		    unsigned long offset)
+{
+	if (!cache->live)
+		return !(atomic_long_read(&slab->map[BIT_WORD(nr)]) & BIT_MASK(nr));
+	/* It is written without a lock; see check.c. */
+	return data_race(*live_at(cache, offset)) == XSLAB_LIVE;
+}
+
+/*
+ * Objects that clients hold in a slab, which may be somebody else's by now. Where there
+ * are no live checks, those in magazines count too. Any context.
+ */
+unsigned int xslab_live_in(struct xslab_cache *cache, struct xpage *slab)
+{
+	unsigned long offset = (slab - cache->pages) << PAGE_SHIFT;
+	unsigned int i, nr = 0;
+
+	if (slab_start(cache, offset) != offset)
+		return 0;	/* a page of a torn slab, whose first one tells */
+	offset += cache->slack;
+	for (i = 0; i < cache->per_slab; i++, offset += cache->stride)
+		nr += xtear_has(slab, i) && is_live(cache, slab, i, offset);
+	return nr;
+}

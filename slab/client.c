@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * slab/client: a cache as a holder of its pool's pages
+ *
+ * The pool knows its holders of free pages by struct xclient, and calls these functions: to have
+ * pages back before a request fails, to gather what no client holds, and for its limits.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include "slab.h"
+
+LIST_HEAD(xslab_list);
+
+/* The pool runs dry: free slabs, or what magazines at hand have the last objects of. */
+unsigned long xslab_client_reclaim(struct xclient *client)
+{
+	struct xslab_cache *cache = of_client(client);
+	unsigned int nr = xslab_release_some(cache, XSLAB_RELEASE);
+
+	if (!nr && xmag_drain_depot(&cache->mag) + xmag_drain_here(&cache->mag))
+		nr = xslab_release_some(cache, XSLAB_RELEASE);
+	/* The pool does not have those yet that wait. */
+	return xrcu_is_typesafe(cache) ? 0 : (unsigned long)nr << cache->order;
+}
+
+void xslab_client_close(struct xclient *client)
+{
+	xmag_shut(&of_client(client)->mag);
+}
+
+unsigned long xslab_client_drain(struct xclient *client)
+{
+	struct xslab_cache *cache = of_client(client);
+	unsigned long pages;
+
+	xmag_drain_closed(&cache->mag);
+	xmove_give_back(cache);
+	pages = xslab_release_all(cache);
+	xrcu_wait_slabs(cache);
+	return pages;
+}
+
+void xslab_client_open(struct xclient *client)
+{
+	xmag_unshut(&of_client(client)->mag);
+}
+
+/* Pages of as many slabs as the objects in magazines would fill. */
+unsigned long xslab_client_kept(struct xclient *client)
+{
+	struct xslab_cache *cache = of_client(client);
+	struct xmag_count count;
+
+	xmag_count(&cache->mag, &count);
+	return DIV_ROUND_UP(count.cpus + count.depot, cache->per_slab) << cache->order;
+}
+
+/* The pool's limits leave no room for what the magazines may keep, or do again. */
+void xslab_client_shut(struct xclient *client, bool shut)
+{
+	struct xslab_cache *cache = of_client(client);
+
+	lockdep_assert_held(&cache->pool->tuning);
+	if (cache->pool_shut != shut)
+		xmag_set_closed(&cache->mag, shut);
+	cache->pool_shut = shut;
+}
+
+bool xslab_client_stray(struct xclient *client, const struct xrefs_stray *stray)
+{
+	struct xslab_cache *cache = of_client(client);
+
+	if ((void *)((unsigned long)stray->cache & ~1UL) != cache)
+		return false;
+	xslab_report_stray(cache, stray);
+	return true;
+}
+
+unsigned long xslab_client_collect(struct xclient *client)
+{
+	return xslab_cache_collect(of_client(client), false);
+}
+
+/* Objects that can be moved lie in as few pages as can be after this. */
+unsigned long xslab_client_compact(struct xclient *client)
+{
+	struct xslab_cache *cache = of_client(client);
+
+	return READ_ONCE(cache->move) ? xslab_collect_by_force(cache, false) : 0;
+}
+
+void xslab_cache_unpin(struct xslab_cache *cache)
+{
+	xpool_unpin_client(&cache->client);
+}
+
+/*
+ * The cache after @last, of any pool, or the first one; NULL at the end. It is pinned, and
+ * @last is let go. May sleep.
+ */
+struct xslab_cache *xslab_cache_next(struct xslab_cache *last)
+{
+	struct list_head *at = last ? &last->node : &xslab_list;
+	struct xslab_cache *found = NULL;
+
+	mutex_lock(&xpool_registry);
+	while (!found && (at = at->next) != &xslab_list) {
+		struct xslab_cache *cache = list_entry(at, struct xslab_cache, node);
+
+		if (!cache->client.going)
+			found = cache;
+	}
+
+	if (found)
+		found->client.pins++;
+	mutex_unlock(&xpool_registry);
+	if (last)
+		xslab_cache_unpin(last);
+	return found;
+}

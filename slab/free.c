@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * slab/free: what the fast path of a free leaves to others
+ *
+ * The fast path (xslab_fast.h) ends where the CPU's magazine is full, closed or busy, where the
+ * object is in a torn slab, and where the pointer is no object to free. It comes here with
+ * preemption off.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/export.h>
+
+#include "slab.h"
+
+static noinline int free_watched(struct xslab_cache *cache, void *at)
+{
+	tell_free(cache, addr_of(cache, at));
+	xmag_free_slow(&cache->mag, at);
+	return 0;
+}
+
+static int free_slow(struct xslab_cache *cache, void *at)
+{
+	if (xtools_watch(cache->tools))
+		return free_watched(cache, at);
+	xmag_free_slow(&cache->mag, at);
+	return 0;
+}
+
+/* The loaded magazine could not serve. Begins with preemption off. */
+noinline int xslab_free_missed(struct xslab_cache *cache, void *at)
+{
+	preempt_enable();
+	return free_slow(cache, at);
+}
+EXPORT_SYMBOL_GPL(xslab_free_missed);
+
+/* In a torn slab, or an error. Begins with preemption off. */
+noinline int xslab_free_odd(struct xslab_cache *cache, void *obj)
+{
+	void *at = linear_of(cache, obj);
+	bool accepted = xslab_accept(cache, at);
+	int err = accepted ? 0 : xslab_refuse_free(cache, obj);
+
+	preempt_enable();
+	return accepted ? free_slow(cache, at) : err;
+}
+EXPORT_SYMBOL_GPL(xslab_free_odd);

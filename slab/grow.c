@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * slab/grow: new slabs
+ *
+ * A slab is charged to the cache's limit, taken from the pool, its map and objects are set up,
+ * and then it is put on the list of free slabs. Torn slabs are mended first (tear.c).
+ *
+ * Where live bytes of several slabs share a cache line, and another CPU asked for the slab
+ * before, the CPU gets a group: all slabs of a line, if they are to be had at once.
+ *
+ * Constructors run with no lock held. nr_constructing counts them, for a cache that is retired.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/sched.h>
+#include <linux/string.h>
+
+#include "slab.h"
+
+/* All words: what does not belong to the map may hold bits of a slab with a larger one. */
+static void mark_all_free(struct xslab_cache *cache, struct xpage *slab)
+{
+	unsigned int w, left = cache->per_slab;
+
+	for (w = 0; w < XPAGE_MAP_WORDS; w++) {
+		unsigned int bits = min_t(unsigned int, left, BITS_PER_LONG);
+
+		atomic_long_set(&slab->map[w], bits ? GENMASK(bits - 1, 0) : 0);
+		left -= bits;
+	}
+}
+
+static noinline void construct_watched(struct xslab_cache *cache, void (*ctor)(void *obj),
+				       void *obj)
+{
+	xtools_ctor_begins(cache->tools, obj, cache->object_size);
+	ctor(obj);
+	xtools_ctor_ends(cache->tools, obj, cache->object_size);
+}
+
+/* What is constructed while the cache is retired is not handed out. */
+static void construct(struct xslab_cache *cache, struct xpage *slab)
+{
+	void *obj = addr_of(cache, first_object(cache, slab));
+	void (*ctor)(void *obj);
+	unsigned int i;
+
+	atomic_inc(&cache->nr_constructing);
+	smp_mb__after_atomic();		/* pairs with wait_for_constructors() */
+	ctor = READ_ONCE(cache->ctor);
+	for (i = 0; ctor && i < cache->per_slab; i++, obj += cache->stride)
+		if (xtools_watch(cache->tools))
+			construct_watched(cache, ctor, obj);
+		else
+			ctor(obj);
+	smp_mb__before_atomic();	/* a constructor is over when it is counted as such */
+	atomic_dec(&cache->nr_constructing);
+}
+
+/* Count slabs that are to come; false: the limit forbids it, or this is an NMI. */
+static bool charge_slabs(struct xslab_cache *cache, unsigned int nr)
+{
+	unsigned long flags;
+	bool below;
+
+	if (!xlock(&cache->lock, &flags))
+		return false;
+	below = atomic_long_read(&cache->nr_slabs) + nr <= cache->max_slabs;
+	if (below)
+		atomic_long_add(nr, &cache->nr_slabs);
+	xslab_unlock(cache, flags);
+	return below;
+}
+
+static struct xpage *get_slab(struct xslab_cache *cache, gfp_t gfp)
+{
+	struct xpage *slab;
+
+	if (!charge_slabs(cache, 1))
+		return NULL;
+	slab = xpool_get_for(cache->pool, cache->order, XPAGE_SLAB, xpool_need_of(gfp),
+			     cache->place, gfp);
+	if (!slab)
+		uncharge_slabs(cache, 1);
+	return slab;
+}
+
+/* Is it another CPU than the last time, and may the cache have some more slabs? */
+static bool wants_group(const struct xslab_cache *cache)
+{
+	int last = READ_ONCE(cache->grown_by);
+
+	return cache->group && last >= 0 && last != raw_smp_processor_id() && !in_nmi() &&
+	       READ_ONCE(cache->max_empty) == ULONG_MAX && !is_strict(cache);
+}
+
+/* A group of slabs, or NULL. Nobody is asked to give back for what is not needed yet. */
+static struct xpage *get_group(struct xslab_cache *cache)
+{
+	unsigned int nr = 1U << cache->group;
+	struct xpage *block;
+
+	if (!charge_slabs(cache, nr))
+		return NULL;
+	block = xpool_try(cache->pool, cache->order + cache->group, XPAGE_SLAB, XPOOL_ORDINARY,
+			  cache->place);
+	if (!block) {
+		uncharge_slabs(cache, nr);
+		return NULL;
+	}
+	xpool_split(cache->pool, block, cache->order);
+	if (unlikely(cache->pool->grow))
+		xgrow_wake(cache->pool);
+	return block;
+}
+
+/*
+ * The one place where pages come from the pool; @gfp is what the client said. The first of
+ * *@nr slabs that follow one another, or NULL.
+ */
+static struct xpage *get_slabs(struct xslab_cache *cache, gfp_t gfp, unsigned int *nr)
+{
+	struct xpage *slab = wants_group(cache) ? get_group(cache) : NULL;
+
+	*nr = slab ? 1U << cache->group : 1;
+	return slab ?: get_slab(cache, gfp);
+}
+
+static void *take_first(struct xslab_cache *cache, struct xpage *slab)
+{
+	cache->past++;
+	return xslab_take_one(cache, slab);
+}
+
+/* Slabs that follow one another, before anybody sees them. */
+static void init_slabs(struct xslab_cache *cache, struct xpage *slab, unsigned int nr)
+{
+	for (; nr; nr--, slab += pages_per_slab(cache)) {
+		mark_all_free(cache, slab);
+		tell_slab_comes(cache, slab, cache->order);
+		construct(cache, slab);
+	}
+}
+
+/* They are the cache's from now on. Under the lock. */
+static void add_slabs(struct xslab_cache *cache, struct xpage *slab, unsigned int nr)
+{
+	lockdep_assert_held(&cache->lock);
+	WRITE_ONCE(cache->grown_by, raw_smp_processor_id());
+	cache->capacity += nr * cache->per_slab;
+	cache->nr_free += nr * cache->per_slab;
+	for (; nr; nr--, slab += pages_per_slab(cache)) {
+		slab->nr_free = cache->per_slab;
+		xslab_set_owner(cache, slab, cache);
+		list_slab(cache, slab, XSLAB_FREE);
+	}
+}
+
+/* Slabs that follow one another, and that no list has. */
+static void put_new_slabs(struct xslab_cache *cache, struct xpage *slab, unsigned int nr)
+{
+	for (; nr; nr--, slab += pages_per_slab(cache))
+		xslab_put_slabs(cache, &slab, 1);
+}
+
+/*
+ * One more slab, or a group of them, of which those who wait for an object have theirs
+ * first. Where it might not stay empty for an instant, an object of it comes as *@obj; @obj
+ * is NULL for who wants it empty.
+ */
+bool xslab_grow(struct xslab_cache *cache, gfp_t gfp, void **obj)
+{
+	struct xpage *slab;
+	unsigned int nr;
+	unsigned long flags;
+
+	if (unlikely(READ_ONCE(cache->nr_torn)) && !in_nmi() &&
+	    xtear_mend(cache, xpool_need_of(gfp)))
+		return true;
+	slab = get_slabs(cache, gfp, &nr);
+	if (!slab)
+		return false;
+	init_slabs(cache, slab, nr);
+	if (!xlock(&cache->lock, &flags)) {	/* an NMI, which has one slab */
+		xslab_put_slabs(cache, &slab, 1);
+		return false;
+	}
+	if (unlikely(cache->retired)) {
+		raw_spin_unlock_irqrestore(&cache->lock, flags);
+		put_new_slabs(cache, slab, nr);
+		return false;
+	}
+	settle(cache);
+	add_slabs(cache, slab, nr);
+	if (obj && has_excess(cache) && !cache->nr_waiting)
+		*obj = take_first(cache, slab);
+	unlock_freed(cache, flags);
+	return true;
+}
+
+/*
+ * One more slab for the mover, where it should be and from what is there; *@obj is an
+ * object of it, for the slab might not be allowed to stay empty. @obj is NULL for a caller
+ * that wants it empty. Process context; NULL: there is none.
+ */
+struct xpage *xslab_grow_in_place(struct xslab_cache *cache, void **obj)
+{
+	struct xpage *slab;
+	unsigned long flags;
+
+	if (!charge_slabs(cache, 1))
+		return NULL;
+	slab = xpool_try(cache->pool, cache->order, XPAGE_SLAB, XPOOL_ORDINARY, cache->place);
+	if (!slab) {
+		uncharge_slabs(cache, 1);
+		return NULL;
+	}
+	init_slabs(cache, slab, 1);
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	settle(cache);
+	add_slabs(cache, slab, 1);
+	if (obj)
+		*obj = take_first(cache, slab);
+	xslab_unlock(cache, flags);
+	return slab;
+}

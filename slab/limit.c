@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * slab/limit: limits of a cache
+ *
+ * hard	limits the pages of slabs. A slab is counted before the pool is asked for
+ * its pages, under the cache's lock, and taken off after the pool has them back. So
+ * the count is never below the truth, and where it may not grow, the truth cannot.
+ * A limit is lowered only if the count, under the same lock, is not above it.
+ *
+ * cache limits what no client uses: slabs without a live object, and what magazines
+ * may hold, which nobody counts while it changes. So the magazines count with their
+ * capacity. What is left of the limit is for free slabs:
+ *
+ *	limit    0                  capacity of the magazines
+ *	         |------------------|---------------------->
+ *	magazines       closed      |        open
+ *	free slabs      limit       |   limit - capacity
+ *
+ * A slab that becomes free beyond that leaves the cache's lists before the lock is
+ * given up, in the operation that freed its last object, so nobody ever sees it; and
+ * it is on its way to the pool then. Neither limit costs the fast paths anything:
+ * what is near a limit has left them.
+ *
+ * What an NMI freed while the lock was taken counts when it is put where it belongs.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/export.h>
+
+#include "slab.h"
+
+void xslab_limit_init(struct xslab_cache *cache)
+{
+	mutex_init(&cache->tuning);
+	cache->limits = (struct xslab_limits){ .hard = ULONG_MAX, .cache = ULONG_MAX };
+	cache->max_slabs = ULONG_MAX;
+	cache->max_empty = ULONG_MAX;
+	set_watermark(cache);
+}
+
+static unsigned long slab_pages(struct xslab_cache *cache)
+{
+	return (unsigned long)atomic_long_read(&cache->nr_slabs) << cache->order;
+}
+
+/* Returns by how many pages the cache is above @hard; 0: the limit is set. */
+static unsigned long try_hard(struct xslab_cache *cache, unsigned long hard)
+{
+	unsigned long flags, pages;
+
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	pages = slab_pages(cache);
+	if (pages <= hard) {
+		cache->limits.hard = hard;
+		cache->max_slabs = hard >> cache->order;
+	}
+	xslab_unlock(cache, flags);
+	return pages - min(pages, hard);
+}
+
+/* The same after what is merely kept was given back, while nobody can keep more. */
+static unsigned long try_hard_collected(struct xslab_cache *cache, unsigned long hard)
+{
+	unsigned long over;
+
+	xrcu_flush(cache->pool);
+	xmag_close(&cache->mag);
+	xmag_drain_closed(&cache->mag);
+	xslab_release_all(cache);
+	xrcu_wait_slabs(cache);
+	over = try_hard(cache, hard);
+	xmag_open(&cache->mag);
+	return over;
+}
+
+static int set_hard(struct xslab_cache *cache, unsigned long hard)
+{
+	unsigned long over = try_hard(cache, hard);
+
+	if (over)
+		over = try_hard_collected(cache, hard);
+	if (!over)
+		return 0;
+	pr_err("cache %s: hard limit of %lu pages: %lu pages more hold live objects or the reserve; free some first\n",
+	       cache->name, hard, over);
+	return -EBUSY;
+}
+
+/* Pages of the slabs that as many objects need as magazines can hold. */
+static unsigned long magazine_pages(const struct xslab_cache *cache)
+{
+	if (!cache->mag_size)
+		return 0;
+	return DIV_ROUND_UP(xmag_capacity(&cache->mag), cache->per_slab) << cache->order;
+}
+
+/* What the pool's limits reckon with. */
+void xslab_limit_set_most(struct xslab_cache *cache)
+{
+	cache->client.most = magazine_pages(cache);
+}
+
+/* Give back some of the free slabs that are too many; false: none went. */
+static bool apply_some(struct xslab_cache *cache)
+{
+	unsigned long flags, before;
+
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	settle(cache);
+	before = has_excess(cache) ? cache->capacity : 0;
+	unlock_freed(cache, flags);
+	return READ_ONCE(cache->capacity) < before;
+}
+
+/* The cache may keep less from now on. Slabs that come meanwhile bring their own looks. */
+void xslab_limit_apply(struct xslab_cache *cache)
+{
+	unsigned long most = READ_ONCE(cache->nr[XSLAB_FREE]) + 1;
+
+	while (most-- && apply_some(cache))
+		cond_resched();
+}
+
+static void set_max_empty(struct xslab_cache *cache, unsigned long max)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	cache->max_empty = max;
+	set_watermark(cache);
+	xslab_unlock(cache, flags);
+	xslab_limit_apply(cache);
+}
+
+static void set_shut(struct xslab_cache *cache, bool shut)
+{
+	if (cache->shut != shut)
+		xmag_set_closed(&cache->mag, shut);
+	cache->shut = shut;
+}
+
+/* Whatever of the two takes something away comes first. */
+static void set_cache(struct xslab_cache *cache, unsigned long limit)
+{
+	unsigned long held = magazine_pages(cache);
+	bool shut = limit < held;
+
+	lockdep_assert_held(&cache->tuning);
+	WRITE_ONCE(cache->limits.cache, limit);
+	if (shut)
+		set_shut(cache, true);
+	else
+		limit -= limit == ULONG_MAX ? 0 : held;
+	set_max_empty(cache, limit >> cache->order);
+	set_shut(cache, shut);
+}
+
+static int set_limits(struct xslab_cache *cache, const struct xslab_limits *limits)
+{
+	int err = set_hard(cache, limits->hard);
+
+	if (!err)
+		set_cache(cache, limits->cache);
+	return err;
+}
+
+/**
+ * xslab_cache_get_limits() - the limits of a cache
+ * @cache: the cache
+ * @limits: filled in, in pages; ULONG_MAX is no limit
+ *
+ * Context: Process context, may sleep.
+ */
+void xslab_cache_get_limits(struct xslab_cache *cache, struct xslab_limits *limits)
+{
+	mutex_lock(&cache->tuning);
+	*limits = cache->limits;
+	mutex_unlock(&cache->tuning);
+}
+EXPORT_SYMBOL_GPL(xslab_cache_get_limits);
+
+/**
+ * xslab_cache_set_limits() - limit a cache, or no longer
+ * @cache: the cache
+ * @limits: in pages; ULONG_MAX is no limit
+ *
+ * Both hold when it returns, and at every instant from then on.
+ *
+ * Context: Process context, may sleep. Others may allocate and free meanwhile. Not
+ * from a callback of the cache.
+ * Return: 0; or -EBUSY with no limit changed and a line in the log, where live
+ * objects and what xslab_cache_prefill() keeps are in more slabs than the new hard
+ * limit allows; what was merely kept was given back then. -ENOENT: it was destroyed, and
+ * has gone.
+ */
+int xslab_cache_set_limits(struct xslab_cache *cache, const struct xslab_limits *limits)
+{
+	int err;
+
+	if (unlikely(is_gone(cache)))
+		return -ENOENT;
+	mutex_lock(&cache->tuning);
+	err = set_limits(cache, limits);
+	mutex_unlock(&cache->tuning);
+	if (!err)
+		xwait_look(cache);
+	return err;
+}
+EXPORT_SYMBOL_GPL(xslab_cache_set_limits);
+
+/*
+ * Change the limit at offset @field of struct xslab_limits, and no other: what another task
+ * sets at the same time stays.
+ */
+int xslab_cache_set_limit(struct xslab_cache *cache, size_t field, unsigned long pages)
+{
+	struct xslab_limits limits;
+	int err;
+
+	mutex_lock(&cache->tuning);
+	limits = cache->limits;
+	*(unsigned long *)((void *)&limits + field) = pages;
+	err = set_limits(cache, &limits);
+	mutex_unlock(&cache->tuning);
+	if (!err)
+		xwait_look(cache);
+	return err;
+}
+EXPORT_SYMBOL_FOR_KUNIT(xslab_cache_set_limit);	/* for a test */

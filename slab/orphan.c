@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * slab/orphan: caches go, at once or with their last object
+ *
+ * A client that destroys a cache while objects of it are live makes a mistake, and its module may
+ * be gone a moment later. So the cache forgets the client's functions, refuses allocations, and
+ * waits for the last free, which the holder of its lock sees when it unlocks
+ * (xslab_unlock_freed_slow()). A worker then disposes of it. Where no free will come, an
+ * operator can give it up: the pages are lost to the pool then.
+ *
+ *	in use --destroy--> gone
+ *	   |  '--refused--> orphan --last free, or given up--> gone, with a tomb
+ *
+ * The tomb is the memory of the cache, whose client may try to destroy it once more. It leads to
+ * no pool, so each call of the client finds nothing.
+ *
+ * Locks: xpool_registry, for a step at a time; no memory is taken under it.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/export.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+
+#include "slab.h"
+
+/* Up to @nr objects that are live, while the magazines are closed. */
+static unsigned int find_live(struct xslab_cache *cache, void **objs, unsigned int nr)
+{
+	unsigned int l, i, got = 0;
+	struct xpage *slab;
+
+	for (l = 0; l < XSLAB_LISTS; l++)
+		list_for_each_entry(slab, &cache->lists[l], list)
+			for (i = 0; i < cache->per_slab && got < nr; i++)
+				if (!(atomic_long_read(&slab->map[BIT_WORD(i)]) & BIT_MASK(i)) &&
+				    xtear_has(slab, i))
+					objs[got++] = first_object(cache, slab) + i * cache->stride;
+	return got;
+}
+
+static void report_object(struct xslab_cache *cache, void *at)
+{
+	unsigned long start = slab_start(cache, (unsigned long)at);
+
+	pr_err("cache %s: live: %p, object %u of the slab at page %lu\n", cache->name,
+	       addr_of(cache, at), object_nr(&cache->fast.check, (unsigned long)at - start),
+	       xpage_index(cache->pool, slab_of(cache, start)));
+}
+
+/* How many objects are live, while the magazines are closed and empty. */
+static unsigned long count_live(struct xslab_cache *cache)
+{
+	unsigned long live, flags;
+
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	settle(cache);
+	live = cache->capacity - cache->nr_free;
+	xslab_unlock(cache, flags);
+	return live;
+}
+
+static void report_live(struct xslab_cache *cache, unsigned long live)
+{
+	unsigned long flags;
+	void *objs[8];
+	unsigned int i, nr;
+
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	nr = find_live(cache, objs, ARRAY_SIZE(objs));
+	xslab_unlock(cache, flags);
+
+	pr_err("cache %s: not destroyed: %lu objects of %u bytes are live; it takes no allocations any more, and goes with the last of them\n",
+	       cache->name, live, cache->object_size);
+	for (i = 0; i < nr; i++)
+		report_object(cache, objs[i]);
+	if (live > nr)
+		pr_err("cache %s: and %lu more\n", cache->name, live - nr);
+}
+
+/*
+ * Caches that went after destroy was refused. Their clients may try to destroy them once
+ * more, and must then not meet another cache at the same address.
+ */
+static LIST_HEAD(tombs);
+
+static bool is_listed(const struct xslab_cache *cache)
+{
+	struct xslab_cache *listed;
+
+	lockdep_assert_held(&xpool_registry);
+	list_for_each_entry(listed, &xslab_list, node)
+		if (listed == cache)
+			return true;
+	return false;
+}
+
+/*
+ * The cache is the caller's to destroy, alone. 0; -EBUSY: another call destroys it;
+ * -ENOENT: it is gone.
+ */
+static int claim(struct xslab_cache *cache)
+{
+	int err = -ENOENT;
+
+	mutex_lock(&xpool_registry);
+	if (is_listed(cache)) {
+		err = cache->dying || cache->client.going ? -EBUSY : 0;
+		cache->dying = true;
+	}
+	mutex_unlock(&xpool_registry);
+	return err;
+}
+
+/*
+ * The same, after another call that destroys it is over; -EDEADLK: that may wait for the
+ * caller, who is in a move callback.
+ */
+static int claim_in_turn(struct xslab_cache *cache)
+{
+	int err;
+
+	while ((err = claim(cache)) == -EBUSY) {
+		if (xpool_in_callback())
+			return -EDEADLK;
+		schedule_timeout_uninterruptible(1);
+	}
+	return err;
+}
+
+static void unclaim(struct xslab_cache *cache)
+{
+	mutex_lock(&xpool_registry);
+	cache->dying = false;
+	mutex_unlock(&xpool_registry);
+}
+
+/* Constructors that run were called before the cache forgot its own. */
+static void wait_for_constructors(struct xslab_cache *cache)
+{
+	smp_mb();	/* pairs with xslab_construct() */
+	while (atomic_read(&cache->nr_constructing))
+		schedule_timeout_uninterruptible(1);
+}
+
+/*
+ * From now on nothing is allocated, everything that is freed goes to slabs, and no code of
+ * the client is called. May sleep; not from the cache's own move callback.
+ */
+static void retire(struct xslab_cache *cache)
+{
+	unsigned long flags;
+	bool first;
+
+	xslab_check_refs(cache);
+	/* Another call may be in here too: each shuts the magazines before it sleeps. */
+	xmag_shut(&cache->mag);
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	first = !cache->retired;
+	WRITE_ONCE(cache->retired, true);
+	cache->keep = 0;
+	WRITE_ONCE(cache->ctor, NULL);
+	set_watermark(cache);
+	xslab_unlock(cache, flags);
+	xmove_forget(cache);
+	wait_for_constructors(cache);
+	if (first)
+		xwait_wake_all(cache);
+	xrcu_flush(cache->pool);
+	synchronize_rcu_expedited();
+	xmag_drain_closed(&cache->mag);
+	if (!first)
+		xmag_unshut(&cache->mag);	/* it stays shut by the first call */
+}
+
+/* All pages of slabs that objects hold are lost to the pool. */
+static void lose_slabs(struct xslab_cache *cache)
+{
+	struct xpool *pool = cache->pool;
+	unsigned long flags, pages;
+
+	pages = xslab_detach_all(cache);
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	pool->nr_lost_pages += pages;
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	pr_err("cache %s: given up: %lu pages are lost to pool %s until that is destroyed\n",
+	       cache->name, pages, pool->name);
+}
+
+/* The last step: the pool has no such cache any more, nor has the list. */
+static void unlist(struct xslab_cache *cache, struct xpool *pool, bool to_tombs)
+{
+	mutex_lock(&xpool_registry);
+	list_del(&cache->node);
+	if (to_tombs)
+		list_add(&cache->node, &tombs);
+	WRITE_ONCE(pool->nr_caches, pool->nr_caches - 1);
+	mutex_unlock(&xpool_registry);
+}
+
+/*
+ * Clients may come back to free what was given up. No address is in the pool of a cache that
+ * is in its tomb: so nothing is looked at that goes, live bytes or the pool itself.
+ */
+static void leave_places(struct xslab_cache *cache)
+{
+	WRITE_ONCE(cache->fast.bytes, 0);
+	WRITE_ONCE(cache->fast.linear.mask, 0);	/* the first entry, which any table has */
+	WRITE_ONCE(cache->pool, &xslab_gone);
+}
+
+/* No observer or other task looks at the cache after this. May sleep. */
+static void unpublish(struct xslab_cache *cache)
+{
+	raw_notifier_call_chain(&xobservers, XOBSERVE_CACHE_DEL, cache);
+	xpool_retire_client(&cache->client);
+	xpool_del_client(&cache->client);
+}
+
+/* A claimed cache without live objects, or that is given up, goes. */
+static void dispose(struct xslab_cache *cache, bool was_refused)
+{
+	struct xpool *pool = cache->pool;
+
+	/* As long as the cache is a client, those that gather see what it has. */
+	xslab_release_all(cache);
+	xrcu_wait_slabs(cache);
+	unpublish(cache);
+	xslab_release_all(cache);
+	xrcu_wait_slabs(cache);
+	if (cache->given_up)
+		lose_slabs(cache);
+	xrcu_del_cache(cache);
+	xwait_exit(cache);
+	leave_places(cache);
+	synchronize_rcu_expedited();	/* for those that found it by an address */
+	cache->fast.linear = xlinear_nowhere;
+	xslab_put_live(cache, pool);
+	xmag_destroy(&cache->mag);
+	xslab_put_kept(cache, pool);
+	xset_exit(&cache->torn);
+	xset_exit(&cache->empty);
+	unlist(cache, pool, was_refused);
+	if (!was_refused)
+		xmeta_free(cache);
+	xpool_reap_soon();	/* the pool may have waited for it, or be gone by now */
+}
+
+static int destroy(struct xslab_cache *cache)
+{
+	/* Tasks that wait leave when it is retired, but may use its memory a moment longer. */
+	int waiting = atomic_read(&cache->nr_callers);
+	bool was_retired = cache->retired;
+	unsigned long live;
+
+	retire(cache);
+	live = count_live(cache);
+	waiting = max(waiting, atomic_read(&cache->nr_callers));
+	if (!live && !waiting) {
+		dispose(cache, was_retired);
+		return 0;
+	}
+	if (live)
+		report_live(cache, live);
+	else
+		xwait_say_refused(cache, waiting);
+	atomic_long_inc(&cache->errors);
+	unclaim(cache);
+	xpool_reap_soon();	/* the last may have been freed meanwhile */
+	return -EBUSY;
+}
+
+/**
+ * xslab_cache_destroy() - give all of a cache back to its pool
+ * @cache: the cache, or NULL or an error pointer, which does nothing
+ *
+ * Where objects are live, or tasks wait for one, this is refused, and the log says how many
+ * and lists the first of them. The cache is an orphan from then on: nothing is allocated
+ * from it, and tasks that wait get NULL; constructor and move callback are forgotten, so
+ * the client's module may be unloaded; frees go on, and it goes away by itself with its
+ * last object. To destroy it may be tried again, also when it is gone by then. An operator
+ * can give up an orphan of which nothing will be freed any more.
+ *
+ * Waits for a constructor or a move callback that is running, for what
+ * xslab_cache_free_rcu() took back, and for slabs that have to wait for a grace period.
+ *
+ * Context: Process context, may sleep; not from a shrinker, nor under rcu_read_lock(). No
+ * other call uses the cache. From a move callback only caches that are not being moved.
+ * Return: 0; or with a line in the log -EBUSY where objects are live or tasks wait for one;
+ * or, with nothing changed, -EDEADLK from a move callback of the cache, or of another one
+ * while its own runs, and while the system reclaims memory.
+ */
+int xslab_cache_destroy(struct xslab_cache *cache)
+{
+	int err;
+
+	if (IS_ERR_OR_NULL(cache))
+		return 0;
+	if (!xpool_may_come_and_go("cache", NULL))
+		return -EDEADLK;
+	err = claim_in_turn(cache);
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	if (xmove_would_wait_for_itself(cache)) {
+		unclaim(cache);
+		return -EDEADLK;
+	}
+	err = destroy(cache);
+	if (!err)
+		module_put(THIS_MODULE);
+	return err;
+}
+EXPORT_SYMBOL_GPL(xslab_cache_destroy);
+
+/*
+ * Orphans
+ */
+
+/* The pool was destroyed, which was refused: its caches are orphans. */
+void xslab_client_retire(struct xclient *client)
+{
+	retire(of_client(client));
+}
+
+/*
+ * An operator says that no client will free what is live of an orphan. The worker does it,
+ * because the operator is in a file of the cache, which goes with it.
+ */
+int xslab_give_up(struct xslab_cache *cache)
+{
+	if (!READ_ONCE(cache->retired))
+		return -EINVAL;
+	WRITE_ONCE(cache->given_up, true);
+	xpool_reap_soon();
+	return 0;
+}
+EXPORT_SYMBOL_FOR_KUNIT(xslab_give_up);
+
+void xslab_client_give_up(struct xclient *client)
+{
+	xslab_give_up(of_client(client));
+}
+
+static bool is_over(struct xslab_cache *cache)
+{
+	return READ_ONCE(cache->retired) && !atomic_read(&cache->nr_callers) &&
+	       (READ_ONCE(cache->given_up) || !count_live(cache));
+}
+
+/* A claimed orphan that can go; or NULL. */
+static struct xslab_cache *claim_orphan(void)
+{
+	struct xslab_cache *cache;
+
+	for (cache = xslab_cache_next(NULL); cache; cache = xslab_cache_next(cache))
+		if (is_over(cache) && !claim(cache)) {
+			xslab_cache_unpin(cache);
+			return cache;
+		}
+	return NULL;
+}
+
+/* The worker: orphans whose last object was freed go, and then pools of which they were. */
+static void reap_all(void)
+{
+	struct xslab_cache *cache;
+
+	while ((cache = claim_orphan())) {
+		retire(cache);
+		if (!cache->given_up)
+			pr_info("cache %s: its last object was freed; it goes\n", cache->name);
+		dispose(cache, true);
+		module_put(THIS_MODULE);
+	}
+	while (xpage_reap_one())
+		cond_resched();
+}
+
+void xslab_subsys_init(void)
+{
+	xpool_reaper = reap_all;
+	xpool_flush = xrcu_flush;
+}
+
+/* After the last cache. */
+void xslab_subsys_exit(void)
+{
+	struct xslab_cache *cache, *next;
+
+	xpool_reap_sync();
+	list_for_each_entry_safe(cache, next, &tombs, node)
+		xmeta_free(cache);
+	xpage_exit_tombs();
+}

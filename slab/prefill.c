@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * slab/prefill: objects that are ready before they are needed
+ *
+ * A promise of n objects is kept by slabs: the cache does not give back a slab while fewer than
+ * n objects would be free. Magazines of other CPUs can hold free objects back from the CPU that
+ * needs one, so the reserve is larger by what all magazines can hold; where the pool has not that
+ * much, it is exactly n and the magazines are shut.
+ *
+ *	try n + magazines ---> kept
+ *	     | too little      .
+ *	     v                 .
+ *	shut, try n ---------> kept, exact
+ *	     | too little
+ *	     v
+ *	-ENOMEM, as before
+ *
+ * Locks: cache->lock for the moment in which the promise is made; cache->tuning for the shutting.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/cpumask.h>
+#include <linux/export.h>
+#include <linux/sched.h>
+
+#include "slab.h"
+
+/* So many free objects stay while calls of prefill are under way; the last one ends it. */
+static void begin_filling(struct xslab_cache *cache, unsigned long keep)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	cache->nr_filling++;
+	cache->keep_more = max(cache->keep_more, keep);
+	xslab_unlock(cache, flags);
+}
+
+static void end_filling(struct xslab_cache *cache)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	if (!--cache->nr_filling)
+		cache->keep_more = 0;
+	xslab_unlock(cache, flags);
+}
+
+/*
+ * The promise is made in the moment in which it is kept; false: objects are missing.
+ * @exact: nothing is kept for what magazines hold back, because they are shut.
+ */
+static bool promise(struct xslab_cache *cache, unsigned long keep, bool exact)
+{
+	unsigned long flags;
+	bool enough;
+
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	settle(cache);
+	enough = cache->nr_free >= keep && !cache->retired;
+	if (enough) {
+		WRITE_ONCE(cache->keep, keep);
+		WRITE_ONCE(cache->keep_exact, exact);
+	}
+	xslab_unlock(cache, flags);
+	return enough;
+}
+
+/*
+ * Have slabs until the promise can be made; they may be of the pool's reserve. Others may
+ * take as fast as this brings.
+ */
+static bool fill_up(struct xslab_cache *cache, unsigned long keep, bool exact)
+{
+	unsigned long most = 2 * DIV_ROUND_UP(keep, cache->per_slab) + 1;
+
+	while (!promise(cache, keep, exact)) {
+		if (!most-- || !xslab_grow(cache, GFP_KERNEL | __GFP_HIGH, NULL))
+			return false;
+		cond_resched();
+	}
+	return true;
+}
+
+/* With what is free, and then with all that no client holds. */
+static bool try_to_keep(struct xslab_cache *cache, unsigned long keep, bool exact)
+{
+	unsigned long slabs = DIV_ROUND_UP(keep, cache->per_slab);
+	bool kept;
+
+	if (slabs > cache->pool->buddy.nr >> cache->order)
+		return false;
+	begin_filling(cache, keep);
+	kept = fill_up(cache, keep, exact);
+	if (!kept) {
+		xpool_gather(cache->pool);
+		kept = fill_up(cache, keep, exact);
+	}
+	end_filling(cache);
+	return kept;
+}
+
+/* Objects that magazines may keep from one another, and one magazine on its way to slabs. */
+static unsigned long held_back(const struct xslab_cache *cache)
+{
+	return (2UL * num_possible_cpus() + 1) * cache->mag_size;
+}
+
+/* The magazines are shut for as long as the promise is an exact one. */
+static void set_keep_shut(struct xslab_cache *cache, bool shut)
+{
+	mutex_lock(&cache->tuning);
+	shut |= READ_ONCE(cache->keep_exact);
+	if (cache->keep_shut != shut)
+		xmag_set_closed(&cache->mag, shut);
+	cache->keep_shut = shut;
+	mutex_unlock(&cache->tuning);
+}
+
+static bool keep_ready(struct xslab_cache *cache, unsigned int nr)
+{
+	unsigned long keep = nr ? nr + held_back(cache) : 0;
+	bool kept = try_to_keep(cache, keep, false);
+
+	if (!kept && keep > nr) {
+		set_keep_shut(cache, true);
+		kept = try_to_keep(cache, nr, true);
+	}
+	set_keep_shut(cache, false);
+	return kept;
+}
+
+/**
+ * xslab_cache_prefill() - have objects ready
+ * @cache: the cache
+ * @nr: how many; 0 ends the reserve
+ *
+ * After it, the next @nr allocations, on whatever CPU and in whatever context
+ * but NMI, are served from slabs that the cache has: they cannot fail and do
+ * not ask the pool. The slabs stay with the cache as a reserve until prefill is
+ * called with another number. The reserve is larger than @nr by what the
+ * magazines of all CPUs can hold back from one another; where the pool has not that
+ * much, it is exactly @nr, and the magazines stay shut. It may take what the pool keeps
+ * for urgent requests; later requests of the cache may not.
+ *
+ * Context: Process context, may sleep; also from a shrinker and from a move callback.
+ * Return: 0; -ENOMEM with nothing changed: all that no client holds is not enough; -ENOENT:
+ * it was destroyed, and has gone.
+ */
+int xslab_cache_prefill(struct xslab_cache *cache, unsigned int nr)
+{
+	int err;
+
+	if (unlikely(is_gone(cache)))
+		return -ENOENT;
+	err = keep_ready(cache, nr) ? 0 : -ENOMEM;
+	if (err)
+		xslab_release_all(cache);
+	xwatch_tell(&cache->decay.watch);	/* less may be kept now */
+	xslab_limit_apply(cache);
+	return err;
+}
+EXPORT_SYMBOL_GPL(xslab_cache_prefill);

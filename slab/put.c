@@ -1,0 +1,600 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * slab/put: objects come back from magazines to slabs
+ *
+ * Those that were allocated together are mostly freed together, so there are ways for what is in
+ * order, as in fill.c: whole slabs, rows, groups of one slab, and single objects.
+ *
+ * What comes from a magazine is looked at before it is put (see "Checks" in xslab.c): is the
+ * slab the cache's, is the object's live byte what it was when it came into the magazine, and
+ * is its bit not set. In rows that is done for four at a time, and the owner is looked at once
+ * a group. What is not as it should be is dropped. Torn slabs go the same way, as slabs
+ * that are not the cache's: one by one.
+ *
+ * NMI
+ *
+ * An NMI may have interrupted the holder of the lock. It does not wait: it
+ * allocates nothing, and for a free it sets the object's bit in a second map and
+ * pushes the slab onto a stack without a lock. Whoever takes the lock next moves
+ * the bits, and the slab to the right list; what may have changed meanwhile because an
+ * object was freed twice is looked at again then. Between the two, nmi_frees keeps the
+ * slab from being given back.
+ *
+ * Locks: cache->lock is held for one magazine, or up to 256 objects of a bulk operation.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/prefetch.h>
+
+#include "row.h"
+
+/*
+ * How far objects follow one another in @at as they do in memory, @step apart, from
+ * @obj on, which is the first one behind an object that was accepted.
+ */
+static __always_inline void **accept_row(const struct xslab_check *check, void **at,
+					 void **end, unsigned long obj, long step,
+					 enum xslab_trust trust)
+{
+	unsigned long fours = (unsigned long)(end - at) / 4;
+	struct xlive_row row = {};
+
+	if (has_live_byte(trust)) {
+		row = live_row(check, obj, step);
+		fours = row.step ? fours : 0;
+	}
+	for (; fours && is_row_of_4(at, obj, step) && accept_live_4(check, &row, trust);
+	     fours--) {
+		obj += 4 * step;
+		at += 4;
+	}
+	while (at != end && (unsigned long)*at == obj && accept_live(check, obj, trust)) {
+		obj += step;
+		at++;
+	}
+	return at;
+}
+
+/* How many objects a row can have that begins with number @nr, in one word of the map. */
+static __always_inline unsigned int row_room(const struct xslab_cache *cache,
+					     unsigned int nr, bool down, bool one_word)
+{
+	unsigned int room = cache->per_slab - nr;
+
+	if (down)
+		return nr % BITS_PER_LONG + 1;
+	return one_word ? room : min_t(unsigned int, room, BITS_PER_LONG - nr % BITS_PER_LONG);
+}
+
+static __always_inline unsigned long row_bits(unsigned int nr, unsigned int len, bool down)
+{
+	unsigned int first = nr % BITS_PER_LONG - (down ? len - 1 : 0);
+
+	return GENMASK(len - 1, 0) << first;
+}
+
+/* Is an object of the cache at @obj, where it is not known from before? */
+static __always_inline bool accept_start(const struct xslab_check *check, unsigned long obj,
+					 unsigned long start, enum xslab_trust trust)
+{
+	return is_from_magazine(trust) || likely(is_start(check, obj - start));
+}
+
+/*
+ * The objects from @at on, but before @end, that are in the slab at @start, as bits
+ * of word @w of its map, which is that of the first. Stops at one that is not to
+ * be freed; returns where it stopped.
+ */
+static __always_inline void **gather_word(const struct xslab_cache *cache,
+					  const struct xslab_check *check, void **at,
+					  void **end, unsigned long start, unsigned int *w,
+					  unsigned long *mask, enum xslab_trust trust,
+					  bool one_word)
+{
+	unsigned long obj = (unsigned long)*at, slab_mask = cache->fast.slab_mask, bits = 0;
+	unsigned int nr = object_nr(check, obj - start), word = one_word ? 0 : BIT_WORD(nr);
+
+	while (accept_start(check, obj, start, trust)) {
+		if (!accept_live(check, obj, trust))
+			break;
+		bits |= BIT_MASK(nr);
+		if (++at == end)
+			break;
+		obj = (unsigned long)*at;
+		if ((obj & slab_mask) != start)
+			break;
+		nr = object_nr(check, obj - start);
+		if (!one_word && BIT_WORD(nr) != word)
+			break;
+	}
+	*mask = bits;
+	*w = word;
+	return at;
+}
+
+/* The objects @set of word @w, which was @old, come back; @added of them were not there. */
+static __always_inline void put_bits(struct xslab_cache *cache, struct xpage *slab,
+				     unsigned int w, unsigned long old, unsigned long set,
+				     unsigned int added, bool one_word)
+{
+	if (one_word)
+		atomic_long_set(&slab->map[w], old | set);
+	else
+		change_word(cache, &slab->map[w], 0, set);
+	add_nr_free(cache, slab, added);
+}
+
+/*
+ * So do @nr objects, of which @obj is the first; one may have been there before, or be in
+ * @mask for two. In a @row none is, so its bits need not be counted.
+ */
+static __always_inline void put_run(struct xslab_cache *cache, struct xpage *slab,
+				    unsigned int w, unsigned long mask, unsigned long nr,
+				    void *obj, bool row, bool one_word)
+{
+	unsigned long old = atomic_long_read(&slab->map[w]);
+	unsigned int added = row && likely(!(old & mask)) ? nr : hweight_long(mask & ~old);
+
+	put_bits(cache, slab, w, old, mask, added, one_word);
+	if (unlikely(added != nr))
+		xslab_note_lost(cache, obj, nr - added);
+}
+
+/* So does object @nr, and nothing need be counted; false: it was there. */
+static __always_inline bool put_bit(struct xslab_cache *cache, struct xpage *slab,
+				    unsigned int nr, bool one_word)
+{
+	unsigned int w = one_word ? 0 : BIT_WORD(nr);
+	unsigned long old = atomic_long_read(&slab->map[w]), mask = BIT_MASK(nr);
+
+	if (unlikely(old & mask))
+		return false;
+	put_bits(cache, slab, w, old, mask, 1, one_word);
+	return true;
+}
+
+/* Is the object at @at the only one of the slab at @start, as far as the next one tells? */
+static __always_inline bool is_alone(const struct xslab_cache *cache, void **at, void **end,
+				     unsigned long start)
+{
+	return at + 1 == end || slab_start(cache, (unsigned long)at[1]) != start;
+}
+
+/* The linear address of a slab. */
+static __always_inline unsigned long linear_start(const struct xslab_cache *cache,
+						  const struct xpage *slab)
+{
+	return (unsigned long)first_object(cache, slab) - cache->slack;
+}
+
+/* The linear address of an object of a slab that is at @start, as the array has them. */
+static __always_inline void *linear_at(const struct xslab_cache *cache,
+				       const struct xpage *slab, unsigned long obj,
+				       unsigned long start)
+{
+	return (void *)(linear_start(cache, slab) + (obj - start));
+}
+
+/* How to look at the objects of such a slab. */
+static __always_inline struct xslab_check check_of(const struct xslab_cache *cache,
+						   const struct xpage *slab,
+						   unsigned long start, enum xslab_trust trust)
+{
+	return is_from_magazine(trust) ? cache->fast.check :
+					 check_by(cache, linear_start(cache, slab) - start);
+}
+
+/* Put the object at @at into its slab; returns what is next, @at where it cannot be freed. */
+static __always_inline void **put_one(struct xslab_cache *cache, struct xpage *slab,
+				      void **at, unsigned long start,
+				      enum xslab_trust trust, bool one_word)
+{
+	struct xslab_check check = check_of(cache, slab, start, trust);
+	unsigned long obj = (unsigned long)*at;
+
+	if (!accept_start(&check, obj, start, trust) || !accept_live(&check, obj, trust))
+		return at;
+	if (unlikely(!put_bit(cache, slab, object_nr(&check, obj - start), one_word)))
+		xslab_note_lost(cache, linear_at(cache, slab, obj, start), 1);
+	return at + 1;
+}
+
+/* The same for all that follow and are in the same word of the map. */
+static __always_inline void **put_group(struct xslab_cache *cache, struct xpage *slab,
+					void **at, void **end, unsigned long start,
+					enum xslab_trust trust, bool one_word)
+{
+	struct xslab_check check = check_of(cache, slab, start, trust);
+	unsigned long mask;
+	unsigned int w;
+	void **next;
+
+	next = gather_word(cache, &check, at, end, start, &w, &mask, trust, one_word);
+	if (trust != XSLAB_MAGAZINE && unlikely(next == at))
+		return at;
+	put_run(cache, slab, w, mask, next - at,
+		linear_at(cache, slab, (unsigned long)*at, start), false, one_word);
+	return next;
+}
+
+/* As put_group(), for as long as objects follow one another as the first two do. */
+static __always_inline void **put_row(struct xslab_cache *cache, struct xpage *slab,
+				      void **at, void **end, unsigned long start,
+				      enum xslab_trust trust, bool one_word)
+{
+	struct xslab_check check = check_of(cache, slab, start, trust);
+	unsigned long obj = (unsigned long)*at, len;
+	unsigned int nr = object_nr(&check, obj - start);
+	long step = step_of(at);
+	void **next;
+
+	if (!accept_start(&check, obj, start, trust))
+		return at;
+	next = min(end, at + row_room(cache, nr, step < 0, one_word));
+	next = accept_row(&check, at, next, obj, step, trust);
+	len = next - at;
+	if (has_live_byte(trust) && unlikely(!len))
+		return at;
+	put_run(cache, slab, one_word ? 0 : BIT_WORD(nr), row_bits(nr, len, step < 0), len,
+		linear_at(cache, slab, obj, start), true, one_word);
+	return next;
+}
+
+/* Are the objects from @at on perhaps all of the full slab at @start? */
+static __always_inline bool may_be_all(const struct xslab_cache *cache,
+				       const struct xpage *slab, void **at, void **end,
+				       unsigned long start)
+{
+	return end - at >= cache->per_slab && (unsigned long)*at == start + cache->slack &&
+	       can_have_slab(cache, linear_start(cache, slab)) && owns(cache, slab) &&
+	       !slab->nr_free;
+}
+
+/*
+ * All objects of full slabs whose map is one word, for as long as both follow one another
+ * from @at and @slab on, in one block of addresses. The slabs change their list together.
+ * Torn ones, which have fewer objects, are not among them: see owns(). As put_group()
+ * otherwise.
+ */
+static __always_inline void **put_whole(struct xslab_cache *cache, struct xpage *slab,
+					void **at, void **end, unsigned long start,
+					enum xslab_trust trust)
+{
+	unsigned int per_slab = cache->per_slab, nr = slab_nr(cache, slab), slabs = 0;
+	struct list_head *place = free_place_of(cache, slab);
+	struct xslab_check check = check_of(cache, slab, start, trust);
+	void **next;
+
+	do {
+		next = accept_row(&check, at, at + per_slab, (unsigned long)*at, cache->stride,
+				  trust);
+		if (unlikely(next != at + per_slab))
+			break;
+		atomic_long_set(&slab->word, GENMASK(per_slab - 1, 0));
+		slab->nr_free = per_slab;
+		xset_add(&cache->empty, nr + slabs++);
+		list_move(&slab->list, place);
+		place = &slab->list;
+		at = next;
+		start += PAGE_SIZE << cache->order;
+		slab += pages_per_slab(cache);
+	} while (start & (BIT(XLINEAR_SHIFT) - 1) && may_be_all(cache, slab, at, end, start));
+	if (likely(slabs))
+		count_whole(cache, XSLAB_FULL, XSLAB_FREE, slabs);
+	if (unlikely(next != at))
+		put_run(cache, slab, 0, row_bits(0, next - at, false), next - at,
+			linear_at(cache, slab, (unsigned long)*at, start), true, true);
+	return next;
+}
+
+/* Put an object of a magazine into a torn slab; false: it is not torn, or not to be put. */
+static bool put_torn(struct xslab_cache *cache, struct xpage *slab, unsigned long obj,
+		     unsigned long start)
+{
+	const struct xslab_check *check = &cache->fast.check;
+	unsigned int nr;
+
+	if (!is_torn(slab) || owner_of(slab) != cache)
+		return false;
+	nr = object_nr(check, obj - start);
+	if (!xtear_has(slab, nr) ||
+	    !accept_live(check, obj, cache->live ? XSLAB_MAGAZINE_LIVE : XSLAB_MAGAZINE) ||
+	    !put_bit(cache, slab, nr, true))
+		return false;
+	xtear_freed(cache, slab);
+	return true;
+}
+
+/*
+ * An object that is not what it was when it came into the magazine was freed twice. It may be
+ * free in its slab, or a client's, and its slab may have another owner: it is dropped.
+ */
+static noinline void put_odd(struct xslab_cache *cache, struct xpage *slab, void *obj,
+			     unsigned long start)
+{
+	if (!put_torn(cache, slab, (unsigned long)obj, start))
+		xslab_note_lost(cache, obj, 1);
+}
+
+typedef void **(*put_fn)(struct xslab_cache *cache, struct xpage *slab, void **at,
+			 void **end, unsigned long start);
+
+/*
+ * Put objects into slabs; a client's by address, those of a magazine by linear address.
+ * Stops at one that cannot be freed; returns how many. Those that come from a magazine were
+ * looked at before: then all are taken, and one that is not what it was is dropped.
+ */
+static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **objs,
+					     unsigned int nr, put_fn group, put_fn row,
+					     put_fn whole, enum xslab_trust trust,
+					     bool one_word)
+{
+	void **at = objs, **end = objs + nr, **next;
+
+	for (; at != end; at = next) {
+		unsigned long start = slab_start(cache, (unsigned long)*at), linear = start;
+		struct xpage *slab;
+
+		if (!is_from_magazine(trust))
+			linear = xlinear_of(&cache->fast.linear, (void *)start);
+		slab = slab_of(cache, linear);
+		if (unlikely(!owns(cache, slab)))
+			next = at;
+		else if (is_alone(cache, at, end, start))
+			next = put_one(cache, slab, at, start, trust, one_word);
+		else if (!are_row(cache, at))
+			next = group(cache, slab, at, end, start);
+		else if (whole && may_be_all(cache, slab, at, end, start))
+			next = whole(cache, slab, at, end, start);
+		else
+			next = row(cache, slab, at, end, start);
+		if (likely(next != at))
+			continue;
+		if (!is_from_magazine(trust))
+			break;
+		put_odd(cache, slab, *at, start);
+		next = at + 1;
+	}
+	return at - objs;
+}
+
+/* The same of objects that come from a magazine, and of different slabs mostly. */
+static __always_inline void put_each(struct xslab_cache *cache, void **objs, unsigned int nr,
+				     enum xslab_trust trust, bool one_word)
+{
+	void **at = objs, **end = objs + nr, **next;
+
+	for (; at != end; at = next) {
+		unsigned long start = slab_start(cache, (unsigned long)*at);
+		struct xpage *slab = slab_of(cache, start);
+
+		next = at;
+		if (likely(owns(cache, slab)))
+			next = put_one(cache, slab, at, start, trust, one_word);
+		if (likely(next != at))
+			continue;
+		put_odd(cache, slab, *at, start);
+		next = at + 1;
+	}
+}
+
+static noinline void **put_whole_start(struct xslab_cache *cache, struct xpage *slab,
+				       void **at, void **end, unsigned long start)
+{
+	return put_whole(cache, slab, at, end, start, XSLAB_CHECK_START);
+}
+
+static noinline void **put_whole_live(struct xslab_cache *cache, struct xpage *slab,
+				      void **at, void **end, unsigned long start)
+{
+	return put_whole(cache, slab, at, end, start, XSLAB_CHECK_LIVE);
+}
+
+static noinline void **put_whole_magazine(struct xslab_cache *cache, struct xpage *slab,
+					  void **at, void **end, unsigned long start)
+{
+	return put_whole(cache, slab, at, end, start, XSLAB_MAGAZINE_LIVE);
+}
+
+/*
+ * Functions for each kind of slab and of trust: in one alone there are not registers enough
+ * for the loops of all. @whole: for slabs that become free at once, or NULL.
+ */
+#define DEFINE_PUT(name, whole, ...)							\
+	static noinline void **name##_group(struct xslab_cache *cache,			\
+					    struct xpage *slab, void **at, void **end,	\
+					    unsigned long start)			\
+	{										\
+		return put_group(cache, slab, at, end, start, __VA_ARGS__);		\
+	}										\
+											\
+	static noinline void **name##_row(struct xslab_cache *cache,			\
+					  struct xpage *slab, void **at, void **end,	\
+					  unsigned long start)				\
+	{										\
+		return put_row(cache, slab, at, end, start, __VA_ARGS__);		\
+	}										\
+											\
+	static noinline unsigned int name(struct xslab_cache *cache, void **objs,	\
+					  unsigned int nr)				\
+	{										\
+		return put_runs(cache, objs, nr, name##_group, name##_row, whole,	\
+				__VA_ARGS__);						\
+	}
+
+DEFINE_PUT(put_check_start, put_whole_start, XSLAB_CHECK_START, true)
+DEFINE_PUT(put_check_live, put_whole_live, XSLAB_CHECK_LIVE, true)
+DEFINE_PUT(put_word_check_start, NULL, XSLAB_CHECK_START, false)
+DEFINE_PUT(put_word_check_live, NULL, XSLAB_CHECK_LIVE, false)
+DEFINE_PUT(put_magazine, put_whole_start, XSLAB_MAGAZINE, true)
+DEFINE_PUT(put_magazine_live, put_whole_magazine, XSLAB_MAGAZINE_LIVE, true)
+DEFINE_PUT(put_word_magazine, NULL, XSLAB_MAGAZINE, false)
+DEFINE_PUT(put_word_magazine_live, NULL, XSLAB_MAGAZINE_LIVE, false)
+
+static noinline void put_singles_live(struct xslab_cache *cache, void **objs, unsigned int nr)
+{
+	if (unlikely(cache->words > 1))
+		put_each(cache, objs, nr, XSLAB_MAGAZINE_LIVE, false);
+	else
+		put_each(cache, objs, nr, XSLAB_MAGAZINE_LIVE, true);
+}
+
+static noinline void put_singles(struct xslab_cache *cache, void **objs, unsigned int nr)
+{
+	if (unlikely(cache->words > 1))
+		put_each(cache, objs, nr, XSLAB_MAGAZINE, false);
+	else
+		put_each(cache, objs, nr, XSLAB_MAGAZINE, true);
+}
+
+static unsigned int put_checked(struct xslab_cache *cache, void **objs, unsigned int nr)
+{
+	bool has_live = xslab_has_live(&cache->fast.check);
+
+	if (likely(cache->words == 1))
+		return has_live ? put_check_live(cache, objs, nr) :
+				  put_check_start(cache, objs, nr);
+	return has_live ? put_word_check_live(cache, objs, nr) :
+			  put_word_check_start(cache, objs, nr);
+}
+
+static __always_inline bool are_together(const struct xslab_cache *cache, void **pair)
+{
+	return slab_start(cache, (unsigned long)pair[0]) ==
+	       slab_start(cache, (unsigned long)pair[1]);
+}
+
+/*
+ * Objects of a magazine, which were checked. Whether some of them lie together the first
+ * two tell, or where these lie apart the last two.
+ */
+static void put_from_magazine(struct xslab_cache *cache, void **objs, unsigned int nr)
+{
+	bool singles = nr == 1 ||
+		       (!are_together(cache, objs) && !are_together(cache, objs + nr - 2));
+
+	if (likely(cache->live)) {
+		if (singles)
+			put_singles_live(cache, objs, nr);
+		else if (likely(cache->words == 1))
+			put_magazine_live(cache, objs, nr);
+		else
+			put_word_magazine_live(cache, objs, nr);
+		return;
+	}
+	if (singles)
+		put_singles(cache, objs, nr);
+	else if (likely(cache->words == 1))
+		put_magazine(cache, objs, nr);
+	else
+		put_word_magazine(cache, objs, nr);
+}
+
+/*
+ * NMIs
+ */
+
+/* Set the bit of an object without the lock; false: it is set. */
+static bool set_bit_nmi(const struct xslab_cache *cache, struct xpage *slab, unsigned int nr)
+{
+	unsigned int word = BIT_WORD(nr) + (has_nmi_words(cache) ? XPAGE_MAP_WORDS / 2 : 0);
+
+	return !(atomic_long_fetch_or(BIT_MASK(nr), &slab->map[word]) & BIT_MASK(nr));
+}
+
+/* One object, which is not put where it is not what it was; as put_odd(). */
+static bool put_nmi(struct xslab_cache *cache, unsigned long obj)
+{
+	unsigned long start = slab_start(cache, obj);
+	struct xpage *slab = slab_of(cache, start);
+	const struct xslab_check *check = &cache->fast.check;
+	unsigned int nr;
+
+	if (owner_of(slab) != cache)
+		return false;
+	nr = object_nr(check, obj - start);
+	if (!xtear_has(slab, nr) ||
+	    !accept_live(check, obj, cache->live ? XSLAB_MAGAZINE_LIVE : XSLAB_MAGAZINE) ||
+	    !set_bit_nmi(cache, slab, nr))
+		return false;
+	if (xdefer_claim(slab))
+		xdefer_push(cache->pool, &cache->deferred, slab);
+	return true;
+}
+
+/* In an NMI that found the lock taken. */
+static void drain_nmi(struct xslab_cache *cache, void **objs, unsigned int nr)
+{
+	unsigned int i;
+
+	atomic_inc(&cache->nmi_frees);
+	smp_mb__after_atomic();		/* pairs with xslab_take_spare() */
+	for (i = 0; i < nr; i++)
+		if (unlikely(!put_nmi(cache, (unsigned long)objs[i])))
+			xslab_note_lost(cache, objs[i], 1);
+	smp_mb__before_atomic();	/* pairs with xslab_take_spare() */
+	atomic_dec(&cache->nmi_frees);
+	irq_work_queue(&cache->later);
+}
+
+/* Objects of a magazine. Any context. */
+void xfill_drain(struct xslab_cache *cache, void **objs, unsigned int nr)
+{
+	unsigned long flags;
+
+	if (!nr)
+		return;
+	if (unlikely(!xlock(&cache->lock, &flags))) {
+		drain_nmi(cache, objs, nr);
+		return;
+	}
+	settle(cache);
+	put_from_magazine(cache, objs, nr);
+	unlock_freed(cache, flags);
+}
+
+/*
+ * The same of objects that are a client's, as far as it says; returns how many it put: it
+ * stops at one that cannot be freed.
+ */
+unsigned int xfill_drain_checked(struct xslab_cache *cache, void **objs, unsigned int nr)
+{
+	unsigned long flags;
+
+	if (unlikely(!xlock(&cache->lock, &flags)))
+		return 0;
+	settle(cache);
+	nr = put_checked(cache, objs, nr);
+	unlock_freed(cache, flags);
+	return nr;
+}
+
+/*
+ * Where objects are freed in the order of addresses, what is missing of the slab that the
+ * last one is in: then the next magazine begins with a slab, or with a word of its map.
+ */
+static unsigned int slab_rest(struct xmag *mag, void *last, void **objs)
+{
+	struct xslab_cache *cache = container_of(mag, struct xslab_cache, mag);
+	unsigned long obj = (unsigned long)objs[0], nr;
+
+	if (objs[0] != last + cache->stride)
+		return 0;
+	nr = object_nr(&cache->fast.check, obj - slab_start(cache, obj));
+	if (!(nr % BITS_PER_LONG))
+		return 0;
+	nr = row_room(cache, nr, false, false);
+	return nr < mag->size && (unsigned long)objs[nr - 1] == obj + (nr - 1) * cache->stride ?
+	       nr : 0;
+}
+
+static void slab_drain(struct xmag *mag, void **objs, unsigned int nr)
+{
+	xfill_drain(container_of(mag, struct xslab_cache, mag), objs, nr);
+}
+
+const struct xmag_ops xfill_ops = {
+	.fill	= xslab_fill_magazine,
+	.drain	= slab_drain,
+	.rest	= slab_rest,
+};

@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * slab/rcu: objects that are given back after a grace period
+ *
+ * Readers under rcu_read_lock() may look at an object that xslab_cache_free_rcu() has taken
+ * back, until they are through. From that call on the object is no client's: its live byte
+ * says that it waits, so a second free is refused. Nothing is written to it, and nothing is
+ * allocated: what waits is noted outside of it, in one of two ways.
+ *
+ *	batches	arrays of 64 objects. Each CPU fills one; when it is full, or older than a few
+ *		milliseconds, it goes to call_rcu() as a whole. Then the objects are freed in
+ *		bulk, and the batch is spare again
+ *	bytes	where no batch is available, the live byte itself says that the object was
+ *		left. A worker turns all such bytes of a cache into another state, waits for
+ *		a grace period, and frees the objects in that state
+ *
+ * So no object is lost, however many wait, and the usual case costs a lock that no other CPU
+ * wants. Batches are made once, 16 a CPU: a CPU that frees 30,000 objects in a second has as
+ * many waiting as they hold in 30 ms, a long grace period. What is beyond that is for the
+ * worker, which looks at all slabs of the cache but takes what comes meanwhile together.
+ * A cache without live bytes has batches only, and a free that gets none is refused.
+ *
+ * Two CPUs that give an object back at the same instant may both be believed, as in check.c.
+ * So what waited is not trusted either: its live byte must say so still. Otherwise the object
+ * is free, or a client's, or its slab has another owner: it is dropped, counted and reported.
+ * What waited goes to its slab past the magazines, and is at no time as a client's: so a
+ * second free is refused until the end.
+ *
+ * The open batch of a CPU has a lock, as the worker that closes old ones comes from
+ * elsewhere. An NMI that finds it taken leaves the object to the other way.
+ *
+ * Locks: xrcu_lock, a mutex, belongs to the list of caches and to
+ * who waits for their objects. No lock of a cache is held when a batch's lock is taken.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/export.h>
+#include <linux/jiffies.h>
+#include <linux/rcupdate.h>
+#include <linux/workqueue.h>
+
+#include "slab.h"
+
+#define XRCU_BATCH	64U	/* objects; as many as a magazine has */
+#define XRCU_PER_CPU	16U	/* batches; see above */
+#define XRCU_AGE_MS	2U	/* after which a batch does not wait to become full */
+
+struct xrcu_object {
+	struct xslab_cache	*cache;
+	void			*obj;
+};
+
+/**
+ * struct xrcu_batch - objects that wait together
+ * @rcu: for call_rcu()
+ * @next: the next spare one, or the next that an NMI filled
+ * @nr: objects
+ * @of: the objects
+ */
+struct xrcu_batch {
+	struct rcu_head		rcu;
+	struct llist_node	next;
+	unsigned int		nr;
+	struct xrcu_object	of[XRCU_BATCH];
+};
+
+/* The batch that a CPU fills, or NULL. */
+struct xrcu_cpu {
+	raw_spinlock_t		lock;
+	struct xrcu_batch	*open;
+};
+
+static DEFINE_PER_CPU(struct xrcu_cpu, xrcu_cpus);
+
+static struct xrcu_batch *batches;		/* all of them */
+static DEFINE_RAW_SPINLOCK(spare_lock);		/* for who takes one of ... */
+static LLIST_HEAD(spare);			/* ... these */
+static LLIST_HEAD(filled);			/* by NMIs */
+
+static DEFINE_MUTEX(xrcu_lock);
+static LIST_HEAD(caches);			/* under xrcu_lock */
+
+static bool armed;				/* the worker will look at the open batches */
+static bool some_left;				/* objects, to the other worker */
+static void kick(struct irq_work *unused);
+static struct irq_work kicker = IRQ_WORK_INIT(kick);
+static void close_old(struct work_struct *unused);
+static DECLARE_DELAYED_WORK(closer, close_old);
+static void free_left(struct work_struct *unused);
+static DECLARE_WORK(left_worker, free_left);
+
+/*
+ * Back to where they came from
+ */
+
+/* Objects of one cache whose grace period is over; they waited as @state says. Any context. */
+static void give_back(struct xslab_cache *cache, void **objs, unsigned int nr, u8 state)
+{
+	unsigned int i, good = 0;
+
+	for (i = 0; i < nr; i++) {
+		if (unlikely(!xslab_mark(cache, objs[i], state, cache->fast.check.tag))) {
+			xslab_note_lost(cache, objs[i], 1);
+			continue;
+		}
+		tell_free(cache, addr_of(cache, objs[i]));
+		objs[good++] = objs[i];
+	}
+	xfill_drain(cache, objs, good);
+	/* The last that is done to the cache here: who waits for it may destroy it. */
+	atomic_long_sub(nr, &cache->nr_rcu);
+}
+
+static void batch_over(struct rcu_head *head)
+{
+	struct xrcu_batch *batch = container_of(head, struct xrcu_batch, rcu);
+	void *objs[XRCU_BATCH];
+	unsigned int i = 0, n;
+
+	while (i < batch->nr) {
+		struct xslab_cache *cache = batch->of[i].cache;
+
+		for (n = 0; i < batch->nr && batch->of[i].cache == cache; i++)
+			objs[n++] = batch->of[i].obj;
+		give_back(cache, objs, n, XSLAB_WAITS);
+	}
+	batch->nr = 0;
+	llist_add(&batch->next, &spare);
+}
+
+/*
+ * Batches
+ */
+
+/* A spare batch, or NULL. Any context. */
+static struct xrcu_batch *take_spare(void)
+{
+	struct llist_node *node;
+	unsigned long flags;
+
+	if (!xlock(&spare_lock, &flags))
+		return NULL;
+	node = llist_del_first(&spare);
+	raw_spin_unlock_irqrestore(&spare_lock, flags);
+	return node ? llist_entry(node, struct xrcu_batch, next) : NULL;
+}
+
+/* The batch begins to wait. Any context. */
+static void submit(struct xrcu_batch *batch)
+{
+	if (in_nmi()) {
+		llist_add(&batch->next, &filled);
+		irq_work_queue(&kicker);
+	} else {
+		call_rcu(&batch->rcu, batch_over);
+	}
+}
+
+/* The worker is to look at this batch, which has its first object, in a while. */
+static void arm(void)
+{
+	if (!xchg(&armed, true))
+		irq_work_queue(&kicker);
+}
+
+/* Note that an object waits; false: there is no room. Any context. */
+static bool add_to_batch(struct xslab_cache *cache, void *obj)
+{
+	struct xrcu_cpu *cpu = raw_cpu_ptr(&xrcu_cpus);	/* any will do: it has a lock */
+	struct xrcu_batch *batch;
+	unsigned long flags;
+	unsigned int nr = 0;
+
+	if (!xlock(&cpu->lock, &flags))
+		return false;
+	batch = cpu->open ?: take_spare();
+	if (batch) {
+		batch->of[batch->nr] = (struct xrcu_object){ cache, obj };
+		nr = ++batch->nr;
+		cpu->open = nr < XRCU_BATCH ? batch : NULL;
+	}
+	raw_spin_unlock_irqrestore(&cpu->lock, flags);
+	if (nr == XRCU_BATCH)
+		submit(batch);
+	else if (nr == 1)
+		arm();
+	return nr;
+}
+
+static void close_batch(struct xrcu_cpu *cpu)
+{
+	struct xrcu_batch *batch;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&cpu->lock, flags);
+	batch = cpu->open;
+	cpu->open = NULL;
+	raw_spin_unlock_irqrestore(&cpu->lock, flags);
+	if (batch)
+		submit(batch);
+}
+
+static void close_all(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		close_batch(per_cpu_ptr(&xrcu_cpus, cpu));
+}
+
+/* A batch that comes to be filled after the exchange arms us again. */
+static void close_old(struct work_struct *unused)
+{
+	xchg(&armed, false);
+	close_all();
+}
+
+/* What could not be done at once. */
+static void kick(struct irq_work *unused)
+{
+	struct xrcu_batch *batch, *next;
+
+	llist_for_each_entry_safe(batch, next, llist_del_all(&filled), next)
+		call_rcu(&batch->rcu, batch_over);
+	if (xchg(&some_left, false))
+		schedule_work(&left_worker);
+	if (READ_ONCE(armed))
+		schedule_delayed_work(&closer, msecs_to_jiffies(XRCU_AGE_MS));
+}
+
+/*
+ * Objects that were left: their live bytes say so
+ */
+
+/* Another free of them was believed, too. */
+static void lose(struct xslab_cache *cache, void *obj, long nr)
+{
+	xslab_note_lost(cache, obj, nr);
+	atomic_long_sub(nr, &cache->nr_rcu);
+}
+
+static void leave(struct xslab_cache *cache, void *obj)
+{
+	if (unlikely(!xslab_mark(cache, obj, XSLAB_WAITS, XSLAB_LEFT))) {
+		lose(cache, obj, 1);
+		return;
+	}
+	smp_mb__before_atomic();	/* who sees the count sees the byte */
+	atomic_long_inc(&cache->nr_left);
+	if (!xchg(&some_left, true))
+		irq_work_queue(&kicker);
+}
+
+/*
+ * Slabs that are somebody else's may come and go under our eyes, and so may their bytes. But
+ * a slab with an object that waits stays. So who finds such a byte looks again.
+ */
+static bool is_slab_of(const struct xslab_cache *cache, const struct xpage *slab)
+{
+	return READ_ONCE(slab->kind) == XPAGE_SLAB && owner_of(slab) == cache;
+}
+
+/* Of object @nr. What a torn slab has given away is somebody else's, too. */
+static bool is_left(const struct xslab_cache *cache, const struct xpage *slab, unsigned int nr,
+		    u8 *byte, u8 state)
+{
+	if (likely(READ_ONCE(*byte) != state))
+		return false;
+	smp_rmb();	/* see above */
+	return is_slab_of(cache, slab) && xtear_has(slab, nr);
+}
+
+/* The objects of a slab that were left begin to wait. */
+static void begin_wait(struct xslab_cache *cache, struct xpage *slab, unsigned long offset)
+{
+	unsigned int i;
+
+	for (i = 0; i < cache->per_slab; i++, offset += cache->stride) {
+		u8 *byte = &cache->live[offset >> cache->live_shift];
+
+		if (is_left(cache, slab, i, byte, XSLAB_LEFT))
+			WRITE_ONCE(*byte, XSLAB_SEEN);
+	}
+}
+
+/* Those that waited long enough are free. */
+static void end_wait(struct xslab_cache *cache, struct xpage *slab, unsigned long offset)
+{
+	void *objs[XRCU_BATCH], *obj = first_object(cache, slab);
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < cache->per_slab; i++, offset += cache->stride, obj += cache->stride) {
+		u8 *byte = &cache->live[offset >> cache->live_shift];
+
+		if (is_left(cache, slab, i, byte, XSLAB_SEEN))
+			objs[nr++] = obj;
+		if (nr && (nr == XRCU_BATCH || i + 1 == cache->per_slab)) {
+			atomic_long_sub(nr, &cache->nr_left);
+			cache->rcu_left -= nr;
+			give_back(cache, objs, nr, XSLAB_SEEN);
+			nr = 0;
+		}
+	}
+}
+
+/* For each slab of a cache. Process context. */
+static void each_slab(struct xslab_cache *cache,
+		      void (*fn)(struct xslab_cache *cache, struct xpage *slab,
+				 unsigned long offset))
+{
+	unsigned long size = PAGE_SIZE << cache->order;
+	unsigned long at = round_up(cache->pool->start, size);
+	unsigned long end = cache->pool->buddy.nr << PAGE_SHIFT;
+
+	for (; at < end; at += size) {
+		struct xpage *slab = slab_in(cache->pages, at);
+
+		if (is_slab_of(cache, slab))
+			fn(cache, slab, at + cache->slack);
+		cond_resched();
+	}
+}
+
+/* Some that were counted are not there: another free has changed their bytes. */
+static void lose_left(struct xslab_cache *cache)
+{
+	atomic_long_sub(cache->rcu_left, &cache->nr_left);
+	lose(cache, NULL, cache->rcu_left);
+}
+
+/* All objects that were left to us, of one pool or (NULL) of all, go back. */
+static void settle_left(const struct xpool *pool)
+{
+	struct xslab_cache *cache;
+	bool some = false;
+
+	lockdep_assert_held(&xrcu_lock);
+	list_for_each_entry(cache, &caches, rcu_node) {
+		cache->rcu_left = !pool || cache->pool == pool ?
+				  atomic_long_read(&cache->nr_left) : 0;
+		some |= cache->rcu_left;
+		if (cache->rcu_left)
+			each_slab(cache, begin_wait);
+	}
+	if (!some)
+		return;
+	synchronize_rcu();
+	list_for_each_entry(cache, &caches, rcu_node) {
+		if (!cache->rcu_left)
+			continue;
+		each_slab(cache, end_wait);
+		if (unlikely(cache->rcu_left > 0))
+			lose_left(cache);
+	}
+}
+
+static void free_left(struct work_struct *unused)
+{
+	mutex_lock(&xrcu_lock);
+	settle_left(NULL);
+	mutex_unlock(&xrcu_lock);
+}
+
+/*
+ * Waiting for them
+ */
+
+static bool any_waits(const struct xpool *pool)
+{
+	struct xslab_cache *cache;
+
+	lockdep_assert_held(&xrcu_lock);
+	list_for_each_entry(cache, &caches, rcu_node)
+		if (cache->pool == pool && atomic_long_read(&cache->nr_rcu))
+			return true;
+	return false;
+}
+
+/*
+ * Wait until all objects of a pool are back that xslab_cache_free_rcu() has taken so far.
+ * Process context, not under rcu_read_lock(). Costs a look at each cache if there are none.
+ */
+void xrcu_flush(struct xpool *pool)
+{
+	might_sleep();
+	mutex_lock(&xrcu_lock);
+	if (any_waits(pool)) {
+		close_all();
+		irq_work_sync(&kicker);
+		settle_left(pool);
+		rcu_barrier();
+	}
+	mutex_unlock(&xrcu_lock);
+}
+EXPORT_SYMBOL_FOR_KUNIT(xrcu_flush);
+
+/**
+ * xslab_cache_free_rcu() - give an object back when all readers are through with it
+ * @cache: the cache that it was taken from
+ * @obj: the object; NULL does nothing
+ *
+ * The object is checked now, and no client's from now on. It can be allocated again after a
+ * grace period: until then readers that found it under rcu_read_lock() may look at it.
+ * Nothing is written to it meanwhile, and nothing is allocated. A forced collection, and
+ * destroying the cache, wait for what was given back so; so they must not be called
+ * under rcu_read_lock().
+ *
+ * Context: Any, NMI too.
+ * Return: as xslab_cache_free(); and, of a cache without live checks only, -EAGAIN with
+ * nothing changed, where there is no room to note the object: 1,024 wait for each CPU
+ * already, or this is an NMI that interrupted the same. Try again after a grace period.
+ */
+int xslab_cache_free_rcu(struct xslab_cache *cache, void *obj)
+{
+	bool accepted;
+	void *at;
+
+	preempt_disable();
+	at = linear_of(cache, obj);
+	accepted = xslab_accept_as(cache, at, XSLAB_WAITS);
+	preempt_enable();
+	if (unlikely(!accepted))
+		return xslab_refuse_free(cache, obj);
+	atomic_long_inc(&cache->nr_rcu);
+	if (likely(add_to_batch(cache, at)))
+		return 0;
+	if (cache->live) {
+		leave(cache, at);
+		return 0;
+	}
+	atomic_long_dec(&cache->nr_rcu);
+	return -EAGAIN;
+}
+EXPORT_SYMBOL_GPL(xslab_cache_free_rcu);
+
+/*
+ * Bring-up and tear-down
+ */
+
+void xrcu_add_cache(struct xslab_cache *cache)
+{
+	mutex_lock(&xrcu_lock);
+	list_add_tail(&cache->rcu_node, &caches);
+	mutex_unlock(&xrcu_lock);
+}
+
+void xrcu_del_cache(struct xslab_cache *cache)
+{
+	mutex_lock(&xrcu_lock);
+	list_del(&cache->rcu_node);
+	mutex_unlock(&xrcu_lock);
+}
+
+/* Returns 0 or -ENOMEM. */
+int xrcu_init(void)
+{
+	unsigned long i, nr = XRCU_PER_CPU * num_possible_cpus();
+	int cpu;
+
+	batches = xmeta_alloc(nr * sizeof(*batches));
+	if (!batches)
+		return -ENOMEM;
+	for (i = 0; i < nr; i++)
+		llist_add(&batches[i].next, &spare);
+	for_each_possible_cpu(cpu)
+		raw_spin_lock_init(&per_cpu_ptr(&xrcu_cpus, cpu)->lock);
+	return 0;
+}
+
+/* There are no caches any more. */
+void xrcu_exit(void)
+{
+	irq_work_sync(&kicker);
+	cancel_delayed_work_sync(&closer);
+	cancel_work_sync(&left_worker);
+	rcu_barrier();
+	xmeta_free(batches);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Rows: objects that follow one another, in an array as in memory, and their live bytes.
+ * Those that were allocated together are mostly freed together, so what is to be looked
+ * at, or changed, of each of them is looked at for four at a time.
+ */
+#ifndef _XALLOC_XROW_H
+#define _XALLOC_XROW_H
+
+#include "slab.h"
+
+/* How far the second of two objects is behind the first. */
+static __always_inline long step_of(void **pair)
+{
+	return (unsigned long)pair[1] - (unsigned long)pair[0];
+}
+
+/* Do they follow one another, up or down? */
+static __always_inline bool are_row(const struct xslab_cache *cache, void **pair)
+{
+	long step = step_of(pair), stride = cache->stride;
+
+	return step == stride || step == -stride;
+}
+
+/* A round of four takes 4 instructions an object, of one 6. */
+static __always_inline bool is_row_of_4(void **at, unsigned long obj, long step)
+{
+	return likely((unsigned long)at[0] == obj) && likely((unsigned long)at[1] == obj + step) &&
+	       likely((unsigned long)at[2] == obj + 2 * step) &&
+	       likely((unsigned long)at[3] == obj + 3 * step);
+}
+
+/**
+ * struct xlive_row - the live bytes of objects that follow one another, four at a time
+ * @at: those of the next four
+ * @four: what the first four bytes are when each of these objects has a 1
+ * @two: the same of the two bytes behind, in a row of six; 0 in one of four
+ * @step: bytes from four objects to the next; 0: they lie in no row of a known kind
+ *
+ * Where the stride is 2^n the bytes are neighbours. Where it is half as much again, four
+ * objects have six, of which two are nobody's, and 0: which ones, depends on whether the
+ * first object begins with its byte or in the middle of it. 1,000 objects of 48 bytes at
+ * once, in instructions: allocated 20.4, one byte at a time, and 16.4 so, freed 22.3 and
+ * 17.9; of 64 or 256 bytes one more than if only neighbours were known.
+ */
+struct xlive_row {
+	u8		*at;
+	u32		four;
+	u16		two;
+	unsigned int	step;
+};
+
+/* The row from @obj on; there are live bytes. @stride may be negative: of no known kind. */
+static __always_inline struct xlive_row live_row(const struct xslab_check *check,
+						 unsigned long obj, long stride)
+{
+	static const u8 rows[3][6] = {
+		{ 1, 1, 1, 1 }, { 1, 1, 0, 1, 1, 0 }, { 1, 0, 1, 1, 0, 1 },
+	};
+	unsigned int half = check->live_shift - 1, kind = 0, step = 4;
+
+	if (stride != 2L << half) {
+		kind = 1 + (obj >> half & 1);
+		step = stride == 3L << half ? 6 : 0;
+	}
+	return (struct xlive_row){ &check->live[obj >> check->live_shift],
+				   get_unaligned((const u32 *)rows[kind]),
+				   get_unaligned((const u16 *)&rows[kind][4]), step };
+}
+
+/*
+ * Change the live bytes of the next four; false: one does not say @from. Then none is changed.
+ * Who has a loop looks at row->step before it: here that is half an instruction an object.
+ */
+static __always_inline bool change_live_4(struct xlive_row *row, u8 from, u8 to)
+{
+	u32 *four = (u32 *)row->at;
+	u16 *two = (u16 *)(four + 1);
+
+	/* As xslab_change_live(): who has the objects has their bytes. */
+	if (unlikely(data_race(get_unaligned(four)) != row->four * from))
+		return false;
+	if (row->two) {
+		/* likewise */
+		if (unlikely(data_race(get_unaligned(two)) != (u16)(row->two * from)))
+			return false;
+		put_unaligned((u16)(row->two * to), two);
+	}
+	put_unaligned(row->four * to, four);
+	row->at += row->step;
+	return true;
+}
+
+/* How much is known of objects that are put into slabs. */
+enum xslab_trust {
+	XSLAB_MAGAZINE,		/* they were checked when they came into a magazine, ... */
+	XSLAB_MAGAZINE_LIVE,	/* ... and their live bytes say that they did */
+	XSLAB_CHECK_START,	/* look whether they are objects, ... */
+	XSLAB_CHECK_LIVE,	/* ... and whether they are live */
+};
+
+static __always_inline bool is_from_magazine(enum xslab_trust trust)
+{
+	return trust == XSLAB_MAGAZINE || trust == XSLAB_MAGAZINE_LIVE;
+}
+
+static __always_inline bool has_live_byte(enum xslab_trust trust)
+{
+	return trust == XSLAB_MAGAZINE_LIVE || trust == XSLAB_CHECK_LIVE;
+}
+
+/* What the live byte says of an object that is put into its slab. */
+static __always_inline u8 live_before(const struct xslab_check *check, enum xslab_trust trust)
+{
+	return trust == XSLAB_CHECK_LIVE ? XSLAB_LIVE : check->tag;
+}
+
+/* Marks the object free in its slab, where that is to be known; false: it is not what it was. */
+static __always_inline bool accept_live(const struct xslab_check *check, unsigned long obj,
+					enum xslab_trust trust)
+{
+	return !has_live_byte(trust) ||
+	       likely(xslab_change_live(xslab_live_at(check, (const void *)obj),
+					live_before(check, trust), XSLAB_IN_SLAB));
+}
+
+/* As accept_live(), of the next four of a row; false: one by one, then. */
+static __always_inline bool accept_live_4(const struct xslab_check *check,
+					  struct xlive_row *row, enum xslab_trust trust)
+{
+	return !has_live_byte(trust) ||
+	       change_live_4(row, live_before(check, trust), XSLAB_IN_SLAB);
+}
+
+#endif

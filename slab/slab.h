@@ -1,0 +1,684 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Caches: what the files of the layer share, and what the layers above may use
+ *
+ * Kbuild lists the files from the top down; the theory of each is at its top.
+ */
+#ifndef _XALLOC_XSLAB_IMPL_H
+#define _XALLOC_XSLAB_IMPL_H
+
+#include <linux/irq_work.h>
+
+#include <xalloc/xslab.h>
+
+#include "../pool/pool.h"
+
+/* The lists of slabs: of partial ones, by how many objects are not free, and of others. */
+#define XSLAB_PARTIAL		0	/* the first; as an index of nr[], all of them */
+#define XSLAB_BUCKETS		8
+#define XSLAB_FULL		XSLAB_BUCKETS
+#define XSLAB_FREE		(XSLAB_BUCKETS + 1)
+#define XSLAB_LISTS		(XSLAB_BUCKETS + 2)
+#define XSLAB_PARTIAL_MASK	(BIT(XSLAB_BUCKETS) - 1)
+
+#define XSLAB_RELEASE		16U	/* slabs given back under one lock */
+#define XTEAR_MAX_ORDER		3U	/* of slabs that can be torn; see good_order() */
+#define XTEAR_PAGES		BIT(XTEAR_MAX_ORDER)
+#define XSLAB_MAX_PER_SLAB	(XPAGE_MAP_WORDS * BITS_PER_LONG)
+
+/* Live bytes of objects that wait for a grace period; see slab/rcu.c. */
+#define XSLAB_WAITS		255U	/* in a batch */
+#define XSLAB_LEFT		254U	/* to be found by the worker */
+#define XSLAB_SEEN		253U	/* found; it waits */
+
+struct xslab_cache {
+	/* The first line is for what is not used often: see XSLAB_FAST. */
+	char			name[XSLAB_NAME_MAX];
+	struct list_head	node;
+	size_t			align;
+	void			*observed;
+
+	struct xslab_fast	fast ____cacheline_aligned;
+	struct xmag		mag;
+
+	/* The first slab: an instruction less to its states than first_owner. */
+	struct xpage		*first_page;
+	unsigned long		first_start;	/* its linear address */
+	u8			order;
+	u8			live_shift;	/* see struct xslab_check */
+	u8			group;		/* log2 of slabs whose live bytes share a line */
+	u16			per_slab;
+	u32			object_size;
+	u32			stride;
+	unsigned int		tools;		/* that watch its memory; see base/tools.h */
+	unsigned int		slack;		/* bytes of a slab before its objects */
+	unsigned int		words;		/* of a slab's map */
+	struct xpool		*pool;
+	struct xpage		*pages;		/* the pool's, by page number */
+	u8			*live;		/* by offset; NULL: no live checks */
+	void			(*ctor)(void *obj);
+
+	/* Slabs */
+	raw_spinlock_t		lock ____cacheline_aligned;
+	unsigned long		occupied;	/* bit l: lists[l] may have partial ones */
+	struct list_head	lists[XSLAB_LISTS];
+	struct xset		empty;		/* lists[XSLAB_FREE] by number; see slab_nr() */
+	unsigned long		nr[XSLAB_LISTS];	/* PARTIAL, FULL, FREE */
+	unsigned long		capacity;	/* objects in all slabs */
+	unsigned long		nr_free;	/* of these, free in slabs */
+	unsigned long		past;		/* handed out from slabs; else xmag_slow.allocs */
+	unsigned long		nr_told;	/* spare slabs that the pool knows of */
+	struct xpage		*beside;	/* the slab that served last, or the next */
+	unsigned long		keep;		/* free objects that stay; see prefill */
+	unsigned long		keep_more;	/* the same while prefill is under way */
+	unsigned int		nr_filling;	/* calls of prefill that are */
+	bool			keep_exact;	/* no more than what was promised is kept */
+	long			watermark;	/* see set_watermark() */
+	u8			list_of[XSLAB_MAX_PER_SLAB + 1];	/* by free objects */
+	struct xdefer		deferred;
+	atomic_t		nmi_frees;
+	atomic_long_t		nr_slabs;	/* with those on their way from and to the pool */
+	unsigned long		max_slabs;	/* of nr_slabs */
+	int			grown_by;	/* the CPU that asked for the last slab, or -1 */
+	enum xplace		place;		/* of slabs in the pool */
+	xslab_flags_t		flags;
+	struct irq_work		later;		/* what could not be done at once */
+	atomic_t		nr_constructing;
+	bool			retired;	/* no allocation any more */
+	bool			dying;		/* one call destroys it; under xpool_registry */
+	bool			given_up;	/* an operator says that no free will come */
+	bool			pool_shut;	/* the magazines, for a limit of the pool */
+	bool			keep_shut;	/* the magazines, for prefill; under tuning */
+	unsigned int		mag_size;	/* 0: it has no magazines */
+	unsigned int		mag_depot;
+
+	/* Those who wait for an object, under lock; see slab/wait.c */
+	struct list_head	waiters;
+	struct list_head	served;
+	unsigned int		nr_waiting;	/* in waiters */
+	atomic_t		nr_sleepers;
+	atomic_t		nr_callers;	/* requests that may wait, from the first look on */
+
+	/* Limits; under tuning, see slab/limit.c */
+	struct mutex		tuning;
+	struct xslab_limits	limits;
+	unsigned long		max_empty;	/* slabs on the free list */
+	bool			shut;		/* the magazines, for a limit's sake */
+
+	/* Torn slabs, under lock; see slab/tear.c */
+	struct list_head	torn_over;	/* that are to go */
+	struct xset		torn;		/* by number, on the lists */
+	unsigned long		nr_torn;
+	unsigned long		mend;		/* those from here on were looked at */
+	unsigned long		nr_holes;	/* pages that these gave back */
+
+	/* Moving; under mag.closing, see slab/move.c */
+	xslab_move_fn		move;		/* under lock, as is all of this */
+	void			*move_arg;
+	struct task_struct	*mover;		/* packs objects now */
+	wait_queue_head_t	mover_gone;
+	struct xmove		*emptied;	/* the slab that it empties */
+	unsigned long		nr_moving;	/* free objects that the mover took */
+
+	/* What was found late and is not in the log yet; see xslab_note_lost() */
+	void			*lost;		/* the first */
+	atomic_long_t		nr_lost;
+
+	/* What waits for a grace period; see slab/rcu.c */
+	struct list_head	rcu_node;	/* this and the next under xrcu_lock */
+	long			rcu_left;	/* of nr_left, what the worker has still to find */
+	atomic_long_t		nr_rcu;		/* objects */
+	atomic_long_t		nr_left;	/* of these, not in a batch */
+	struct list_head	slabs_retired;	/* under lock */
+	struct list_head	slabs_dying;	/* that wait */
+	struct rcu_head		slabs_rcu;
+	bool			slabs_wait;	/* slabs_rcu is in use; under lock */
+	unsigned long		nr_retired;	/* on both lists; under lock */
+	struct irq_work		retire_later;
+
+	atomic_long_t		returned;	/* pages given back so far */
+	atomic_long_t		failures;
+	atomic_long_t		errors;
+	struct xclient		client;
+	struct xdecay		decay;
+};
+
+/**
+ * struct xmove - a slab that is being emptied
+ * @cache: its cache
+ * @fn: the client's function
+ * @arg: its argument
+ * @slab: the slab
+ * @to: where a region is emptied: the slab that takes the objects, or NULL
+ * @taken: its objects that the mover has, as bits
+ * @nr: how many
+ * @given_up: what was taken was put back, for an allocation
+ */
+struct xmove {
+	struct xslab_cache	*cache;
+	xslab_move_fn		fn;
+	void			*arg;
+	struct xpage		*slab;
+	struct xpage		**to;
+	unsigned long		taken[XPAGE_MAP_WORDS];
+	unsigned int		nr;
+	bool			given_up;
+};
+
+/**
+ * struct xwaiter - a task that waits, on its stack
+ * @node: in waiters, in served, or nowhere
+ * @task: the task
+ * @obj: what it was handed
+ * @look: it must ask the pool again
+ * @for_sure: it waits without end and without being killed
+ */
+struct xwaiter {
+	struct list_head	node;
+	struct task_struct	*task;
+	void			*obj;
+	bool			look;
+	bool			for_sure;
+};
+
+static_assert(offsetof(struct xslab_cache, fast) == XSLAB_FAST);
+static_assert(XSLAB_STATE_SHIFT == XPAGE_SHIFT);
+
+/*
+ * Where an object is: from its offset in the pool, or from its linear address (xlinear.h),
+ * which is what magazines hold and is called @at. Both are aligned alike, and so is the
+ * address, @obj.
+ */
+
+static __always_inline void *linear_of(const struct xslab_cache *cache, const void *obj)
+{
+	return (void *)xlinear_of(&cache->fast.linear, obj);
+}
+
+static __always_inline void *addr_of(const struct xslab_cache *cache, const void *at)
+{
+	return xlinear_addr(&cache->fast.linear, at);
+}
+
+/* Where the slab starts that holds @offset. */
+static __always_inline unsigned long slab_start(const struct xslab_cache *cache,
+						unsigned long offset)
+{
+	return offset & cache->fast.slab_mask;
+}
+
+static __always_inline struct xpage *slab_in(struct xpage *pages, unsigned long start)
+{
+	/* Slabs start at pages: one shift instead of a division and a product. */
+	return (void *)pages + (start >> (PAGE_SHIFT - XPAGE_SHIFT));
+}
+
+/* Can a slab be at linear address @start? */
+static __always_inline bool can_have_slab(const struct xslab_cache *cache, unsigned long start)
+{
+	return start - cache->first_start < cache->fast.bytes;
+}
+
+static __always_inline struct xpage *slab_from(const struct xslab_cache *cache,
+					       unsigned long start)
+{
+	return slab_in(cache->first_page, start - cache->first_start);
+}
+
+extern struct list_head xslab_list;	/* under xpool_registry */
+extern struct xpage xslab_nowhere;
+extern struct xpool xslab_gone;
+
+/* An orphan that has gone: a call of its client's finds nothing. */
+static inline bool is_gone(const struct xslab_cache *cache)
+{
+	return READ_ONCE(cache->pool) == &xslab_gone;
+}
+
+/* The slab at linear address @start; where the cache has gone, one that has no owner. */
+static __always_inline struct xpage *slab_of(const struct xslab_cache *cache,
+					     unsigned long start)
+{
+	return likely(can_have_slab(cache, start)) ? slab_from(cache, start) : &xslab_nowhere;
+}
+
+/*
+ * What it takes to look at objects by addresses that @to leads from to linear ones, in a
+ * copy: see xslab_check.
+ */
+static __always_inline struct xslab_check check_by(const struct xslab_cache *cache, long to)
+{
+	struct xslab_check check = cache->fast.check;
+
+	/* Of a pool that has one region that is 0. */
+	check.live += to >> check.live_shift;
+	return check;
+}
+
+/* Does an object start @in bytes into a slab? */
+static __always_inline bool is_start(const struct xslab_check *check, unsigned long in)
+{
+	return xslab_is_start(check, in + check->bias);
+}
+
+/* The live byte of the object at @offset. */
+static inline u8 *live_at(const struct xslab_cache *cache, unsigned long offset)
+{
+	return &cache->live[offset >> cache->live_shift];
+}
+
+static __always_inline bool owns(const struct xslab_cache *cache, const struct xpage *slab)
+{
+	/* The owner changes only while the slab has no live object. */
+	return data_race(slab->cache) == cache;
+}
+
+/* The number of the object that starts @in bytes into its slab. */
+static __always_inline unsigned int object_nr(const struct xslab_check *check, u64 in)
+{
+	return (in * check->nr_recip - check->nr_slack) >> 32;
+}
+
+static __always_inline void *first_object(const struct xslab_cache *cache,
+					  const struct xpage *slab)
+{
+	unsigned long in = (unsigned long)slab - (unsigned long)cache->first_page;
+
+	/* One shift, as in slab_in(). */
+	return (void *)cache->first_start + (in << (PAGE_SHIFT - XPAGE_SHIFT)) + cache->slack;
+}
+
+#include "lists.h"
+
+/* @nr slabs are all full that were free, or the other way about; they are on the list. */
+static __always_inline void count_whole(struct xslab_cache *cache, unsigned int from,
+					unsigned int to, unsigned int nr)
+{
+	cache->nr[from] -= nr;
+	cache->nr[to] += nr;
+	cache->nr_free += (to == XSLAB_FREE ? 1L : -1L) * nr * cache->per_slab;
+}
+
+/*
+ * Maps are changed under the lock. NMIs that find it taken have words of their
+ * own, in the half of the map that slabs of up to 128 objects do not use; larger
+ * slabs have one map for all, and pay for atomic instructions.
+ */
+
+static __always_inline bool has_nmi_words(const struct xslab_cache *cache)
+{
+	return likely(cache->words <= XPAGE_MAP_WORDS / 2);
+}
+
+static __always_inline void change_word(const struct xslab_cache *cache,
+					atomic_long_t *word, unsigned long clear,
+					unsigned long set)
+{
+	if (has_nmi_words(cache)) {
+		atomic_long_set(word, (atomic_long_read(word) & ~clear) | set);
+		return;
+	}
+	if (clear)
+		atomic_long_andnot(clear, word);
+	if (set)
+		atomic_long_or(set, word);
+}
+
+void xfill_deferred(struct xslab_cache *cache);
+
+/* Free objects that stay with the cache. */
+static inline unsigned long kept_free(const struct xslab_cache *cache)
+{
+	return max(cache->keep, cache->keep_more);
+}
+
+/* Free slabs that could go: all, but for those that prefill keeps. */
+static __always_inline unsigned long spare_slabs(const struct xslab_cache *cache)
+{
+	unsigned long kept = kept_free(cache);
+
+	if (likely(!kept))
+		return cache->nr[XSLAB_FREE];
+	return min(cache->nr[XSLAB_FREE],
+		   (cache->nr_free - min(cache->nr_free, kept)) / cache->per_slab);
+}
+
+/*
+ * Slabs that nobody needs count against the pool's limit, and decay. The pool is told
+ * once what came of all that happened under the lock.
+ */
+static __always_inline void tell_pool(struct xslab_cache *cache)
+{
+	long more = spare_slabs(cache) - cache->nr_told;
+
+	if (likely(!more))
+		return;
+	cache->nr_told += more;
+	xpool_cached_count(cache->pool, more * (1L << cache->order));
+	if (more > 0)
+		xwatch_tell(&cache->decay.watch);
+}
+
+/* Before each giving up of the lock where slabs may have changed lists. */
+static __always_inline void xslab_unlock(struct xslab_cache *cache, unsigned long flags)
+{
+	tell_pool(cache);
+	raw_spin_unlock_irqrestore(&cache->lock, flags);
+}
+
+/* After each taking of the lock. */
+static __always_inline void settle(struct xslab_cache *cache)
+{
+	if (unlikely(xdefer_waits(&cache->deferred)))
+		xfill_deferred(cache);
+}
+
+void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long flags)
+	__releases(&cache->lock);
+
+/*
+ * After a change of nr_waiting, max_empty or torn_over: with more slabs on the free list
+ * than @watermark, and with any number while somebody waits or a torn slab is to go, who
+ * frees has more to do.
+ */
+static inline void set_watermark(struct xslab_cache *cache)
+{
+	unsigned long most = min_t(unsigned long, cache->max_empty, LONG_MAX);
+
+	bool look = cache->nr_waiting || !list_empty(&cache->torn_over) || cache->retired;
+
+	cache->watermark = look ? -1L : (long)most;
+}
+
+/* May an empty slab have to go before the operation that emptied it returns? */
+static inline bool is_strict(const struct xslab_cache *cache)
+{
+	return xpool_is_capped(cache->pool) || READ_ONCE(cache->decay.watch.at_once);
+}
+
+/* Unlock after something became free in slabs: there may be somebody who is to have it. */
+static __always_inline void unlock_freed(struct xslab_cache *cache, unsigned long flags)
+{
+	tell_pool(cache);
+	if (unlikely((long)cache->nr[XSLAB_FREE] > cache->watermark) ||
+	    unlikely(cache->nr[XSLAB_FREE] && is_strict(cache)))
+		xslab_unlock_freed_slow(cache, flags);
+	else
+		raw_spin_unlock_irqrestore(&cache->lock, flags);
+}
+
+/* More slabs are empty than may be, not counting those that prefill keeps. */
+static inline bool has_excess(struct xslab_cache *cache)
+{
+	tell_pool(cache);
+	return cache->nr[XSLAB_FREE] &&
+	       (cache->nr[XSLAB_FREE] > cache->max_empty || cache->retired ||
+		xpool_over_cache(cache->pool) || READ_ONCE(cache->decay.watch.at_once)) &&
+	       cache->nr_free >= kept_free(cache) + cache->per_slab;
+}
+
+/* Who owns a slab of which some pages went back; as a client's pointer it is none. */
+static inline struct xslab_cache *torn_owner(struct xslab_cache *cache)
+{
+	return (void *)((unsigned long)cache | 1UL);
+}
+
+static inline bool is_torn(const struct xpage *slab)
+{
+	return (unsigned long)READ_ONCE(slab->cache) & 1UL;
+}
+
+/* Of a slab, torn or not. */
+static inline struct xslab_cache *owner_of(const struct xpage *slab)
+{
+	return (void *)((unsigned long)READ_ONCE(slab->cache) & ~1UL);
+}
+
+/* How many objects the slab has. */
+static inline unsigned int xtear_objects(const struct xslab_cache *cache, const struct xpage *slab)
+{
+	return is_torn(slab) ? hweight_long(slab->there) : cache->per_slab;
+}
+
+/* Is object @nr of the slab there? Without the lock too, if it is live or is not. */
+static inline bool xtear_has(const struct xpage *slab, unsigned int nr)
+{
+	/* Pairs with mark_torn(). */
+	if (!((unsigned long)smp_load_acquire(&slab->cache) & 1UL))
+		return true;
+	return READ_ONCE(slab->there) & BIT(nr);
+}
+
+/* A slab leaves the cache, whose lock is held; a mover that empties it has nothing of it then. */
+static inline void xmove_slab_goes(struct xslab_cache *cache, const struct xpage *slab)
+{
+	if (unlikely(cache->emptied) && cache->emptied->slab == slab)
+		cache->emptied->given_up = true;
+}
+
+/*
+ * What is said to those who watch memory; see base/tools.h
+ */
+
+/* A client has the object. */
+static __always_inline void tell_alloc(struct xslab_cache *cache, void *obj, gfp_t gfp)
+{
+	if (xtools_watch(cache->tools))
+		xtools_alloc(cache->tools, obj, cache->object_size, gfp);
+}
+
+/* A client has given it back, and it was accepted; nobody else can have it yet. */
+static __always_inline void tell_free(struct xslab_cache *cache, void *obj)
+{
+	if (xtools_watch(cache->tools))
+		xtools_free(cache->tools, obj, cache->object_size);
+}
+
+/* Pages of a slab came from the pool. */
+static inline void tell_slab_comes(struct xslab_cache *cache, struct xpage *page,
+				   unsigned int order)
+{
+	if (xtools_watch(cache->tools))
+		xtools_slab_comes(cache->tools, (void *)xpool_addr(cache->pool,
+								   page - cache->pages),
+				  PAGE_SIZE << order);
+}
+
+#define XSLAB_CHUNK	256U	/* objects at most that come or go under one lock */
+
+/*
+ * Will the client write to what he gets, and does the hardware leave it to us to fetch that?
+ * It does not where objects share a line, or lie in one after the other.
+ */
+static inline bool wants_fetch(const struct xslab_cache *cache)
+{
+	return cache->flags & XSLAB_PREFETCH && cache->stride > L1_CACHE_BYTES;
+}
+
+/* A client that may sleep, and says so, or whose cache does, that it wants to wait. */
+static inline bool xwait_wanted(const struct xslab_cache *cache, gfp_t gfp)
+{
+	return gfp & __GFP_DIRECT_RECLAIM && (cache->flags & XSLAB_WAIT || gfp & __GFP_NOFAIL);
+}
+
+/* Do slabs that leave the cache wait for a grace period? */
+static inline bool xrcu_is_typesafe(const struct xslab_cache *cache)
+{
+	return cache->flags & XSLAB_TYPESAFE_BY_RCU;
+}
+
+static inline struct xslab_cache *of_client(struct xclient *client)
+{
+	return container_of(client, struct xslab_cache, client);
+}
+
+/* Say why the arguments of a cache are refused; the value is @err. */
+#define cache_refuse(name, err, fmt, ...) \
+	({ pr_err("cache %s: " fmt "\n", (name), ##__VA_ARGS__); (err); })
+
+/*
+ * From the top down
+ */
+
+/* xslab.c */
+struct xpool *xslab_cache_pool(const struct xslab_cache *cache);
+void **xslab_cache_observed(struct xslab_cache *cache);
+struct xslab_cache *xslab_owner(const struct xpage *slab);
+struct xdecay *xslab_cache_decay(struct xslab_cache *cache);
+struct xmag *xslab_cache_mag(struct xslab_cache *cache);
+
+/* cache.c */
+void xslab_set_checks(bool on);
+
+/* orphan.c */
+void xslab_client_retire(struct xclient *client);
+int xslab_give_up(struct xslab_cache *cache);
+void xslab_client_give_up(struct xclient *client);
+void xslab_subsys_init(void);
+void xslab_subsys_exit(void);
+
+/* live.c */
+int xslab_get_live(struct xslab_cache *cache);
+unsigned int xslab_live_group(const struct xslab_cache *cache);
+void xslab_put_live(struct xslab_cache *cache, struct xpool *pool);
+
+/* geometry.c */
+void xslab_get_kept(struct xslab_cache *cache, unsigned int depot);
+void xslab_put_kept(struct xslab_cache *cache, struct xpool *pool);
+int xslab_set_geometry(struct xslab_cache *cache, const struct xslab_args *args);
+
+/* books.c */
+unsigned int xslab_live_in(struct xslab_cache *cache, struct xpage *slab);
+
+/* limit.c */
+void xslab_limit_init(struct xslab_cache *cache);
+void xslab_limit_set_most(struct xslab_cache *cache);
+void xslab_limit_apply(struct xslab_cache *cache);
+int xslab_cache_set_limit(struct xslab_cache *cache, size_t field, unsigned long pages);
+
+/* client.c */
+unsigned long xslab_client_reclaim(struct xclient *client);
+void xslab_client_close(struct xclient *client);
+unsigned long xslab_client_drain(struct xclient *client);
+void xslab_client_open(struct xclient *client);
+unsigned long xslab_client_kept(struct xclient *client);
+void xslab_client_shut(struct xclient *client, bool shut);
+bool xslab_client_stray(struct xclient *client, const struct xrefs_stray *stray);
+unsigned long xslab_client_collect(struct xclient *client);
+unsigned long xslab_client_compact(struct xclient *client);
+void xslab_cache_unpin(struct xslab_cache *cache);
+struct xslab_cache *xslab_cache_next(struct xslab_cache *last);
+
+/* collect.c */
+void xslab_check_refs(struct xslab_cache *cache);
+unsigned long xslab_collect_by_force(struct xslab_cache *cache, bool tear);
+
+/* alloc.c */
+bool xslab_refuse_gfp(struct xslab_cache *cache, gfp_t gfp);
+void *xslab_alloc_marked(struct xslab_cache *cache, gfp_t gfp);
+bool xslab_gather(struct xslab_cache *cache, gfp_t gfp);
+void *xslab_alloc_any(struct xslab_cache *cache, gfp_t gfp);
+void *xslab_refuse_alloc(struct xslab_cache *cache);
+void *xslab_alloc_slow(struct xslab_cache *cache, gfp_t gfp);
+
+/* wait.c */
+void xwait_look(struct xslab_cache *cache);
+void xwait_wake_all(struct xslab_cache *cache);
+void xwait_init(struct xslab_cache *cache);
+void xwait_exit(struct xslab_cache *cache);
+void xwait_say_refused(struct xslab_cache *cache, int nr);
+void xwait_begin(struct xslab_cache *cache);
+void xwait_end(struct xslab_cache *cache);
+void *xwait_for_object(struct xslab_cache *cache, gfp_t gfp);
+
+/* move.c */
+bool xmove_give_back(struct xslab_cache *cache);
+void xmove_init(struct xslab_cache *cache);
+bool xmove_would_wait_for_itself(struct xslab_cache *cache);
+unsigned long xmove_compact(struct xslab_cache *cache);
+void xmove_forget(struct xslab_cache *cache);
+void xmove_count(struct xclient *client);
+void xmove_vacate(struct xclient *client);
+
+/* rcu.c */
+void xrcu_flush(struct xpool *pool);
+void xrcu_add_cache(struct xslab_cache *cache);
+void xrcu_del_cache(struct xslab_cache *cache);
+int xrcu_init(void);
+void xrcu_exit(void);
+
+/* put.c */
+extern const struct xmag_ops xfill_ops;
+void xfill_drain(struct xslab_cache *cache, void **objs, unsigned int nr);
+unsigned int xfill_drain_checked(struct xslab_cache *cache, void **objs, unsigned int nr);
+
+/* release.c */
+unsigned int xslab_release_some(struct xslab_cache *cache, unsigned int most);
+void xslab_release_this(struct xslab_cache *cache, struct xpage *slab);
+unsigned long xslab_release_all(struct xslab_cache *cache);
+unsigned long xslab_trim(struct xslab_cache *cache, unsigned long pages);
+unsigned long xslab_empty_pages(struct xslab_cache *cache);
+unsigned long xslab_detach_all(struct xslab_cache *cache);
+
+/* grow.c */
+bool xslab_grow(struct xslab_cache *cache, gfp_t gfp, void **obj);
+struct xpage *xslab_grow_in_place(struct xslab_cache *cache, void **obj);
+
+/* tear.c */
+unsigned long xtear_release(struct xslab_cache *cache);
+unsigned long xtear_cache(struct xslab_cache *cache);
+bool xtear_mend(struct xslab_cache *cache, enum xpool_need need);
+bool xtear_valid(const struct xslab_cache *cache, const struct xpage *slab);
+bool xtear_books_valid(const struct xslab_cache *cache, unsigned long slabs);
+
+/* sort.c */
+void xslab_sort(struct xslab_cache *cache, unsigned long *nr);
+
+/* torn.c */
+bool xtear_is_over(struct xslab_cache *cache, struct xpage *slab);
+void xtear_freed(struct xslab_cache *cache, struct xpage *slab);
+void xtear_put(struct xslab_cache *cache, struct list_head *over);
+
+/* typesafe.c */
+void xrcu_retire(struct xslab_cache *cache, struct xpage *slab);
+void xrcu_start(struct xslab_cache *cache);
+void xrcu_wait_slabs(struct xslab_cache *cache);
+void xslab_typesafe_init(struct xslab_cache *cache);
+
+/* leave.c */
+void xslab_put_slabs(struct xslab_cache *cache, struct xpage **slabs, unsigned int nr);
+void xslab_put_pages(struct xslab_cache *cache, struct xpage **pages, unsigned int nr);
+void xslab_set_owner(const struct xslab_cache *cache, struct xpage *slab,
+		     struct xslab_cache *owner);
+bool xslab_take_off(struct xslab_cache *cache, struct xpage *slab);
+struct xpage *xslab_take_spare(struct xslab_cache *cache);
+unsigned long xslab_put_list(struct xslab_cache *cache, struct list_head *list);
+
+/* queue.c */
+void xslab_count_waiting(struct xslab_cache *cache, int more);
+bool xwait_serve(struct xslab_cache *cache);
+void xslab_wake_task(struct task_struct *task);
+void xslab_wake_served(struct xslab_cache *cache);
+void xwait_wake(struct xslab_cache *cache);
+
+/* fill.c */
+unsigned int xfill_bulk(struct xslab_cache *cache, void **objs, unsigned int nr);
+unsigned int xslab_fill_magazine(struct xmag *mag, void **objs, unsigned int nr);
+
+/* lists.c */
+bool xslab_refile(struct xslab_cache *cache, struct xpage *slab, unsigned int list);
+void *xslab_take_one(struct xslab_cache *cache, struct xpage *slab);
+
+/* check.c */
+void xslab_note_lost(struct xslab_cache *cache, void *at, unsigned int nr);
+void xslab_print_lost(struct xslab_cache *cache);
+void xslab_report_lost(struct xslab_cache *cache, void *at);
+int xslab_refuse_free(struct xslab_cache *cache, void *obj);
+bool xslab_mark(struct xslab_cache *cache, void *at, u8 from, u8 to);
+bool xslab_mark_live(struct xslab_cache *cache, void *at);
+bool xslab_accept_as(struct xslab_cache *cache, void *at, u8 state);
+bool xslab_accept(struct xslab_cache *cache, void *at);
+bool xslab_is_waiting(struct xslab_cache *cache, void *at);
+void xslab_report_stray(struct xslab_cache *cache, const struct xrefs_stray *stray);
+
+#endif

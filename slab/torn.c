@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * slab/torn: torn slabs go
+ *
+ * When the last object of a torn slab (tear.c) is free, what is left of the slab leaves the
+ * lists and goes back to the pool, by whoever unlocks.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include "slab.h"
+
+/* All that is left of a torn slab is free, and it may go. */
+bool xtear_is_over(struct xslab_cache *cache, struct xpage *slab)
+{
+	/* An NMI that has set a bit of the slab may not be through with it. */
+	smp_mb();
+	return slab->nr_free == hweight_long(slab->there) && !atomic_read(&cache->nmi_frees) &&
+	       !READ_ONCE(slab->deferred) && cache->nr_free >= kept_free(cache) + slab->nr_free;
+}
+
+/*
+ * Objects of a torn slab are free. If these were the last, it is taken off the lists; who
+ * unlocks gives it back. Under the lock.
+ */
+noinline void xtear_freed(struct xslab_cache *cache, struct xpage *slab)
+{
+	lockdep_assert_held(&cache->lock);
+	if (!xtear_is_over(cache, slab))
+		return;
+	if (unlikely(cache->emptied))
+		xmove_slab_goes(cache, slab);
+	cache->capacity -= slab->nr_free;
+	cache->nr_free -= slab->nr_free;
+	cache->nr_holes -= hweight_long(slab->holes);
+	xset_del(&cache->torn, slab_nr(cache, slab));
+	WRITE_ONCE(cache->nr_torn, cache->nr_torn - 1);
+	unlist_slab(cache, slab, cache->list_of[slab->nr_free]);
+	list_add(&slab->list, &cache->torn_over);
+	set_watermark(cache);
+}
+
+/* What is left of a slab that nobody sees any more. */
+static void put_rest(struct xslab_cache *cache, struct xpage *slab)
+{
+	struct xpage *pages[XTEAR_PAGES];
+	unsigned long holes = slab->holes;
+	unsigned int p, nr = 0;
+
+	for (p = 0; p < pages_per_slab(cache); p++) {
+		if (holes & BIT(p))
+			continue;
+		WRITE_ONCE(slab[p].cache, NULL);
+		pages[nr++] = &slab[p];
+	}
+	xslab_put_pages(cache, pages, nr);
+	uncharge_slabs(cache, 1);
+}
+
+/* Give back what xtear_freed() took off the lists. Without the lock. */
+void xtear_put(struct xslab_cache *cache, struct list_head *over)
+{
+	struct xpage *slab, *next;
+
+	list_for_each_entry_safe(slab, next, over, list)
+		put_rest(cache, slab);
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * slab/wait: waiting for an object
+ *
+ * Of a cache made with XSLAB_WAIT, an allocation that may sleep does so until there
+ * is an object. Those who wait stand in a queue, and the first one is handed an
+ * object by whoever makes one free. While somebody waits
+ *
+ *	the magazines are closed, so that every free comes to the slabs, and
+ *	no object is free in slabs whenever the cache's lock is free.
+ *
+ * The second follows from unlock_freed(), by which everybody unlocks who made
+ * something free: it serves the queue first. So nobody can come in between and take
+ * what somebody waits for, and the order is that of the queue.
+ *
+ *	waiters: tail ...  first --(an object, under the lock)--> served --(wake)--> gone
+ *
+ * Who waits asks the pool for a slab too, when it comes and when it is told to look:
+ * because blocks went back to the pool's buddy system, because a limit was raised, or
+ * because one that waited left, so there may be room for the next one. What clients
+ * of the pool free into magazines gives no sign, which is what makes it fast; a look
+ * at every tenth of a second finds that, and has it gathered (pool/gather.c).
+ *
+ * A client may destroy a cache of which tasks wait for an object, because it cannot know
+ * that. So requests that may wait are counted from before their first gathering until they
+ * are through (nr_callers), and a cache that has some when it is destroyed becomes an orphan,
+ * which goes after the last of them.
+ *
+ * A free may come from NMI, or with a lock of the scheduler held, where nobody can be
+ * woken. Unless it comes from a task with interrupts on, the waking is left to an
+ * irq_work.
+ */
+#define pr_fmt(fmt) "xalloc: " fmt
+
+#include <linux/irq_work.h>
+#include <linux/jiffies.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+
+#include "slab.h"
+
+#define XWAIT_LOOK	(HZ / 10)	/* jiffies between looks that nobody asked for */
+
+static struct task_struct *first_to_look(struct xslab_cache *cache)
+{
+	struct task_struct *task = NULL;
+	struct xwaiter *waiter;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	waiter = list_first_entry_or_null(&cache->waiters, struct xwaiter, node);
+	if (waiter) {
+		WRITE_ONCE(waiter->look, true);
+		task = get_task_struct(waiter->task);
+	}
+	xslab_unlock(cache, flags);
+	return task;
+}
+
+/* The first who waits is to ask the pool again. */
+void xwait_look(struct xslab_cache *cache)
+{
+	struct task_struct *task = first_to_look(cache);
+
+	if (task)
+		xslab_wake_task(task);
+}
+
+/* The cache is retired: all that wait must see it. */
+void xwait_wake_all(struct xslab_cache *cache)
+{
+	struct xwaiter *waiter;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	list_for_each_entry(waiter, &cache->waiters, node)
+		WRITE_ONCE(waiter->look, true);
+	xslab_unlock(cache, flags);
+	/* They look after a moment in any case; the first need not wait for that. */
+	xwait_look(cache);
+}
+
+static void do_later(struct irq_work *work)
+{
+	struct xslab_cache *cache = container_of(work, struct xslab_cache, later);
+	unsigned long flags;
+
+	/* What an NMI freed may be what a task waits for. */
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	settle(cache);
+	unlock_freed(cache, flags);
+	xslab_print_lost(cache);
+	xslab_wake_served(cache);
+	xwait_look(cache);
+}
+
+static void has_room(struct xclient *client)
+{
+	struct xslab_cache *cache = container_of(client, struct xslab_cache, client);
+
+	if (READ_ONCE(cache->nr_waiting))
+		irq_work_queue(&cache->later);
+}
+
+void xwait_init(struct xslab_cache *cache)
+{
+	INIT_LIST_HEAD(&cache->waiters);
+	INIT_LIST_HEAD(&cache->served);
+	init_irq_work(&cache->later, do_later);
+	cache->client.room = has_room;
+}
+
+void xwait_exit(struct xslab_cache *cache)
+{
+	irq_work_sync(&cache->later);
+}
+
+/* Tasks wait, so the cache cannot go; says so. */
+void xwait_say_refused(struct xslab_cache *cache, int nr)
+{
+	pr_err("cache %s: not destroyed: %d tasks wait for an object\n", cache->name, nr);
+}
+
+/* A request that may wait uses the cache, which stays until xwait_end(). */
+void xwait_begin(struct xslab_cache *cache)
+{
+	atomic_inc(&cache->nr_callers);
+}
+
+/* The last of them, of an orphan, may be what it waited for. */
+void xwait_end(struct xslab_cache *cache)
+{
+	rcu_read_lock();	/* the cache that goes waits for a grace period after the count */
+	if (atomic_dec_and_test(&cache->nr_callers) && READ_ONCE(cache->retired))
+		xpool_reap_soon();
+	rcu_read_unlock();
+}
+
+/* What is free now is for those who came first; the magazines are emptied after it. */
+static void queue_up(struct xslab_cache *cache, struct xwaiter *waiter)
+{
+	unsigned long flags;
+
+	atomic_inc(&cache->pool->nr_sleepers);
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	settle(cache);
+	list_add_tail(&waiter->node, &cache->waiters);
+	xslab_count_waiting(cache, 1);
+	unlock_freed(cache, flags);
+	if (atomic_inc_return(&cache->nr_sleepers) == 1)
+		xmag_set_closed(&cache->mag, true);
+}
+
+/* Returns what it was handed. The next one may find room that this one left. */
+static void *leave(struct xslab_cache *cache, struct xwaiter *waiter)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	if (!waiter->obj)
+		xslab_count_waiting(cache, -1);
+	list_del(&waiter->node);
+	xslab_unlock(cache, flags);
+	xwait_look(cache);
+	if (atomic_dec_and_test(&cache->nr_sleepers))
+		xmag_set_closed(&cache->mag, false);
+	atomic_dec(&cache->pool->nr_sleepers);
+	return waiter->obj;
+}
+
+/* Is there no reason to wait any more? */
+static bool is_over(const struct xslab_cache *cache, const struct xwaiter *waiter)
+{
+	return READ_ONCE(waiter->obj) || READ_ONCE(cache->retired) ||
+	       (!waiter->for_sure && fatal_signal_pending(current));
+}
+
+static void sleep(const struct xslab_cache *cache, struct xwaiter *waiter)
+{
+	set_current_state(waiter->for_sure ? TASK_UNINTERRUPTIBLE : TASK_KILLABLE);
+	if (!is_over(cache, waiter) && !READ_ONCE(waiter->look))
+		schedule_timeout(XWAIT_LOOK);
+	__set_current_state(TASK_RUNNING);
+}
+
+/*
+ * More may be free by now: a slab of the pool, or what is kept by others. False: nothing
+ * is; then the task may sleep.
+ */
+static bool look(struct xslab_cache *cache, struct xwaiter *waiter, gfp_t gfp)
+{
+	if (xslab_grow(cache, gfp, NULL))
+		return true;
+	if (!xpool_kept(cache->pool) && !xmove_give_back(cache))
+		return false;
+	xpool_gather(cache->pool);
+	return READ_ONCE(waiter->obj) || xslab_grow(cache, gfp, NULL);
+}
+
+/*
+ * An object that is not marked live yet, after those that came before have theirs; or
+ * NULL, when the task is killed or the cache destroyed.
+ */
+void *xwait_for_object(struct xslab_cache *cache, gfp_t gfp)
+{
+	struct xwaiter waiter = { .task = current, .for_sure = gfp & __GFP_NOFAIL };
+	unsigned long said = jiffies;
+
+	might_sleep();
+	queue_up(cache, &waiter);
+	while (!is_over(cache, &waiter)) {
+		WRITE_ONCE(waiter.look, false);
+		/* Pairs with tell_room() of the pool: it knows that a task sleeps. */
+		if (!look(cache, &waiter, gfp))
+			sleep(cache, &waiter);
+		if (waiter.for_sure)
+			xpool_say_waiting(&said, "cache", cache->name);
+	}
+	if (leave(cache, &waiter))
+		this_cpu_inc(cache->mag.slow->allocs);
+	return waiter.obj;
+}
