@@ -323,10 +323,13 @@ static void hold(void)
 	}
 }
 
-/* It was freed before, so magazines have had its address. */
+/*
+ * It was freed before, so magazines have had its address. Not on the stack, which kmemleak
+ * scans also when its task has gone; and a compiler leaves out a memset() before the end.
+ */
 static void lose(void)
 {
-	void *objs[NR];
+	static void *objs[NR];
 	unsigned int i;
 
 	hold();
@@ -334,7 +337,7 @@ static void lose(void)
 		objs[i] = take();
 	for (i = 0; i < NR; i++)
 		give(objs[i]);
-	memset(objs, 0, sizeof(objs));
+	memzero_explicit(objs, sizeof(objs));
 	for (i = 0; i < NR_LOST; i++)
 		lost[i] = ~(unsigned long)take();
 }
