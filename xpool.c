@@ -58,7 +58,7 @@ static struct xpool *create(const struct xpool_args *args)
 	err = xpage_attach_magazines(pool);
 	if (err)
 		goto undo_setup;
-	xpage_set_near(pool);
+	xpage_open_magazines(pool);
 	err = xgrow_start(pool);
 	if (err)
 		goto undo_magazines;
@@ -82,9 +82,6 @@ static LIST_HEAD(tombs);
 
 static void bury(struct xpool *pool)
 {
-	/* No address is in it: clients may come back to free what was given up. */
-	pool->near_addr_nr = 0;
-	pool->near_nr = 0;
 	mutex_lock(&xpool_registry);
 	list_add(&pool->node, &tombs);
 	mutex_unlock(&xpool_registry);

@@ -17,32 +17,13 @@
 #define XPAGE_CHUNK	256U	/* pages under one lock */
 #define XPAGE_ROWS	16U	/* rows under one lock */
 
-static void far_to_struct_pages(struct xpool *pool, void **pages, size_t nr)
-{
-	size_t i;
-
-	for (i = 0; i < nr; i++)
-		pages[i] = virt_to_page(page_addr(pool, pages[i]));
-}
-
 /* The struct pages that stand for @pages, in the same place. */
 static void to_struct_pages(struct xpool *pool, void **pages, size_t nr)
 {
 	void **end = pages + nr;
 
-	if (unlikely(!pool->near_nr)) {
-		far_to_struct_pages(pool, pages, nr);
-		return;
-	}
-	if (XPAGE_SAME_SIZE) {
-		unsigned long delta = pool->near_delta;
-
-		for (; pages != end; pages++)
-			*pages += delta;
-		return;
-	}
 	for (; pages != end; pages++)
-		*pages = near_page_of(pool, *pages);
+		*pages = struct_page_of(pool, *pages);
 }
 
 /* A full magazine of the depot, if as many are wanted; returns how many it had. */
@@ -133,30 +114,36 @@ int xpool_alloc_pages_bulk(struct xpool *pool, gfp_t gfp, size_t nr, struct page
 }
 EXPORT_SYMBOL_GPL(xpool_alloc_pages_bulk);
 
+/* Pages from @page on that lie in its largest block. */
+static unsigned long rest_of_block(const struct xpool *pool, const struct xpage *page)
+{
+	return XPOOL_CHUNK_PAGES - xpage_index(pool, page) % XPOOL_CHUNK_PAGES;
+}
+
 /*
- * The single pages from @pages on, but before @end, that follow one another and are
- * a client's. They are free then. Returns how many.
+ * The single pages from @pages on, but before @end, that follow one another in a block of the
+ * pool and are a client's. They are free then. Returns how many.
  */
 static unsigned int take_row(struct xpool *pool, struct page **pages, struct page **end,
 			     struct xpage **first)
 {
-	struct xpage *at = near_xpage(pool, *pages);
-	unsigned long next = (unsigned long)*pages;
-	struct page **from = pages;
+	struct xpage *at = xpage_of(pool, *pages);
+	struct page **from = pages, *next = *pages;
+	unsigned long nr = xpage_nr(pool, at);
 
 	*first = at;
-	if (unlikely(!at))
+	if (unlikely(nr >= pool->nr_structs))
 		return 0;
-	/* Behind the last page there is no struct xpage. */
-	end = min(end, pages + (pool->near_nr - (at - pool->near_xpage)));
+	end = min(end, pages + min(pool->nr - nr, rest_of_block(pool, at)));
 	preempt_disable();
 	do {
-		if (unlikely(!accept_single(pool, at, 0)))
+		if (!is_single(at, 0) || (likely(pool->counts_refs) && !has_one_ref(next)))
 			break;
+		make_cached(at, 0);
 		at++;
 		pages++;
-		next += sizeof(struct page);
-	} while (pages != end && (unsigned long)*pages == next);
+		next++;
+	} while (pages != end && *pages == next);
 	preempt_enable();
 	return pages - from;
 }

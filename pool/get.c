@@ -61,21 +61,6 @@ static struct xpage *get_hot(struct xpool *pool, unsigned int order)
 	return NULL;
 }
 
-/*
- * Blocks of a row are for clients from now on: each page has a reference or, where these
- * are not counted, each block a 1 in place of it.
- */
-static void give_refs(struct xpool *pool, struct xpage *page, unsigned int nr,
-		      unsigned long size)
-{
-	if (likely(pool->counts_refs)) {
-		xrefs_set(pool, page, nr * size, 1);
-		return;
-	}
-	for (; nr; nr--, page += size)
-		page->one = 1;
-}
-
 /* Blocks of a row that are used for @kind from now on, written down. */
 static void own_row(struct xpool *pool, unsigned long index, unsigned int nr,
 		    unsigned int order, enum xpage_kind kind, struct xpage **pages)
@@ -89,8 +74,8 @@ static void own_row(struct xpool *pool, unsigned long index, unsigned int nr,
 		WRITE_ONCE(page->state, state);
 		pages[i] = page;
 	}
-	if (kind != XPAGE_SLAB)
-		give_refs(pool, pages[0], nr, size);
+	if (kind != XPAGE_SLAB && pool->counts_refs)
+		xrefs_set(pool, pages[0], nr * size, 1);
 }
 
 /* The block at @page is used for @kind from now on. */
@@ -98,8 +83,8 @@ static void own(struct xpool *pool, struct xpage *page, unsigned int order,
 		enum xpage_kind kind)
 {
 	WRITE_ONCE(page->state, xpage_state(kind, order));
-	if (kind != XPAGE_SLAB)
-		give_refs(pool, page, 1, 1UL << order);
+	if (kind != XPAGE_SLAB && pool->counts_refs)
+		xrefs_set(pool, page, 1UL << order, 1);
 	count_pages(pool, kind, 1L << order);
 	pool->gets++;
 	if (unlikely(pool->grow))

@@ -163,7 +163,7 @@ static void publish(struct xpool *pool, unsigned long r, unsigned long addr)
 
 	WRITE_ONCE(region->addr, addr);
 	WRITE_ONCE(region->nr, XPOOL_CHUNK_PAGES);
-	xlinear_add(pool, r, addr);
+	xlinear_add(pool, r);
 	/* Pairs with the dependency of who finds the pool here. */
 	smp_store_release(xgrow_owner_slot(addr), pool);
 }

@@ -1,44 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * xlinear: where the regions of a pool lie, as tables. The theory is at the top of
+ * pool/linear: where the regions of a pool lie, as tables
  *
- * include/xalloc/impl/xlinear.h.
+ * The theory is at the top of include/xalloc/impl/xlinear.h. A struct page leads to its struct
+ * xpage in the same way, and back: both have the same size, and where the kernel has its
+ * struct pages in one piece they follow one another as pages do.
  *
  * The tables are made for all regions that may come, so a region that comes or goes changes
- * two words of them.
+ * four words of them.
  */
-#include <linux/export.h>
 #include <linux/log2.h>
+#include <linux/mm.h>
 
 #include "pool.h"
 
-/* The table of a pool whose linear addresses are addresses. */
-const long xlinear_same;
-
 /* Of a pool or a cache that has no addresses any more. */
+const long xlinear_none = XLINEAR_HOLE;
 const struct xlinear xlinear_nowhere = XLINEAR_NOWHERE;
-
-/* The first entry is that of linear address @base. */
-static int make_from(struct xpool *pool)
-{
-	size_t bytes = DIV_ROUND_UP(pool->buddy.nr, XPOOL_CHUNK_PAGES) * sizeof(long);
-
-	pool->linear_from = xmeta_alloc(bytes);
-	if (!pool->linear_from)
-		return -ENOMEM;
-	pool->metadata += bytes;
-	pool->linear.from = (unsigned long)pool->linear_from -
-			    (pool->base >> XLINEAR_SHIFT) * sizeof(long);
-	return 0;
-}
-
-/* Leads to the block before the first one, or as many away from it as the table has entries. */
-static void set_hole(struct xpool *pool, unsigned long slot)
-{
-	unsigned long before = (pool->base >> XLINEAR_SHIFT) - 1;
-
-	WRITE_ONCE(pool->linear_to[slot], (long)((before - slot) << XLINEAR_SHIFT));
-}
 
 /* What addresses regions can have. */
 static void find_span(struct xpool *pool)
@@ -53,42 +31,80 @@ static void find_span(struct xpool *pool)
 	pool->nr_chunks = (last->addr >> XLINEAR_SHIFT) - pool->first_chunk + 1;
 }
 
-static int make_to(struct xpool *pool)
+/* All tables are one piece of memory: two with an entry for each slot, two for each block. */
+static int make_tables(struct xpool *pool, unsigned long slots)
 {
-	unsigned long nr, slot;
+	unsigned long blocks = DIV_ROUND_UP(pool->buddy.nr, XPOOL_CHUNK_PAGES), slot;
+	size_t bytes = 2 * (slots + blocks) * sizeof(long);
 
-	find_span(pool);
-	nr = roundup_pow_of_two(max(pool->nr_chunks, pool->nr_regions + 1));
-	pool->linear_to = xmeta_alloc(nr * sizeof(long));
-	if (!pool->linear_to)
+	pool->tables = xmeta_alloc(bytes);
+	if (!pool->tables)
 		return -ENOMEM;
-	pool->metadata += nr * sizeof(long);
-	pool->linear.to = pool->linear_to;
-	pool->linear.mask = nr - 1;
-	for (slot = 0; slot < nr; slot++)
-		set_hole(pool, slot);
+	pool->metadata += bytes;
+	for (slot = 0; slot < 2 * slots; slot++)
+		pool->tables[slot] = XLINEAR_HOLE;
+	pool->linear.to = pool->tables;
+	pool->linear.mask = slots - 1;
+	pool->linear.from = (unsigned long)(pool->tables + 2 * slots) -
+			    (pool->base >> XLINEAR_SHIFT) * sizeof(long);
+	pool->structs_to = pool->tables + slots;
+	pool->structs_from = pool->tables + 2 * slots + blocks;
 	return 0;
 }
 
-static unsigned long slot_of(const struct xpool *pool, unsigned long addr)
+/* The entry of an address. */
+static long *to_of(struct xpool *pool, unsigned long addr)
 {
-	return addr >> XLINEAR_SHIFT & pool->linear.mask;
+	return &pool->tables[addr >> XLINEAR_SHIFT & pool->linear.mask];
 }
 
-/* Region @r is at @addr from now on. */
-void xlinear_add(struct xpool *pool, unsigned long r, unsigned long addr)
+static long *structs_to_of(struct xpool *pool, const struct page *page)
 {
-	long to = pool->base + (r << XLINEAR_SHIFT) - addr;
+	unsigned long slots = pool->linear.mask + 1;
 
-	WRITE_ONCE(pool->linear_from[r], -to);
+	return &pool->tables[slots + (xpage_block_of_struct(page) & pool->linear.mask)];
+}
+
+/* The entries @from of a region's blocks: back from where @to leads. */
+static void set_from(const struct xregion *region, long *from, long to)
+{
+	unsigned long block = region->index >> XBUDDY_MAX_ORDER;
+	unsigned long end = DIV_ROUND_UP(region->index + region->nr, XPOOL_CHUNK_PAGES);
+
+	for (; block < end; block++)
+		WRITE_ONCE(from[block], -to);
+}
+
+static void add_structs(struct xpool *pool, const struct xregion *region)
+{
+	const struct page *page = virt_to_page((void *)region->addr);
+	long to = (const void *)&pool->pages[region->index] - (const void *)page;
+
+	set_from(region, pool->structs_from, to);
+	smp_store_release(structs_to_of(pool, page), to); /* pairs as the other one */
+}
+
+/* Region @r has come. */
+void xlinear_add(struct xpool *pool, unsigned long r)
+{
+	const struct xregion *region = &pool->regions[r];
+	long to = pool->base + (region->index << PAGE_SHIFT) - region->addr;
+
+	if (pool->nr_structs)
+		add_structs(pool, region);
+	set_from(region, pool->tables + 2 * (pool->linear.mask + 1), to);
 	/* Pairs with the dependency in xlinear_of(): what is found there can be translated. */
-	smp_store_release(&pool->linear_to[slot_of(pool, addr)], to);
+	smp_store_release(to_of(pool, region->addr), to);
 }
 
-/* No address of region @r leads to it any more. */
+/* It goes: none of its addresses leads to it any more. */
 void xlinear_del(struct xpool *pool, unsigned long r)
 {
-	set_hole(pool, slot_of(pool, pool->regions[r].addr));
+	unsigned long addr = pool->regions[r].addr;
+
+	WRITE_ONCE(*to_of(pool, addr), XLINEAR_HOLE);
+	if (pool->nr_structs)
+		WRITE_ONCE(*structs_to_of(pool, virt_to_page((void *)addr)), XLINEAR_HOLE);
 }
 
 /* Memory that came to the system after the pool was made is not in the tables. */
@@ -98,44 +114,50 @@ bool xlinear_fits(const struct xpool *pool, unsigned long addr)
 }
 
 /*
- * Linear addresses begin where the first region does: so they are in the same half of all
- * addresses, and what is added to one has the sign that a shift of it expects.
+ * Linear addresses of several regions begin where the first one does: so they are in the same
+ * half of all addresses, and what is added to one has the sign that a shift of it expects.
  */
-static int init_several(struct xpool *pool)
+static void number_pages(struct xpool *pool)
 {
-	unsigned long r;
-	int err;
+	const struct xregion *region = &pool->regions[0];
 
-	pool->base = pool->regions[0].addr;
-	pool->bytes = pool->buddy.nr << PAGE_SHIFT;
-	err = make_from(pool) ?: make_to(pool);
-	for (r = 0; !err && r < pool->nr_fixed; r++)
-		xlinear_add(pool, r, pool->regions[r].addr);
-	return err;
+	pool->start = region->index << PAGE_SHIFT;
+	pool->base = region->addr - pool->start;
+	pool->nr = pool->buddy.nr - region->index;
+	pool->bytes = pool->nr << PAGE_SHIFT;
+	pool->first = region->addr;
+	pool->scale = (pool->first >> (PAGE_SHIFT - XPAGE_SHIFT)) - (unsigned long)pool->pages_mem;
+	if (XPAGE_STRUCTS_FOLLOW && pool->has_struct_page)
+		pool->nr_structs = pool->nr;
 }
 
-/* Once the regions are known; 0 or -ENOMEM, then xlinear_exit() is still to be called. */
+/* Once the regions and their metadata are there; 0 or -ENOMEM. */
 int xlinear_init(struct xpool *pool)
 {
-	unsigned long first = pool->regions[0].index << PAGE_SHIFT;
+	unsigned long slots = 1, r;
 
-	pool->linear = xlinear_nowhere;
-	if (pool->nr_regions > 1)
-		return init_several(pool);
-	pool->base = pool->regions[0].addr - first;
-	pool->start = first;
-	pool->bytes = pool->nr_pages << PAGE_SHIFT;
-	return make_from(pool);
+	number_pages(pool);
+	if (pool->nr_regions > 1) {
+		find_span(pool);
+		slots = roundup_pow_of_two(max(pool->nr_chunks, pool->nr_regions));
+	}
+	if (make_tables(pool, slots))
+		return -ENOMEM;
+	for (r = 0; r < pool->nr_fixed; r++)
+		xlinear_add(pool, r);
+	return 0;
 }
 
+/* No address is in the pool any more: clients may come back to free what was given up. */
 void xlinear_exit(struct xpool *pool)
 {
 	pool->linear = xlinear_nowhere;
+	pool->structs_to = &xlinear_none;
+	pool->nr = 0;
+	pool->nr_structs = 0;
 	pool->bytes = 0;
-	xmeta_free(pool->linear_to);
-	xmeta_free(pool->linear_from);
-	pool->linear_to = NULL;
-	pool->linear_from = NULL;
+	xmeta_free(pool->tables);
+	pool->tables = NULL;
 }
 
 /* Where @addr lies in the pool, or XPOOL_FOREIGN. */

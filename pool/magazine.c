@@ -8,9 +8,6 @@
  * a magazine more than 1/64 of the pool's blocks of that order, divided by the CPUs, so that the
  * five orders together keep at most a sixth of the pool from other CPUs. In a pool that is too
  * small for that there are none.
- *
- * What fast paths look at (near_*) is set when the pool is made: where its struct pages and their
- * struct xpages lie, if it has one region, and 0 where the long way is to be taken.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -225,51 +222,12 @@ static void open_routes(struct xpool *pool, struct xmag_cpu __percpu **routes)
 		xmag_add_route(&pool->mags->of[order].mag, &routes[order]);
 }
 
-/*
- * Do the struct pages follow one another as the pages do? Where the kernel has an
- * array of them for each section of memory, these may lie anywhere.
- */
-static bool is_linear(struct xpool *pool)
-{
-	unsigned long addr = pool->regions[0].addr, last = pool->nr_pages - 1, i;
-	struct page *first = virt_to_page((void *)addr);
-
-	/* No section is smaller than the largest block. */
-	for (i = 0; i < last; i += XPOOL_CHUNK_PAGES)
-		if (virt_to_page((void *)addr + (i << PAGE_SHIFT)) != first + i)
-			return false;
-	return virt_to_page((void *)addr + (last << PAGE_SHIFT)) == first + last;
-}
-
-/*
- * What the fast paths use, in pools of one region. From an address to its struct
- * xpage is a shift.
- */
-void xpage_set_near(struct xpool *pool)
+/* Once the pool has all that its fast paths use. */
+void xpage_open_magazines(struct xpool *pool)
 {
 	close_routes(pool->cpus);
 	close_routes(pool->page_cpus);
-	if (pool->nr_regions > 1)
-		return;
 	open_routes(pool, pool->cpus);
-	pool->near_addr = pool->regions[0].addr;
-	pool->near_xpage = pool->pages_mem;
-	pool->near_scale = (pool->near_addr >> (PAGE_SHIFT - XPAGE_SHIFT)) -
-			   (unsigned long)pool->near_xpage;
-	pool->near_addr_nr = pool->nr_pages;
-	pool->near_refs = offsetof(struct xpage, one);
-
-	if (!pool->has_struct_page)
-		return;
-	if (!is_linear(pool)) {
-		pool->near_addr_nr = pool->counts_refs ? 0 : pool->nr_pages;
-		return;
-	}
-	open_routes(pool, pool->page_cpus);
-	pool->near_page = virt_to_page((void *)pool->near_addr);
-	if (XPAGE_SAME_SIZE)
-		pool->near_delta = pool->near_page - (void *)pool->near_xpage;
-	pool->near_nr = pool->nr_pages;
-	if (pool->counts_refs)
-		pool->near_refs = pool->near_delta + offsetof(struct page, _refcount);
+	if (pool->nr_structs)
+		open_routes(pool, pool->page_cpus);
 }

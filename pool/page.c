@@ -299,6 +299,7 @@ static noinline struct page *alloc_pages_again(struct xpool *pool, unsigned long
  */
 void *xpool_alloc_addr(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
+	unsigned long at;
 	void *page;
 
 	if (is_special(order, gfp))
@@ -309,8 +310,9 @@ void *xpool_alloc_addr(struct xpool *pool, unsigned long order, gfp_t gfp)
 	if (unlikely(!make_live(page, order)))
 		return alloc_addr_again(pool, order, page, gfp);
 	preempt_enable();
-	/* A struct xpage stands for a page as its address does, to scale. */
-	return (void *)(((unsigned long)page + pool->near_scale) << (PAGE_SHIFT - XPAGE_SHIFT));
+	/* A struct xpage stands for a page as its linear address does, to scale. */
+	at = ((unsigned long)page + pool->scale) << (PAGE_SHIFT - XPAGE_SHIFT);
+	return xlinear_addr(&pool->linear, (void *)at);
 }
 EXPORT_SYMBOL_GPL(xpool_alloc_addr);
 
@@ -341,7 +343,7 @@ struct page *xpool_alloc_pages(struct xpool *pool, unsigned long order, gfp_t gf
 	if (unlikely(!make_live(page, order)))
 		return alloc_pages_again(pool, order, gfp, page);
 	preempt_enable();
-	return near_page_of(pool, page);
+	return struct_page_of(pool, page);
 }
 EXPORT_SYMBOL_GPL(xpool_alloc_pages);
 
@@ -396,17 +398,6 @@ static noinline int refuse_refs(struct xpool *pool, struct xpage *page, unsigned
 	return -EBUSY;
 }
 
-/* Has the client the only references to the block? For any block and any pool. */
-static __always_inline bool is_clients_alone(struct xpool *pool, struct xpage *page,
-					     unsigned long order)
-{
-	if (!pool->counts_refs)
-		return true;
-	if (likely(pool->near_nr))
-		return xrefs_only_one(near_page_of(pool, page), order);
-	return xrefs_only_one(virt_to_page(page_addr(pool, page)), order);
-}
-
 static __always_inline int give_plain(struct xpool *pool, struct xpage *page,
 				      unsigned long order)
 {
@@ -457,26 +448,15 @@ static noinline int free_block(struct xpool *pool, struct xpage *page, unsigned 
 	preempt_disable();
 	if (unlikely(!is_live(page, order)))
 		err = -EINVAL;
-	else if (unlikely(!is_clients_alone(pool, page, order)))
+	else if (pool->counts_refs && !xrefs_only_one(struct_page_of(pool, page), order))
 		err = -EBUSY;
-	else
-		WRITE_ONCE(page->state, xpage_state(XPAGE_CACHED, order));
-	if (likely(!err))
+	if (likely(!err)) {
+		make_cached(page, order);
 		return give(pool, page, order);
+	}
 	preempt_enable();
 	return err == -EBUSY ? refuse_refs(pool, page, order) :
 			       refuse_free(pool, page_addr(pool, page), order);
-}
-
-/* In one of several regions, or an error. @nr: from the address, which need not be kept. */
-static noinline int free_addr_far(struct xpool *pool, unsigned long nr, unsigned long order)
-{
-	void *addr = (void *)(rol64(nr, PAGE_SHIFT) + pool->near_addr);
-	unsigned long offset = xpool_offset(pool, addr);
-
-	if (offset == XPOOL_FOREIGN || offset & ~PAGE_MASK)
-		return refuse_free(pool, addr, order);
-	return free_block(pool, &pool->pages[offset >> PAGE_SHIFT], order);
 }
 
 /* A single page that is none to free, or a larger block. Begins with preemption off. */
@@ -504,16 +484,17 @@ static noinline int free_other(struct xpool *pool, struct xpage *page, unsigned 
 int xpool_free_addr(struct xpool *pool, void *addr, unsigned long order)
 {
 	/* What is no multiple of a page is rotated to something huge. */
-	unsigned long nr = ror64((unsigned long)addr - pool->near_addr, PAGE_SHIFT);
+	unsigned long nr = ror64(xlinear_of(&pool->linear, addr) - pool->first, PAGE_SHIFT);
 	struct xpage *page;
 
-	OPTIMIZER_HIDE_VAR(nr);		/* else the address is kept beside it */
-	if (unlikely(nr >= pool->near_addr_nr))
-		return free_addr_far(pool, nr, order);
-	page = pool->near_xpage + nr;
+	if (unlikely(nr >= pool->nr))
+		return refuse_free(pool, addr, order);
+	page = pool->pages_mem + nr;
 	preempt_disable();
-	if (unlikely(!accept_single(pool, page, order)))
+	if (!is_single(page, order) ||
+	    (likely(pool->counts_refs) && !has_one_ref(struct_page_of(pool, page))))
 		return free_other(pool, page, order);
+	make_cached(page, 0);
 	return give(pool, page, 0);
 }
 EXPORT_SYMBOL_GPL(xpool_free_addr);
@@ -521,12 +502,9 @@ EXPORT_SYMBOL_GPL(xpool_free_addr);
 #define XPAGE_STRUCT_ALIGN \
 	(is_power_of_2(sizeof(struct page)) ? sizeof(struct page) : __alignof__(struct page))
 
-/* No struct page of the pool's one region. @nr: from the page, which need not be kept. */
-static noinline int free_pages_far(struct xpool *pool, unsigned long nr,
-				   unsigned long order)
+/* No struct page of the pool, or one that does not lead to its struct xpage. */
+static noinline int free_pages_far(struct xpool *pool, struct page *page, unsigned long order)
 {
-	struct page *page = near_page_nr(pool, nr);
-
 	if (!page)
 		return 0;
 	/* By the number alone: to read what is no struct page may be fatal. */
@@ -550,16 +528,14 @@ static noinline int free_pages_far(struct xpool *pool, unsigned long nr,
  */
 int xpool_free_pages(struct xpool *pool, struct page *page, unsigned long order)
 {
-	unsigned long nr = near_nr_of(pool, page);
-	struct xpage *of;
+	struct xpage *of = xpage_of(pool, page);
 
-	OPTIMIZER_HIDE_VAR(nr);		/* likewise */
-	if (unlikely(nr >= pool->near_nr))
-		return free_pages_far(pool, nr, order);
-	of = pool->near_xpage + nr;
+	if (unlikely(xpage_nr(pool, of) >= pool->nr_structs))
+		return free_pages_far(pool, page, order);
 	preempt_disable();
-	if (unlikely(!accept_single(pool, of, order)))
+	if (!is_single(of, order) || (likely(pool->counts_refs) && !has_one_ref(page)))
 		return free_other(pool, of, order);
+	make_cached(of, 0);
 	return give(pool, of, 0);
 }
 EXPORT_SYMBOL_GPL(xpool_free_pages);

@@ -32,70 +32,35 @@ struct xpage_mags {
 	struct xpage_mag	of[XPOOL_MAG_ORDERS];
 };
 
-/*
- * From the struct page of a page of the pool's one region to its struct xpage, and
- * back. Both arrays have no holes. Where both structs have the same size, which they
- * mostly have, the distance of one from the other is always the same. Otherwise the
- * number of the page is in between: a division without a rest is a product and a
- * rotation, and where there would be a rest they give something huge (Granlund and
- * Montgomery, "Division by invariant integers using multiplication", 1994).
- */
-#define XPAGE_SAME_SIZE	(sizeof(struct page) == sizeof(struct xpage))
-#define XPAGE_PAGE_SHIFT	__builtin_ctzl(sizeof(struct page))
-#define XPAGE_PAGE_ODD	((u64)sizeof(struct page) >> XPAGE_PAGE_SHIFT)
-
-/* The inverse of an odd constant, which the compiler finds: a step doubles the bits. */
-static __always_inline u64 inverse(u64 odd)
+/* Of any struct page, where they follow one another; see pool/linear.c. */
+static __always_inline struct xpage *xpage_of(const struct xpool *pool, const struct page *page)
 {
-	u64 x = odd;		/* right in 3 bits */
+	unsigned long block = xpage_block_of_struct(page);
 
-	x *= 2 - odd * x;
-	x *= 2 - odd * x;
-	x *= 2 - odd * x;
-	x *= 2 - odd * x;
-	x *= 2 - odd * x;
-	return x;
+	/* A word, which changes only while no client has a page there. */
+	return (void *)page + data_race(pool->structs_to[block & pool->linear.mask]);
 }
 
-static __always_inline unsigned long near_nr_of(const struct xpool *pool,
-						const struct page *page)
+/* Its number from the pool's first page on. What is none of the pool's has a larger one. */
+static __always_inline unsigned long xpage_nr(const struct xpool *pool, const struct xpage *page)
 {
-	u64 offset = (const void *)page - pool->near_page;
-
-	return ror64(offset * inverse(XPAGE_PAGE_ODD), XPAGE_PAGE_SHIFT);
+	/* What is no multiple of the size is rotated to something huge. */
+	return ror64((const void *)page - (void *)pool->pages_mem, XPAGE_SHIFT);
 }
 
-/* Undoes near_nr_of(), whatever that was of; so the page need not be kept. */
-static __always_inline struct page *near_page_nr(const struct xpool *pool, unsigned long nr)
-{
-	return pool->near_page + rol64(nr, XPAGE_PAGE_SHIFT) * XPAGE_PAGE_ODD;
-}
-
-static __always_inline struct xpage *near_xpage_of(const struct xpool *pool,
-						   struct page *page, unsigned long nr)
-{
-	return XPAGE_SAME_SIZE ? (void *)page - pool->near_delta : pool->near_xpage + nr;
-}
-
-static __always_inline struct page *near_page_of(const struct xpool *pool, void *xpage)
-{
-	unsigned long nr = (xpage - (void *)pool->near_xpage) >> XPAGE_SHIFT;
-
-	return XPAGE_SAME_SIZE ? xpage + pool->near_delta :
-				 pool->near_page + nr * sizeof(struct page);
-}
-
-/* The struct xpage of one of the pool's one region, or NULL. */
-static __always_inline struct xpage *near_xpage(struct xpool *pool, struct page *page)
-{
-	unsigned long nr = near_nr_of(pool, page);
-
-	return likely(nr < pool->near_nr) ? near_xpage_of(pool, page, nr) : NULL;
-}
-
-static inline void *page_addr(struct xpool *pool, struct xpage *page)
+static inline void *page_addr(const struct xpool *pool, const struct xpage *page)
 {
 	return (void *)xpool_addr(pool, xpage_index(pool, page));
+}
+
+/* The struct page of one of the pool. */
+static __always_inline struct page *struct_page_of(const struct xpool *pool, void *page)
+{
+	unsigned long block = (page - (void *)pool->pages) >> (XPAGE_SHIFT + XBUDDY_MAX_ORDER);
+
+	if (!XPAGE_STRUCTS_FOLLOW)
+		return virt_to_page(page_addr(pool, page));
+	return page + data_race(pool->structs_from[block]);
 }
 
 /* Tell those who watch memory of a block that a client has. */
@@ -147,30 +112,25 @@ static __always_inline bool is_live(const struct xpage *page, unsigned long orde
 	       likely(READ_ONCE(page->state) == xpage_state(XPAGE_LIVE, order));
 }
 
-/* The count of a page of the pool's one region, or 1 where it is not looked at. */
-static __always_inline int near_refs(const struct xpool *pool, struct xpage *page)
-{
-	if (XPAGE_SAME_SIZE)
-		/* As xcompat_page_refs(). */
-		return data_race(*(int *)((void *)page + pool->near_refs));
-	return pool->counts_refs ? xcompat_page_refs(near_page_of(pool, page)) : 1;
-}
-
-/*
- * Is this a single page to free, of the pool's one region? Marks it free. An order other than
- * 0 is none, and is seen without a comparison of its own. With preemption off, as in
- * free_block().
- */
-static __always_inline bool accept_single(struct xpool *pool, struct xpage *page,
-					  unsigned long order)
+/* Is this a single page that a client holds? An order other than 0 needs no comparison. */
+static __always_inline bool is_single(const struct xpage *page, unsigned long order)
 {
 	unsigned long state = READ_ONCE(page->state);
 
 	OPTIMIZER_HIDE_VAR(state);	/* else it is narrow, and widened after it */
-	if (unlikely((state ^ XPAGE_LIVE << 8) | order) || unlikely(near_refs(pool, page) != 1))
-		return false;
-	WRITE_ONCE(page->state, xpage_state(XPAGE_CACHED, 0));
-	return true;
+	return likely(!((state ^ XPAGE_LIVE << 8) | order));
+}
+
+/* Is the client's reference to its page the only one? */
+static __always_inline bool has_one_ref(const struct page *page)
+{
+	return likely(xcompat_page_refs(page) == 1);
+}
+
+/* A block that was accepted. With preemption off since it was looked at, as in free_block(). */
+static __always_inline void make_cached(struct xpage *page, unsigned long order)
+{
+	WRITE_ONCE(page->state, xpage_state(XPAGE_CACHED, order));
 }
 
 #endif

@@ -39,7 +39,6 @@ enum xpage_kind {
  * @word: the first word of @map; where it is the only one:
  * @holes: the pages that a torn slab gave back, as bits, see slab/tear.c
  * @there: then the objects that are left, as bits; beside it is the word of NMIs
- * @one: clients' blocks: always 1; see @near_refs of struct xpool
  *
  * There is one for each page. A block of several pages uses the first one. The
  * state belongs to the pool's lock, or to who owns the block; the other
@@ -70,7 +69,6 @@ struct xpage {
 			atomic_long_t	nmi_word;
 			unsigned long	there;
 		};
-		int			one;
 	};
 };
 
@@ -223,27 +221,25 @@ struct xlive;
 struct xpool {
 	/* What the fast paths for pages use; see pool/magazine.c */
 	struct xmag_cpu __percpu *cpus[XBUDDY_NR_ORDERS];	/* by order */
-	struct xmag_cpu __percpu *page_cpus[XBUDDY_NR_ORDERS];	/* if struct pages are near */
-	void			*near_page;	/* struct page of the first page */
-	unsigned long		near_delta;	/* from its struct xpage to near_page */
-	unsigned long		near_nr;	/* pages; 0: the long way */
-	unsigned long		near_refs;	/* from a struct xpage to the count of references */
-	unsigned long		near_addr;	/* address of the first page, ... */
-	struct xpage		*near_xpage;	/* ... its struct xpage, ... */
-	unsigned long		near_scale;	/* ... from it to the address, to scale, ... */
-	unsigned long		near_addr_nr;	/* ... and pages; 0: the long way */
+	struct xmag_cpu __percpu *page_cpus[XBUDDY_NR_ORDERS];	/* if it has struct pages */
+	unsigned long		first;	/* linear address of the first page, ... */
+	unsigned long		nr;	/* ... and page numbers from there on */
+	unsigned long		scale;	/* from a struct xpage to a linear address, to scale */
 
 	/* Read by every operation */
 	struct xlinear		linear;
+	const long		*structs_to;	/* the same of struct pages; see pool/page.h */
+	long			*structs_from;
+	unsigned long		nr_structs;	/* @nr, or 0: struct pages go the long way */
 	unsigned long		base;	/* linear address of page number 0, and ... */
 	unsigned long		start;	/* ... offset of the first page, ... */
 	unsigned long		bytes;	/* ... and how many page numbers are behind it */
 	struct xpage		*pages;
+	struct xpage		*pages_mem;	/* of the first page */
 	struct xpage_mags	*mags;	/* of small blocks; see pool/page.c */
 
-	/* The memory of linear; see pool/linear.c */
-	long			*linear_to;	/* NULL: one region */
-	long			*linear_from;
+	/* See pool/linear.c */
+	long			*tables;
 	unsigned long		first_chunk;	/* where regions can lie */
 	unsigned long		nr_chunks;
 
@@ -258,7 +254,6 @@ struct xpool {
 	bool			counts_refs;	/* see pool/refs.c */
 	enum xpool_source	source;
 	phys_addr_t		phys;
-	struct xpage		*pages_mem;
 	size_t			metadata;
 	size_t			live_bytes;	/* under xpool_registry */
 	struct list_head	node;
@@ -363,7 +358,7 @@ unsigned long xpage_drain_closed(struct xclient *client);
 unsigned long xpage_kept(struct xclient *client);
 void xpage_detach_magazines(struct xpool *pool);
 int xpage_attach_magazines(struct xpool *pool);
-void xpage_set_near(struct xpool *pool);
+void xpage_open_magazines(struct xpool *pool);
 
 /* setup.c */
 struct xpool *xpool_setup(const struct xpool_args *args);
@@ -513,7 +508,7 @@ struct xpage *xdefer_take_all(struct xpool *pool, struct xdefer *defer);
 struct xpage *xdefer_next(struct xpool *pool, struct xpage *page);
 
 /* linear.c */
-void xlinear_add(struct xpool *pool, unsigned long r, unsigned long addr);
+void xlinear_add(struct xpool *pool, unsigned long r);
 void xlinear_del(struct xpool *pool, unsigned long r);
 bool xlinear_fits(const struct xpool *pool, unsigned long addr);
 int xlinear_init(struct xpool *pool);
@@ -592,9 +587,26 @@ static inline unsigned long xpool_hard_room(const struct xpool *pool)
 
 /* Linear addresses */
 
-extern const long xlinear_same;
+/*
+ * Do struct pages follow one another as pages do, and are they as large as struct xpages? Else
+ * one leads to the other by way of the address.
+ */
+#define XPAGE_STRUCTS_FOLLOW \
+	(sizeof(struct page) == sizeof(struct xpage) && \
+	 (IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP) || IS_ENABLED(CONFIG_FLATMEM)))
+
+/* Which block of pages, of all there are: blocks that follow one another have such numbers. */
+static __always_inline unsigned long xpage_block_of_struct(const struct page *page)
+{
+	/* There a block of them starts at a multiple of its size. */
+	if (IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP))
+		return (unsigned long)page >> (XPAGE_SHIFT + XBUDDY_MAX_ORDER);
+	return page_to_pfn(page) >> XBUDDY_MAX_ORDER;
+}
+
+extern const long xlinear_none;
 extern const struct xlinear xlinear_nowhere;
-#define XLINEAR_NOWHERE	{ .to = &xlinear_same }
+#define XLINEAR_NOWHERE	{ .to = &xlinear_none }
 
 /* Limits */
 

@@ -105,16 +105,15 @@ static int init_metadata(struct xpool *pool)
 	err = xbuddy_init(&pool->buddy, end);
 	if (err)
 		goto undo_pages;
+	pool->pages = pool->pages_mem - first;
 	err = xlinear_init(pool);
 	if (err)
 		goto undo_buddy;
 	take_gaps(pool);
-	pool->pages = pool->pages_mem - first;
 	pool->metadata += (end - first) * sizeof(struct xpage) + pool->buddy.bytes;
 	return 0;
 
 undo_buddy:
-	xlinear_exit(pool);
 	xbuddy_destroy(&pool->buddy);
 undo_pages:
 	xmeta_free(pool->pages_mem);
