@@ -542,7 +542,7 @@ static void deal_magazines(struct xmag *mag)
 	int cpu;
 
 	for (i = 0; i < mag->depot.nr; i++, slot += mag->size)
-		*xdepot_slot(&mag->depot, i) = slot;
+		mag->depot.magazines[i] = slot;
 	for_each_possible_cpu(cpu) {
 		struct xmag_cpu *own = per_cpu_ptr(mag->own, cpu);
 
@@ -557,7 +557,7 @@ static void free_magazines(struct xmag *mag)
 	free_percpu(mag->own);
 	free_percpu(mag->slow);
 	xmeta_free(mag->slots);
-	xmeta_free(mag->depot.far);
+	xmeta_free(mag->depot.magazines);
 }
 
 /*
@@ -569,7 +569,7 @@ int xmag_init(struct xmag *mag, const struct xmag_ops *ops, unsigned int size,
 {
 	size_t magazine = size * sizeof(void *);
 	size_t slots = (2 * num_possible_cpus() + depot) * magazine;
-	size_t far = (depot - min(depot, XDEPOT_NEAR)) * sizeof(*mag->depot.far);
+	size_t pointers = depot * sizeof(*mag->depot.magazines);
 	int err = -ENOMEM;
 
 	*mag = (struct xmag){ .ops = ops, .size = size };
@@ -581,10 +581,10 @@ int xmag_init(struct xmag *mag, const struct xmag_ops *ops, unsigned int size,
 	mag->cpus = mag->own;
 	mag->slow = alloc_percpu_gfp(struct xmag_slow, XMETA_GFP);
 	mag->slots = xmeta_alloc(slots);
-	mag->depot.far = xmeta_alloc(far);
-	if (!mag->own || !mag->slow || !mag->slots || !mag->depot.far)
+	mag->depot.magazines = xmeta_alloc(pointers);
+	if (!mag->own || !mag->slow || !mag->slots || !mag->depot.magazines)
 		goto undo;
-	mag->metadata = slots + far + num_possible_cpus() *
+	mag->metadata = slots + pointers + num_possible_cpus() *
 			(sizeof(struct xmag_cpu) + sizeof(struct xmag_slow));
 	kmemleak_no_scan(mag->slots);	/* who freed an object has no pointer to it */
 	deal_magazines(mag);

@@ -943,7 +943,7 @@ static void spill_depot(struct backend *b)
 
 	while (depot->nr_full) {
 		WRITE_ONCE(depot->nr_full, depot->nr_full - 1);
-		backend_drain(&b->mag, *xdepot_slot(depot, depot->nr_full), SIZE);
+		backend_drain(&b->mag, depot->magazines[depot->nr_full], SIZE);
 	}
 }
 
@@ -958,7 +958,7 @@ static int pop_and_wait(void *data)
 	WRITE_ONCE(depot->nr_full, depot->nr_full - 1);
 	complete(&b->begun);
 	mdelay(AWAY_MS);
-	backend_drain(&b->mag, *xdepot_slot(depot, depot->nr_full), SIZE);
+	backend_drain(&b->mag, depot->magazines[depot->nr_full], SIZE);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 	return stay();
 }

@@ -5,7 +5,7 @@
  * A CPU gives an empty magazine for a full one, or the other way round: two pointers change
  * places. The depot gives and takes whole magazines only.
  *
- *	far, near:	full 0 ... nr_full - 1 | empty nr_full ... nr - 1
+ *	magazines:	full 0 ... nr_full - 1 | empty nr_full ... nr - 1
  *
  * An allocation that has nothing from the owner looks at the depot once more, and at the owner
  * again, under the lock: objects go from the depot to the owner under it, too, so the
@@ -33,7 +33,7 @@ bool xdepot_swap_for_full(struct xmag *mag, void ***magazine)
 	hit = depot->nr_full;
 	if (hit) {
 		WRITE_ONCE(depot->nr_full, depot->nr_full - 1);
-		swap(*xdepot_slot(depot, depot->nr_full), *magazine);
+		swap(depot->magazines[depot->nr_full], *magazine);
 	}
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
 	return hit;
@@ -50,7 +50,7 @@ bool xdepot_swap_for_empty(struct xmag *mag, void ***magazine)
 		return false;
 	hit = depot->nr_full < depot->nr;
 	if (hit) {
-		swap(*xdepot_slot(depot, depot->nr_full), *magazine);
+		swap(depot->magazines[depot->nr_full], *magazine);
 		WRITE_ONCE(depot->nr_full, depot->nr_full + 1);
 	}
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
@@ -64,7 +64,7 @@ static void **pop(struct xdepot *depot)
 	if (!depot->nr_full)
 		return NULL;
 	WRITE_ONCE(depot->nr_full, depot->nr_full - 1);
-	return *xdepot_slot(depot, depot->nr_full);
+	return depot->magazines[depot->nr_full];
 }
 
 /* The rest of xmag_take_full(). */

@@ -44,33 +44,19 @@ struct xmag_slow {
 	unsigned long		depot_hits;
 };
 
-#define XDEPOT_NEAR	5U	/* as many as the line of the lock has room for */
-
 /**
  * struct xdepot - whole magazines
  * @lock: protects the others
  * @nr: magazines, full and empty; constant
  * @nr_full: the first @nr_full magazines are full, the others empty
- * @far: the magazines behind the first ones
- * @near: the first ones
- *
- * Two CPUs of which one frees what the other allocates exchange the first magazines only.
- * The pointers to these lie in the line of the lock, so before the magazine itself each
- * waits for one line of the other.
+ * @magazines: @nr of them
  */
 struct xdepot {
 	raw_spinlock_t		lock;
 	unsigned int		nr;
 	unsigned int		nr_full;
-	void			***far;
-	void			**near[XDEPOT_NEAR];
+	void			***magazines;
 } ____cacheline_aligned;
-
-/* Where magazine @nr is. */
-static inline void ***xdepot_slot(struct xdepot *depot, unsigned int nr)
-{
-	return nr < XDEPOT_NEAR ? &depot->near[nr] : &depot->far[nr - XDEPOT_NEAR];
-}
 
 #define XMAG_ROUTES	2U
 
@@ -250,7 +236,7 @@ static __always_inline void xmag_free(struct xmag *mag, void *obj)
 	bool hit;
 
 	preempt_disable();
-	hit = xmag_try_free(&mag->cpus, obj, false);
+	hit = xmag_try_free(&mag->cpus, obj);
 	preempt_enable();
 	if (unlikely(!hit))
 		xmag_free_slow(mag, obj);

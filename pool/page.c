@@ -430,7 +430,7 @@ static noinline int give_missed(struct xpool *pool, struct xpage *page, unsigned
 /* A block that was accepted, so its order is one. Begins with preemption off. Always 0. */
 static __always_inline int give(struct xpool *pool, struct xpage *page, unsigned long order)
 {
-	if (unlikely(!xmag_try_free(&pool->cpus[order], page, true)))
+	if (unlikely(!xmag_try_free(&pool->cpus[order], page)))
 		return give_missed(pool, page, order);
 	preempt_enable();
 	return 0;

@@ -242,7 +242,7 @@ static __always_inline int xslab_free_here(struct xslab_cache *cache, void *obj)
 
 	if (unlikely(in >= fast->bytes) || unlikely(!xslab_accept_at(cache, at, in)))
 		return xslab_free_odd(cache, obj);
-	if (unlikely(!xmag_try_free(&fast->cpus, at, false)))
+	if (unlikely(!xmag_try_free(&fast->cpus, at)))
 		return xslab_free_missed(cache, at);
 	preempt_enable();
 	return 0;
