@@ -152,29 +152,6 @@ static void load(struct xmag *mag, struct xmag_cpu *cpu)
 }
 
 /*
- * The first @nr of the loaded magazine go, too. What stays, and what comes behind it, then
- * begins where the owner likes it to; so this is rare.
- */
-static noinline void drain_rest(struct xmag *mag, struct xmag_cpu *cpu, unsigned int nr)
-{
-	mag->ops->drain(mag, cpu->bottom, nr);
-	memmove(cpu->bottom, cpu->bottom + nr, (mag->size - nr) * sizeof(*cpu->bottom));
-	cpu->top -= nr;
-}
-
-/* Both magazines are full: give the objects of the previous one to the owner. */
-static void drain_previous(struct xmag *mag, struct xmag_cpu *cpu)
-{
-	void *last = cpu->previous[mag->size - 1];
-	unsigned int rest;
-
-	mag->ops->drain(mag, cpu->previous, mag->size);
-	rest = mag->ops->rest ? mag->ops->rest(mag, last, cpu->bottom) : 0;
-	if (unlikely(rest))
-		drain_rest(mag, cpu, rest);
-}
-
-/*
  * The loaded magazine is full: have one that is not. The previous one is given
  * away, because what was freed last is what the caches still hold.
  */
@@ -189,7 +166,7 @@ static void unload(struct xmag *mag, struct xmag_cpu *cpu)
 			slow->depot_hits++;
 			prefetch_magazine(mag, cpu->previous);
 		} else {
-			drain_previous(mag, cpu);
+			mag->ops->drain(mag, cpu->previous, mag->size);
 		}
 		cpu->previous_full = false;
 	}

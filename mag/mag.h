@@ -16,13 +16,10 @@ struct xmag;
  * @fill: take up to @nr objects without waiting; returns how many. The last goes to a
  *	client first
  * @drain: give @nr objects back
- * @rest: how many of the objects at @objs, which were freed after @last, should go back
- *	with it; NULL: none
  */
 struct xmag_ops {
 	unsigned int (*fill)(struct xmag *mag, void **objs, unsigned int nr);
 	void (*drain)(struct xmag *mag, void **objs, unsigned int nr);
-	unsigned int (*rest)(struct xmag *mag, void *last, void **objs);
 };
 
 /* Busy for ever: where a fast path looks that is not to be taken. */

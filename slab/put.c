@@ -569,25 +569,6 @@ unsigned int xfill_drain_checked(struct xslab_cache *cache, void **objs, unsigne
 	return nr;
 }
 
-/*
- * Where objects are freed in the order of addresses, what is missing of the slab that the
- * last one is in: then the next magazine begins with a slab, or with a word of its map.
- */
-static unsigned int slab_rest(struct xmag *mag, void *last, void **objs)
-{
-	struct xslab_cache *cache = container_of(mag, struct xslab_cache, mag);
-	unsigned long obj = (unsigned long)objs[0], nr;
-
-	if (objs[0] != last + cache->stride)
-		return 0;
-	nr = object_nr(&cache->fast.check, obj - slab_start(cache, obj));
-	if (!(nr % BITS_PER_LONG))
-		return 0;
-	nr = row_room(cache, nr, false, false);
-	return nr < mag->size && (unsigned long)objs[nr - 1] == obj + (nr - 1) * cache->stride ?
-	       nr : 0;
-}
-
 static void slab_drain(struct xmag *mag, void **objs, unsigned int nr)
 {
 	xfill_drain(container_of(mag, struct xslab_cache, mag), objs, nr);
@@ -596,5 +577,4 @@ static void slab_drain(struct xmag *mag, void **objs, unsigned int nr)
 const struct xmag_ops xfill_ops = {
 	.fill	= xslab_fill_magazine,
 	.drain	= slab_drain,
-	.rest	= slab_rest,
 };
