@@ -8,12 +8,12 @@
 #   ONLY=30k-256 bench.sh fast	only the scenarios whose name contains that
 #   REPS=21 bench.sh uml-up	another number of runs in each boot
 #   BOOTS=1 bench.sh uml-smp	another number of boots of User Mode Linux
-#   SEVERAL=1 bench.sh fast	pools of several regions
 #
 # Each way boots kernels built for the purpose, without the tests' debugging
 # aids, and writes to build/bench/: results.csv, table.txt, plot.svg.
 #
-#   icount	instructions, counted by QEMU: the same on any machine, busy or not
+#   icount	instructions, counted by QEMU: the same on any machine, busy or not. The rig
+#		icount-several has pools of several regions, and all others pools of one
 #   uml-up	nanoseconds on this machine, one CPU; wants an idle machine
 #   uml-smp	nanoseconds, two CPUs; wants two idle CPUs
 #   tcg2	shares of operations, with several CPUs and real interrupts
@@ -97,13 +97,20 @@ collect() { # name rig cpus
 }
 
 parameters() { # default number of runs, suites, others
-	echo "reps=${REPS:-$1} suites=$2 only=${ONLY:-} ${SEVERAL:+several=1} ${3:-}"
+	echo "reps=${REPS:-$1} suites=$2 only=${ONLY:-} ${3:-}"
 }
 
 run_icount() { # kernel version, suites, others
 	prepare "bench-x86_64-$1"
 	parameters 3 "$2" "${3:-}" | qemu "icount-$1" 1 "${icount[@]}"
 	collect "icount-$1" icount 1
+}
+
+# The same workloads in pools of several regions
+run_several() { # kernel version, others
+	prepare "bench-x86_64-$1"
+	parameters 3 objects,pages "several=1 ${2:-}" | qemu "several-$1" 1 "${icount[@]}"
+	collect "several-$1" icount-several 1
 }
 
 # Two CPUs under icount boot on the newer kernel only
@@ -134,11 +141,16 @@ run_tcg2() {
 
 run_way() {
 	case $1 in
-	fast) run_icount "$KVER_NEW" objects,pages,genpool fast=1 ;;
+	fast)
+		run_icount "$KVER_NEW" objects,pages,genpool fast=1
+		run_several "$KVER_NEW" fast=1
+		;;
 	icount)
 		run_icount "$KVER_NEW" objects,sizes,pages,genpool,worst,memory
+		run_several "$KVER_NEW"
 		run_icount2
 		run_icount "$KVER_OLD" objects,pages,genpool,worst,memory
+		run_several "$KVER_OLD"
 		;;
 	uml-up) run_uml uml-up 1 objects,sizes,pages,genpool 7 5 ;;
 	uml-smp) run_uml uml-smp 2 remote,teams 9 3 ;;
