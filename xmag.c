@@ -62,12 +62,12 @@
  * leaves them closed for longer, and empty: for an owner that may not keep anything in
  * them, or has to see every object that is freed.
  *
- * Detours
+ * Watched owners
  *
- * An owner that has more to do for an operation than the fast path knows asks for
- * a detour with xmag_set_detour(). Then the fast path is led to the busy magazines
- * for ever, and the slow path uses the own ones as always. What only some owners
- * need costs the others nothing.
+ * An owner that has more to do for an operation than the fast path knows calls
+ * xmag_set_watched(). Then the fast path is led to the busy magazines for ever, and
+ * the slow path uses the own ones as always. What only some owners need costs the
+ * others nothing.
  *
  * Parking
  *
@@ -207,34 +207,41 @@ static void set_routes(struct xmag *mag, struct xmag_cpu __percpu *cpus)
 		smp_store_release(mag->routes[i], cpus);	/* likewise */
 }
 
-/* Fast paths are led to the own magazines when no state forbids it. */
-static void choose_routes(struct xmag *mag)
+static void close_for(struct xmag *mag, enum xmag_reason reason)
 {
-	bool away = mag->nr_shut || mag->detour || mag->parked;
+	WRITE_ONCE(mag->closed_for, mag->closed_for | reason);
+	set_routes(mag, &xmag_closed);
+}
 
-	set_routes(mag, away ? &xmag_closed : mag->own);
+/* The fast paths are open when no other reason is left. */
+static void open_for(struct xmag *mag, enum xmag_reason reason)
+{
+	/* Pairs with xmag_is_shut(). */
+	smp_store_release(&mag->closed_for, mag->closed_for & ~reason);
+	if (!mag->closed_for)
+		set_routes(mag, mag->own);
 }
 
 /* The first operation on parked magazines. Any context, between enter and leave. */
-static noinline void unpark(struct xmag *mag)
+noinline void xmag_unpark(struct xmag *mag)
 {
 	unsigned long flags;
 
 	if (!xlock(&mag->gate, &flags))
 		return;		/* the next operation does it */
-	WRITE_ONCE(mag->parked, false);
-	choose_routes(mag);
+	open_for(mag, XMAG_PARKED);
 	raw_spin_unlock_irqrestore(&mag->gate, flags);
 	xwatch_tell(mag->watch);
 }
+EXPORT_SYMBOL_FOR_KUNIT(xmag_unpark);
 
 /* As xmag_enter_slow(), for an operation of a client: parked magazines wake. */
 static __always_inline bool enter_to_use(struct xmag *mag, struct xmag_cpu **cpu)
 {
 	if (!xmag_enter_slow(mag, cpu))
 		return false;
-	if (unlikely(READ_ONCE(mag->parked)))
-		unpark(mag);
+	if (unlikely(READ_ONCE(mag->closed_for) & XMAG_PARKED))
+		xmag_unpark(mag);
 	return true;
 }
 
@@ -319,8 +326,7 @@ void xmag_shut(struct xmag *mag)
 
 	raw_spin_lock_irqsave(&mag->gate, flags);
 	mag->nr_shut++;
-	WRITE_ONCE(mag->closed, true);
-	choose_routes(mag);
+	close_for(mag, XMAG_SHUT);
 	raw_spin_unlock_irqrestore(&mag->gate, flags);
 }
 
@@ -330,11 +336,8 @@ void xmag_unshut(struct xmag *mag)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&mag->gate, flags);
-	if (!--mag->nr_shut) {
-		/* Pairs with xmag_enter_slow(). */
-		smp_store_release(&mag->closed, false);
-		choose_routes(mag);
-	}
+	if (!--mag->nr_shut)
+		open_for(mag, XMAG_SHUT);
 	raw_spin_unlock_irqrestore(&mag->gate, flags);
 }
 
@@ -374,7 +377,7 @@ unsigned long xmag_drain_closed(struct xmag *mag)
 	int cpu;
 
 	mutex_lock(&mag->draining);
-	WARN_ON_ONCE(!READ_ONCE(mag->closed));
+	WARN_ON_ONCE(!xmag_is_shut(mag));
 	for_each_possible_cpu(cpu)
 		objs += drain_cpu(mag, per_cpu_ptr(mag->own, cpu));
 	objs += xmag_drain_depot(mag);
@@ -413,7 +416,7 @@ void xmag_park(struct xmag *mag)
 	xmag_close(mag);
 	xmag_drain_closed(mag);
 	raw_spin_lock_irqsave(&mag->gate, flags);
-	WRITE_ONCE(mag->parked, true);
+	close_for(mag, XMAG_PARKED);
 	raw_spin_unlock_irqrestore(&mag->gate, flags);
 	xmag_open(mag);
 }
@@ -578,13 +581,12 @@ EXPORT_SYMBOL_FOR_KUNIT(xmag_init);
  * Send every operation to the slow path, where the owner can do more. Before the
  * magazines are used.
  */
-void xmag_set_detour(struct xmag *mag)
+void xmag_set_watched(struct xmag *mag)
 {
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&mag->gate, flags);
-	mag->detour = true;
-	choose_routes(mag);
+	close_for(mag, XMAG_WATCHED);
 	raw_spin_unlock_irqrestore(&mag->gate, flags);
 }
 
@@ -609,8 +611,7 @@ void xmag_set_watch(struct xmag *mag, struct xwatch *watch)
 
 	raw_spin_lock_irqsave(&mag->gate, flags);
 	mag->watch = watch;
-	mag->parked = true;
-	choose_routes(mag);
+	close_for(mag, XMAG_PARKED);
 	raw_spin_unlock_irqrestore(&mag->gate, flags);
 }
 EXPORT_SYMBOL_FOR_KUNIT(xmag_set_watch);

@@ -55,8 +55,8 @@
  * the cache by the page of the address alone. The cache may go meanwhile only if the caller
  * errs; what was found is read with preemption off, and a cache that goes waits for that.
  *
- * Where the kernel's tools watch a cache (base/tools.c), every operation takes the slow path, by
- * a detour, too. They are told of an object once it is marked live, and once it was accepted
+ * Where the kernel's tools watch a cache (base/tools.c), every operation takes the slow path,
+ * too. They are told of an object once it is marked live, and once it was accepted
  * back, before it comes to a magazine or a slab.
  *
  * An object that waits for a grace period is neither live nor free, and its byte says so

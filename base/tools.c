@@ -16,7 +16,7 @@
  *			boot parameters: what is allocated, or freed, is zeroed. Objects
  *			with a constructor are not, as they are not in the system's caches
  *
- * A cache or a pool that a tool watches has its fast paths closed for good, by a detour
+ * A cache or a pool that a tool watches has its fast paths closed for good
  * (xmag.c), and the slow ones come here. So in all others no path has an instruction more,
  * but for a branch in the slow ones that is patched when the kernel was booted with one of
  * the parameters.

@@ -57,16 +57,21 @@ struct xdepot {
 
 #define XMAG_ROUTES	2U
 
+/* Why the fast paths of an owner are closed. The slow paths use the magazines unless shut. */
+enum xmag_reason {
+	XMAG_SHUT	= BIT(0),	/* one caller has all magazines; see xmag_shut() */
+	XMAG_WATCHED	= BIT(1),	/* the owner has more to do for each operation */
+	XMAG_PARKED	= BIT(2),	/* empty, and the next operation opens them and tells */
+};
+
 /**
  * struct xmag - the magazines of an owner
  * @cpus: what the fast path uses: @own, or &xmag_closed
  * @own: the magazines of the CPUs
  * @ops: what lies below
  * @size: objects of a magazine
- * @closed: one caller has all magazines; see xmag_close()
- * @nr_shut: how many want them closed; under @gate, as are @closed, @detour, @parked
- * @detour: the fast path is never to be taken
- * @parked: empty, and the next operation leads the fast path back and tells @watch
+ * @closed_for: why fast paths are closed, as bits; 0: they are open
+ * @nr_shut: how many want them shut; under @gate, as is @closed_for
  * @watch: whom to tell
  * @routes: copies of @cpus, for fast paths that have another place for them
  * @slow: what the slow paths count
@@ -82,9 +87,7 @@ struct xmag {
 	struct xmag_cpu __percpu *own;
 	const struct xmag_ops	*ops;
 	unsigned int		size;
-	bool			closed;
-	bool			detour;
-	bool			parked;
+	unsigned int		closed_for;
 	unsigned int		nr_shut;
 	struct xwatch		*watch;
 	struct xmag_cpu __percpu **routes[XMAG_ROUTES];
@@ -112,7 +115,7 @@ struct xmag_count {
 int xmag_init(struct xmag *mag, const struct xmag_ops *ops, unsigned int size,
 	      unsigned int depot);
 void xmag_destroy(struct xmag *mag);
-void xmag_set_detour(struct xmag *mag);
+void xmag_set_watched(struct xmag *mag);
 void xmag_add_route(struct xmag *mag, struct xmag_cpu __percpu **route);
 void *xmag_alloc_slow(struct xmag *mag);
 void xmag_free_slow(struct xmag *mag, void *obj);
@@ -127,6 +130,7 @@ void xmag_drain(struct xmag *mag);
 unsigned long xmag_drain_here(struct xmag *mag);
 void xmag_set_watch(struct xmag *mag, struct xwatch *watch);
 void xmag_park(struct xmag *mag);
+void xmag_unpark(struct xmag *mag);
 void xmag_set_closed(struct xmag *mag, bool closed);
 unsigned long xmag_capacity(const struct xmag *mag);
 bool xdepot_swap_for_full(struct xmag *mag, void ***magazine);
@@ -138,19 +142,25 @@ void xmag_count(struct xmag *mag, struct xmag_count *count);
 int xmag_subsys_init(void);
 void xmag_subsys_exit(void);
 
+/* Has one caller all magazines? */
+static __always_inline bool xmag_is_shut(const struct xmag *mag)
+{
+	/* Pairs with xmag_unshut(). */
+	return smp_load_acquire(&mag->closed_for) & XMAG_SHUT;
+}
+
 /*
  * Enter this CPU's magazines: with preemption off and the busy byte set they
  * are ours. An interrupt can come at any moment, but finds them busy and goes
  * past them, so between enter and leave there is no need for a lock, an atomic
- * instruction or for interrupts to be off. False: busy or closed already. This
- * is for the slow paths; a detour leads here too.
+ * instruction or for interrupts to be off. Returns false if they are busy or shut.
+ * This is for the slow paths.
  */
 static inline bool xmag_enter_slow(struct xmag *mag, struct xmag_cpu **cpu)
 {
 	preempt_disable();
 	*cpu = this_cpu_ptr(mag->own);
-	/* Pairs with xmag_open(). */
-	if (smp_load_acquire(&mag->closed) || (*cpu)->busy) {
+	if (xmag_is_shut(mag) || (*cpu)->busy) {
 		preempt_enable();
 		return false;
 	}

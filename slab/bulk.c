@@ -286,7 +286,7 @@ static noinline size_t alloc_watched(struct xslab_cache *cache, gfp_t gfp, size_
 	size_t got = 0;
 	void *obj;
 
-	if (!READ_ONCE(cache->mag.closed) &&
+	if (!xmag_is_shut(&cache->mag) &&
 	    takes_some(cache, raw_cpu_ptr(cache->mag.own), nr)) {
 		while (got < nr && (obj = xmag_alloc_slow(&cache->mag))) {
 			if (likely(xslab_mark_live(cache, obj)))
@@ -505,7 +505,7 @@ static noinline void free_bulk_watched(struct xslab_cache *cache, size_t nr, voi
 {
 	size_t i;
 
-	if (READ_ONCE(cache->mag.closed) ||
+	if (xmag_is_shut(&cache->mag) ||
 	    !gives_some(cache, raw_cpu_ptr(cache->mag.own), nr, objs)) {
 		free_each(cache, nr, objs);
 		return;

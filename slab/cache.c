@@ -108,7 +108,7 @@ static void set_fast(struct xslab_cache *cache)
 
 	cache->fast.linear = pool->linear;
 	if (xtools_watch(cache->tools))
-		xmag_set_detour(&cache->mag);
+		xmag_set_watched(&cache->mag);
 	if (first >= end)
 		return;
 	cache->first_start = pool->base + first;
