@@ -82,7 +82,7 @@ static void *xslab_create(size_t size, xslab_flags_t flags)
 	return xslab_cache_create_in(xbench_suite_pool, &args);
 }
 
-/* A client who writes to his objects says so; scenarios of one contest do it all, or none. */
+/* A client that writes to its objects says so; scenarios of one contest all do it, or none. */
 static xslab_flags_t touch_flags(const struct xcontest *contest)
 {
 	switch (contest->scenarios->work) {
@@ -277,7 +277,7 @@ const struct xallocator xbench_reserves[] = {
 	{}
 };
 
-/* Objects of any size, of which a free is not told. */
+/* Objects of any size; a free is not told the size. */
 const struct xallocator xbench_sized[] = {
 	{ "kmalloc", 0, xbench_kmalloc_any, none_create, none_destroy },
 	{ "xalloc", 0, xbench_classes, checked_classes, classes_destroy },

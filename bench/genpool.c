@@ -75,7 +75,7 @@ static void genpool_end(void *handle)
 /**
  * struct half - what is taken from a pool of xalloc
  * @pool: the pool
- * @cache: the cache in it; NULL: pages are taken
+ * @cache: the cache in it; NULL if pages are taken
  * @objs: objects or pages; NULL where given back
  */
 struct half {

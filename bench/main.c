@@ -17,7 +17,7 @@
  * A scenario is run once by each allocator to warm up, and then REPS times by
  * each in turn, so that whatever disturbs a machine for a while disturbs all. The turns
  * are in random order: each finds the CPU's caches as the one before has left them, and
- * lines that were written to cost who displaces them twice the time.
+ * to displace a line that was written to takes twice the time.
  * What counts is the median of the runs; least and most are told too.
  *
  * The unit is instructions on x86, where QEMU lets the time stamp counter count
@@ -130,7 +130,7 @@ void **xbench_objs(void)
 /*
  * Write to all of a pool's pages once. The host of User Mode Linux maps a page when it is
  * first written to, and to fetch what is not mapped costs nothing: 4 KiB objects would take
- * 8 ns in the one cache and 20 in the next, whose pages somebody had used before.
+ * 8 ns in the one cache and 20 in the next, whose pages another cache had used before.
  */
 static void touch_pool(struct xpool *pool)
 {

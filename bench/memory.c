@@ -3,7 +3,7 @@
  * Memory: the part of the pages in use that live objects fill, in percent, and
  * what metadata takes. Pages in use are all pages of slabs, empty ones too: of
  * SLUB as /sys/kernel/slab tells, which needs slab_nomerge, of xalloc as the
- * cache tells. One object in a free slab or in a magazine is not live.
+ * cache tells. An object in a free slab or in a magazine is not live.
  *
  *	all		30,000 objects
  *	half		of these, a random half freed
@@ -14,7 +14,7 @@
  *	refilled	30,000 again
  *
  * xalloc keeps free slabs and full magazines for a while, and gives them back
- * when nobody wants them or when it is asked to. So half and eighth say what it
+ * when no client wants them or when it is asked to. So half and eighth say what it
  * keeps and are told without a target; what it can do is what is left shrunk.
  *
  * Which slabs become empty is chance, so it is done several times, each with a new
@@ -52,7 +52,7 @@ static const char * const state_names[STATES] = {
  * @live: objects taken
  * @unknown: the pages in use could not be read
  * @live_bytes: in all rounds, by state
- * @bytes: of the pages in use, likewise
+ * @bytes: of the pages in use, in all rounds, by state
  */
 struct filled {
 	const char		*name;

@@ -25,7 +25,7 @@ static const struct xscenario scenarios[] = {
 	{}
 };
 
-/* Each object is written to once. By themselves, for xalloc's caches are told: touch_flags(). */
+/* Each object is written to once. Apart, because xalloc's caches are told: touch_flags(). */
 static const struct xscenario touching[] = {
 	{ "pair-touch", XWORK_PAIR_TOUCH, 10000 },
 	{ "batch128-touch", XWORK_BATCH_TOUCH, 100 * 128, 128 },

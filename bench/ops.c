@@ -83,7 +83,7 @@ int xbench_nothing(enum xwork work, struct xrun *run)
 
 /*
  * A stack of pointers to objects that are always there: no lock, no check, no call.
- * What a workload costs with it, its own cache misses above all, no allocator can save.
+ * No allocator can save what a workload costs with it, above all its own cache misses.
  */
 static __always_inline void *stack_alloc(const struct xrun *run)
 {

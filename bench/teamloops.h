@@ -5,15 +5,15 @@
  * each is about:
  *
  *	ring		one allocates, the other frees
- *	relay		the same in batches, as xmalloc-test does
+ *	relay		like ring, but in batches, as xmalloc-test does
  *	larson		a server's memory: random blocks replaced, handed on from
  *			thread to thread
- *	scratch		is the allocator the one who puts objects of two CPUs into
- *			one cache line? Each starts from an object of the other
- *	thrash		the same without that object
- *	mstress		random sizes, much kept, some passed to whoever comes
+ *	scratch		does the allocator put objects of two CPUs into one cache
+ *			line? Each starts from an object of the other
+ *	thrash		like scratch, but without that object
+ *	mstress		random sizes, much kept, some passed to any thread
  *
- * All threads of a team run the same function; run->thread says who is who.
+ * All threads of a team run the same function; run->thread tells their roles.
  */
 #ifndef _XBENCH_TEAMLOOPS_H
 #define _XBENCH_TEAMLOOPS_H
@@ -54,7 +54,7 @@ static __always_inline int produce(const struct xops *ops, struct xrun *run)
 			smp_store_release(&ring->made, made + 1);
 		}
 	}
-	smp_store_release(&ring->made, made);	/* likewise */
+	smp_store_release(&ring->made, made);	/* pairs with the consumer's wait */
 	return 0;
 }
 
@@ -79,8 +79,8 @@ static __always_inline int consume(const struct xops *ops, struct xrun *run)
 }
 
 /*
- * One slot needs no counts: whether it is full is to be seen in it, so one line goes to
- * and fro, as seldom as can be.
+ * One slot needs no counts: its content shows whether it is full, so one line goes to and
+ * fro, as seldom as can be.
  */
 
 static __always_inline int hand_over(const struct xops *ops, struct xrun *run)
@@ -108,7 +108,7 @@ static __always_inline int take_over(const struct xops *ops, struct xrun *run)
 		if (xbench_wait_slot(run->objs, true, &obj))
 			return -EINTR;
 		ops->free(run, obj);
-		smp_store_release(run->objs, NULL);	/* likewise */
+		smp_store_release(run->objs, NULL);	/* pairs with the other's wait */
 	}
 	return 0;
 }
@@ -139,7 +139,7 @@ static __always_inline int send(const struct xops *ops, struct xrun *run)
 			if (unlikely(!objs[i]))
 				return -ENOMEM;
 		}
-		/* Pairs with the other's wait, as below. */
+		/* Pairs with the wait in receive(). */
 		smp_store_release(&ring->full[slot], 1);
 		if (++slot == ring->slots)
 			slot = 0;
@@ -159,7 +159,7 @@ static __always_inline int receive(const struct xops *ops, struct xrun *run)
 			return -EINTR;
 		for (i = 0; i < run->batch; i++)
 			ops->free(run, objs[i]);
-		/* Pairs with the other's wait, as above. */
+		/* Pairs with the wait in send(). */
 		smp_store_release(&ring->full[slot], 0);
 		if (++slot == ring->slots)
 			slot = 0;

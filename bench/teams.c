@@ -79,7 +79,7 @@ int xbench_wait_until(unsigned int *word, unsigned int value)
 {
 	unsigned int spins = 0;
 
-	/* Pairs with the release of whoever sets it: the objects come first. */
+	/* Pairs with the release of the thread that sets it: the objects come first. */
 	while (smp_load_acquire(word) != value) {
 		relax(&spins);
 		if (READ_ONCE(team_now->err))
@@ -93,7 +93,7 @@ int xbench_wait_past(unsigned long *word, unsigned long *now, unsigned long valu
 {
 	unsigned int spins = 0;
 
-	/* Pairs with the release of whoever counts: the objects come first. */
+	/* Pairs with the release of the thread that counts: the objects come first. */
 	while ((*now = smp_load_acquire(word)) <= value) {
 		relax(&spins);
 		if (READ_ONCE(team_now->err))
@@ -102,7 +102,7 @@ int xbench_wait_past(unsigned long *word, unsigned long *now, unsigned long valu
 	return 0;
 }
 
-/* Until there is something in @*slot, or nothing; what was there is in @*was. 0 or -EINTR. */
+/* Until @*slot has something, or nothing; @*was is what was there. Returns 0 or -EINTR. */
 int xbench_wait_slot(void **slot, bool full, void **was)
 {
 	unsigned int spins = 0;
@@ -238,8 +238,8 @@ int xbench_team(xrun_fn fn, enum xwork work, unsigned long slots, struct xrun *r
  */
 
 /*
- * Few for one run, and many runs: of those the fastest counts for what two CPUs do in the
- * time of one, and a host that takes a CPU away now and then does not hit all.
+ * Few pairs a run, and many runs: the fastest counts for what two CPUs do in the time of
+ * one, and a host that takes a CPU away now and then does not hit all runs.
  */
 #define PAIRS 200000
 

@@ -42,7 +42,7 @@
 
 /**
  * struct kind - objects of one cache, or blocks of one order
- * @cache: NULL: blocks
+ * @cache: NULL for blocks
  * @order: of the blocks
  * @most: how many may be held
  * @nr: how many are
@@ -58,7 +58,7 @@ struct kind {
 
 /**
  * struct worst - one search for the worst case
- * @pool: NULL: the buddy system alone
+ * @pool: NULL for the buddy system alone
  * @buddy: that one
  * @first: the first kind to use
  * @alloc: the worst so far, of those that got something
@@ -87,7 +87,7 @@ static const struct {
 	unsigned int	most;
 } caches[NR_CACHES] = { { 16, 4096 }, { 256, 2048 }, { 1024, 512 }, { 4096, 256 } };
 
-/* 0 where there is none; page number 0 is told apart by adding one. */
+/* Returns 0 if there is none; page number 0 is told apart by adding one. */
 static unsigned long take(struct worst *worst, struct kind *kind)
 {
 	if (kind->cache)

@@ -108,7 +108,7 @@ enum xwork {
 	XWORK_ROUNDS,		/* allocate some, free them; one time for both */
 	XWORK_BATCH,		/* allocate many, then free them */
 	XWORK_BATCH_TOUCH,
-	XWORK_BULK,		/* the same with bulk operations */
+	XWORK_BULK,		/* like XWORK_BATCH, but with bulk operations */
 	XWORK_BULK_TOUCH,
 
 	XWORK_RING,		/* for teams: see teamloops.h */

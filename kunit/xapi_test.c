@@ -238,7 +238,7 @@ static void test_reach_of_growing(struct kunit *test)
 	expect_reach(test, pool, end, "a pool that grows");
 }
 
-/* A range of the caller's; false: the system has none such. */
+/* A range of the caller's. Returns false if the system has none such. */
 static bool expect_own(struct kunit *test, int nid, gfp_t zone)
 {
 	unsigned int order = get_order(SZ_1M);

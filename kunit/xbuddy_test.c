@@ -666,7 +666,7 @@ static long highest_place(const struct xbuddy *buddy, unsigned int order)
 }
 
 /*
- * Two kinds of blocks, taken in turn from both ends:
+ * Two kinds of blocks, taken alternately from both ends:
  * |aaaa....|........|  ..  |........|....bbbb|
  * Expect all that lies between them to be one run, whole top blocks in the middle,
  * and no block of one kind in what was cut for the other.
@@ -769,7 +769,7 @@ static void test_lookup(struct kunit *test)
 }
 
 /*
- * Many blocks at once: whatever the state, the same as one after the other. Two
+ * Many blocks at once: in any state the result is that of one after the other. Two
  * instances are brought to the same state; one is used each way.
  */
 
@@ -1094,8 +1094,8 @@ static void test_row_of_mixed_origin(struct kunit *test)
 }
 
 /*
- * The validator: a test that it sees what it is there to see. Bits are turned
- * behind the back of the instance.
+ * The validator. Bits and counts are changed behind the back of the instance:
+ * expect it to see each change.
  */
 static void test_validator_sees(struct kunit *test)
 {

@@ -3,7 +3,7 @@
  * Tests of what is done for many objects at once: bulk operations, and the rows
  * and whole slabs that come and go with them.
  *
- * What each test has to begin with, and what is expected in its end, is in
+ * What each test starts with, and what it expects at its end, is in
  * xslab_test.h.
  */
 #include <kunit/test.h>
@@ -202,8 +202,8 @@ static void bulks_in_turn(struct kunit *test, struct xslab_cache *cache, void **
 }
 
 /*
- * As many as both magazines hold, or as these and the depot do, taken and given some at once,
- * in turns. Expect slabs to have no part in it, but for the first times.
+ * As many as both magazines hold, or as these and the depot do, are taken some at once, then
+ * given some at once. Expect slabs to have no part in it after the first rounds.
  */
 static void xbulk_test_some_in_turn(struct kunit *test)
 {
@@ -539,7 +539,7 @@ static void xbulk_test_rows_of_four(struct kunit *test)
  */
 
 /*
- * Of eight objects that follow one another one is free, and all are freed in bulk.
+ * One of eight objects that follow one another is free, and all are freed in bulk.
  * Expect that one to be refused wherever it is, and the others to be taken.
  */
 static void xbulk_test_double_free_bulk(struct kunit *test)
@@ -560,8 +560,8 @@ static void xbulk_test_double_free_bulk(struct kunit *test)
 }
 
 /*
- * Of the objects of a slab two have clients, of which one is free for the slab, as after
- * frees that were believed twice. Expect nobody else to get it, wherever it is.
+ * Clients have two objects of a slab, of which one is free for the slab, as after frees that
+ * were believed twice. Expect no other client to get it, wherever it is.
  */
 static void xbulk_test_free_believed_bulk(struct kunit *test)
 {

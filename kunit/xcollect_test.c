@@ -692,7 +692,7 @@ static void run_ring(struct kunit *test, void (*pass)(struct ring *ring, void **
 	end_pool(test);
 }
 
-/* Expect what is held to be bounded by what is live, whoever frees it. */
+/* Expect what is held to be bounded by what is live, whichever CPU frees it. */
 static void xcollect_test_ring(struct kunit *test)
 {
 	run_ring(test, pass_singly, "one by one");
@@ -849,7 +849,7 @@ static void xcollect_test_cache_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s.empty_pages, 0ULL);
 }
 
-/* The reserve is not what the limit means: expect it whole. */
+/* The limit does not count the reserve: expect it whole. */
 static void xcollect_test_limit_and_reserve(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
@@ -874,7 +874,7 @@ static void xcollect_test_limit_and_reserve(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).slabs, 0ULL);
 }
 
-/* Limits change while all CPUs work. Expect neither to be exceeded whenever one looks. */
+/* Limits change while all CPUs work. Expect no look to find one exceeded. */
 static void xcollect_test_limits_while_busy(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
@@ -887,7 +887,7 @@ static void xcollect_test_limits_while_busy(struct kunit *test)
 	xtest_seed(test, &rnd);
 	for (i = 0; i < min(num_online_cpus(), 4U); i++)
 		hire(test, &crew, churn, cache, true);
-	/* On a machine that is busy with others, one limit that is refused may take as long. */
+	/* On a busy machine, a single limit that is refused may take until @end. */
 	while (ktime_before(ktime_get(), looks ? end : late)) {
 		unsigned int empty = xtest_below(&rnd, 4);
 
@@ -981,7 +981,7 @@ static void xcollect_test_reserve(struct kunit *test)
 struct queue {
 	struct xslab_cache	*cache;
 	void			*objs[MAX_CREW];	/* what each got */
-	unsigned int		place[MAX_CREW];	/* as the how manieth */
+	unsigned int		place[MAX_CREW];	/* 1: served first */
 	atomic_t		served;
 	atomic_t		gone;			/* with nothing */
 };
@@ -1004,7 +1004,7 @@ static int wait_for_one(void *data)
 	return stay();
 }
 
-/* One after the other, so that who came first is known. */
+/* One task after the other, so that their order is known. */
 static void line_up(struct kunit *test, struct crew *crew, struct queue *queue, unsigned int nr)
 {
 	u64 before = stats_of(queue->cache).waiters;
@@ -1017,7 +1017,7 @@ static void line_up(struct kunit *test, struct crew *crew, struct queue *queue, 
 	}
 }
 
-/* Within so many ms? */
+/* Does @count reach @what within @ms? */
 static bool soon(atomic_t *count, int what, unsigned int ms)
 {
 	ktime_t end = ktime_add_ms(ktime_get(), ms);
@@ -1037,8 +1037,8 @@ static size_t full_cache(struct kunit *test, struct queue *queue, void **objs)
 }
 
 /*
- * Expect those who wait to be served in their order, one for each object that is
- * freed, and who does not wait to get nothing as long as somebody does.
+ * Expect tasks that wait to be served in their order, one for each object that is freed,
+ * and a caller that does not wait to get nothing as long as a task waits.
  */
 static void xcollect_test_wait_in_order(struct kunit *test)
 {
@@ -1083,7 +1083,7 @@ static void xcollect_test_no_wait(struct kunit *test)
 }
 
 /*
- * Expect the one in the middle to go when it is killed, and the others to stay until the
+ * Expect the task in the middle to go when it is killed, and the others to stay until the
  * cache is destroyed, which is refused and ends all waiting.
  */
 static void xcollect_test_wait_killed(struct kunit *test)
@@ -1108,7 +1108,7 @@ static void xcollect_test_wait_killed(struct kunit *test)
 	xtest_give(test, queue->cache, objs + nr - 1, 1);	/* and it goes by itself */
 }
 
-/* Returns how many ms it takes until one that waits is served, after @let_go. */
+/* Returns how many ms after @let_go a task that waits is served. */
 static s64 time_to_serve(struct kunit *test, struct queue *queue,
 			 void (*let_go)(struct kunit *test, void *what), void *what)
 {
@@ -1144,8 +1144,8 @@ static void raise_limit(struct kunit *test, void *what)
 }
 
 /*
- * Another cache has the whole pool. Expect its pages to wake who waits, and a raised
- * limit too: sooner than it looks by itself, every 100 ms, at least once in a few.
+ * Another cache has the whole pool. Expect its pages, and a raised limit, to wake the task
+ * that waits: at least once in a few turns, sooner than it looks by itself, every 100 ms.
  */
 static void xcollect_test_wait_for_pages(struct kunit *test)
 {
@@ -1241,7 +1241,7 @@ static void xcollect_test_wait_while_busy(struct kunit *test)
  */
 
 #define MOVE_MAX	SMALL_NR
-#define MOVE_KEEP	40U	/* one in so many */
+#define MOVE_KEEP	40U	/* one in this many stays */
 
 struct mover {
 	struct xslab_cache	*cache;
@@ -1257,7 +1257,7 @@ struct mover {
 
 /*
  * A hint, which the table confirms: the object may be free, and then what it holds is old.
- * KASAN is not to look.
+ * KASAN must not look.
  */
 static unsigned long entry_of(const void *obj)
 {
@@ -1311,7 +1311,7 @@ static enum xslab_move move(void *arg, void *old, void *new, size_t size)
 	mover->asked++;
 	answer = move_entry(mover, old, new, size);
 	spin_unlock(&mover->lock);
-	/* As another thread would that has just taken it out of the table. */
+	/* Like another thread that has just taken it out of the table. */
 	if (answer == XSLAB_GONE && xslab_cache_free(mover->cache, old))
 		atomic_long_inc(&mover->wrong);
 	return answer;
@@ -1403,7 +1403,7 @@ static struct mover *fill_regions_with(struct kunit *test, size_t size, unsigned
 	return mover;
 }
 
-/* The same, of @share of its bytes. */
+/* Like fill_regions_with(), but a @share-th of SPREAD_BYTES. */
 static struct mover *fill_regions(struct kunit *test, size_t size, unsigned int share)
 {
 	return fill_regions_with(test, size, SPREAD_BYTES / size / share);
@@ -1630,7 +1630,7 @@ static void check_packs(struct kunit *test, unsigned int nr, size_t size)
 	KUNIT_EXPECT_EQ(test, mover->asked, mover->moved);
 	kunit_info(test, "row 24: %llu of %u objects of %zu bytes live: %llu slabs, after moves %llu of %llu needed\n",
 		   mover->live, nr, size, before, s.slabs, slabs_for(&s, mover->live));
-	/* There is nothing more to be had, so nobody is asked. */
+	/* Nothing more can be gained, so the client is not asked. */
 	mover->asked = 0;
 	KUNIT_EXPECT_EQ(test, xslab_cache_collect(mover->cache, true), 0UL);
 	KUNIT_EXPECT_EQ(test, mover->asked, 0UL);
@@ -1745,7 +1745,7 @@ static enum xslab_move move_leaving(void *arg, void *old, void *new, size_t size
 	return XSLAB_GONE;
 }
 
-/* Only one slab of so many stays, and that one full. */
+/* One slab in @one_in stays, and is full. */
 static void keep_full_slabs(struct kunit *test, struct mover *mover, unsigned int one_in)
 {
 	unsigned int shift = PAGE_SHIFT + stats_of(mover->cache).slab_order, i;
@@ -1955,7 +1955,7 @@ static void xcollect_test_pool_reserve(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(promised, 0), 0);
 }
 
-/* What was promised is not what a limit has go, and not counted as such. */
+/* A limit of what is cached leaves promised objects, and does not count them. */
 static void xcollect_test_cache_limit_and_promise(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, 4 << 20, PAGE_SIZE, 0);
@@ -2077,7 +2077,7 @@ static void xcollect_test_tear(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, s.slabs, slabs);
 		KUNIT_EXPECT_EQ(test, s.slab_free, 0ULL);
 
-		/* Nobody has the pages, so slabs are mended: no more are made than must be. */
+		/* No client has the pages, so slabs are mended: no more are made than must be. */
 		nr = nr + more;
 		xtest_take(test, cache, objs + nr, TEAR_OBJS - nr, GFP_KERNEL);
 		xslab_cache_collect(cache, true);
@@ -2137,8 +2137,8 @@ static void xcollect_test_torn_reserve(struct kunit *test)
 }
 
 /*
- * Pages of a torn slab are others' by now. Expect a pointer to an object that is gone to
- * be refused, whoever has its memory; one that is there to be freed once, by any call.
+ * Another cache has the pages of a torn slab by now. Expect a pointer to an object that is
+ * gone to be refused, and an object that is there to be freed once, by any call.
  */
 static void check_torn_frees(struct kunit *test, xslab_flags_t flags)
 {
@@ -2186,7 +2186,7 @@ static void xcollect_test_torn_frees(struct kunit *test)
 
 /*
  * Torn slabs hold what can be moved after all. Expect fewer of them, and fewer slabs, and
- * nobody to be asked about objects that are gone.
+ * the client not to be asked about objects that are gone.
  */
 static void check_torn_moves(struct kunit *test, xslab_flags_t flags)
 {

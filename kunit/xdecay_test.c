@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of memory that goes back when nobody uses it.
+ * Tests of memory that goes back when no client uses it.
  *
  * The curve is tested as the function that it is. What the worker does is tested
  * by waiting for it: what is asserted is what must come in the end and in which
@@ -68,7 +68,7 @@ static void sleep_until(ktime_t start, unsigned long ms)
 		msleep(ms - now);
 }
 
-/* Wait until the cache has no slab; false: it never came. */
+/* Wait until the cache has no slab. Returns false if that takes too long. */
 static bool wait_for_none(struct xslab_cache *cache)
 {
 	ktime_t start = ktime_get();
@@ -81,7 +81,7 @@ static bool wait_for_none(struct xslab_cache *cache)
 	return true;
 }
 
-/* Wait until the worker has not run for @ms; false: it always does. */
+/* Wait until the worker has not run for @ms. Returns false if it always does. */
 static bool wait_for_rest(unsigned int ms)
 {
 	ktime_t start = ktime_get();
@@ -372,7 +372,7 @@ static void mix_destroy(struct kunit *test, struct mix *m)
 	}
 }
 
-/* Nobody calls for a second. Expect what is held to go by itself. */
+/* No call for a second. Expect what is held to go by itself. */
 static void test_row_5_idle(struct kunit *test)
 {
 	unsigned long before, now, at_1s, ms;
@@ -434,7 +434,7 @@ static void test_row_5_drift(struct kunit *test)
 	kunit_info(test, "row 5 drift: %lu pages, %lu caches\n", worst, nr);
 }
 
-/* -1. Expect nothing to go, and nobody to look. */
+/* Decay of -1. Expect nothing to go, and the worker not to look. */
 static void test_never(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -454,7 +454,7 @@ static void test_never(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, wait_for_none(f->cache));
 }
 
-/* 0. Expect no slab without objects after any call, not even for a moment. */
+/* Decay of 0. Expect no slab without objects after any call, not even for a moment. */
 static void test_at_once(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -472,7 +472,7 @@ static void test_at_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s.slabs, 0ULL);
 }
 
-/* The same through magazines: what these hold is gone once the cache is quiet. */
+/* Like test_at_once(), but through magazines: what they hold goes once the cache is quiet. */
 static void test_at_once_magazines(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -521,7 +521,7 @@ static void test_prefill(struct kunit *test)
  * The worker
  */
 
-/* Expect rest when nothing is unused, and to be woken by a single object. */
+/* Expect the worker to rest when nothing is unused, and a single object to wake it. */
 static void test_sleep_and_wake(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -540,7 +540,7 @@ static void test_sleep_and_wake(struct kunit *test)
 	}
 }
 
-/* A live object is held while all sleep; its free stays in a magazine, and wakes. */
+/* An object is live while the worker sleeps; its free, into a magazine, wakes the worker. */
 static void test_woken_by_free(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -555,7 +555,7 @@ static void test_woken_by_free(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, wait_for_none(f->cache));
 }
 
-/* The same past magazines: what wakes is the slab that becomes empty. */
+/* Like test_woken_by_free(), but past magazines: the slab that becomes empty wakes it. */
 static void test_woken_by_empty_slab(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -569,7 +569,7 @@ static void test_woken_by_empty_slab(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, wait_for_none(f->cache));
 }
 
-/* Whoever allocates and frees does the worker's work at no time: it waits for us. */
+/* The test holds the worker. Expect no allocation and no free to do its work. */
 static void test_off_the_path(struct kunit *test)
 {
 	struct fixture *f = test->priv;
@@ -763,7 +763,7 @@ static void test_pool_woken(struct kunit *test)
  * What it costs the others
  */
 
-/* Somebody who uses a cache of his own, and has the worker run each time. */
+/* A thread that uses a cache of its own, and has the worker run each time. */
 struct nuisance {
 	struct xslab_cache	*cache;
 	void			**objs;
@@ -799,7 +799,7 @@ static int by_number(const void *a, const void *b)
 	return *left < *right ? -1 : *left > *right;
 }
 
-/* The 99th percentile of @nr allocations, in ns, while the other one is at it. */
+/* The 99th percentile of @nr allocations, in ns, while the other thread works. */
 static u32 measure(struct xslab_cache *cache, u32 *times, unsigned long nr)
 {
 	void *objs[BULK];
@@ -836,7 +836,7 @@ static u32 measure_beside(struct kunit *test, struct nuisance *n, long ms, u32 *
 }
 
 /*
- * Expect the worker to have had plenty to do. The best of five of each, in turn, so
+ * Expect the worker to have had plenty to do. The best of five of each, alternately, so
  * that what else goes on in the machine counts for both.
  */
 static void test_row_16(struct kunit *test)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests that what no client holds, every client can have.
+ * Tests that what no client holds is available to every client.
  *
- * Each makes a mess first: the pool is filled with objects of its caches by turns, all
- * are freed in random order from several CPUs, and each CPU uses each cache and some
+ * Each makes a mess first: the pool is filled with bursts of objects of random caches,
+ * all are freed in random order from several CPUs, and each CPU uses each cache and some
  * pages once more. Then nothing is live, and nearly all memory lies in magazines, depots
  * and free slabs. A request must succeed then if it would in an empty pool.
  */
@@ -22,7 +22,7 @@ struct mess {
 	unsigned int	cpus;
 };
 
-/* Take objects of all caches by turns, until there are no more. */
+/* Take bursts of objects of random caches, until there are no more. */
 static void fill_pool(struct mess *mess)
 {
 	struct world *w = mess->w;
@@ -162,7 +162,7 @@ static unsigned long take_objects(struct xslab_cache *cache, gfp_t gfp, void **a
 	return nr;
 }
 
-/* Expect each block of an order to be had after a mess. */
+/* Expect each block of an order to be available after a mess. */
 static void check_blocks(struct kunit *test, struct mess *mess, const struct xpool_stats *empty,
 			 unsigned int order)
 {
@@ -178,7 +178,7 @@ static void check_blocks(struct kunit *test, struct mess *mess, const struct xpo
 	free_blocks(test, order, at, got);
 }
 
-/* Expect each object of a size that divides a slab to be had after a mess, and by bulk. */
+/* Expect all objects of a size that divides a slab to be available after a mess, also by bulk. */
 static void check_objects(struct kunit *test, struct mess *mess, struct xslab_cache *cache,
 			  unsigned long pages)
 {
@@ -454,7 +454,7 @@ static void take_back(struct kunit *test, const struct request *r, void **at, un
 		free_blocks(test, r->order, at, nr);
 }
 
-/* Ask until it fails; returns the ms until it succeeds again, or -1: it did not fail. */
+/* Ask until it fails; returns the ms until it succeeds again, or -1 if it did not fail. */
 static s64 time_of_refill(struct kunit *test, const struct request *r, void **at,
 			  unsigned long want)
 {
@@ -726,7 +726,7 @@ static void xgather_test_cached(struct kunit *test)
 	KUNIT_EXPECT_GT(test, kept_now(w), 0ULL);
 }
 
-/* The same of one cache's limit. */
+/* Like xgather_test_cached(), but with one cache's limit. */
 static void xgather_test_cache_limit(struct kunit *test)
 {
 	static const unsigned long limits[] = { 0, 1, 8, 40 };

@@ -106,7 +106,7 @@ static void (*const settings[])(void *data) = {
 	collect_all,
 };
 
-/* Free objects lie in partial slabs only. Expect all that sets a limit to return. */
+/* Free objects lie in partial slabs only. Expect each call that sets a limit to return. */
 static void check_settings(struct kunit *test, struct xslab_cache *cache)
 {
 	struct setting *s = xtest_room(test, 1, sizeof(*s));

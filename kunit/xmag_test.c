@@ -50,7 +50,7 @@ struct backend {
 	struct xwatch watch;
 	atomic_t told;		/* times that it was woken */
 	struct completion begun;
-	bool spill;		/* who locks the depot empties it */
+	bool spill;		/* the task that locks the depot empties it */
 };
 
 static void move(struct backend *b, u8 *obj, enum where from, enum where to)
@@ -349,7 +349,7 @@ static void xmag_test_depot_empty(struct kunit *test)
 	check_balance(test, b, 0);
 }
 
-/* Expect every object of the backend to be had, then NULL, then life to go on. */
+/* Expect every object of the backend, then NULL, then life to go on. */
 static void xmag_test_exhaustion(struct kunit *test)
 {
 	struct backend *b = start(test, SIZE, DEPOT);
@@ -468,7 +468,7 @@ static void xmag_test_parked(struct kunit *test)
 	for (round = 1; round <= 3; round++) {
 		take_many(test, b, objs, 3);
 		KUNIT_EXPECT_EQ(test, atomic_read(&b->told), 2 * (int)round - 1);
-		b->watch.asleep = true;		/* nobody asked to be told of this one */
+		b->watch.asleep = true;		/* not parked: nothing tells */
 		give_many(b, objs, 3);
 		KUNIT_EXPECT_EQ(test, atomic_read(&b->told), 2 * (int)round - 1);
 
@@ -485,7 +485,7 @@ static void xmag_test_parked(struct kunit *test)
 	check_balance(test, b, 0);
 }
 
-/* Who closes and opens has not used them: expect the next operation to tell. */
+/* To close and to open does not use them: expect the next operation to tell. */
 static void xmag_test_parked_closed(struct kunit *test)
 {
 	struct backend *b = start_parked(test);
@@ -947,7 +947,7 @@ static void spill_depot(struct backend *b)
 	}
 }
 
-/* It has popped a magazine, which is nowhere to be seen until it reaches the backend. */
+/* Pop a magazine, which is not in the depot then, nor in the backend until it is drained. */
 static int pop_and_wait(void *data)
 {
 	struct backend *b = data;
@@ -988,7 +988,7 @@ static void show_all_below(struct backend *b)
 			b->stack[b->nr++] = &b->where[i];
 }
 
-/* All magazines are emptied meanwhile. Expect what that one held to be below, too. */
+/* All magazines are emptied meanwhile. Expect what the popped one held to be below, too. */
 static void xmag_test_drain_waits(struct kunit *test)
 {
 	struct backend *b = start(test, SIZE, DEPOT);
@@ -1065,8 +1065,8 @@ static void xmag_test_late_unpark(struct kunit *test)
 }
 
 /*
- * Magazines are parked and closed in turn while CPUs lead the fast path back. Expect
- * closed ones to stay empty, whoever was about to lead the fast path back.
+ * Magazines are alternately parked and closed while CPUs lead the fast path back. Expect
+ * closed ones to stay empty, whichever CPU was about to lead the fast path back.
  */
 static void park_for(struct kunit *test, struct backend *b, unsigned long jiffies_long)
 {
@@ -1121,7 +1121,7 @@ static long take_by_fast_path(void *data)
 /*
  * Expect the fast path of a CPU to find what the slow path of that CPU loaded, and
  * to count it there: another CPU's magazines, or some that all share, would do as
- * well for as long as nobody else uses them.
+ * well for as long as no other CPU uses them.
  */
 static void xmag_test_own_cpu(struct kunit *test)
 {

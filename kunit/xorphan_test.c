@@ -2,7 +2,7 @@
 /*
  * Tests of what a client leaves behind: caches and pools whose destruction was refused.
  *
- * Such a cache calls no function of the client, has no objects for anybody, takes frees,
+ * Such a cache calls no function of the client, gives objects to no client, takes frees,
  * and goes by itself with its last object, or when an operator gives it up.
  */
 #include <linux/vmalloc.h>
@@ -147,7 +147,7 @@ static int calls(const struct orphan *o)
 	return atomic_read(&ctors) + atomic_read(&o->moves);
 }
 
-/* Expect no object for anybody. */
+/* Expect no object for any client. */
 static void expect_nothing(struct kunit *test, struct orphan *o)
 {
 	void *objs[4];
@@ -523,7 +523,7 @@ static void xorphan_test_pool_of_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), 0);
 }
 
-/* The same with a cache, live objects, and a cache without. */
+/* Like xorphan_test_pool_of_pages(), but with a cache of live objects and an empty one. */
 static void xorphan_test_pool_of_caches(struct kunit *test)
 {
 	struct orphan *o = make_orphan(test, &plain);
@@ -640,7 +640,7 @@ static void xorphan_test_late_waiter(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(w->pool, pages[i], 0), 0);
 }
 
-/* The same with a pool, of which the last page is freed meanwhile. */
+/* Like xorphan_test_late_waiter(), but with a pool whose last page is freed meanwhile. */
 static void xorphan_test_late_page_waiter(struct kunit *test)
 {
 	struct waiting *waiting = xtest_room(test, 1, sizeof(*waiting));

@@ -116,7 +116,7 @@ static void expect_balance(struct kunit *test, struct xpool *pool)
 	KUNIT_EXPECT_EQ(test, xpool_validate(pool), 0);
 }
 
-/* All pages are free again once nobody keeps any for later. */
+/* All pages are free again once a collection took back what is kept for later. */
 static void expect_all_free(struct kunit *test, struct xpool *pool)
 {
 	struct xpool_stats s;
@@ -554,7 +554,7 @@ static void test_more_than_memory(struct kunit *test)
 	expect_create_error(test, &args, -ENOMEM);
 }
 
-/* All that totalram counts is more than is free: refused, and nobody is killed. */
+/* All that totalram counts is more than is free: refused, and no task is killed. */
 static void test_all_of_memory(struct kunit *test)
 {
 	struct xpool_args args = { .name = pool_name,
@@ -662,7 +662,6 @@ static void test_destroy_default(struct kunit *test)
 	expect_balance(test, xpool_default());
 }
 
-/* Expect a refusal while a page of any order is held, and then none. */
 /*
  * Expect a pool of which a block is held to refuse to go, to give no more blocks, to take
  * this one back, and to go then; to destroy it once more is right at any time.
@@ -1041,7 +1040,7 @@ static void test_refill_of_pieces(struct kunit *test)
 
 /*
  * Blocks without magazines: the pool keeps the one of each order that was freed
- * last, as it is, until somebody needs its pages.
+ * last, as it is, until its pages are needed.
  */
 
 #define HOT_PAIRS	100
@@ -1090,7 +1089,7 @@ static void test_hot_pair(struct kunit *test)
 	expect_cheap_pairs(test, pool, XBUDDY_MAX_ORDER);
 }
 
-/* All of a pool is one block, freed last. Expect each of its pages to be had. */
+/* All of a pool is one block, freed last. Expect each of its pages to be available. */
 static void test_hot_for_other_orders(struct kunit *test)
 {
 	struct xpool *pool = system_pool(test, 4 << 20);
@@ -1140,8 +1139,8 @@ static void count_room(struct xclient *client)
 }
 
 /*
- * Somebody sleeps until there is room. Expect him to be told of a block that is kept as
- * it was freed, because he may have it, and when it goes back.
+ * A task sleeps until there is room. Expect it to be told of a block that is kept as it
+ * was freed, because the task may have it, and when it goes back.
  */
 static void test_hot_tells(struct kunit *test)
 {
@@ -1221,7 +1220,7 @@ static void test_hot_of_each_order(struct kunit *test)
 
 /*
  * Two CPUs free one block at the same instant and both are believed. The second
- * time is found when the block comes back, and nobody else may suffer.
+ * time is found when the block comes back, and no other client may suffer.
  */
 
 /* What the second CPU saw is put back, so that it is believed too. */
@@ -1259,7 +1258,7 @@ static void test_free_at_once_in_row(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 1ULL);
 }
 
-/* Expect a block that somebody has again to stay with him when it comes back. */
+/* Expect a block that a client has again to stay the client's when its copy comes back. */
 static void test_free_at_once_and_live(struct kunit *test)
 {
 	struct xpool *pool = own_pool(test, ERROR_POOL);
@@ -2105,7 +2104,7 @@ static void test_cache_none(struct kunit *test)
 	expect_all_free(test, pool);
 }
 
-/* Free a block of each large order. Expect to be kept what fits, at each moment. */
+/* Free a block of each large order. Expect what fits to be kept, at each moment. */
 static void test_cache_hot(struct kunit *test)
 {
 	struct xpool *pool = system_pool(test, LIMIT_POOL);
@@ -2174,7 +2173,7 @@ static int use_in_thread(void *data)
 	return 0;
 }
 
-/* Who begins when the others have all there may be can be refused for long. */
+/* A client that begins when the others have all there may be can be refused for long. */
 static void wait_for_user(struct client *u)
 {
 	unsigned long end = jiffies + 20 * HZ;
@@ -2224,7 +2223,7 @@ static unsigned long stop_crowd(struct kunit *test, struct crowd *crowd)
 
 #define CROWD_MS	(IS_ENABLED(CONFIG_KASAN) ? 1000 : 600)
 
-/* All CPUs run into the limit. Expect nobody ever to see a page more in use. */
+/* All CPUs run into the limit. Expect no sample with a page more in use. */
 static void test_hard_crowd(struct kunit *test)
 {
 	struct xpool *pool = system_pool(test, LIMIT_POOL);
@@ -2329,7 +2328,7 @@ static struct xpool *growing_pool(struct kunit *test, size_t size, size_t max_si
 
 #define PATIENCE_MS	5000
 
-/* Sleep until @condition; false: it took too long. */
+/* Sleep until @condition. Returns false if it took too long. */
 #define wait_until(condition) ({					\
 	unsigned long __end = jiffies + msecs_to_jiffies(PATIENCE_MS);	\
 	bool __met;							\
@@ -2340,7 +2339,7 @@ static struct xpool *growing_pool(struct kunit *test, size_t size, size_t max_si
 })
 
 /*
- * A block, when the pool has grown enough; NULL: it does not grow any more. It is asked
+ * Returns a block when the pool has grown enough, or NULL if it grows no more. It is asked
  * again and again, as clients do: the system may refuse a region once, and growth pauses
  * for a while then.
  */
@@ -2522,7 +2521,7 @@ static void test_collect_counts_once(struct kunit *test)
 	expect_counted_once(test, pool, REGION_PAGES - 1);
 }
 
-/* Expect objects in a region that came to be found by their address alone. */
+/* Expect the address alone to find an object in a region that came. */
 static void test_grown_addresses(struct kunit *test)
 {
 	struct xslab_args args = { .name = "xpool-test", .size = 1000 };
@@ -2680,7 +2679,7 @@ static void test_validate_regions(struct kunit *test)
 
 /*
  * The system has nothing. Expect no growth, no failure of what the pool has, and
- * growth when there is something again; and no request of those who allocate.
+ * growth when there is something again; and allocations to ask the system for nothing.
  */
 static void test_grow_without_memory(struct kunit *test)
 {
@@ -2691,7 +2690,7 @@ static void test_grow_without_memory(struct kunit *test)
 	unsigned long nr;
 
 	xtest_need_failures(test);
-	/* A hard limit that leaves nothing keeps the worker away, and then us in time. */
+	/* A hard limit that leaves nothing keeps the worker away. */
 	limits.hard = REGION_PAGES;
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &limits), 0);
 	xtest_pin();
@@ -2920,7 +2919,7 @@ static unsigned long region_of(const void *addr)
 }
 
 /*
- * Single pages and larger blocks by turns. Expect no region that came to have both, and
+ * Single pages and larger blocks alternately. Expect no region that came to have both, and
  * exactly those of the larger ones to stay when the pages go.
  */
 static void expect_kinds_apart(struct kunit *test, unsigned int order, gfp_t gfp)
@@ -3038,7 +3037,7 @@ static void test_cache_of_regions(struct kunit *test)
 
 /*
  * With interrupts off, and a lock of the scheduler held, the system cannot be called,
- * nor anybody be woken: expect it done soon after.
+ * and no task be woken: expect it done soon after.
  */
 static void test_cache_of_regions_atomic(struct kunit *test)
 {

@@ -577,7 +577,7 @@ static noinline u64 slab_pages(struct xpool *pool)
 	return pool_stats_of(pool).slabs;
 }
 
-/* A slab becomes empty, and may not stay: expect its pages to be no one's while a reader is. */
+/* A slab becomes empty, and may not stay: expect its pages to stay unused while a reader is. */
 static void xrcu_test_slab_waits(struct kunit *test)
 {
 	struct xslab_cache *cache = typesafe(test, 256);

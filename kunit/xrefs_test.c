@@ -143,7 +143,7 @@ static void xrefs_test_counts_grown(struct kunit *test)
 #define ROW_REGIONS	3U
 #define ROW_HALF	4U		/* pages of a row on each side of the end of a region */
 
-/* Grow two pools by turns, so that a region of one lies behind one of the other. */
+/* Grow two pools alternately, so that a region of one lies behind one of the other. */
 static void grow_by_turns(struct kunit *test, struct xpool **pools, void *(*blocks)[2])
 {
 	unsigned int r, p;
@@ -191,7 +191,7 @@ static void xrefs_test_row_of_regions(struct kunit *test)
 		xpool_free_addr(pools[0], blocks[i][0], XBUDDY_MAX_ORDER);
 	pages = take_each(test, pools[0]);
 	for (at = XPOOL_CHUNK_PAGES; at < nr; at += XPOOL_CHUNK_PAGES) {
-		/* No magazine's end is to be there, too. */
+		/* A magazine must not end there, too. */
 		for (i = at - ROW_HALF + 1; i < at + ROW_HALF; i++) {
 			KUNIT_ASSERT_EQ(test, xpool_free_addr(pools[0], pages[i], 0), 0);
 			pages[i] = NULL;
@@ -432,7 +432,7 @@ static void xrefs_test_stray_pool(struct kunit *test)
 	expect_frozen(test, pool);
 }
 
-/* Found when the cache goes, and mended when a client gets the page before anybody looks. */
+/* Found when the cache goes, and mended when a client gets the page before any check. */
 static void xrefs_test_stray_later(struct kunit *test)
 {
 	struct fixture *f = with_pool(test, 64 * PAGE_SIZE);

@@ -3,7 +3,7 @@
  * Tests of the caches of objects: their lists of slabs, objects one by one, and
  * what comes and goes with a cache.
  *
- * What each test has to begin with, and what is expected in its end, is in
+ * What each test starts with, and what it expects at its end, is in
  * xslab_test.h. Bulk operations are tested in xbulk_test.c.
  */
 #include <kunit/test.h>
@@ -81,8 +81,8 @@ static void xslab_test_lists(struct kunit *test)
 }
 
 /*
- * The same one by one. The last magazine was loaded with 18 objects for the sake
- * of 10, so its last slab is full for the cache and 8 objects are in the magazine;
+ * Like xslab_test_lists(), but one by one. The last magazine was loaded with 18 objects for
+ * the sake of 10, so its last slab is full for the cache and 8 objects are in the magazine;
  * a shrink empties the magazine. Of the freed objects, what the CPU's magazines
  * and the depot hold is not in slabs.
  */
@@ -148,8 +148,8 @@ static void xslab_test_fullest_first(struct kunit *test)
 }
 
 /*
- * Of three full slabs the second loses an object, then the first all but one, one after
- * the other: it is still where it came to with its first. Expect the second to serve.
+ * Of three full slabs the second loses an object. Then the first loses all but one, one after
+ * the other, and stays where its first loss put it. Expect the second to serve.
  */
 static void xslab_test_left_behind(struct kunit *test)
 {
@@ -245,7 +245,7 @@ static void xslab_test_exported(struct kunit *test)
 }
 
 /*
- * The same over many rounds, beside a cache that is no more than numbers: it takes
+ * Fullest first over many rounds, beside a cache that is no more than numbers: that takes
  * objects from the partial slab that has waited longest. It has no magazines.
  */
 
@@ -440,7 +440,7 @@ static struct xslab_cache *with_line(struct kunit *test, size_t size, void **obj
 
 /*
  * Allocate some, then one by one. Expect refills to take what is left of a slab first, and
- * then whole slabs, or words of their maps: not the end of one and the begin of the next.
+ * then whole slabs, or words of their maps: not the end of one and the start of the next.
  */
 static void xslab_test_refills_line_up(struct kunit *test)
 {
@@ -468,8 +468,8 @@ static void xslab_test_refills_line_up(struct kunit *test)
 }
 
 /*
- * The same of frees. Expect flushes to leave no slab with some objects, but the two whose
- * objects are in the depot.
+ * Like xslab_test_refills_line_up(), but for frees. Expect flushes to leave no slab with
+ * some objects, but the two whose objects are in the depot.
  */
 static void xslab_test_flushes_line_up(struct kunit *test)
 {
@@ -624,7 +624,7 @@ static long take_share(void *data)
 	return 0;
 }
 
-/* Expect @nr allocations from all CPUs in turn not to ask the pool, nor to fail. */
+/* Expect @nr allocations, from one CPU after the other, not to ask the pool, nor to fail. */
 static void take_reserve(struct kunit *test, struct xslab_cache *cache, void **objs, size_t nr)
 {
 	size_t part = nr / num_online_cpus();
@@ -1692,7 +1692,7 @@ static void expect_one_each(struct kunit *test, struct xslab_cache *cache)
 	xtest_give(test, cache, objs, nr);
 }
 
-/* The same where nothing is gained by more slabs, and where a limit leaves no room for them. */
+/* Expect a slab for each CPU where more gain nothing, and where a limit has no room for more. */
 static void xslab_test_no_lines(struct kunit *test)
 {
 	const struct xslab_limits few = { .hard = ULONG_MAX, .cache = 1000 };
@@ -1854,7 +1854,7 @@ static void xslab_test_shrink_all_cpus(struct kunit *test)
 /*
  * Random operations, against a list of the objects that the client holds. Each
  * is filled with a number of its own, which must be there when it is freed: so
- * no two objects share a byte, and nobody else writes to one.
+ * no two objects share a byte, and nothing else writes to one.
  */
 
 #define MODEL_OBJS	2000U

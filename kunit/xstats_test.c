@@ -543,7 +543,7 @@ static void test_why_no_checks(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
 }
 
-/* A file of a pool that is gone says so, and does not wait for who removed it. */
+/* A file of a pool that is gone says so, and does not wait for the task that removed it. */
 static void test_open_file_of_dead_pool(struct kunit *test)
 {
 	struct xpool_args args = { .name = "xstats-dead", .size = PAGE_SIZE * 64 };

@@ -2,10 +2,10 @@
 /*
  * Everything at once: CPUs, interrupts and NMIs in one cache.
  *
- * Each object that is held carries its own address, mixed with a key. Whoever
- * takes an object writes that, and whoever frees it takes it away again, with an
- * atomic exchange. So an object that two hold at a time is seen by the second of
- * them, and one that is written to by somebody else is seen when it is freed.
+ * Each object that is held carries its own address, mixed with a key. The context
+ * that takes an object writes that, and the context that frees it takes it away again,
+ * with an atomic exchange. So the second of two that hold an object at a time sees it,
+ * and a write by any other is seen when the object is freed.
  *
  *	word 0     held:  address ^ LIVE		free:  anything else
  *	the rest   held:  as word 0, in every word
@@ -152,7 +152,7 @@ static void step_produce(struct job *job)
 		give(s, xchg(&s->ring[xtest_below(&job->rnd, RING)], obj));
 }
 
-/* Free what somebody else has left. */
+/* Free what another job has left. */
 static void step_consume(struct job *job)
 {
 	struct stress *s = job->stress;
@@ -346,7 +346,7 @@ static struct stress *begin(struct kunit *test, unsigned int cpus)
 	return s;
 }
 
-/* Everybody has stopped. Expect nothing lost, nothing twice, nothing left. */
+/* All jobs have stopped. Expect nothing lost, nothing twice, nothing left. */
 static struct xslab_stats reckon(struct kunit *test, struct stress *s)
 {
 	struct xslab_stats stats, empty;
@@ -435,8 +435,8 @@ static void xstress_test_across(struct kunit *test)
 
 /*
  * Two CPUs work, each with its own objects and with the other's; bulk operations
- * go past the magazines; somebody shrinks all the time; somebody looks at all
- * there is to see. Expect that looking changes nothing, and sees what can be.
+ * go past the magazines; one job shrinks all the time; another looks at all that is
+ * shown. Expect that looking changes nothing, and sees what can be.
  */
 static void xstress_test_all(struct kunit *test)
 {
@@ -652,7 +652,7 @@ static struct xpage *page_of(struct xpool *pool, const void *addr)
 
 /*
  * A slab of tiny objects has one map for all. The bit of an object that an NMI
- * frees may appear in it while the lock's holder takes objects, who then takes one
+ * frees may appear in it while the lock's holder takes objects, which then takes one
  * more than were counted: here two, where one was. Expect the books to be right.
  */
 static void xstress_test_nmi_tiny(struct kunit *test)
@@ -688,7 +688,7 @@ static void xstress_test_nmi_tiny(struct kunit *test)
 
 static struct {
 	struct interrupt	in;
-	void			(*once)(void);	/* all that is to be done, or NULL */
+	void			(*once)(void);	/* all that the NMI does, or NULL */
 	struct xslab_cache	*cache;
 	void			*obj;		/* to be freed, a page or an object of @cache */
 	void			*taken;
@@ -806,7 +806,7 @@ static void xstress_test_nmi(struct kunit *test)
 
 /*
  * The interrupted context holds the pool's lock for certain. Expect an allocation
- * to fail, and a free to be done by whoever comes next.
+ * to fail, and the next holder of the lock to do the free.
  */
 static void xstress_test_nmi_lock_held(struct kunit *test)
 {
@@ -931,8 +931,8 @@ static void free_by_nmi_locked(struct kunit *test, struct xslab_cache *cache,
 
 /*
  * Objects that are each the last of a torn slab are freed by NMIs, past the magazines,
- * with the lock free and with it held. Expect each slab to go, at once or when somebody
- * comes who can have the lock.
+ * with the lock free and with it held. Expect each slab to go, at once or when the next
+ * operation can have the lock.
  */
 static void xstress_test_nmi_torn(struct kunit *test)
 {

@@ -36,7 +36,7 @@ static void give(void *obj)
 		pr_err("%p was refused\n", obj);
 }
 
-/* The compiler is not to see what is wrong. */
+/* The compiler must not see what is wrong. */
 static void write_at(void *obj, long at)
 {
 	char *to = obj;
@@ -224,7 +224,7 @@ static void grown_overrun(void)
 
 /*
  * Errors that KMSAN sees: the client reads what it has not written to. The
- * functions are not inline, because the report is to name them.
+ * functions are not inline, because the report must name them.
  */
 
 static void look_at(const void *obj)

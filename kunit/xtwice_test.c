@@ -144,7 +144,7 @@ static void xtwice_test_popped(struct kunit *test)
 }
 
 /*
- * An object is given back twice at the same instant, of which one or both are to wait for a
+ * An object is given back twice at the same instant; one or both of the frees wait for a
  * grace period. Expect it to be free once, or its holder by then to keep it.
  */
 static void xtwice_test_waits(struct kunit *test)
@@ -512,7 +512,7 @@ static void expect_block_dropped(struct kunit *test, struct xpool *pool, void *a
 	KUNIT_EXPECT_EQ(test, xpool_validate(pool), 0);
 }
 
-/* The page is a slab by now, or the begin of a client's block of another order. */
+/* The page is a slab by now, or the start of a client's block of another order. */
 static void xtwice_test_block(struct kunit *test)
 {
 	unsigned int order = *(const unsigned int *)test->param_value, other = order ? 0 : 1;

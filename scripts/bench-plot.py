@@ -14,7 +14,7 @@ import sys
 from collections import defaultdict
 from html import escape
 
-# What is shown, in this order, and against whom
+# What is shown, in this order, and against which peers
 SHOWN = (
     ("pair-256", "slub"), ("pair-1024", "slub"), ("pair-256", "kmalloc"),
     ("batch128-256", "slub"), ("batch128-random-256", "slub"),

@@ -62,7 +62,7 @@ LEFT_OUT = "*_live_check_*"
 
 @dataclass(frozen=True)
 class Target:
-    """What one figure is to reach; the limit is of the ratio if there is a peer."""
+    """What one figure should reach; the limit is of the ratio if there is a peer."""
     against: str
     limit: str
     aim: str
@@ -118,7 +118,7 @@ def floor_of(results, key):
 
 
 def judge(targets, key, results, allocator):
-    """The verdict on a figure, or None where nothing is to be reached."""
+    """The verdict on a figure, or None where there is no target."""
     target, costs = target_of(targets, key, allocator), results[key]
     if not target or allocator not in costs:
         return None
@@ -187,7 +187,7 @@ def print_section(kernel, rig, cpus):
 
 
 def verdicts_of(lines):
-    """(key, allocator, verdict) for all that is to be reached."""
+    """(key, allocator, verdict) for all that has a target."""
     for line in lines:
         for allocator, verdict in zip((line.ours, line.off), line.verdicts):
             if verdict:

@@ -120,7 +120,7 @@ run_icount2() {
 }
 
 # Several boots: where the kernel's and the module's memory come to lie is an accident of each.
-# In some, SLUB takes half as much again from begin to end, and xalloc twice. What collides there
+# In some, SLUB takes half as much again from start to end, and xalloc twice. What collides there
 # was not found.
 run_uml() { # way, cpus, suites, runs in each boot, boots
 	local boot

@@ -3,7 +3,7 @@
 #
 # What the scripts share: messages, progress of long steps, locks, the tools
 # they need, and the cache. Sourced after `set -euo pipefail`, not run.
-# shellcheck disable=SC2034 # variables here are for those who source this
+# shellcheck disable=SC2034 # variables here are for the scripts that source this
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 scripts=$top/scripts
@@ -24,7 +24,7 @@ die() { say "error: $*"; exit 1; }
 # The outermost of the scripts that run: a VM does not outlive it
 export XALLOC_OWNER=${XALLOC_OWNER:-$$}
 
-# A command that is to run in the background: bash has those ignore ^C
+# A command that should run in the background: bash has those ignore ^C
 interruptible() { # command...
 	trap - INT QUIT
 	"$@"
@@ -72,7 +72,7 @@ start_vm() { # log command...
 	disown # bash need not tell that it was killed
 }
 
-# False too when the script is gone that wanted the VM, perhaps with no time to say so
+# Returns false too if the script that wanted the VM is gone, perhaps with no time to say so
 vm_runs() {
 	kill -0 "$vm" 2>/dev/null && { kill -0 "$XALLOC_OWNER" 2>/dev/null || { kill_vm; return 1; }; }
 }

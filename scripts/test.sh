@@ -26,9 +26,9 @@ max_vms=2
 
 # The suites' parameter under FAST: what their longest loops are divided by
 shorter=10
-# The same on the kernel that is emulated and has all checks, where they take minutes each;
-# and suites that take many all the same. um-debug runs them with the same checks. By their
-# names they run there, too.
+# Like shorter, but for the emulated kernel with all checks, where they take minutes each;
+# and suites that take many minutes even so. um-debug runs those with the same checks. They
+# run there, too, if SUITE names them.
 shorter_slow=8
 too_slow=(xbulk_test xcollect_test xdecay_test xgather_test)
 
@@ -105,7 +105,7 @@ boot_once() { # files directory, log
 		image=$rig_dir/arch/x86/boot/bzImage
 		append=$x86_reservations
 	fi
-	# KASAN is to report each error and not the first alone. With five levels of page tables
+	# KASAN must report each error and not the first alone. With five levels of page tables
 	# it takes all memory for wild while the kernel reads the CPU's features the second time,
 	# in the first interrupt that falls there
 	[[ $rig_name != *-debug ]] || append+=' kasan_multi_shot no5lvl'

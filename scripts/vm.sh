@@ -6,8 +6,8 @@
 #   vm.sh [-i] [-t SECONDS] [-a "BOOT PARAMETERS"] [-n NAME] -l LOG IMAGE INITRAMFS
 #
 #   -i  interactive: the console is this terminal, and there is no time limit
-#   -t  the VM is killed when its console was silent for so long, because it hangs: how
-#       long what it does takes altogether depends on the machine, and on what else that does
+#   -t  the VM hangs, and is killed, when its console was silent for SECONDS: how long a
+#       run takes altogether depends on the machine, and on what else that does
 #   -n  every ten seconds, say under this name which suite the guest is at
 #   -l  where the console's output goes
 #
@@ -99,7 +99,7 @@ report() { # seconds since the start
 		END                           { gsub(/ +/, " ", last); print at, last }' "$log")"
 }
 
-# One that never falls silent has an hour.
+# A VM that never falls silent has an hour.
 # Its CPUs are threads of the host, and wake each other with locks held. As a batch job the
 # one that wakes goes on, and the other does not spin for what the first has: that was four
 # fifths of the time of the tests on UML, and more where the machine does other things too.

@@ -8,7 +8,7 @@
 # the end, which writes the results as KTAP, with the plan that only then is
 # known. A suite that dies before that has written no KTAP, which is a failure.
 
-# shellcheck disable=SC2034 # for those who source this
+# shellcheck disable=SC2034 # for the scripts that source this
 debugfs=/sys/kernel/debug/xalloc
 results=/tmp/results
 
@@ -43,12 +43,12 @@ finish() { # suite
 }
 
 # KiB that other parts of the kernel may take for good while a suite runs. KASAN
-# keeps a record of each new stack from which somebody allocated or freed.
+# keeps a record of each new stack from which memory was allocated or freed.
 tolerance=1024
 if zcat /proc/config.gz 2>/dev/null | grep -qx CONFIG_KASAN=y; then tolerance=2048; fi
 
-# Let a test that counts on it have any allocation of its own fail. Nothing fails
-# by itself: the probability stays 0. False where the kernel cannot.
+# Let a test that asks for it have any of its own allocations fail. Nothing fails by
+# itself: the probability stays 0. Returns false if the kernel cannot.
 arm_faults() {
 	attributes=/sys/kernel/debug
 	for attribute in failslab fail_page_alloc; do
@@ -62,7 +62,7 @@ arm_faults() {
 	return 0
 }
 
-# What was too young for kmemleak's first scan waits for a second one. False where kmemleak
+# What was too young for kmemleak's first scan waits for a second one. Returns false if kmemleak
 # is off, which it also is once it found no memory for its own records.
 kmemleak=/sys/kernel/debug/kmemleak
 scan_twice() { echo scan >$kmemleak && sleep 6 && echo scan >$kmemleak; }
