@@ -263,33 +263,33 @@ noinline void *xmag_alloc_slow(struct xmag *mag)
 EXPORT_SYMBOL_GPL(xmag_alloc_slow);
 
 /*
- * For who takes several objects under one enter, and found the loaded magazine empty: have
- * one that is not; @ready: it is not worth filling one. Any context; false: there is nothing
- * to be had, or the magazines are in use by the context below, or closed.
+ * For a caller that takes several objects under one enter, and found the loaded magazine
+ * empty: have one that is not. Any context. Returns false if no object is free, or if the
+ * magazines are in use by the context below, or shut.
  */
-bool xmag_reload(struct xmag *mag, bool ready)
+bool xmag_reload(struct xmag *mag)
 {
 	struct xmag_cpu *cpu;
 	bool some;
 
 	if (!enter_to_use(mag, &cpu))
 		return false;
-	if (xmag_is_empty(cpu) && (!ready || xmag_has_ready(mag, cpu)))
+	if (xmag_is_empty(cpu))
 		load(mag, cpu);
 	some = !xmag_is_empty(cpu);
 	xmag_leave(cpu);
 	return some;
 }
 
-/* The same for who frees several, and found it full; @ready: nor emptying one. */
-bool xmag_make_room(struct xmag *mag, bool ready)
+/* Like xmag_reload(), but for a caller that frees several, and found it full. */
+bool xmag_make_room(struct xmag *mag)
 {
 	struct xmag_cpu *cpu;
 	bool room;
 
 	if (!enter_to_use(mag, &cpu))
 		return false;
-	if (xmag_is_full(cpu) && (!ready || xmag_has_ready_room(mag, cpu)))
+	if (xmag_is_full(cpu))
 		unload(mag, cpu);
 	room = !xmag_is_full(cpu);
 	xmag_leave(cpu);

@@ -119,8 +119,8 @@ void xmag_set_watched(struct xmag *mag);
 void xmag_add_route(struct xmag *mag, struct xmag_cpu __percpu **route);
 void *xmag_alloc_slow(struct xmag *mag);
 void xmag_free_slow(struct xmag *mag, void *obj);
-bool xmag_reload(struct xmag *mag, bool ready);
-bool xmag_make_room(struct xmag *mag, bool ready);
+bool xmag_reload(struct xmag *mag);
+bool xmag_make_room(struct xmag *mag);
 void xmag_shut(struct xmag *mag);
 void xmag_unshut(struct xmag *mag);
 void xmag_close(struct xmag *mag);
@@ -196,24 +196,6 @@ static __always_inline bool xmag_is_empty(const struct xmag_cpu *cpu)
 static __always_inline bool xmag_is_full(const struct xmag_cpu *cpu)
 {
 	return cpu->top == cpu->end;
-}
-
-/*
- * Is a full magazine available, of the CPU or the depot? A guess for a caller that has not
- * entered the CPU's: it finds out what is true when it acts on it.
- */
-static __always_inline bool xmag_has_ready(const struct xmag *mag, const struct xmag_cpu *cpu)
-{
-	/* One word, which its CPU may be changing. */
-	return data_race(cpu->previous_full) || xmag_depot_has_full(mag);
-}
-
-/* Is an empty one? */
-static __always_inline bool xmag_has_ready_room(const struct xmag *mag,
-						const struct xmag_cpu *cpu)
-{
-	/* Likewise. */
-	return !data_race(cpu->previous_full) || READ_ONCE(mag->depot.nr_full) < mag->depot.nr;
 }
 
 static __always_inline void *xmag_pop(struct xmag_cpu *cpu)

@@ -2,24 +2,10 @@
 /*
  * slab/bulk: many objects at once
  *
- * They come from full magazines of the depot and from the maps of slabs, past the
- * CPU's magazines, and go back to the maps. For many objects that is faster, and 256 of
- * them cost the lock once: 1,000 objects of 96 bytes, alloc and free, 0.83 and 0.90 ns each
- * with a lock for each 64, and 0.45 and 0.48 so.
- *
- * Up to a quarter of a magazine come from the CPU's magazines, so that the lock serves
- * several calls (16 at a time, 16 bytes: 1.36 ns each past the magazines, 0.84 so; 30 at a
- * time, 48 bytes: 0.90 and 1.14). Up to 8 go back there: 4 at a time, of 24 bytes to 2 KiB,
- * instructions for each, freed, 92 to 102 past the magazines and 61 to 72 so. 10 at a time
- * cost the same either way, and of 30 the magazines have to pass on what slabs could have
- * had at once, 23 and 36.
- *
- * Up to half a magazine go there for as long as a magazine has room, and come from there for
- * as long as one is full, of the CPU or in the depot. So who takes and gives some in turns
- * leaves the slabs alone: 16 of 192 bytes, alloc and free, 1.45 and 1.83 ns each past the
- * magazines and 0.86 and 1.22 so. But only rows go there: what was freed in random order
- * would stay for long, as holes in slabs (64 at a time, 16 bytes, freed, 0.5 ns, and 0.8 where
- * there are such).
+ * They come from full magazines of the depot and from the maps of slabs, past the CPU's
+ * magazines, and go back to the maps: for many objects that is faster, because 256 of them cost
+ * the lock once. Up to a quarter of a magazine come from the CPU's magazines and go back there,
+ * so that the lock serves several calls.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -29,7 +15,6 @@
 
 #include "row.h"
 
-#define XSLAB_FEW		8U	/* objects that are freed into a magazine, in any order */
 #define XSLAB_FAR		64U	/* objects that are copied, to the stack */
 #define XSLAB_FETCHED		256U	/* objects of a bulk, a line of each: half of a small L1 */
 
@@ -120,43 +105,10 @@ static __always_inline unsigned int take_bulk(struct xslab_cache *cache, size_t 
 	return xfill_bulk(cache, objs, want);
 }
 
-/* So many come from magazines even if these have to be filled for it. */
-static __always_inline unsigned int few_to_take(const struct xslab_cache *cache)
+/* Do they go by way of the CPU's magazines? */
+static __always_inline bool are_few(const struct xslab_cache *cache, size_t nr)
 {
-	return cache->mag.size / 4;
-}
-
-/* This CPU's magazines, for a guess. */
-static __always_inline const struct xmag_cpu *loaded_cpu(const struct xslab_cache *cache)
-{
-	return raw_cpu_ptr(READ_ONCE(cache->fast.cpus));
-}
-
-/* Do they come from magazines? So many more if these have them. */
-static __always_inline bool takes_some(const struct xslab_cache *cache,
-				       const struct xmag_cpu *cpu, size_t nr)
-{
-	bool has;
-
-	if (nr <= few_to_take(cache))
-		return true;
-	/* A guess: one may come to another CPU, or an interrupt in between. */
-	has = data_race(cpu->top - cpu->bottom >= nr);
-	return (has || xmag_has_ready(&cache->mag, cpu)) && nr <= cache->mag.size / 2;
-}
-
-/* Do they go there? So many more if these have the room, and only rows: see above. */
-static __always_inline bool gives_some(const struct xslab_cache *cache,
-				       const struct xmag_cpu *cpu, size_t nr, void **objs)
-{
-	bool room;
-
-	if (nr <= XSLAB_FEW)
-		return true;
-	/* A guess, too. */
-	room = data_race(cpu->end - cpu->top >= nr);
-	return (room || xmag_has_ready_room(&cache->mag, cpu)) && nr <= cache->mag.size / 2 &&
-	       (are_row(cache, objs) || are_row(cache, objs + nr - 2));
+	return nr <= cache->mag.size / 4;
 }
 
 /*
@@ -223,7 +175,7 @@ static __always_inline unsigned int pop_some(struct xslab_cache *cache, unsigned
 static noinline unsigned int take_few_slow(struct xslab_cache *cache, unsigned int nr,
 					   void **objs, unsigned int got)
 {
-	if (!xmag_reload(&cache->mag, nr > few_to_take(cache)))
+	if (!xmag_reload(&cache->mag))
 		return got;
 	return got + pop_some(cache, nr - got, objs + got);
 }
@@ -286,8 +238,7 @@ static noinline size_t alloc_watched(struct xslab_cache *cache, gfp_t gfp, size_
 	size_t got = 0;
 	void *obj;
 
-	if (!xmag_is_shut(&cache->mag) &&
-	    takes_some(cache, raw_cpu_ptr(cache->mag.own), nr)) {
+	if (!xmag_is_shut(&cache->mag) && are_few(cache, nr)) {
 		while (got < nr && (obj = xmag_alloc_slow(&cache->mag))) {
 			if (likely(xslab_mark_live(cache, obj)))
 				objs[got++] = addr_of(cache, obj);
@@ -306,7 +257,7 @@ static __always_inline size_t alloc_at_hand(struct xslab_cache *cache, gfp_t gfp
 
 	if (xtools_watch(cache->tools))
 		return alloc_watched(cache, gfp, nr, objs);
-	if (takes_some(cache, loaded_cpu(cache), nr))
+	if (are_few(cache, nr))
 		got = take_few(cache, nr, objs);
 	return alloc_past(cache, gfp, nr, objs, got);
 }
@@ -492,7 +443,7 @@ static noinline unsigned int give_few(struct xslab_cache *cache, unsigned int nr
 {
 	unsigned int done = push_some(cache, nr, objs);
 
-	if (unlikely(done < nr) && xmag_make_room(&cache->mag, nr > XSLAB_FEW))
+	if (unlikely(done < nr) && xmag_make_room(&cache->mag))
 		done += push_some(cache, nr - done, objs + done);
 	return done;
 }
@@ -505,8 +456,7 @@ static noinline void free_bulk_watched(struct xslab_cache *cache, size_t nr, voi
 {
 	size_t i;
 
-	if (xmag_is_shut(&cache->mag) ||
-	    !gives_some(cache, raw_cpu_ptr(cache->mag.own), nr, objs)) {
+	if (xmag_is_shut(&cache->mag) || !are_few(cache, nr)) {
 		free_each(cache, nr, objs);
 		return;
 	}
@@ -532,7 +482,7 @@ void xslab_cache_free_bulk(struct xslab_cache *cache, size_t nr, void **objs)
 		free_bulk_watched(cache, nr, objs);
 		return;
 	}
-	if (gives_some(cache, loaded_cpu(cache), nr, objs)) {
+	if (are_few(cache, nr)) {
 		unsigned int done = give_few(cache, nr, objs);
 
 		objs += done;
