@@ -22,7 +22,7 @@ struct xmag_ops {
 	void (*drain)(struct xmag *mag, void **objs, unsigned int nr);
 };
 
-/* Busy for ever: where a fast path looks that is not to be taken. */
+/* Busy for ever: a fast path that must not be taken is led here. */
 DECLARE_PER_CPU(struct xmag_cpu, xmag_closed);
 
 /**
@@ -64,10 +64,10 @@ struct xdepot {
  * @ops: what lies below
  * @size: objects of a magazine
  * @closed: one caller has all magazines; see xmag_close()
- * @nr_shut: how many want them closed; under @gate, as are @closed, @detour, @parked
- * @detour: the fast path is never to be taken
+ * @nr_shut: callers that want them closed; under @gate, as are @closed, @detour, @parked
+ * @detour: the fast path must never be taken
  * @parked: empty, and the next operation leads the fast path back and tells @watch
- * @watch: whom to tell
+ * @watch: the watcher to tell
  * @routes: copies of @cpus, for fast paths that have another place for them
  * @slow: what the slow paths count
  * @slots: the memory of all magazines
@@ -139,11 +139,11 @@ int xmag_subsys_init(void);
 void xmag_subsys_exit(void);
 
 /*
- * Enter this CPU's magazines: with preemption off and the busy byte set they
- * are ours. An interrupt can come at any moment, but finds them busy and goes
- * past them, so between enter and leave there is no need for a lock, an atomic
- * instruction or for interrupts to be off. False: busy or closed already. This
- * is for the slow paths; a detour leads here too.
+ * Enter this CPU's magazines: with preemption off and the busy byte set they are ours. An
+ * interrupt can come at any moment, but finds them busy and goes past them, so between
+ * enter and leave there is no need for a lock, an atomic instruction or for interrupts to
+ * be off. Returns false if they are busy or closed already. This is for the slow paths; a
+ * detour leads here too.
  */
 static inline bool xmag_enter_slow(struct xmag *mag, struct xmag_cpu **cpu)
 {
@@ -166,7 +166,7 @@ static inline void xmag_leave(struct xmag_cpu *cpu)
 	preempt_enable();
 }
 
-/* As it was a moment ago. */
+/* A snapshot: it may be old by now. */
 static __always_inline bool xmag_depot_has_full(const struct xmag *mag)
 {
 	return READ_ONCE(mag->depot.nr_full);
@@ -198,11 +198,11 @@ static __always_inline bool xmag_has_ready(const struct xmag *mag, const struct 
 	return data_race(cpu->previous_full) || xmag_depot_has_full(mag);
 }
 
-/* Is an empty one? */
+/* Is an empty one available? A guess, too. */
 static __always_inline bool xmag_has_ready_room(const struct xmag *mag,
 						const struct xmag_cpu *cpu)
 {
-	/* Likewise. */
+	/* One word, which its CPU may be changing. */
 	return !data_race(cpu->previous_full) || READ_ONCE(mag->depot.nr_full) < mag->depot.nr;
 }
 
