@@ -2,24 +2,21 @@
 /*
  * slab/bulk: many objects at once
  *
- * They come from full magazines of the depot and from the maps of slabs, past the
- * CPU's magazines, and go back to the maps. For many objects that is faster, and 256 of
- * them cost the lock once: 1,000 objects of 96 bytes, alloc and free, 0.83 and 0.90 ns each
- * with a lock for each 64, and 0.45 and 0.48 so.
+ * They come from full magazines of the depot and from the maps of slabs, past the CPU's
+ * magazines, and go back to the maps. For many objects that is faster, and 256 of them cost
+ * the lock once: with a lock for each 64 they take almost twice the time.
  *
  * Up to a quarter of a magazine come from the CPU's magazines, so that the lock serves
- * several calls (16 at a time, 16 bytes: 1.36 ns each past the magazines, 0.84 so; 30 at a
- * time, 48 bytes: 0.90 and 1.14). Up to 8 go back there: 4 at a time, of 24 bytes to 2 KiB,
- * instructions for each, freed, 92 to 102 past the magazines and 61 to 72 so. 10 at a time
- * cost the same either way, and of 30 the magazines have to pass on what slabs could have
- * had at once, 23 and 36.
+ * several calls: batches of 16 take 60 % longer without it, while batches of 30 would lose
+ * a quarter by it. Up to 8 go back there, which saves a third for batches of 4. Batches of
+ * 10 cost the same either way, and of 30 the magazines would pass on what slabs could have
+ * had at once.
  *
- * Up to half a magazine go there for as long as a magazine has room, and come from there for
- * as long as one is full, of the CPU or in the depot. So who takes and gives some in turns
- * leaves the slabs alone: 16 of 192 bytes, alloc and free, 1.45 and 1.83 ns each past the
- * magazines and 0.86 and 1.22 so. But only rows go there: what was freed in random order
- * would stay for long, as holes in slabs (64 at a time, 16 bytes, freed, 0.5 ns, and 0.8 where
- * there are such).
+ * Up to half a magazine go there for as long as a magazine has room, and come from there
+ * for as long as one is full, of the CPU or in the depot. So a client that takes some and
+ * gives some alternately leaves the slabs alone: batches of 16 take half as long again
+ * without it. But only rows go there: what was freed in random order would stay for long,
+ * as holes in slabs, and slow down other frees.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -34,8 +31,8 @@
 #define XSLAB_FETCHED		256U	/* objects of a bulk, a line of each: half of a small L1 */
 
 /*
- * Is an object of the cache, as far as its slab is the cache's? @slab is the last one that was;
- * beside one of its objects there are others.
+ * Is this an object of the cache, as far as its slab is the cache's? @slab is the last one
+ * that was; beside one of its objects there are others.
  */
 static __always_inline bool is_of_slab(const struct xslab_cache *cache, void *obj,
 				       unsigned long *slab)
@@ -49,8 +46,8 @@ static __always_inline bool is_of_slab(const struct xslab_cache *cache, void *ob
 }
 
 /*
- * Of objects that come out of a magazine, mark those live that come before one that is not
- * what it was; returns how many.
+ * Mark objects that come out of a magazine live, up to one that is not what it was; returns
+ * how many.
  */
 static __always_inline unsigned int mark_first(struct xslab_cache *cache, void **objs,
 					       unsigned int nr)
@@ -78,7 +75,7 @@ static __always_inline unsigned int mark_first(struct xslab_cache *cache, void *
 	return at - objs;
 }
 
-/* Their addresses. */
+/* Replace linear addresses by addresses. */
 static __always_inline void translate(struct xslab_cache *cache, void **objs, unsigned int nr)
 {
 	while (nr--)
@@ -86,8 +83,8 @@ static __always_inline void translate(struct xslab_cache *cache, void **objs, un
 }
 
 /*
- * The objects of a magazine that are to be handed out, by address and marked live; returns
- * how many.
+ * Mark the objects of a magazine live and replace them by their addresses; returns how many
+ * can be handed out.
  */
 static noinline unsigned int mark_many(struct xslab_cache *cache, void **objs,
 				       unsigned int nr)
@@ -120,7 +117,7 @@ static __always_inline unsigned int take_bulk(struct xslab_cache *cache, size_t 
 	return xfill_bulk(cache, objs, want);
 }
 
-/* So many come from magazines even if these have to be filled for it. */
+/* How many come from magazines even if these must be filled for it. */
 static __always_inline unsigned int few_to_take(const struct xslab_cache *cache)
 {
 	return cache->mag.size / 4;
@@ -132,7 +129,7 @@ static __always_inline const struct xmag_cpu *loaded_cpu(const struct xslab_cach
 	return raw_cpu_ptr(READ_ONCE(cache->fast.cpus));
 }
 
-/* Do they come from magazines? So many more if these have them. */
+/* Do @nr objects come from magazines? More than few_to_take() only if these have them. */
 static __always_inline bool takes_some(const struct xslab_cache *cache,
 				       const struct xmag_cpu *cpu, size_t nr)
 {
@@ -140,12 +137,12 @@ static __always_inline bool takes_some(const struct xslab_cache *cache,
 
 	if (nr <= few_to_take(cache))
 		return true;
-	/* A guess: one may come to another CPU, or an interrupt in between. */
+	/* A guess: the task may move to another CPU, or an interrupt come in between. */
 	has = data_race(cpu->top - cpu->bottom >= nr);
 	return (has || xmag_has_ready(&cache->mag, cpu)) && nr <= cache->mag.size / 2;
 }
 
-/* Do they go there? So many more if these have the room, and only rows: see above. */
+/* Do @nr objects go to magazines? More than XSLAB_FEW only if there is room, and only rows. */
 static __always_inline bool gives_some(const struct xslab_cache *cache,
 				       const struct xmag_cpu *cpu, size_t nr, void **objs)
 {
@@ -160,8 +157,8 @@ static __always_inline bool gives_some(const struct xslab_cache *cache,
 }
 
 /*
- * Up to @nr objects of the loaded magazine, marked live, as so many allocations would get
- * them. Stops at one that is not what it was: that is gone from the magazine, and *@lost.
+ * Up to @nr objects of the loaded magazine, marked live, as @nr allocations would get them.
+ * Stops at one that is not what it was: that is gone from the magazine, and *@lost.
  */
 static __always_inline unsigned int pop_few(struct xslab_cache *cache, unsigned int nr,
 					    void **objs, bool has_live, void **lost)
@@ -194,7 +191,7 @@ static __always_inline unsigned int pop_few(struct xslab_cache *cache, unsigned 
 	return at - objs;
 }
 
-/* What pop_few() stopped at may be of a torn slab; returns how many were to be handed out. */
+/* What pop_few() stopped at may be of a torn slab; returns how many can be handed out. */
 static noinline unsigned int mark_lost(struct xslab_cache *cache, void *lost, void **obj)
 {
 	*obj = lost;
@@ -219,7 +216,7 @@ static __always_inline unsigned int pop_some(struct xslab_cache *cache, unsigned
 	return got;
 }
 
-/* Where the loaded magazine had but @got: the rest from another one. */
+/* Where the loaded magazine had but @got objects: take the others from another one. */
 static noinline unsigned int take_few_slow(struct xslab_cache *cache, unsigned int nr,
 					   void **objs, unsigned int got)
 {
@@ -228,7 +225,7 @@ static noinline unsigned int take_few_slow(struct xslab_cache *cache, unsigned i
 	return got + pop_some(cache, nr - got, objs + got);
 }
 
-/* As take_bulk(), of few: by way of this CPU's magazines. */
+/* Like take_bulk(), but few objects, by way of this CPU's magazines. */
 static __always_inline unsigned int take_few(struct xslab_cache *cache, unsigned int nr,
 					     void **objs)
 {
@@ -254,8 +251,8 @@ static noinline int alloc_one_more(struct xslab_cache *cache, gfp_t gfp, void **
 }
 
 /*
- * From the last on: the client begins with the first, and the others are there by then (256
- * of 256 bytes at once: 7.5 ns an object, and 8.6 the other way).
+ * From the last on: the client begins with the first, and the others are there by then. The
+ * other way round, large batches lose more than a tenth.
  */
 static __always_inline void fetch_objects(void **objs, unsigned int nr)
 {
@@ -324,7 +321,7 @@ static size_t gather_rest(struct xslab_cache *cache, gfp_t gfp, size_t nr, void 
 	return got;
 }
 
-/* The same; a cache that is destroyed meanwhile stays until it is over. */
+/* Like gather_rest(), but a cache that is destroyed meanwhile stays until it is over. */
 static noinline size_t alloc_rest(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
 {
 	size_t got;
@@ -419,7 +416,7 @@ static noinline void free_each(struct xslab_cache *cache, size_t nr, void **objs
 	xfill_drain(cache, chunk, n);
 }
 
-/* Is this an object to free? Marks it dead. As the fast path. */
+/* Is this an object to free? Marks it dead, like the fast path. */
 static __always_inline bool accept(const struct xslab_cache *cache, unsigned long at)
 {
 	unsigned long in = at - cache->fast.base;
@@ -430,8 +427,8 @@ static __always_inline bool accept(const struct xslab_cache *cache, unsigned lon
 
 /*
  * Objects into a magazine from @top on, for as long as they can be freed; returns the new
- * top. A row of them, up or down, is looked at once a slab: beside one object of a slab
- * there is another, if that is in the slab. Torn ones are not among them, see owns().
+ * top. In a row of them, up or down, each slab is looked at once: beside one object of a
+ * slab there is another, if that is in the slab. Torn ones are not among them, see owns().
  */
 static __always_inline void **push_checked(const struct xslab_cache *cache, void **top,
 					   void **at, void **end, enum xslab_trust trust)
@@ -498,8 +495,8 @@ static noinline unsigned int give_few(struct xslab_cache *cache, unsigned int nr
 }
 
 /*
- * Where the memory is watched: each has to be accepted, and told of, before it comes to a
- * magazine or a slab.
+ * Where the memory is watched, each object must be accepted, and the tools told of it,
+ * before it comes to a magazine or a slab.
  */
 static noinline void free_bulk_watched(struct xslab_cache *cache, size_t nr, void **objs)
 {
