@@ -15,10 +15,10 @@
  * long as the buddy is free. Taking low addresses first is what lets the high
  * end of a range stay whole, and go back to where it came from.
  *
- * Two kinds of blocks that do not live equally long are to lie apart, or each of
- * the long-lived ones keeps a large block from becoming whole. Then one kind is
- * taken at the lowest address and the other at the highest, whatever block it is
- * cut from; the smallest would be what the other kind has left over.
+ * Two kinds of blocks that do not live equally long should lie apart, or each of the
+ * long-lived ones keeps a large block from becoming whole. Then one kind is taken at the
+ * lowest address and the other at the highest, whatever block it is cut from; the smallest
+ * would be what the other kind has left over.
  *
  * Representation
  *
@@ -39,15 +39,13 @@
  * a double free, or a free with another order" is one bit of used: no header,
  * no page descriptor, no guess. All together that is 4 bits a page.
  *
- * To find the lowest free block without a search, free is the lowest level of a
- * 64-way tree (base/set.c). There are four levels, which is enough for 64 GiB, or as
- * many as a larger range needs: 6 at the very most. Fewer would do for small ranges,
- * but then the worst case would depend on the size: 673 instructions at 16 MiB and
- * 979 at 16 GiB were measured.
+ * To find the lowest free block without a search, free is the lowest level of a 64-way tree
+ * (base/set.c). There are four levels, which is enough for 64 GiB, or as many as a larger
+ * range needs: 6 at the very most. Fewer would do for small ranges, but then the worst case
+ * would depend on the size.
  *
- * All bitmaps of an instance lie in one allocation, packed: thirty-three
- * page-aligned arrays would start in the same cache sets, and were measured
- * at six times the time.
+ * All bitmaps of an instance lie in one allocation, packed: page-aligned arrays, one for
+ * each bitmap, would start in the same cache sets, which takes six times as long.
  *
  * Cost
  *
@@ -262,7 +260,7 @@ EXPORT_SYMBOL_GPL(xbuddy_alloc_low);
  * @buddy: the instance
  * @order: the block gets 2^@order pages
  *
- * As xbuddy_alloc_low(), from the other end.
+ * Like xbuddy_alloc_low(), but from the other end.
  *
  * Context: Any; the caller serialises.
  * Return: the first page number, -ENOSPC, or -EINVAL where @order is too large.
@@ -283,7 +281,7 @@ long xbuddy_alloc_top(struct xbuddy *buddy, unsigned int order)
 }
 EXPORT_SYMBOL_GPL(xbuddy_alloc_top);
 
-/* The used block of order @from is to be used as blocks of @order. */
+/* The used block of order @from will be used as blocks of @order. */
 static void mark_used_as(struct xbuddy *buddy, unsigned long index, unsigned int from,
 			 unsigned int order)
 {
@@ -307,7 +305,7 @@ static void mark_used_as(struct xbuddy *buddy, unsigned long index, unsigned int
  *
  * Context: Any; the caller serialises.
  * Return: how many it got, a power of two, at most @nr; 0 where there is no block, or
- * none that is to be broken, or @order is too large, or @nr is 0.
+ * none that may be broken, or @order is too large, or @nr is 0.
  */
 unsigned int xbuddy_alloc_row(struct xbuddy *buddy, unsigned int order, unsigned int nr,
 			      bool whole, unsigned long *index)
@@ -522,8 +520,8 @@ static unsigned int first_not_used(const struct xbuddy *buddy, unsigned long ind
  * @order: the order that each of them was taken with
  * @nr: how many
  *
- * What the same number of calls of xbuddy_free() would do, but the blocks are
- * joined before they are looked for.
+ * Does what the same number of calls of xbuddy_free() would do, but the blocks are joined
+ * before they are looked for.
  *
  * Context: Any; the caller serialises.
  * Return: 0; or, with nothing changed, -EINVAL where @nr is 0, or what

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * xdecay: memory that nobody uses goes back along a curve
+ * xdecay: memory that no client uses goes back along a curve
  *
  * Concepts
  *
- * Two kinds of owners hold memory that nobody uses:
+ * Two kinds of owners hold memory that no client uses:
  *
  *	caches		slabs without objects		-> to their pool
  *	pools		empty regions, if they grow	-> to the system
  *
- * To give it back at once is wrong for who needs it again soon, and never to do so
- * is wrong for everybody else. So each owner has a time, decay_ms, after which
+ * Giving it back at once is wrong for an owner that needs it again soon, and never doing so
+ * is wrong for all others. So each owner has a time, decay_ms, after which
  * nothing is left of what it did not use, and a worker that gives it back bit
  * by bit until then. 0 is at once, -1 is never. A cache has the time of its pool
  * unless it is given its own.
@@ -26,7 +26,7 @@
  * the polynomial of least degree that is 1 at 0, 0 at 1, and flat at both ends.
  * Flat at the beginning, because what was freed a moment ago is most likely to be
  * wanted again; flat at the end, because to give back a large rest in one go is the
- * jolt that a curve is to avoid. (A straight line would still have a sixteenth at
+ * jolt that a curve should avoid. (A straight line would still have a sixteenth at
  * the end of the last epoch but one, this has 1 %.) In epochs, with x = k / 16, it
  * is exact in integers:
  *
@@ -53,8 +53,8 @@
  * The worker runs at the ends of epochs, and only while there is something to
  * do. An owner that is quiet and has nothing unused is put to sleep: its magazines
  * are parked (xmag.c), and its next operation, or the next slab or region that
- * becomes empty, wakes it. So a system where nobody uses xalloc is not disturbed,
- * and who uses it pays nothing on the fast path.
+ * becomes empty, wakes it. So a system where no client uses xalloc is not disturbed, and a
+ * client that uses it pays nothing on the fast path.
  *
  *	                 an operation, something empty
  *	     asleep --------------------------------------> awake
@@ -62,19 +62,17 @@
  *	        '---------------------------------------------'
  *	                 quiet, and nothing unused
  *
- * Whoever wakes an owner may hold any lock and be in an NMI, so he clears a
- * flag and raises an irq_work, which may queue the worker.
+ * A CPU that wakes an owner may hold any lock and be in an NMI, so it clears a flag and
+ * raises an irq_work, which may queue the worker.
  *
- * Before an owner sleeps, the flag is set first, then the magazines are parked, and
- * then it is looked once more whether something is unused, under the lock that
- * whoever makes it so holds when he looks at the flag. So one of the two sees the
- * other.
+ * Before an owner sleeps, the worker sets the flag first, then parks the magazines, and
+ * then looks once more whether something is unused, under the lock that a CPU which makes
+ * it so holds when it looks at the flag. So one of the two sees the other.
  *
  * Locks: xdecay_lock protects the times, curves and epochs of all owners. The worker
  * pins what it looks at, so that it stays. There is one worker and one irq_work for all
  * owners, and neither points to any of them: so when an owner goes there is nothing to
- * cancel. How many owners there are is what a run of the worker costs, and none has a
- * timer of its own.
+ * cancel. A run of the worker costs a look at each owner, and none has a timer of its own.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -115,7 +113,7 @@ static_assert(XDECAY_EPOCHS == 16);
  * xcurve_step() - some epochs are over
  * @curve: the curve
  * @epochs: how many
- * @unused: pages that nobody uses now; those that were used before count as of the
+ * @unused: pages that no client uses now; those that were used before count as of the
  *	last epoch
  */
 void xcurve_step(struct xcurve *curve, unsigned int epochs, unsigned long unused)
@@ -158,7 +156,7 @@ EXPORT_SYMBOL_FOR_KUNIT(xcurve_limit);
  * struct kind - what caches and pools do differently
  * @unused: pages that @give could give back; of a quiet owner all, of another one
  *	but for what it would take again at once
- * @give: give back so many pages at most
+ * @give: give back a number of pages at most
  * @operations: a number that changes when the owner is used
  * @drain: empty the magazines
  * @park: and be told of the next operation
@@ -327,7 +325,7 @@ static void give(const struct holder *h)
 	h->decay->curve.kept = h->kind->unused(h->owner, is_quiet(h->decay));
 }
 
-/* Nothing is unused. See above for the order; whoever tells us meanwhile wins. */
+/* Nothing is unused. See the top for the order; a CPU that wakes the owner meanwhile wins. */
 static void try_sleep(const struct holder *h)
 {
 	struct xdecay *decay = h->decay;
@@ -397,7 +395,7 @@ static u64 tick_caches(u64 now)
 	return next;
 }
 
-/* Only pools that grow have anybody to give something to. */
+/* Only pools that grow can give something back. */
 static u64 tick_pools(u64 now)
 {
 	u64 next = XDECAY_NO_END;
@@ -418,7 +416,7 @@ static void rearm(u64 end)
 	u64 now = ktime_get_ns();
 	u64 ns = end > now ? end - now : 0;
 
-	/* Nothing where somebody was woken meanwhile: then it is queued already. */
+	/* Does nothing where an owner was woken meanwhile: then it is queued already. */
 	if (end != XDECAY_NO_END)
 		queue_delayed_work(queue, &worker, nsecs_to_jiffies64(ns) + 1);
 }
@@ -499,7 +497,7 @@ static void restart_cache(struct xslab_cache *cache)
 }
 
 /**
- * xslab_cache_set_decay() - say how long a cache keeps what nobody uses
+ * xslab_cache_set_decay() - say how long a cache keeps what no client uses
  * @cache: the cache
  * @ms: milliseconds after which no slab without objects is left of those that are
  *	there now, up to a day; 0: at once, -1: never
@@ -559,7 +557,7 @@ static void set_pool(struct xpool *pool, long ms)
 }
 
 /**
- * xpool_set_decay() - say how long a pool and its caches keep what nobody uses
+ * xpool_set_decay() - say how long a pool and its caches keep what no client uses
  * @pool: the pool
  * @ms: milliseconds after which none is left of the empty regions that there are now,
  *	up to a day; 0: at once, -1: never
@@ -584,7 +582,7 @@ int xpool_set_decay(struct xpool *pool, long ms)
 EXPORT_SYMBOL_GPL(xpool_set_decay);
 
 /**
- * xpool_get_decay() - how long a pool keeps what nobody uses
+ * xpool_get_decay() - how long a pool keeps what no client uses
  * @pool: the pool
  *
  * Context: Any.
@@ -602,7 +600,7 @@ EXPORT_SYMBOL_GPL(xpool_get_decay);
 
 static long default_ms;
 
-/* Who is new is asleep: he has nothing, and his first operation wakes him. */
+/* A new owner is asleep: it has nothing, and its first operation wakes it. */
 static void set_watch(struct xwatch *watch, long ms)
 {
 	watch->wake = wake;

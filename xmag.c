@@ -41,11 +41,11 @@
  *
  * The magazines of a CPU are touched by that CPU with preemption off, so only an
  * interrupt can come in between. An operation sets the busy byte and clears it
- * when it is done; both are plain stores, because nobody but this CPU looks. An
+ * when it is done; both are plain stores, because only this CPU looks. An
  * interrupt that finds the byte set goes past the magazines, directly to the owner.
- * That costs it a lock, about 150 instructions, and happens as rarely as an
- * interrupt hits a stretch of ten instructions. In return there is no atomic
- * instruction, and interrupts stay on. The same byte serves NMIs.
+ * That costs it a lock, and happens as rarely as an interrupt hits a stretch of ten
+ * instructions. In return there is no atomic instruction, and interrupts stay on. The same
+ * byte serves NMIs.
  *
  * Others' magazines
  *
@@ -57,10 +57,10 @@
  * interprocessor call is needed, and none can find a CPU busy. The fast path loads a
  * pointer that it needs anyway.
  *
- * Shutting is counted, so several may want it, each for a time; it costs no sleep, and
- * one grace period serves as many owners as were shut before it. xmag_set_closed()
+ * Shutting is counted, so several callers may want it, each for a time; it costs no sleep,
+ * and one grace period serves as many owners as were shut before it. xmag_set_closed()
  * leaves them closed for longer, and empty: for an owner that may not keep anything in
- * them, or has to see every object that is freed.
+ * them, or must see every object that is freed.
  *
  * Watched owners
  *
@@ -71,14 +71,13 @@
  *
  * Parking
  *
- * Who gives back what is unused has to know when there is something again, and the
- * fast path has no instruction to spare for telling him. So he parks magazines that
- * nobody used for a while: they are emptied, and the fast path is led to the
- * busy ones. The next operation fails there, takes the slow path, finds that the
- * magazines are parked, leads the fast path back and tells. It is the only one
- * that pays.
+ * A watcher that gives back what is unused must know when there is something again, and the
+ * fast path has no instruction to spare for telling it. So the watcher parks magazines that
+ * were not used for a while: they are emptied, and the fast path is led to the busy ones.
+ * The next operation fails there, takes the slow path, finds that the magazines are parked,
+ * leads the fast path back and tells the watcher. It is the only one that pays.
  *
- * Locks: gate protects where the fast path is led and why. The mutex draining keeps two
+ * Locks: gate protects where the fast path is led and why. The mutex draining keeps two tasks
  * from emptying the same magazines; neither the owner's client nor the system's
  * allocator is called under it. depot->lock is that of the depot; see mag/depot.c.
  */
@@ -204,7 +203,7 @@ static void set_routes(struct xmag *mag, struct xmag_cpu __percpu *cpus)
 	/* Pairs with xmag_try_alloc(): what was done to the magazines comes first. */
 	smp_store_release(&mag->cpus, cpus);
 	for (i = 0; i < XMAG_ROUTES && mag->routes[i]; i++)
-		smp_store_release(mag->routes[i], cpus);	/* likewise */
+		smp_store_release(mag->routes[i], cpus);	/* as with mag->cpus */
 }
 
 static void close_for(struct xmag *mag, enum xmag_reason reason)
@@ -235,7 +234,7 @@ noinline void xmag_unpark(struct xmag *mag)
 }
 EXPORT_SYMBOL_FOR_KUNIT(xmag_unpark);
 
-/* As xmag_enter_slow(), for an operation of a client: parked magazines wake. */
+/* Like xmag_enter_slow(), but for an operation of a client: parked magazines wake. */
 static __always_inline bool enter_to_use(struct xmag *mag, struct xmag_cpu **cpu)
 {
 	if (!xmag_enter_slow(mag, cpu))
@@ -330,7 +329,7 @@ void xmag_shut(struct xmag *mag)
 	raw_spin_unlock_irqrestore(&mag->gate, flags);
 }
 
-/* Let all CPUs have them again, unless another one wants them to stay shut. */
+/* Let all CPUs have them again, unless another caller wants them to stay shut. */
 void xmag_unshut(struct xmag *mag)
 {
 	unsigned long flags;
@@ -408,7 +407,7 @@ unsigned long xmag_drain_here(struct xmag *mag)
 }
 EXPORT_SYMBOL_FOR_KUNIT(xmag_drain_here);
 
-/* Empty all, and the next operation tells the one who watches. May sleep. */
+/* Empty all, and the next operation tells the watcher. May sleep. */
 void xmag_park(struct xmag *mag)
 {
 	unsigned long flags;
@@ -424,7 +423,7 @@ EXPORT_SYMBOL_FOR_KUNIT(xmag_park);
 
 /*
  * Keep the magazines closed and empty, so that every operation goes to the owner;
- * or end that. Several may want it, each for a time. May sleep.
+ * or end that. Several callers may want it, each for a time. May sleep.
  */
 void xmag_set_closed(struct xmag *mag, bool closed)
 {
@@ -566,7 +565,7 @@ int xmag_init(struct xmag *mag, const struct xmag_ops *ops, unsigned int size,
 		goto undo;
 	mag->metadata = slots + pointers + num_possible_cpus() *
 			(sizeof(struct xmag_cpu) + sizeof(struct xmag_slow));
-	kmemleak_no_scan(mag->slots);	/* who freed an object has no pointer to it */
+	kmemleak_no_scan(mag->slots);	/* a client that freed an object has no pointer to it */
 	deal_magazines(mag);
 	err = cpuhp_state_add_instance_nocalls(xmag_hotplug_state, &mag->hotplug);
 	if (!err)

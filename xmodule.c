@@ -42,7 +42,7 @@ static char *reserve_mem;
 module_param(reserve_mem, charp, 0444);
 MODULE_PARM_DESC(reserve_mem, "name of a range reserved with reserve_mem= at boot (Linux 6.12 on)");
 
-/* As a bool, but of a longer word the kernel would look at the first letter alone. */
+/* Like a bool parameter, but the kernel would look at the first letter of a word alone. */
 static int set_checks(const char *value, const struct kernel_param *param)
 {
 	if (value && strlen(value) != 1 && strcmp(value, "on") && strcmp(value, "off"))

@@ -114,7 +114,7 @@ static int claim(struct xpool *pool)
 	return err;
 }
 
-/* The same, after another call that destroys it is over. */
+/* Like claim(), but waits until another call that destroys it is over. */
 static int claim_in_turn(struct xpool *pool)
 {
 	int err;
@@ -340,7 +340,7 @@ static struct xpool *claim_orphan(void)
 	return NULL;
 }
 
-/* One orphan goes by itself; false: there is none that can. The worker's context. */
+/* One orphan goes by itself. Returns false if none can. The worker's context. */
 bool xpage_reap_one(void)
 {
 	struct xpool *pool = claim_orphan();

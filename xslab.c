@@ -62,7 +62,7 @@
  * An object that waits for a grace period is neither live nor free, and its byte says so
  * (slab/rcu.c). Thus a free looks for the one value that live objects have.
  *
- * What is free is offered before the lock is given up: an object to who waits for
+ * What is free is offered before the lock is given up: an object to a task that waits for
  * one (slab/wait.c), and slabs that are one too many to the pool.
  *
  * Locks: cache->lock protects the lists, the counts, and the taking of bits.
@@ -80,7 +80,7 @@
 #undef xslab_cache_alloc
 #undef xslab_cache_free
 
-/* See struct xmag_cpu: where fast paths write in its line, they read nothing of others. */
+/* Fast paths read no other line at the offsets at which they write to struct xmag_cpu. */
 #define in_line(type, member)	BIT(offsetof(type, member) % L1_CACHE_BYTES / sizeof(long))
 static_assert(!IS_ENABLED(CONFIG_64BIT) ||
 	      !((in_line(struct xmag_cpu, busy) | in_line(struct xmag_cpu, top) |

@@ -13,20 +13,20 @@
  *	pools/<name>/collect		write 0 or 1: collect this pool
  *	pools/<name>/give_up		write 1: no client will come back to this orphan
  *	pools/<name>/decay_ms		read and write
- *	pools/<name>/limits/hard, cache, reserve	likewise
+ *	pools/<name>/limits/hard, cache, reserve	read and write
  *	caches/<name>/stats		key value: where the objects are
  *	caches/<name>/collect, give_up, decay_ms	as of a pool
  *	caches/<name>/tear		write 1: give back pages of slabs that hold objects too
- *	caches/<name>/limits/hard, cache	likewise
+ *	caches/<name>/limits/hard, cache	read and write
  *
- * A stats file is one snapshot: its lines belong together and balance when
- * nobody allocates or frees.
+ * A stats file is one snapshot: its lines belong together and balance when no CPU allocates
+ * or frees.
  *
  * This file is an observer. The layers below call a notifier chain when a pool
  * or a cache comes or goes and do not know that it is here; it reads through
- * the same functions that clients have, and reading changes nothing. Who writes a
- * file calls, by way of it, what a client could call. A directory goes before what
- * it shows goes, and debugfs waits for readers that are still in it.
+ * the same functions that clients have, and reading changes nothing. A write to a file
+ * calls what a client could call. A directory goes before what it shows goes, and debugfs
+ * waits for readers that are still in it.
  *
  * That wait is done with no lock held, so a file may take any.
  *

@@ -20,9 +20,9 @@
  *
  * None of these is held while a client's code runs (a constructor, a move callback), nor
  * while the system's allocator is called, which may reclaim memory and so run a client's
- * shrinker. What such code may call is thus everything, but for what would wait for it: to
- * create and destroy takes locks of the system that are held while that reclaims, so it is
- * refused from reclaim; see xpool_may_come_and_go().
+ * shrinker. Such code may thus call everything that does not wait for it. Creating and
+ * destroying take locks that the system holds while it reclaims, so both are refused from
+ * reclaim; see xpool_may_come_and_go().
  *
  * Pools and caches that are on a list are kept from going by pins (xpool_next_client()),
  * so that the registry is held only to take a step on the list.
@@ -79,7 +79,7 @@ static inline bool xlock(raw_spinlock_t *lock, unsigned long *flags)
  */
 
 /**
- * struct xwatch - whom to tell
+ * struct xwatch - the watcher to tell
  * @wake: clears @asleep and has the watcher look; any context, also NMI and with raw
  *	locks held. NULL: the watcher never sleeps
  * @asleep: the watcher wants to be told

@@ -17,7 +17,7 @@
  * Every level has a spare word at its end, which is zero, so that a search that runs off
  * the end of a level reads zero and not the neighbour.
  *
- * Locks: none. Who uses a set has one.
+ * Locks: none. The owner of a set has one.
  */
 #include <linux/bitops.h>
 #include <linux/export.h>

@@ -9,7 +9,7 @@
  *
  *	KASAN		each byte outside of an object that a client has is poisoned: its
  *			padding, free objects, what is left over of a slab, free pages
- *	KMSAN		what nobody has written to is not initialised
+ *	KMSAN		memory that was not written to is not initialised
  *	kmemleak	objects are scanned for pointers, and reported if none leads to them
  *	lockdep		no lock that is held lies in what is freed
  *	init_on_alloc, init_on_free
@@ -21,9 +21,9 @@
  * but for a branch in the slow ones that is patched when the kernel was booted with one of
  * the parameters.
  *
- * Order: a client's memory is told of after it is certain that the client gets it, and
- * before anybody else can get it once it was accepted back. In between it is no other's, so
- * there are no locks.
+ * Order: the tools are told of a client's memory once it is certain that the client gets
+ * it, and once it was accepted back, before another owner can get it. In between it has no
+ * other owner, so there are no locks.
  *
  * KASAN
  *
@@ -38,20 +38,21 @@
  *
  * kmemleak
  *
- * Nothing is told of callers' ranges: they may lie in what it knows already, which it does
- * not survive. Nor would it survive to be told of an object that it knows: one that was
- * freed in NMI, where it can't be told, or one that a client had freed twice and that was
- * handed out twice. So each is taken out of its books first; and after a free in NMI, so
- * are all objects of a slab that goes. It is never told that it may wait for memory: who
- * allocates here may be anywhere, also where the system reclaims. Where magazines and
- * metadata hold addresses of objects it does not look (xmag.c, xtools_look_at()).
+ * kmemleak is told nothing of callers' ranges: they may lie in memory that it knows
+ * already, which it does not survive. Nor would it survive being told of an object
+ * that it knows: one that was freed in NMI, where it cannot be told, or one that a
+ * client had freed twice and that was handed out twice. So each object is taken out of its
+ * books first; and after a free in NMI, so are all objects of a slab that goes. It is never
+ * told that it may wait for memory: the caller may be in any context, also where the system
+ * reclaims. It does not look where magazines and metadata hold addresses of objects
+ * (xmag.c, xtools_look_at()).
  *
  * Pages are not reported, as those of the page allocator are not.
  *
  * debugobjects
  *
- * What looks through a range for timers and work that are active, debug_check_no_obj_freed(),
- * is not exported, so they are not found at the free. What is exported, debug_object_free(),
+ * debug_check_no_obj_freed(), which looks through a range for active timers and work, is
+ * not exported, so these are not found at the free. debug_object_free() is exported, but
  * looks at one address and takes a lock for it: one for each eight bytes that are freed.
  */
 #include <linux/debug_locks.h>
@@ -155,7 +156,7 @@ static void leak_free(unsigned int tools, void *obj)
  * Pools
  */
 
-/* As want_init_on_alloc() and want_init_on_free(), which would be patched in this module. */
+/* Like want_init_on_alloc() and _free(), but those would be patched in this module. */
 static bool inits_on_alloc(void)
 {
 	return static_key_enabled(&init_on_alloc);
@@ -166,7 +167,7 @@ static bool inits_on_free(void)
 	return static_key_enabled(&init_on_free);
 }
 
-/* Those that want to know about a pool's memory. */
+/* The tools that watch a pool's memory. */
 unsigned int xtools_of_pool(enum xtools_range range, const void *addr, unsigned long pages)
 {
 	unsigned int tools = XTOOLS_BUILT_IN ? XTOOLS_ANY : 0;
@@ -188,8 +189,8 @@ unsigned int xtools_of_pool(enum xtools_range range, const void *addr, unsigned 
 }
 
 /*
- * Those that want to know about a cache of the pool: what a constructor has made is there
- * in the next allocation, too, and so is what readers under RCU may look at.
+ * The tools that watch a cache of the pool. What a constructor has made is there in the
+ * next allocation, too, and so is what readers under RCU may look at.
  */
 unsigned int xtools_of_cache(unsigned int tools, bool has_ctor, bool is_typesafe)
 {
@@ -228,7 +229,7 @@ void xtools_alloc(unsigned int tools, void *obj, size_t size, gfp_t gfp)
 	leak_alloc(tools, obj, size);
 }
 
-/* A client has given an object back, and nobody else can have it yet. Any context. */
+/* A client has given an object back, and it has no other owner yet. Any context. */
 void xtools_free(unsigned int tools, void *obj, size_t size)
 {
 	leak_free(tools, obj);

@@ -15,13 +15,13 @@
 
 /* Which tools want to know about the memory of a pool. */
 #define XTOOLS_KASAN		0x01U	/* its shadow can be written */
-#define XTOOLS_KMEMLEAK		0x02U	/* its objects are nobody else's to report */
+#define XTOOLS_KMEMLEAK		0x02U	/* no other allocator reports its objects */
 #define XTOOLS_INIT_ON_ALLOC	0x04U
 #define XTOOLS_INIT_ON_FREE	0x08U
 #define XTOOLS_ANY		0x10U	/* KMSAN, lockdep: whatever memory it is */
 
 #define XTOOLS_CTOR		0x20U	/* no tool: objects have a constructor */
-#define XTOOLS_TYPESAFE		0x40U	/* nor: readers may look at free objects */
+#define XTOOLS_TYPESAFE		0x40U	/* no tool: readers may look at free objects */
 
 #define XTOOLS_INIT	(XTOOLS_INIT_ON_ALLOC | XTOOLS_INIT_ON_FREE)
 
@@ -61,8 +61,8 @@ void xtools_pages_alloc(unsigned int tools, void *addr, size_t bytes, gfp_t gfp)
 void xtools_pages_free(unsigned int tools, void *addr, size_t bytes);
 
 /*
- * Of a structure of ours, kmemleak is to look for pointers in these bytes and others that are
- * named so: elsewhere are addresses of memory that clients have.
+ * In a structure of ours, kmemleak should look for pointers in these bytes and in others
+ * that are named so: elsewhere are addresses of memory that clients have.
  */
 static inline void xtools_look_at(const void *from, const void *end)
 {

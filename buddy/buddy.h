@@ -174,7 +174,7 @@ static inline void join(struct xbuddy *buddy, unsigned long index, unsigned int 
 	area_set(buddy, order, i);
 }
 
-/* The used blocks of @order are to be joined as one of order @as. */
+/* The used blocks of @order will be joined as one of order @as. */
 static inline void unmark_used_as(struct xbuddy *buddy, unsigned long index, unsigned int as,
 				  unsigned int order)
 {

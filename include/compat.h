@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * All that xalloc knows of kernel versions, and nothing else. A changed kernel
- * interface is told by a macro of its own where it has one; the version number
- * is the last resort.
+ * All that xalloc knows of kernel versions, and nothing else. A changed kernel interface is
+ * recognised by a macro of its own where it has one; the version number is the last resort.
  *
  * Tested from 6.1 to 7.2. Newer kernels are built for with a note, never refused.
  */
@@ -142,7 +141,7 @@ static inline void xcompat_shrinker_free(struct shrinker *shrinker)
 /* The count of a page, in one load where it is one of many, and in an old value or a new one. */
 static inline int xcompat_page_refs(const struct page *page)
 {
-	/* Others may take references meanwhile. */
+	/* Other CPUs may take references meanwhile. */
 	return data_race(page->_refcount.counter);
 }
 

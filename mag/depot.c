@@ -21,7 +21,7 @@
 
 #include "mag.h"
 
-/* Give an empty magazine for a full one. Any context; false: there is none. */
+/* Give an empty magazine for a full one. Any context; returns false if there is none. */
 bool xdepot_swap_for_full(struct xmag *mag, void ***magazine)
 {
 	struct xdepot *depot = &mag->depot;
@@ -39,7 +39,7 @@ bool xdepot_swap_for_full(struct xmag *mag, void ***magazine)
 	return hit;
 }
 
-/* Give a full magazine for an empty one. Any context; false: there is none. */
+/* Give a full magazine for an empty one. Any context; returns false if there is none. */
 bool xdepot_swap_for_empty(struct xmag *mag, void ***magazine)
 {
 	struct xdepot *depot = &mag->depot;

@@ -22,7 +22,7 @@ struct xmag_ops {
 	void (*drain)(struct xmag *mag, void **objs, unsigned int nr);
 };
 
-/* Busy for ever: where a fast path looks that is not to be taken. */
+/* Busy for ever: a fast path that must not be taken is led here. */
 DECLARE_PER_CPU(struct xmag_cpu, xmag_closed);
 
 /**
@@ -176,7 +176,7 @@ static inline void xmag_leave(struct xmag_cpu *cpu)
 	preempt_enable();
 }
 
-/* As it was a moment ago. */
+/* A snapshot: it may be old by now. */
 static __always_inline bool xmag_depot_has_full(const struct xmag *mag)
 {
 	return READ_ONCE(mag->depot.nr_full);

@@ -2,8 +2,8 @@
 /*
  * pool/blocks: which blocks may be taken
  *
- * What a request may take of the buddy system, under the limits; see get.c. Of a pool with a
- * reserve, small blocks are broken first, and those that the reserve needs not at all.
+ * What a request may take of the buddy system, under the limits; see get.c. In a pool with
+ * a reserve, small blocks are broken first, and those that the reserve needs not at all.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -19,11 +19,10 @@ unsigned long xpool_allowance(const struct xpool *pool, enum xpool_need need)
 }
 
 /*
- * The largest order of a free block that may be broken for one of @order, or -1: none.
- * Of each order the free lists must be able to give as many blocks as are reserved: a
- * block of @order takes its size from what they give of smaller ones, and one from what
- * they give of the larger ones, up to the order that it is cut from. May be old without
- * the lock.
+ * The largest order of a free block that may be broken for one of @order, or -1: none. The
+ * free lists must be able to give as many blocks of each order as are reserved: a block of
+ * @order takes its size from what they give of smaller ones, and one from what they give of
+ * the larger ones, up to the order that it is cut from. May be old without the lock.
  */
 int xpool_breakable(const struct xpool *pool, unsigned int order, enum xpool_need need)
 {

@@ -148,7 +148,7 @@ static unsigned int take_row(struct xpool *pool, struct page **pages, struct pag
 	return pages - from;
 }
 
-/* Pages from @pages on, up to one that is not to be freed so; returns how many. */
+/* Pages from @pages on, up to one that cannot be freed so; returns how many. */
 static size_t free_rows(struct xpool *pool, size_t nr, struct page **pages)
 {
 	struct page **end = pages + nr, **at = pages;

@@ -19,7 +19,7 @@ DEFINE_MUTEX(xpool_registry);
 LIST_HEAD(xpool_list);
 RAW_NOTIFIER_HEAD(xobservers);
 
-/* For those that want a pool or a client to go, and wait until no pin keeps it. */
+/* For callers that want a pool or a client to go, and wait until no pin keeps it. */
 DECLARE_WAIT_QUEUE_HEAD(xpool_unpinned);
 
 void xpool_add_client(struct xpool *pool, struct xclient *client)
@@ -94,7 +94,7 @@ void xpool_unpin(struct xpool *pool)
 	mutex_unlock(&xpool_registry);
 }
 
-/* The pool after @last, or the first one, as xpool_next_client(). */
+/* Like xpool_next_client(), but the pool after @last, or the first one. */
 struct xpool *xpool_next(struct xpool *last)
 {
 	struct list_head *at = last ? &last->node : &xpool_list;
@@ -134,7 +134,7 @@ void (*xpool_flush)(struct xpool *pool);
 
 /*
  * Pools and caches that were left behind by their clients go by themselves when the last
- * thing of theirs is free. Whoever frees that may hold any lock, so a worker does it.
+ * thing of theirs is free. The caller that frees it may hold any lock, so a worker does it.
  */
 void (*xpool_reaper)(void);
 

@@ -14,7 +14,7 @@
 
 #include "pool.h"
 
-/* What can be had without disturbing other CPUs. */
+/* What can be collected without disturbing other CPUs. */
 unsigned long xpool_collect_here(struct xpool *pool)
 {
 	struct xclient *client;

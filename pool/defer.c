@@ -9,7 +9,7 @@
 
 #include "pool.h"
 
-/* The caller gets the right to push @page; false: it is on its way already. */
+/* The caller gets the right to push @page. Returns false if it is on its way. */
 bool xdefer_claim(struct xpage *page)
 {
 	return cmpxchg(&page->deferred, 0, XDEFER_CLAIMED) == 0;

@@ -22,15 +22,15 @@ static struct maple_tree xpool_map =
 /* The pool that was found last on this CPU; mostly it is the one of the next address, too. */
 static DEFINE_PER_CPU(struct xpool *, xpool_found);
 
-/* The pool cannot be found any more: wait until nobody who did uses it, and forget it. */
+/* The pool cannot be found any more: wait for the CPUs that found it, and forget it. */
 void xpool_forget(struct xpool *pool)
 {
 	int cpu;
 
-	synchronize_rcu_expedited();	/* then nobody is about to write it down */
+	synchronize_rcu_expedited();	/* then no CPU is about to write it down */
 	for_each_possible_cpu(cpu)
 		cmpxchg(per_cpu_ptr(&xpool_found, cpu), pool, NULL);
-	synchronize_rcu_expedited();	/* and nobody has read it */
+	synchronize_rcu_expedited();	/* and no CPU has read it */
 }
 
 /* The first page of the handed out block that holds @index, or NULL. */
@@ -62,8 +62,8 @@ static noinline struct xpool *find_pool(const void *addr)
 }
 
 /*
- * The page of any pool that @addr is in, or NULL. Called with preemption off: it is there for
- * as long as that is off, or as somebody holds what it is a part of.
+ * The page of any pool that @addr is in, or NULL. Called with preemption off: it is there
+ * for as long as that is off, or as a client holds what it is a part of.
  */
 struct xpage *xpool_page_any(const void *addr)
 {

@@ -27,7 +27,7 @@
  *	blocks(j) = sum over i >= j of nr_free(i) * 2^(i - j)
  *
  * and after an ordinary allocation that must be n / 2^j or more, rounded down, as far as the
- * pool could ever have so many. So an urgent request gets a block of any order for which the
+ * pool could ever have that many. So an urgent request gets a block of any order for which the
  * reserve has room. A block of order k that is cut from one of order m takes 2^(k - j) from
  * blocks(j) up to k, and one from there to m; so small blocks are broken first, and those
  * that are too large not at all (xpool_breakable()). Without a reserve none of this is looked
@@ -61,7 +61,7 @@ static struct xpage *get_hot(struct xpool *pool, unsigned int order)
 	return NULL;
 }
 
-/* Blocks of a row that are used for @kind from now on, written down. */
+/* Note that the blocks of a row are used for @kind from now on. */
 static void own_row(struct xpool *pool, unsigned long index, unsigned int nr,
 		    unsigned int order, enum xpage_kind kind, struct xpage **pages)
 {
@@ -91,13 +91,13 @@ static void own(struct xpool *pool, struct xpage *page, unsigned int order,
 		xgrow_use(pool, page, 1L << order);
 }
 
-/* Which regions a request takes what is there from. */
+/* The regions from which a request takes what is there. */
 enum reach {
 	REACH_KIND,		/* that serve its kind */
 	REACH_ALL,
 };
 
-/* As xbuddy_alloc_row(), in a pool that has a reserve or may grow. */
+/* Like xbuddy_alloc_row(), but in a pool that has a reserve or may grow. */
 static noinline unsigned int take_row_with_care(struct xpool *pool, unsigned int order,
 						unsigned int nr, bool whole,
 						enum xpool_need need, enum xplace place,
@@ -249,7 +249,7 @@ static __always_inline unsigned int get_rows(struct xpool *pool, unsigned int or
 
 /*
  * Take up to @nr blocks of 2^@order pages for @kind, as many as the limits allow,
- * without asking anybody to give back, and XPOOL_ROWS rows at most. Any context. Returns
+ * without asking clients to give back, and XPOOL_ROWS rows at most. Any context. Returns
  * how many.
  *
  * A refill of a magazine, which need not be full, breaks no block for its rest: to
@@ -315,7 +315,7 @@ static __always_inline struct xpage *get_or_ask(struct xpool *pool, unsigned int
 						enum xpage_kind kind, enum xpool_need need,
 						enum xplace place)
 {
-	/* What others take meanwhile must not keep this one asking. */
+	/* What other CPUs take meanwhile must not keep this one asking. */
 	unsigned long asked = 0, most = READ_ONCE(pool->nr_pages), got;
 	struct xpage *page;
 
@@ -357,8 +357,8 @@ struct xpage *xpool_try(struct xpool *pool, unsigned int order, enum xpage_kind 
 }
 
 /*
- * A region comes, and a block of it is taken at the same instant: so neither is it
- * another request's, nor is it empty, which the limit of what is cached may forbid.
+ * A region comes, and a block of it is taken at the same instant: so no other request gets
+ * the region, and it is never empty, which the limit of what is cached may forbid.
  */
 static struct xpage *get_grown(struct xpool *pool, unsigned int order, enum xpage_kind kind,
 			       enum xpool_need need, enum xplace place, gfp_t gfp)
@@ -439,8 +439,8 @@ static bool get_this(struct xpool *pool, struct xpage *page, enum xpage_kind kin
 }
 
 /*
- * Of the pages from @first on that are set in @wanted, take those that are free, one by
- * one, as far as limits allow. Any context but NMI. Returns which they are.
+ * Take those pages from @first on that are set in @wanted and free, one by one, as far as
+ * limits allow. Any context but NMI. Returns which they are.
  */
 unsigned long xpool_get_these(struct xpool *pool, struct xpage *first, unsigned long wanted,
 			      enum xpage_kind kind, enum xpool_need need)

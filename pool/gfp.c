@@ -9,15 +9,15 @@
  *	__GFP_DMA32	below 4 GiB, or in the kernel's zone of that name
  *	__GFP_COMP	a compound page, where there are several pages
  *
- * No block of a pool is a compound page. Whether all of a pool lies where the first two
- * want it is found out when it is made: by physical addresses where they are known, that
- * is in the direct map and in ranges reserved with memmap=, and else it does not. A pool
+ * No block of a pool is a compound page. When a pool is made, it is found out whether all
+ * of it lies where the first two want it: by physical addresses where they are known, that
+ * is in the direct map and in ranges reserved with memmap=; otherwise it does not. A pool
  * that grows may have any memory of the system tomorrow. A request that the pool cannot
- * keep gets NULL, and the first one a line in the log: memory out of the reach of a device
- * would be worse than none. Documentation/api.md has a line for each flag.
+ * satisfy gets NULL, and the first one a line in the log: memory out of the reach of a
+ * device would be worse than none. Documentation/api.md has a line for each flag.
  *
  * The fast paths look at these flags with the same instruction as at __GFP_ZERO, so they
- * cost those nothing that do not have them.
+ * cost nothing to requests without them.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -100,7 +100,7 @@ static const char *what_fails(gfp_t flag)
 }
 
 /*
- * There are @gfp in a request, which the pool cannot keep: say so, once for each. Any
+ * A request has flags @gfp that the pool cannot satisfy: say so, once for each. Any
  * context. Always true.
  */
 noinline bool xgfp_refuse(struct xpool *pool, gfp_t gfp)

@@ -32,8 +32,8 @@
  *	gives	back empty regions when they are over the limit of what is cached
  *
  * After the system had no block, or wanted memory back, the worker leaves it alone for a
- * while. A request that may sleep asks it all the same: after another one of its kind was
- * refused, only for what is free there.
+ * while. A request that may sleep asks it nevertheless; after another one of its kind was
+ * refused, it asks only for what is free there.
  *
  * Giving back needs neither a mutex nor an allocation, so the context that frees the last
  * page of a region that may not be kept gives it back itself, where the system's locks may
@@ -53,7 +53,7 @@
 
 #include "pool.h"
 
-#define XGROW_SHARE	8U		/* free pages are to be 1/8 of the pool ... */
+#define XGROW_SHARE	8U		/* free pages should be 1/8 of the pool ... */
 #define XGROW_LEAST	XPOOL_CHUNK_PAGES	/* ... and a region at least */
 #define XGROW_PAUSE	(HZ / 10 + 1)	/* after the system had nothing, jiffies */
 
@@ -128,7 +128,7 @@ static void free_to_system(struct xpool *pool, struct page *page)
 
 static struct page *take_from_system(struct xpool *pool, gfp_t gfp)
 {
-	/* What the system keeps for those that reclaim is not for a pool to grow. */
+	/* What the system keeps for tasks that reclaim is not for a pool to grow. */
 	struct page *page = alloc_pages(gfp | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC,
 					XBUDDY_MAX_ORDER);
 
@@ -164,7 +164,7 @@ static void publish(struct xpool *pool, unsigned long r, unsigned long addr)
 	WRITE_ONCE(region->addr, addr);
 	WRITE_ONCE(region->nr, XPOOL_CHUNK_PAGES);
 	xlinear_add(pool, r);
-	/* Pairs with the dependency of who finds the pool here. */
+	/* Pairs with the dependency of the reader that finds the pool here. */
 	smp_store_release(xgrow_owner_slot(addr), pool);
 }
 
@@ -208,7 +208,7 @@ static void add_region(struct xpool *pool, unsigned long r, enum xserves kind,
 	WRITE_ONCE(pool->grow->starved, pool->grow->starved & ~BIT(kind));
 }
 
-/* False: it is not wanted any more. */
+/* Returns false if the region is not wanted any more. */
 static bool add_if_wanted(struct xpool *pool, enum xserves kind, unsigned long addr)
 {
 	unsigned long flags, r;
@@ -312,7 +312,7 @@ void xgrow_drop(struct xpool *pool, struct page *page)
 
 /*
  * A region for @kind comes as number *@r. Until xgrow_added() it counts as in use, so
- * that it is not seen empty for an instant. False: no place is absent any more.
+ * that it is not seen empty for an instant. Returns false if no place is absent.
  */
 bool xgrow_add(struct xpool *pool, enum xserves kind, struct page *page, unsigned long *r)
 {
@@ -373,8 +373,8 @@ static struct page *remove_empty(struct xpool *pool)
 }
 
 /*
- * After a block was to be taken of a region that has just come. False: none was, and
- * nothing else needs it, so it is gone again.
+ * After a request tried to take a block of a region that has just come. Returns false if it
+ * took none, and nothing else needs the region, so it is gone again.
  */
 bool xgrow_added(struct xpool *pool, unsigned long r)
 {
@@ -405,7 +405,7 @@ void xgrow_end_reserving(struct xpool *pool)
 	xgrow_trim(pool);
 }
 
-/* An empty region comes so that a reserve can be formed. Sleeps for no memory. */
+/* An empty region comes so that a reserve can be formed. Does not sleep for memory. */
 bool xgrow_for_reserve(struct xpool *pool)
 {
 	struct page *page = xgrow_fetch(pool, __GFP_KSWAPD_RECLAIM);
@@ -426,7 +426,7 @@ bool xgrow_for_reserve(struct xpool *pool)
 	return added;
 }
 
-/* Give one back; without @force only where it is over the limit. False: none. */
+/* Give one back; without @force only if it is over the limit. Returns false if none went. */
 bool xgrow_return_region(struct xpool *pool, bool force)
 {
 	struct page *page = NULL;
@@ -457,7 +457,7 @@ static void start_work(struct irq_work *soon)
 	schedule_work(&container_of(soon, struct xgrow, soon)->work);
 }
 
-/* Any context: whoever frees may hold a lock of the scheduler, which a worker needs. */
+/* Any context: the caller that frees may hold a scheduler lock, which a worker needs. */
 static void wake(struct xpool *pool)
 {
 	if (!READ_ONCE(pool->grow->stopped))
@@ -604,7 +604,7 @@ int xgrow_init(struct xpool *pool, unsigned long max_pages)
 	return 0;
 }
 
-/* Nobody has anything of the pool any more; its memory goes with it. */
+/* No client has anything of the pool any more; its memory goes with it. */
 void xgrow_exit(struct xpool *pool)
 {
 	unsigned long r;
@@ -617,7 +617,7 @@ void xgrow_exit(struct xpool *pool)
 	xgrow_put_owners();
 }
 
-/* The pool begins to go. No regions come any more, and nobody asks for any. */
+/* The pool begins to go. No regions come any more, and none is asked for. */
 void xgrow_stop(struct xpool *pool)
 {
 	if (!pool->grow)

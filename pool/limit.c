@@ -2,10 +2,10 @@
 /*
  * pool/limit: what a pool may have and keep, set at run time
  *
- * The limits of what is in use, hard and reserve, are kept by get.c, in the same
- * moment as each block is taken. So to set them is to store two numbers under the
- * pool's lock. A hard limit below what is in use is refused; what clients of the
- * pool merely keep for later is collected first, and does not count.
+ * The limits of what is in use, hard and reserve, are kept by get.c, in the same moment as
+ * each block is taken. So setting them stores two numbers under the pool's lock. A hard
+ * limit below what is in use is refused; what clients of the pool merely keep for later is
+ * collected first, and does not count.
  *
  * The limit of what is cached bounds the sum of
  *
@@ -14,13 +14,12 @@
  *	slabs without objects	that caches keep (xslab.c)
  *	empty regions		of pools that have grown (pool/grow.c)
  *
- * What the magazines of other CPUs hold at a given moment cannot be known without
- * stopping them. So magazines count with all that they could hold: either that
- * fits and is taken off the limit, or they are shut and hold nothing. What is left
- * (idle_limit) bounds the other three, which are counted exactly. Whoever adds to
- * one of these adds first, then looks at the sum, and takes back what is over; as
- * each does so behind a full barrier, of two at the same time at least one sees
- * both.
+ * What the magazines of other CPUs hold at a given moment cannot be known without stopping
+ * them. So magazines count with all that they could hold: either that fits and is taken off
+ * the limit, or they are shut and hold nothing. What is left (idle_limit) bounds the other
+ * three, which are counted exactly. A CPU that adds to one of these adds first, then looks
+ * at the sum, and takes back what is over. Each does so behind a full barrier, so of two
+ * CPUs at the same time at least one sees both additions.
  *
  * Magazines are shut, too, where they could hold more than half of what the hard
  * limit allows: pages that one CPU keeps are not there for another.
@@ -49,8 +48,8 @@ static bool fits(const struct xpool *pool, const struct xclient *client, unsigne
 }
 
 /*
- * Open the clients that may keep all that they could, or shut the others. Returns
- * what the former leave of the limit.
+ * Open the holders that may keep all that they could, or shut the others. Returns what the
+ * former leave of the limit.
  */
 static unsigned long settle_clients(struct xpool *pool, bool open)
 {
@@ -70,7 +69,7 @@ static unsigned long settle_clients(struct xpool *pool, bool open)
 	return left;
 }
 
-/* Make the limits that are set hold: nobody keeps more, then nobody has more. */
+/* Make the limits that are set hold: no holder keeps more, then none has more. */
 static void apply_cache(struct xpool *pool)
 {
 	WRITE_ONCE(pool->idle_limit, settle_clients(pool, false));
@@ -117,8 +116,8 @@ static bool can_reserve(const struct xpool *pool, const struct xpool_limits *lim
 }
 
 /*
- * Returns 0, the limits are set; or -EBUSY, where *@over pages more than the hard limit
- * are in use; or -EAGAIN, where what is free does not make the reserve.
+ * Returns 0 if the limits are set; -EBUSY where *@over pages more than the hard limit are
+ * in use; -EAGAIN where what is free does not make the reserve.
  */
 static int try_limits(struct xpool *pool, const struct xpool_limits *limits,
 		      unsigned long *over)
@@ -141,7 +140,7 @@ static int try_limits(struct xpool *pool, const struct xpool_limits *limits,
 	return err;
 }
 
-/* The same with nothing kept for later: magazines are shut until it is decided. */
+/* Like try_limits(), but nothing is kept for later: magazines are shut until it is decided. */
 static int try_limits_hard(struct xpool *pool, const struct xpool_limits *limits,
 			   unsigned long *over)
 {
@@ -180,7 +179,7 @@ static unsigned long *limit_at(struct xpool_limits *limits, size_t field)
 	return (void *)limits + field;
 }
 
-/* Only the limit at offset @field is to change; the others are those that hold. */
+/* Only the limit at offset @field should change; the others are those that hold. */
 static void keep_others(struct xpool *pool, struct xpool_limits *limits, size_t field)
 {
 	unsigned long pages;
@@ -194,8 +193,8 @@ static void keep_others(struct xpool *pool, struct xpool_limits *limits, size_t 
 }
 
 /*
- * Set the limits if they can hold when nothing is kept; as try_limits(). @over: pages in
- * use more than the hard limit allows.
+ * Like try_limits(), but sets the limits, too, if they can hold only when nothing is kept.
+ * @over: pages in use more than the hard limit allows.
  */
 static int change_limits(struct xpool *pool, struct xpool_limits *limits, size_t field,
 			 unsigned long *over)
@@ -215,7 +214,7 @@ static int change_limits(struct xpool *pool, struct xpool_limits *limits, size_t
 	return err;
 }
 
-/* The same with what has come meanwhile, of which nothing is given back before. */
+/* Like change_limits(), but with what has come meanwhile; nothing is given back before. */
 static int change_limits_now(struct xpool *pool, struct xpool_limits *limits, size_t field,
 			     unsigned long *over)
 {
@@ -231,8 +230,8 @@ static int change_limits_now(struct xpool *pool, struct xpool_limits *limits, si
 }
 
 /*
- * The same with regions that come for the reserve, for which no lock is held. They go
- * again if that was in vain.
+ * Like change_limits_now(), but with regions that come for the reserve; no lock is held for
+ * these. They go again if that was in vain.
  */
 static int change_limits_grown(struct xpool *pool, struct xpool_limits *limits, size_t field,
 			       unsigned long *over)

@@ -81,7 +81,7 @@ static void add_structs(struct xpool *pool, const struct xregion *region)
 	long to = (const void *)&pool->pages[region->index] - (const void *)page;
 
 	set_from(region, pool->structs_from, to);
-	smp_store_release(structs_to_of(pool, page), to); /* pairs as the other one */
+	smp_store_release(structs_to_of(pool, page), to); /* pairs with xpage_of() */
 }
 
 /* Region @r has come. */

@@ -2,12 +2,12 @@
 /*
  * pool/magazine: blocks of pages in magazines
  *
- * A magazine never holds more than 64 blocks. A refill takes at most 32, and after the first
- * row none that is a part of a larger block, so that it takes no longer in a pool that is in
- * pieces, nor breaks what is whole. (With 64 a refill took longest of all operations.) Nor has
- * a magazine more than 1/64 of the pool's blocks of that order, divided by the CPUs, so that the
- * five orders together keep at most a sixth of the pool from other CPUs. In a pool that is too
- * small for that there are none.
+ * A magazine never holds more than 64 blocks. A refill takes at most 32, and after the
+ * first row none that is a part of a larger block. So it takes no longer in a pool that is
+ * in pieces, and does not break what is whole. (With 64 a refill took longest of all
+ * operations.) A magazine also holds no more than 1/64 of the pool's blocks of that order,
+ * divided by the CPUs, so that the five orders together keep at most a sixth of the pool
+ * from other CPUs. A pool that is too small for that has no magazines.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -67,7 +67,7 @@ void xpage_drain(struct xpool *pool)
 	xpool_settle(pool);
 }
 
-/* The same, and the next operation on a magazine tells the one who watches. */
+/* Like xpage_drain(), but the next operation on a magazine tells the watcher. */
 void xpage_park(struct xpool *pool)
 {
 	unsigned int i;
@@ -142,7 +142,7 @@ static void page_shut(struct xclient *client, bool shut)
 		xmag_set_closed(&mags->of[i].mag, shut);
 }
 
-/* Not worth the memory that magazines take on each CPU, where they are short. */
+/* Shorter magazines are not worth the memory that they take on each CPU. */
 #define XPAGE_MIN_MAGAZINE	4U
 
 static unsigned int magazine_size(struct xpool *pool, unsigned int order)
@@ -211,7 +211,7 @@ static void close_routes(struct xmag_cpu __percpu **routes)
 		routes[order] = &xmag_closed;
 }
 
-/* The fast paths tell nobody, so what is watched goes the slow ones. */
+/* The fast paths do not tell the kernel's tools, so a watched pool takes the slow ones. */
 static void open_routes(struct xpool *pool, struct xmag_cpu __percpu **routes)
 {
 	unsigned int order;

@@ -4,13 +4,13 @@
  *
  * Addresses
  *
- * No table may have to grow when a region comes. So the table from address to
+ * No table may need to grow when a region comes. So the table from address to
  * page number, which each pool of several regions has, here covers all memory that
  * the system had when the pool was made: 4 bytes for each 4 MiB. A table of the
  * same size, shared by all pools that grow, leads from an address to its pool.
  * A region is published in both by a store with release after it has been set up,
  * and taken out of both before the system gets it. A lookup takes no lock. It is
- * certain for an address that somebody holds, because its region stays; for
+ * certain for an address that a client holds, because its region stays; for
  * another one it may see what was there an instant ago, finds no block there, and
  * refuses it. What it may read, the arrays of struct xpage and of regions, stays
  * as long as the pool.
@@ -112,7 +112,7 @@ struct xpool **xgrow_owner_slot(unsigned long addr)
 	return slot < owners->nr ? &owners->of[slot] : NULL;
 }
 
-/* The pool that has grown to @addr, or NULL. Called as xpool_page_any(). */
+/* The pool that has grown to @addr, or NULL. With preemption off, like xpool_page_any(). */
 struct xpool *xgrow_owner(unsigned long addr)
 {
 	struct xpool **slot = xgrow_owner_slot(addr);

@@ -8,9 +8,9 @@
  * file puts magazines (magazine.c) before them for blocks of orders 0 to 4, and checks what
  * clients give back.
  *
- * What a magazine of pages holds are the addresses of struct xpage, not of the
- * pages. So neither the free nor the next allocation needs to translate, and the
- * check that makes a double free harmless is on the line that is needed anyway:
+ * A magazine of pages holds the addresses of struct xpage, not of the pages. So neither the
+ * free nor the next allocation needs to translate, and the check that makes a double free
+ * harmless is on the line that is needed anyway:
  *
  *	kind	LIVE	a client has the block
  *		CACHED	the block is in a magazine, or on the way
@@ -28,8 +28,8 @@
  * has another one than the client's. For a single page that is a comparison more, for which
  * each struct xpage leads to a count: in other pools to a 1 of its own.
  *
- * Orders are unsigned long here, because they index the array of magazines: an int
- * would have to be widened by each operation.
+ * Orders are unsigned long here, because they index the array of magazines: each operation
+ * would need to widen an int.
  *
  * Blocks of other orders, and all orders of a small pool, go to the pool. It keeps
  * the last one of each order for a while (xpool.c).
@@ -79,7 +79,7 @@ noinline void xpage_report_lost(struct xpool *pool, struct xpage *page)
 
 /*
  * Could the request have such a block if all of the pool were free, and all of it there? If
- * not, to wait for it is an error.
+ * not, waiting for it is an error.
  */
 static bool order_fits(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
@@ -383,7 +383,7 @@ static noinline int refuse_free(struct xpool *pool, void *addr, unsigned long or
 	return -EINVAL;
 }
 
-/* Others refer to a page of the block. It stays as it is. */
+/* A page of the block has other references. It stays as it is. */
 static noinline int refuse_refs(struct xpool *pool, struct xpage *page, unsigned long order)
 {
 	void *addr = page_addr(pool, page);
@@ -472,8 +472,8 @@ static noinline int free_other(struct xpool *pool, struct xpage *page, unsigned 
  * @addr: the address that it returned; NULL does nothing
  * @order: the order that was asked for
  *
- * Context: Any, NMI too: where a lock is taken there, the block is put back by
- * the next who takes it.
+ * Context: Any, NMI too: where a lock is taken there, the next holder of the lock puts the
+ * block back.
  * Return: 0; or, with nothing changed and a line in the log: -ERANGE where the
  * address is not of this pool, -EALREADY where the block is free, -EINVAL where
  * the address is not the start of a block of this order, or belongs to a cache, -EBUSY

@@ -63,7 +63,7 @@ static __always_inline struct page *struct_page_of(const struct xpool *pool, voi
 	return page + data_race(pool->structs_from[block]);
 }
 
-/* Tell those who watch memory of a block that a client has. */
+/* Tell the kernel's tools of a block that a client has. */
 static inline void tell_page_alloc(struct xpool *pool, struct xpage *page,
 				   unsigned int order, gfp_t gfp)
 {
@@ -77,7 +77,7 @@ static inline void tell_bulk_alloc(struct xpool *pool, struct xpage **pages, siz
 		tell_page_alloc(pool, *pages++, 0, gfp);
 }
 
-/* Of @nr blocks in a row that were accepted, before anybody else can have them. */
+/* Tell them of @nr blocks in a row that were accepted, before these have another owner. */
 static inline void tell_page_free(struct xpool *pool, struct xpage *page, unsigned int order,
 				  unsigned int nr)
 {
@@ -92,9 +92,9 @@ static inline void tell_rows_free(struct xpool *pool, const struct xrow *rows,
 }
 
 /*
- * Hand out a block that came from a magazine; false: it is not what it was when it came there.
- * Kind and order are written at once, here and when it is freed, because both are read at once
- * soon, and a load waits for stores that it spans.
+ * Hand out a block that came from a magazine. Returns false if it is not what it was when
+ * it came there. Kind and order are written at once, here and when it is freed, because
+ * both will soon be read at once, and a load waits for stores that it spans.
  */
 static __always_inline bool make_live(struct xpage *page, unsigned long order)
 {

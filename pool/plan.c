@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * pool/plan: which regions are to be emptied
+ * pool/plan: which regions will be emptied
  *
  * Few pages may lie in many regions of a pool that grows. When a forced collection has packed the
  * objects of all caches, the pages of objects that can be moved are counted for each region. The
@@ -96,8 +96,8 @@ static bool count_movable(struct xpool *pool)
 }
 
 /*
- * Choose the regions that will be emptied, for one caller at a time. False: there are none,
- * or another one is at it.
+ * Choose the regions that will be emptied, for one caller at a time. Returns false if there
+ * are none, or another caller is at it.
  */
 bool xgrow_plan(struct xpool *pool)
 {

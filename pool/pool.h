@@ -40,9 +40,9 @@ enum xpage_kind {
  * @holes: the pages that a torn slab gave back, as bits, see slab/tear.c
  * @there: then the objects that are left, as bits; beside it is the word of NMIs
  *
- * There is one for each page. A block of several pages uses the first one. The
- * state belongs to the pool's lock, or to who owns the block; the other
- * fields to the owner of the block.
+ * There is one for each page. A block of several pages uses the first one. The state
+ * belongs to the pool's lock, or to the owner of the block; the other fields belong to the
+ * owner of the block.
  */
 struct xpage {
 	union {
@@ -108,10 +108,10 @@ enum xserves {
  * @nr: pages; 0: the page numbers are there, and no memory for them
  * @index: page number of its first page
  * @used: pools that grow: pages in use, under the pool's lock; so are those below
- * @was_used: the same when the pool's collection began
+ * @was_used: @used when the pool's collection began
  * @movable: of these, pages of objects that can be moved, when a collection counted them
  * @serves: enum xserves
- * @served: SMALL or LARGE: what it served before it was to be emptied
+ * @served: SMALL or LARGE: what it served before it was chosen for emptying
  */
 struct xregion {
 	unsigned long	addr;
@@ -139,7 +139,7 @@ struct xrefs_stray {
 /**
  * struct xclient - a holder of free pages of a pool: its magazines of pages, or a cache
  * @node: in the pool's list; changes under xpool_registry, readers may use RCU
- * @pins: how many use it and may sleep; under xpool_registry
+ * @pins: callers that use it and may sleep; under xpool_registry
  * @going: it cannot be pinned any more; under the same lock
  * @gathered: shut by the gathering that is under way; under the pool's gathering
  * @most: pages that its magazines keep at most; they are not counted elsewhere
@@ -187,7 +187,7 @@ struct xclient {
 	void (*give_up)(struct xclient *client);
 };
 
-/* Who may take the last pages? See struct xpool_limits. */
+/* Which requests may take the last pages? See struct xpool_limits. */
 enum xpool_need {
 	XPOOL_ORDINARY,
 	XPOOL_URGENT,		/* __GFP_HIGH, or prefill */
@@ -228,7 +228,7 @@ struct xpool {
 
 	/* Read by every operation */
 	struct xlinear		linear;
-	const long		*structs_to;	/* the same of struct pages; see pool/page.h */
+	const long		*structs_to;	/* @linear.to for struct pages; see pool/page.h */
 	long			*structs_from;
 	unsigned long		nr_structs;	/* @nr, or 0: struct pages go the long way */
 	unsigned long		base;	/* linear address of page number 0, and ... */
@@ -312,9 +312,9 @@ extern void (*xpool_flush)(struct xpool *pool);
 /* Of pages for clients, in pools that grow: larger ones lie with large objects. */
 #define XPOOL_SMALL_ORDER	2U
 
-/* Where in the pool a block is to lie. */
+/* Where in the pool a block should lie. */
 enum xplace {
-	XPLACE_FIT,	/* where the smallest block has to be cut */
+	XPLACE_FIT,	/* where the smallest block must be cut */
 	XPLACE_LOW,	/* as low as possible */
 	XPLACE_TOP,	/* as high as possible */
 };
@@ -610,7 +610,7 @@ extern const struct xlinear xlinear_nowhere;
 
 /* Limits */
 
-/* The same for who looks himself whether it is too much, after this. Any context. */
+/* Like xpool_cached_add(), for a caller that then looks at the limit itself. Any context. */
 static inline void xpool_cached_count(struct xpool *pool, long pages)
 {
 	atomic_long_add(pages, &pool->cached);
@@ -634,7 +634,7 @@ extern struct workqueue_struct *xgather_queue;
 /* Where objects and pages of any order can be asked to lie. */
 #define XGFP_ZONES	(__GFP_DMA | __GFP_DMA32)
 
-/* Is there one of @flags in @gfp that the pool cannot keep? */
+/* Is there one of @flags in @gfp that the pool cannot satisfy? */
 static __always_inline bool xgfp_refused(struct xpool *pool, gfp_t gfp, gfp_t flags)
 {
 	return unlikely(gfp & flags) && gfp & flags & pool->refused_gfp &&
@@ -667,7 +667,7 @@ static __always_inline int xrefs_of_16(const struct page *page)
 	       xrefs_of_4(page + 12);
 }
 
-/* Has no page of a block another reference than its owner's? About an instruction a page. */
+/* Has no page of a block another reference than its owner's? */
 static __always_inline bool xrefs_only_one(const struct page *page, unsigned long order)
 {
 	const struct page *end = page + (1UL << order);

@@ -8,8 +8,8 @@
  * The block of each order that a client freed last stays as it is, hot, and is the next to be
  * taken. It counts as in use.
  *
- * After the lock is given up, those who want to know are told: tasks that wait for room, and the
- * worker of a pool that grows.
+ * After the lock is given up, tasks that wait for room are told, and so is the worker of a
+ * pool that grows.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -67,7 +67,7 @@ static unsigned int change_row(struct xpage *page, unsigned int nr, unsigned lon
 /*
  * @nr blocks that follow one another from @page on, each of which must say @state. Two CPUs
  * may have freed a block at the same instant, and both been believed, so it may come back
- * when it is back, or has another owner. False: at least one cannot be put, and none was.
+ * when it is back, or has another owner. Returns false if one cannot be put; then none was.
  */
 static bool try_row(struct xpool *pool, struct xpage *page, unsigned int nr, u16 state)
 {
@@ -134,7 +134,7 @@ void xpool_put_deferred(struct xpool *pool)
  * Large blocks have no magazines, because a few would hold much of the pool. But
  * a block that is freed and taken again should not be joined and split each time.
  * So the block of each order that was freed last stays as it is, for all CPUs,
- * until somebody cannot get another block.
+ * until a request finds no other block.
  */
 bool xpool_put_all_hot(struct xpool *pool)
 {
@@ -153,7 +153,7 @@ bool xpool_put_all_hot(struct xpool *pool)
 	return was;
 }
 
-/* The one that was hot goes back, and all where no more may be kept. */
+/* The one that was hot goes back, and all go back where no more may be kept. */
 static void make_hot(struct xpool *pool, struct xpage *page, unsigned int order)
 {
 	swap(pool->hot[order], page);
@@ -170,8 +170,8 @@ static void make_hot(struct xpool *pool, struct xpage *page, unsigned int order)
 }
 
 /*
- * Somebody sleeps until there is room. The put may have come from anywhere, with any
- * lock held, so it is told later.
+ * A task sleeps until there is room. The put may have come from anywhere, with any lock
+ * held, so the task is told later.
  */
 static void tell_room(struct xpool *pool)
 {
@@ -212,7 +212,7 @@ static void unlock_after_put(struct xpool *pool, unsigned long flags)
 		xgrow_trim(pool);
 }
 
-/* In an NMI that found the lock taken. As try_row(), as far as can be seen without it. */
+/* Like try_row(), but in an NMI that found the lock taken: as far as can be seen without it. */
 static void defer_put(struct xpool *pool, struct xpage *page, u16 state)
 {
 	u16 to = state >> 8 == XPAGE_SLAB ? state :
@@ -318,7 +318,7 @@ void xpool_split(struct xpool *pool, struct xpage *block, unsigned int order)
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 }
 
-/* The single pages of what was a block of the caller's are one again. The same. */
+/* The single pages of what was a block of the caller's are one again. Any context but NMI. */
 void xpool_unsplit(struct xpool *pool, struct xpage *block, unsigned int order)
 {
 	unsigned int i, nr = 1U << order;
@@ -367,8 +367,8 @@ unsigned long xpool_settle(struct xpool *pool)
 }
 
 /*
- * @pages of a slab lost their last object, or (negative) get one, or go back to the
- * pool. True: that is more than the pool may keep, so give it back. Any context.
+ * @pages of a slab lost their last object, or (negative) get one, or go back to the pool.
+ * Returns true if that is more than the pool may keep: then give it back. Any context.
  */
 bool xpool_cached_add(struct xpool *pool, long pages)
 {

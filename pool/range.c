@@ -411,7 +411,7 @@ int xpool_acquire(struct xpool *pool, const struct xpool_args *args)
 	}
 }
 
-/* Tell those who watch memory that the regions are the pool's, or are not any more. */
+/* Tell the kernel's tools that the regions are the pool's, or are not any more. */
 void xpool_tell_regions(struct xpool *pool,
 			void (*tell)(unsigned int tools, const void *addr, size_t bytes))
 {

@@ -4,26 +4,26 @@
  *
  * Concepts
  *
- * The system counts who refers to a page, and has the page back when the last reference
- * is dropped. What a pool took from the system is the pool's until it gives it back, so
- * no reference that is dropped by mistake may give a page away:
+ * The system counts the references to a page, and has the page back when the last one is
+ * dropped. What a pool took from the system is the pool's until it gives it back, so no
+ * reference that is dropped by mistake may give a page away:
  *
  *	count	page
  *	0	frozen: it is free in the pool, or belongs to a slab
  *	1	it belongs to a block that a client holds, or that is kept for the next one
- *	more	and somebody beside the client refers to it, as a process that has it mapped
+ *	more	and there are references beside the client's, as of a process that maps it
  *
  * A kfree(), kfree_rcu() or put_page() of an object makes the count of a frozen page
- * negative, and the system takes a page only when the count becomes 0. And as a page with
- * count 0 is none that others may refer to, what wants to do so can see it
- * (sendpage_ok()). SLUB's pages are frozen for the same reasons.
+ * negative, and the system takes a page only when the count becomes 0. Code that wants to
+ * take a reference can see that a page with count 0 must have none (sendpage_ok()). SLUB's
+ * pages are frozen for the same reasons.
  *
  * Counts change where a block comes into the hands of clients or goes out of them, which is
  * xpool.c, under the pool's lock. Slabs take and give frozen pages, and nothing is done.
  *
- * A client's block that comes back with more references than its own is refused, as what
- * refers to it would see the next owner's data; it stays with the client, who can free it
- * when the references are gone. Any of its pages may have one.
+ * A client's block that comes back with more references than its own is refused: the users
+ * of these references would see the next owner's data. It stays with the client, which can
+ * free it when the references are gone. Any of its pages may have one.
  *
  * All this is for pages that the pool took from the system. Those of a range that belongs to
  * the caller are left as they are.
@@ -60,8 +60,8 @@ static void set_refs(struct page *page, unsigned long nr, int refs)
 }
 
 /*
- * Pages from @page on come into the hands of clients, or (@refs 0) out of them. A count that
- * was wrong is mended by it, and not looked at: that would be an instruction a page more.
+ * Pages from @page on come into the hands of clients, or (@refs 0) out of them. This mends
+ * a count that was wrong, without a look at it, which would cost time for each page.
  */
 void xrefs_set(struct xpool *pool, const struct xpage *page, unsigned long nr, int refs)
 {
@@ -84,13 +84,13 @@ void xrefs_freeze(struct page *page, unsigned long nr)
 }
 EXPORT_SYMBOL_FOR_KUNIT(xrefs_freeze);
 
-/* A frozen page goes back to the system; false: somebody has referred to it, or does. */
+/* A frozen page goes back to the system. Returns false if it was referred to, or is. */
 static bool release_page(struct page *page)
 {
 	int refs = page_ref_count(page);
 
 	if (likely(refs >= 0))
-		page_ref_inc(page);	/* who refers to it drops the last reference */
+		page_ref_inc(page);	/* the holder of a reference drops the last one */
 	else
 		set_page_count(page, 1);
 	__free_page(page);

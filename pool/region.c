@@ -93,8 +93,8 @@ void xgrow_use(struct xpool *pool, const struct xpage *page, long nr)
 }
 
 /*
- * As xbuddy_alloc_part(), in those regions that serve the kind of @part: the lowest ones
- * first, or the highest. They mostly lie side by side, so that there are few turns.
+ * Like xbuddy_alloc_part(), but only in regions that serve the kind of @part: the lowest
+ * ones first, or the highest. They mostly lie side by side, so that there are few turns.
  */
 unsigned int xgrow_take(struct xpool *pool, unsigned int order, unsigned int nr, bool whole,
 			struct xbuddy_part *part, unsigned long *index)

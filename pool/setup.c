@@ -258,8 +258,8 @@ void xpool_teardown(struct xpool *pool)
 }
 
 /*
- * As xpool_teardown(), but somebody has pages still, who is gone and cannot give
- * them back. A device may know them yet, so the range is nobody's from now on.
+ * Like xpool_teardown(), but clients still have pages; these clients are gone and cannot
+ * give them back. A device may still know the pages, so the range has no owner from now on.
  */
 void xpool_abandon(struct xpool *pool)
 {

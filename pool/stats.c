@@ -49,7 +49,7 @@ static void growth_stats(const struct xpool *pool, struct xpool_stats *stats)
  * @pool: the pool
  * @stats: filled in
  *
- * Exact when nobody allocates or frees; otherwise what is in the magazines and
+ * Exact when no CPU allocates or frees; otherwise what is in the magazines and
  * what clients hold may differ by what is under way.
  *
  * Context: Any but NMI.
@@ -92,7 +92,7 @@ EXPORT_SYMBOL_GPL(xpool_stats);
  * @stats: from xpool_stats()
  * @order: the order
  *
- * As extfrag/unusable_index of the page allocator: the share of free pages that
+ * Like extfrag/unusable_index of the page allocator: the share of free pages that
  * lie in blocks too small for @order.
  *
  * Context: Any.

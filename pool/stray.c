@@ -57,7 +57,7 @@ static const struct xregion *region_of(const struct xpool *pool, unsigned long i
 
 /*
  * The first page from @index on, but before @end, that should be frozen and was not; its
- * count has been mended. All are of one region. False: there is none.
+ * count has been mended. All are of one region. Returns false if there is none.
  */
 bool xrefs_find(struct xpool *pool, unsigned long index, unsigned long end,
 		struct xrefs_stray *stray)

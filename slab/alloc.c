@@ -20,8 +20,9 @@
 #include "slab.h"
 
 /*
- * The same from a new slab. Where there is none, the magazines are asked once more: the
- * pool has asked its clients for pages, which leaves objects free in slabs.
+ * An object of a new slab, not marked live yet. Where there is no slab, the magazines are
+ * asked once more: the pool has asked its clients for pages, which leaves objects free in
+ * slabs.
  */
 static noinline void *alloc_grown(struct xslab_cache *cache, gfp_t gfp)
 {
@@ -81,7 +82,7 @@ void *xslab_alloc_marked(struct xslab_cache *cache, gfp_t gfp)
 	return obj;
 }
 
-/* Bring together what no client holds, for the request; false: a worker does it. */
+/* Bring together what no client holds, for the request. Returns false if a worker does it. */
 bool xslab_gather(struct xslab_cache *cache, gfp_t gfp)
 {
 	if (gfpflags_allow_blocking(gfp)) {
@@ -97,8 +98,8 @@ bool xslab_gather(struct xslab_cache *cache, gfp_t gfp)
 }
 
 /*
- * None is free at hand: what others keep, and then wait for one if that is what the client
- * wants.
+ * No object is free at hand: take what others keep, and then wait for one if the client
+ * wants that.
  */
 static void *gather_or_wait(struct xslab_cache *cache, gfp_t gfp)
 {
@@ -117,7 +118,7 @@ static void *gather_or_wait(struct xslab_cache *cache, gfp_t gfp)
 	return NULL;
 }
 
-/* The same; a cache that is destroyed meanwhile stays until it is over. */
+/* Like gather_or_wait(), but a cache that is destroyed meanwhile stays until it is over. */
 static noinline void *alloc_last(struct xslab_cache *cache, gfp_t gfp)
 {
 	void *obj;
@@ -148,7 +149,7 @@ static void *alloc_told(struct xslab_cache *cache, gfp_t gfp)
 	return obj;
 }
 
-/* It must not wait for an object that it cannot use. */
+/* The request must not wait for an object that it cannot use. */
 static noinline void *alloc_special(struct xslab_cache *cache, gfp_t gfp)
 {
 	void *obj;

@@ -48,8 +48,8 @@ static void slab_stats(struct xslab_cache *cache, struct xslab_stats *stats)
  * @cache: the cache
  * @stats: filled in
  *
- * Exact when nobody allocates or frees; otherwise the numbers of objects may
- * differ by what is under way. Stalls nobody for longer than a refill does.
+ * Exact when no CPU allocates or frees; otherwise the numbers of objects may
+ * differ by what is under way. Stalls no CPU for longer than a refill does.
  *
  * Context: Any but NMI.
  */
@@ -84,7 +84,7 @@ void xslab_cache_stats(struct xslab_cache *cache, struct xslab_stats *stats)
 	stats->depot_hits = count.depot_hits;
 	stats->busy = count.busy;
 
-	/* Nobody counts frees: what was handed out and is not live was freed. */
+	/* No path counts frees: what was handed out and is not live was freed. */
 	held = stats->slab_free + stats->magazines + stats->depot + stats->moving +
 	       stats->waiting;
 	stats->live = stats->capacity > held ? stats->capacity - held : 0;
@@ -145,7 +145,7 @@ static bool live_bytes_valid(struct xslab_cache *cache, struct xpage *slab)
 	return true;
 }
 
-/* Is @l the list for slabs with so many free objects, or may one have been left there? */
+/* Is @l the list for slabs with @nr_free free objects, or may one have been left there? */
 static bool may_be_on(const struct xslab_cache *cache, unsigned int l, unsigned int nr_free)
 {
 	unsigned int right = cache->list_of[nr_free];
@@ -213,7 +213,7 @@ static bool is_live(const struct xslab_cache *cache, struct xpage *slab, unsigne
 }
 
 /*
- * Objects that clients hold in a slab, which may be somebody else's by now. Where there
+ * Objects that clients hold in a slab, which may be another owner's by now. Where there
  * are no live checks, those in magazines count too. Any context.
  */
 unsigned int xslab_live_in(struct xslab_cache *cache, struct xpage *slab)

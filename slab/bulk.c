@@ -19,8 +19,8 @@
 #define XSLAB_FETCHED		256U	/* objects of a bulk, a line of each: half of a small L1 */
 
 /*
- * Is an object of the cache, as far as its slab is the cache's? @slab is the last one that was;
- * beside one of its objects there are others.
+ * Is this an object of the cache, as far as its slab is the cache's? @slab is the last one
+ * that was; beside one of its objects there are others.
  */
 static __always_inline bool is_of_slab(const struct xslab_cache *cache, void *obj,
 				       unsigned long *slab)
@@ -34,8 +34,8 @@ static __always_inline bool is_of_slab(const struct xslab_cache *cache, void *ob
 }
 
 /*
- * Of objects that come out of a magazine, mark those live that come before one that is not
- * what it was; returns how many.
+ * Mark objects that come out of a magazine live, up to one that is not what it was; returns
+ * how many.
  */
 static __always_inline unsigned int mark_first(struct xslab_cache *cache, void **objs,
 					       unsigned int nr)
@@ -63,7 +63,7 @@ static __always_inline unsigned int mark_first(struct xslab_cache *cache, void *
 	return at - objs;
 }
 
-/* Their addresses. */
+/* Replace linear addresses by addresses. */
 static __always_inline void translate(struct xslab_cache *cache, void **objs, unsigned int nr)
 {
 	while (nr--)
@@ -71,8 +71,8 @@ static __always_inline void translate(struct xslab_cache *cache, void **objs, un
 }
 
 /*
- * The objects of a magazine that are to be handed out, by address and marked live; returns
- * how many.
+ * Mark the objects of a magazine live and replace them by their addresses; returns how many
+ * can be handed out.
  */
 static noinline unsigned int mark_many(struct xslab_cache *cache, void **objs,
 				       unsigned int nr)
@@ -112,8 +112,8 @@ static __always_inline bool are_few(const struct xslab_cache *cache, size_t nr)
 }
 
 /*
- * Up to @nr objects of the loaded magazine, marked live, as so many allocations would get
- * them. Stops at one that is not what it was: that is gone from the magazine, and *@lost.
+ * Up to @nr objects of the loaded magazine, marked live, as @nr allocations would get them.
+ * Stops at one that is not what it was: that is gone from the magazine, and *@lost.
  */
 static __always_inline unsigned int pop_few(struct xslab_cache *cache, unsigned int nr,
 					    void **objs, bool has_live, void **lost)
@@ -146,7 +146,7 @@ static __always_inline unsigned int pop_few(struct xslab_cache *cache, unsigned 
 	return at - objs;
 }
 
-/* What pop_few() stopped at may be of a torn slab; returns how many were to be handed out. */
+/* What pop_few() stopped at may be of a torn slab; returns how many can be handed out. */
 static noinline unsigned int mark_lost(struct xslab_cache *cache, void *lost, void **obj)
 {
 	*obj = lost;
@@ -171,7 +171,7 @@ static __always_inline unsigned int pop_some(struct xslab_cache *cache, unsigned
 	return got;
 }
 
-/* Where the loaded magazine had but @got: the rest from another one. */
+/* Where the loaded magazine had but @got objects: take the others from another one. */
 static noinline unsigned int take_few_slow(struct xslab_cache *cache, unsigned int nr,
 					   void **objs, unsigned int got)
 {
@@ -180,7 +180,7 @@ static noinline unsigned int take_few_slow(struct xslab_cache *cache, unsigned i
 	return got + pop_some(cache, nr - got, objs + got);
 }
 
-/* As take_bulk(), of few: by way of this CPU's magazines. */
+/* Like take_bulk(), but few objects, by way of this CPU's magazines. */
 static __always_inline unsigned int take_few(struct xslab_cache *cache, unsigned int nr,
 					     void **objs)
 {
@@ -206,8 +206,8 @@ static noinline int alloc_one_more(struct xslab_cache *cache, gfp_t gfp, void **
 }
 
 /*
- * From the last on: the client begins with the first, and the others are there by then (256
- * of 256 bytes at once: 7.5 ns an object, and 8.6 the other way).
+ * From the last on: the client begins with the first, and the others are there by then. The
+ * other way round, large batches lose more than a tenth.
  */
 static __always_inline void fetch_objects(void **objs, unsigned int nr)
 {
@@ -275,7 +275,7 @@ static size_t gather_rest(struct xslab_cache *cache, gfp_t gfp, size_t nr, void 
 	return got;
 }
 
-/* The same; a cache that is destroyed meanwhile stays until it is over. */
+/* Like gather_rest(), but a cache that is destroyed meanwhile stays until it is over. */
 static noinline size_t alloc_rest(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
 {
 	size_t got;
@@ -370,7 +370,7 @@ static noinline void free_each(struct xslab_cache *cache, size_t nr, void **objs
 	xfill_drain(cache, chunk, n);
 }
 
-/* Is this an object to free? Marks it dead. As the fast path. */
+/* Is this an object to free? Marks it dead, like the fast path. */
 static __always_inline bool accept(const struct xslab_cache *cache, unsigned long at)
 {
 	unsigned long in = at - cache->fast.base;
@@ -381,8 +381,8 @@ static __always_inline bool accept(const struct xslab_cache *cache, unsigned lon
 
 /*
  * Objects into a magazine from @top on, for as long as they can be freed; returns the new
- * top. A row of them, up or down, is looked at once a slab: beside one object of a slab
- * there is another, if that is in the slab. Torn ones are not among them, see owns().
+ * top. In a row of them, up or down, each slab is looked at once: beside one object of a
+ * slab there is another, if that is in the slab. Torn ones are not among them, see owns().
  */
 static __always_inline void **push_checked(const struct xslab_cache *cache, void **top,
 					   void **at, void **end, enum xslab_trust trust)
@@ -449,8 +449,8 @@ static noinline unsigned int give_few(struct xslab_cache *cache, unsigned int nr
 }
 
 /*
- * Where the memory is watched: each has to be accepted, and told of, before it comes to a
- * magazine or a slab.
+ * Where the memory is watched, each object must be accepted, and the tools told of it,
+ * before it comes to a magazine or a slab.
  */
 static noinline void free_bulk_watched(struct xslab_cache *cache, size_t nr, void **objs)
 {

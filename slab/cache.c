@@ -132,7 +132,7 @@ static void look_at_metadata(struct xslab_cache *cache)
 	xtools_look_at(&cache->order, cache + 1);
 }
 
-/* One more cache in the pool, which is kept from going; false: it is about to go. */
+/* One more cache in the pool, which is kept from going. Returns false if it is about to go. */
 static bool enter_pool(struct xpool *pool)
 {
 	bool may;

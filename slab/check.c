@@ -32,8 +32,8 @@
  * changes hands at that moment. From the load to the store preemption is off: only an
  * interrupt can come in between.
  *
- * What no load and store can tell apart are two CPUs that take the two copies out at the same
- * instant, too: then two clients have one object until one of them frees it.
+ * A load and a store cannot tell apart two CPUs that also take the two copies out at the
+ * same instant: then two clients have one object until one of them frees it.
  *
  * Without the table a double free is found when the object reaches its slab, where its bit
  * is set already, or which has another owner; and an object is handed out only if its slab
@@ -46,15 +46,15 @@
 
 #include "slab.h"
 
-/* Where the slab of an object is whose cache has gone; it has no owner. */
+/* Stands for the slab of an object whose cache has gone; it has no owner. */
 struct xpage xslab_nowhere;
 
 /* The pool of a cache that has gone. */
 struct xpool xslab_gone = { .name = "(gone)", .linear = XLINEAR_NOWHERE };
 
 /*
- * Frees that were believed and should not have been, @at is the first of @nr. Any context,
- * whatever locks are held: the line in the log comes later.
+ * Note frees that were believed and should not have been; @at is the first of @nr. Any
+ * context, whatever locks are held: the line in the log comes later.
  */
 noinline void xslab_note_lost(struct xslab_cache *cache, void *at, unsigned int nr)
 {
@@ -65,7 +65,7 @@ noinline void xslab_note_lost(struct xslab_cache *cache, void *at, unsigned int 
 	irq_work_queue(&cache->later);
 }
 
-/* The line. */
+/* Write that line. */
 void xslab_print_lost(struct xslab_cache *cache)
 {
 	void *obj = READ_ONCE(cache->lost);
@@ -76,7 +76,7 @@ void xslab_print_lost(struct xslab_cache *cache)
 				   cache->name, obj, nr);
 }
 
-/* The same at once, where no lock of ours is held. */
+/* Like xslab_note_lost(), but with the line at once, where no lock of ours is held. */
 noinline void xslab_report_lost(struct xslab_cache *cache, void *at)
 {
 	atomic_long_inc(&cache->errors);
@@ -111,7 +111,7 @@ static int diagnose_object(struct xslab_cache *cache, void *obj, unsigned long o
 	return -EALREADY;
 }
 
-/* The same of any pointer. The owner that its page names is there while preemption is off. */
+/* Like diagnose_object(), but of any pointer. With preemption off its page's owner stays. */
 static int diagnose(struct xslab_cache *cache, void *obj)
 {
 	unsigned long offset = xpool_offset(cache->pool, obj);
@@ -149,8 +149,8 @@ noinline int xslab_refuse_free(struct xslab_cache *cache, void *obj)
 }
 
 /*
- * Change what the live byte of an object says, if there is one; false: it does not say @from,
- * or the object's slab is not one of the cache any more.
+ * Change what the live byte of an object says, if there is one. Returns false if it does
+ * not say @from, or the object's slab is not one of the cache any more.
  */
 bool xslab_mark(struct xslab_cache *cache, void *at, u8 from, u8 to)
 {
@@ -164,7 +164,7 @@ bool xslab_mark(struct xslab_cache *cache, void *at, u8 from, u8 to)
 	return !cache->live || xslab_change_live(xslab_live_at(check, at), from, to);
 }
 
-/* As xslab_mark(), of an object that comes out of a magazine: a client has it. */
+/* Like xslab_mark(), but of an object that comes out of a magazine: a client has it. */
 bool xslab_mark_live(struct xslab_cache *cache, void *at)
 {
 	return xslab_mark(cache, at, cache->fast.check.tag, XSLAB_LIVE);
@@ -200,7 +200,7 @@ bool xslab_accept_as(struct xslab_cache *cache, void *at, u8 state)
 	return true;
 }
 
-/* The same, and it is on its way to a magazine. */
+/* Like xslab_accept_as(), but of an object on its way to a magazine. */
 bool xslab_accept(struct xslab_cache *cache, void *at)
 {
 	return xslab_accept_as(cache, at, cache->fast.check.tag);

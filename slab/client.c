@@ -11,7 +11,7 @@
 
 LIST_HEAD(xslab_list);
 
-/* The pool runs dry: free slabs, or what magazines at hand have the last objects of. */
+/* The pool runs dry: give back free slabs, or slabs that magazines at hand keep in use. */
 unsigned long xslab_client_reclaim(struct xclient *client)
 {
 	struct xslab_cache *cache = of_client(client);
@@ -19,7 +19,7 @@ unsigned long xslab_client_reclaim(struct xclient *client)
 
 	if (!nr && xmag_drain_depot(&cache->mag) + xmag_drain_here(&cache->mag))
 		nr = xslab_release_some(cache, XSLAB_RELEASE);
-	/* The pool does not have those yet that wait. */
+	/* The pool does not have the slabs yet that wait. */
 	return xrcu_is_typesafe(cache) ? 0 : (unsigned long)nr << cache->order;
 }
 

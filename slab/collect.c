@@ -13,7 +13,7 @@
 
 #include "slab.h"
 
-/* Nobody but the cache refers to the pages of its slabs; if one does, it is reported. */
+/* Only the cache may refer to the pages of its slabs; any other reference is reported. */
 void xslab_check_refs(struct xslab_cache *cache)
 {
 	unsigned long pages = pages_per_slab(cache), end = cache->pool->buddy.nr;
@@ -48,7 +48,7 @@ unsigned long xslab_collect_by_force(struct xslab_cache *cache, bool tear)
 	return pages;
 }
 
-/* What can be had without disturbing other CPUs. */
+/* What can be collected without disturbing other CPUs. */
 static unsigned long collect_here(struct xslab_cache *cache)
 {
 	xmag_drain_here(&cache->mag);
@@ -92,17 +92,17 @@ EXPORT_SYMBOL_GPL(xslab_cache_collect);
  * xslab_cache_tear() - give back also pages of slabs that hold live objects
  * @cache: the cache
  *
- * A forced collect; after it, of slabs of 2 to 8 pages with live objects, those pages
- * go back, but for the first, on which none lies. For caches that will hold few objects
- * for long and whose objects cannot be moved. Slabs that gave back pages have fewer
- * objects, until the cache needs another slab and finds that these pages are free; a
- * cache with a constructor does not look. When the last of its objects is free, all of
- * such a slab goes back. What xslab_cache_prefill() asked to keep stays. Limits count
- * such a slab as a whole one. Slabs of a cache made with XSLAB_TYPESAFE_BY_RCU stay whole.
+ * A forced collect; after it, slabs of 2 to 8 pages with live objects give back the pages
+ * on which none of these lies, but for the first page. For caches that will hold few
+ * objects for long and whose objects cannot be moved. Slabs that gave back pages have fewer
+ * objects, until the cache needs another slab and finds that these pages are free; a cache
+ * with a constructor does not look. When the last of its objects is free, all of such a
+ * slab goes back. What xslab_cache_prefill() asked to keep stays. Limits count such a slab
+ * as a whole one. Slabs of a cache made with XSLAB_TYPESAFE_BY_RCU stay whole.
  *
  * (TCMalloc calls it subrelease, for parts of its huge pages.)
  *
- * Context: As xslab_cache_collect() with force.
+ * Context: As for xslab_cache_collect() with force.
  * Return: pages that this call gave back.
  */
 unsigned long xslab_cache_tear(struct xslab_cache *cache)

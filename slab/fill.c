@@ -4,11 +4,10 @@
  *
  * Concepts
  *
- * What is free in a slab are the bits of a map; what magazines and clients of bulk
- * operations have are arrays of pointers. To fill is to turn bits into pointers, and to
- * drain is to turn them back. Both cost the most where objects lie anywhere. But those that
- * were allocated together are mostly freed together, so there are ways for what is in
- * order, from the cheapest one:
+ * Bits of a map say what is free in a slab; magazines and clients of bulk operations have
+ * arrays of pointers. Filling turns bits into pointers, and draining turns them back. Both
+ * cost the most where objects lie anywhere. But objects that were allocated together are
+ * mostly freed together, so there are ways for what is in order, from the cheapest one:
  *
  *	whole slabs	that are all free, or become so: their states are written, not
  *			changed, and they change their list together
@@ -18,13 +17,13 @@
  *
  * What is fetched ahead
  *
- * Most of the time of a slow path may be waiting for the state of slabs that were
- * not looked at for long, and much of a client's for the object that he writes to.
- * Both can be asked for before they are needed.
+ * A slow path may spend most of its time waiting for the state of slabs that were not
+ * looked at for long, and a client much of its time for the object that it writes to. Both
+ * can be asked for before they are needed.
  *
- *	Free slabs are taken in the order of their addresses, also when they became
- *	free in another: then the hardware fetches their states by itself. To
- *	keep that order, a tree of bitmaps finds the free slab before another (base/set.c).
+ * Free slabs are taken in the order of their addresses, also when they became free in
+ * another: then the hardware fetches their states by itself. A tree of bitmaps (base/set.c)
+ * keeps that order: it finds the free slab before another.
  *
  *	A refill hands out objects in the order of addresses, too, for the hardware.
  *
@@ -103,8 +102,9 @@ static __always_inline u8 live_after(const struct xslab_check *check, enum xslab
 }
 
 /*
- * The object of a bit that is set in a map: false where its live byte says that it is not
- * free there. Then it was freed twice, and the magazine or the client that has it keeps it.
+ * The object of a bit that is set in a map. Returns false if its live byte says that it is
+ * not free there: then it was freed twice, and the magazine or the client that has it keeps
+ * it.
  */
 static __always_inline bool mark_taken(struct xslab_cache *cache,
 				       const struct xslab_check *check, void *obj,
@@ -117,7 +117,7 @@ static __always_inline bool mark_taken(struct xslab_cache *cache,
 	return false;
 }
 
-/* As write_run(), of a cache that has live bytes. */
+/* Like write_run(), but of a cache that has live bytes. */
 static __always_inline unsigned int write_marked_run(struct xslab_cache *cache,
 						     const struct xslab_check *check,
 						     void **objs, unsigned int nr, void *obj,
@@ -287,7 +287,7 @@ static __always_inline unsigned int take_slab(struct xslab_cache *cache, struct 
 	return got;
 }
 
-/* The same of a slab whose map is one word. */
+/* Like take_slab(), but of a slab whose map is one word. */
 static __always_inline unsigned int take_small(struct xslab_cache *cache, struct xpage *slab,
 					       void **objs, unsigned int nr,
 					       enum xslab_use use)
@@ -301,7 +301,7 @@ static __always_inline unsigned int take_small(struct xslab_cache *cache, struct
 
 /*
  * Slabs are used in the order of their addresses where they can be, so the state of the one
- * that is that far behind comes to be wanted soon.
+ * that is XSLAB_AHEAD slabs behind will be wanted soon.
  */
 static __always_inline void fetch_ahead(const struct xslab_cache *cache,
 					const struct xpage *slab)
@@ -337,7 +337,7 @@ static __always_inline unsigned int take_whole(struct xslab_cache *cache, void *
 	return got;
 }
 
-/* May what a slab of several words gives next wait? As word_may_wait(). */
+/* Like word_may_wait(), but of what a slab of several words gives next. */
 static bool slab_may_wait(const struct xslab_cache *cache, struct xpage *slab,
 			  unsigned int left)
 {

@@ -189,8 +189,8 @@ static bool slab_fits(const struct xpool *pool, unsigned int order)
 static_assert(ilog2(XSLAB_MAX_PER_SLAB) <= XSLAB_BUCKETS);
 
 /*
- * The list for slabs with so many free objects. Partial ones: by the power of two of the
- * others, from the fullest to those of which one object is left.
+ * The list for slabs with @nr_free free objects. Partial ones: by the power of two of the
+ * number of the others, from the fullest slab to those of which one object is left.
  */
 static unsigned int list_for(const struct xslab_cache *cache, unsigned int nr_free)
 {

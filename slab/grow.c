@@ -6,7 +6,7 @@
  * and then it is put on the list of free slabs. Torn slabs are mended first (tear.c).
  *
  * Where live bytes of several slabs share a cache line, and another CPU asked for the slab
- * before, the CPU gets a group: all slabs of a line, if they are to be had at once.
+ * before, the CPU gets a group: all slabs of a line, if the pool has them at once.
  *
  * Constructors run with no lock held. nr_constructing counts them, for a cache that is retired.
  */
@@ -57,7 +57,7 @@ static void construct(struct xslab_cache *cache, struct xpage *slab)
 	atomic_dec(&cache->nr_constructing);
 }
 
-/* Count slabs that are to come; false: the limit forbids it, or this is an NMI. */
+/* Count slabs that will come. Returns false if the limit forbids it, or this is an NMI. */
 static bool charge_slabs(struct xslab_cache *cache, unsigned int nr)
 {
 	unsigned long flags;
@@ -94,7 +94,7 @@ static bool wants_group(const struct xslab_cache *cache)
 	       READ_ONCE(cache->max_empty) == ULONG_MAX && !is_strict(cache);
 }
 
-/* A group of slabs, or NULL. Nobody is asked to give back for what is not needed yet. */
+/* A group of slabs, or NULL. No client is asked to give back for what is not needed yet. */
 static struct xpage *get_group(struct xslab_cache *cache)
 {
 	unsigned int nr = 1U << cache->group;
@@ -132,7 +132,7 @@ static void *take_first(struct xslab_cache *cache, struct xpage *slab)
 	return xslab_take_one(cache, slab);
 }
 
-/* Slabs that follow one another, before anybody sees them. */
+/* Slabs that follow one another, before another CPU sees them. */
 static void init_slabs(struct xslab_cache *cache, struct xpage *slab, unsigned int nr)
 {
 	for (; nr; nr--, slab += pages_per_slab(cache)) {
@@ -164,9 +164,9 @@ static void put_new_slabs(struct xslab_cache *cache, struct xpage *slab, unsigne
 }
 
 /*
- * One more slab, or a group of them, of which those who wait for an object have theirs
- * first. Where it might not stay empty for an instant, an object of it comes as *@obj; @obj
- * is NULL for who wants it empty.
+ * One more slab, or a group of them; tasks that wait for an object get theirs first. Where
+ * the slab might not stay empty for an instant, an object of it comes as *@obj; @obj is
+ * NULL for a caller that wants it empty.
  */
 bool xslab_grow(struct xslab_cache *cache, gfp_t gfp, void **obj)
 {

@@ -132,7 +132,7 @@ static void remove_slab(struct xslab_cache *cache, struct xpage *slab)
 	cache->nr_free -= cache->per_slab;
 }
 
-/* The same of a certain one, if it may. */
+/* Like xslab_take_spare(), but a certain slab, if it may leave; returns whether it did. */
 bool xslab_take_off(struct xslab_cache *cache, struct xpage *slab)
 {
 	if (nmi_uses(cache, slab) || !is_all_free(cache, slab))
@@ -153,7 +153,7 @@ struct xpage *xslab_take_spare(struct xslab_cache *cache)
 	return slab;
 }
 
-/* Give back slabs that nobody sees any more; returns how many. */
+/* Give back slabs that no CPU sees any more; returns how many. */
 unsigned long xslab_put_list(struct xslab_cache *cache, struct list_head *list)
 {
 	struct xpage *slabs[XSLAB_RELEASE];

@@ -7,8 +7,8 @@
  * the count is never below the truth, and where it may not grow, the truth cannot.
  * A limit is lowered only if the count, under the same lock, is not above it.
  *
- * cache limits what no client uses: slabs without a live object, and what magazines
- * may hold, which nobody counts while it changes. So the magazines count with their
+ * cache limits what no client uses: slabs without a live object, and what magazines may
+ * hold, which cannot be counted while it changes. So the magazines count with their
  * capacity. What is left of the limit is for free slabs:
  *
  *	limit    0                  capacity of the magazines
@@ -17,7 +17,7 @@
  *	free slabs      limit       |   limit - capacity
  *
  * A slab that becomes free beyond that leaves the cache's lists before the lock is
- * given up, in the operation that freed its last object, so nobody ever sees it; and
+ * given up, in the operation that freed its last object, so no other CPU sees it; and
  * it is on its way to the pool then. Neither limit costs the fast paths anything:
  * what is near a limit has left them.
  *
@@ -58,7 +58,7 @@ static unsigned long try_hard(struct xslab_cache *cache, unsigned long hard)
 	return pages - min(pages, hard);
 }
 
-/* The same after what is merely kept was given back, while nobody can keep more. */
+/* Like try_hard(), but what is merely kept is given back first, while no CPU can keep more. */
 static unsigned long try_hard_collected(struct xslab_cache *cache, unsigned long hard)
 {
 	unsigned long over;
@@ -100,7 +100,7 @@ void xslab_limit_set_most(struct xslab_cache *cache)
 	cache->client.most = magazine_pages(cache);
 }
 
-/* Give back some of the free slabs that are too many; false: none went. */
+/* Give back some of the free slabs that are too many. Returns false if none went. */
 static bool apply_some(struct xslab_cache *cache)
 {
 	unsigned long flags, before;

@@ -27,7 +27,10 @@ noinline void xslab_relist(struct xslab_cache *cache, struct xpage *slab, unsign
 	count_slab(cache, slab, to);
 }
 
-/* Move a partial slab on @list to that of those about as full; false: it is the same. */
+/*
+ * Move a partial slab on @list to that of those about as full. Returns false if that is
+ * @list.
+ */
 bool xslab_refile(struct xslab_cache *cache, struct xpage *slab, unsigned int list)
 {
 	unsigned int to = cache->list_of[slab->nr_free];

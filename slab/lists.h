@@ -9,9 +9,9 @@
  * The lists of slabs. Which one a slab belongs to follows from the number of its
  * free objects, and xslab_relist() is all that moves it; but partial ones may have been
  * left on the list of fuller ones, see xslab_fullest(). The last to come is the first to be
- * used; but free slabs, which nobody's caches know any more, are in the order of
- * their addresses. (One comparison to have the partial ones nearly so was measured at 7
- * instructions for each object freed at random.)
+ * used; but free slabs, which no CPU's caches know any more, are in the order of their
+ * addresses. (Keeping the partial ones nearly so costs too much for objects that are freed
+ * at random.)
  */
 
 static inline unsigned int count_free(const struct xslab_cache *cache, struct xpage *slab)
@@ -51,14 +51,14 @@ static inline struct list_head *free_place_of(struct xslab_cache *cache,
 				     &cache->pages[before << cache->order].list;
 }
 
-/* Behind what a slab comes onto a list. */
+/* The place on a list behind which a slab is put. */
 static __always_inline struct list_head *place_of(struct xslab_cache *cache,
 						  const struct xpage *slab, unsigned int to)
 {
 	return unlikely(to == XSLAB_FREE) ? free_place_of(cache, slab) : &cache->lists[to];
 }
 
-/* All partial slabs are counted in one: on which of their lists each is, nobody knows. */
+/* All partial slabs are counted as one: on which of their lists each is, is not known. */
 static __always_inline unsigned long *count_of(unsigned long *nr, unsigned int list)
 {
 	return &nr[list < XSLAB_BUCKETS ? XSLAB_PARTIAL : list];
@@ -131,7 +131,7 @@ static __always_inline struct xpage *best_slab(struct xslab_cache *cache)
 	return is_on(cache, cache->beside, list) ? cache->beside : xslab_fullest(cache);
 }
 
-/* So many more objects of the slab are free. If it was partial and is, it stays where it is. */
+/* @nr more objects of the slab are free. If it was partial and is, it stays where it is. */
 static __always_inline void add_nr_free(struct xslab_cache *cache, struct xpage *slab,
 					unsigned int nr)
 {
@@ -144,7 +144,7 @@ static __always_inline void add_nr_free(struct xslab_cache *cache, struct xpage 
 		xslab_relist(cache, slab, was);
 }
 
-/* Fewer. */
+/* @nr fewer objects of the slab are free. */
 static __always_inline void sub_nr_free(struct xslab_cache *cache, struct xpage *slab,
 					unsigned int nr)
 {

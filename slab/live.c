@@ -84,7 +84,7 @@ static void free_live(struct xlive *live)
 	xmeta_free(live);
 }
 
-/* Use the pool's table if there is one, or @mine; true: it is @mine. */
+/* Use the pool's table if there is one, or @mine. Returns true if it is @mine. */
 static bool share_live(struct xslab_cache *cache, struct xlive *mine)
 {
 	struct xlive **slot = &cache->pool->live[live_shift(cache->stride)], *live;

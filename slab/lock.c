@@ -71,8 +71,8 @@ noinline void xfill_deferred(struct xslab_cache *cache)
 }
 
 /*
- * Take those slabs that may not stay empty off the cache's lists; those that have to wait go
- * to the others that do.
+ * Take those slabs that may not stay empty off the cache's lists; those that must wait join
+ * the others that do.
  */
 static void take_excess(struct xslab_cache *cache, struct list_head *excess)
 {
@@ -86,7 +86,7 @@ static void take_excess(struct xslab_cache *cache, struct list_head *excess)
 			list_add(&slab->list, excess);
 }
 
-/* Nobody sees the slabs that are one too many, nor an object that somebody waits for. */
+/* No other CPU sees slabs that are one too many, nor an object for which a task waits. */
 noinline void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long flags)
 	__releases(&cache->lock)
 {

@@ -3,13 +3,13 @@
  * slab/move: objects that can be moved
  *
  * A cache whose live objects are scattered over many slabs cannot give these back.
- * If its client can move an object, that is copy it and let all who refer to the old
- * place refer to the new one, a forced collect packs the objects into as few slabs as
- * can hold them. The idea is from the kernel memory allocator of illumos.
+ * If its client can move an object, that is copy it and turn all references from the old
+ * place to the new one, a forced collect packs the objects into as few slabs as can hold
+ * them. The idea is from the kernel memory allocator of illumos.
  *
  * One slab after the other is emptied, of the sparsest first:
  *
- *	1. its free objects are taken, so that nobody allocates there
+ *	1. its free objects are taken, so that no CPU allocates there
  *	2. the client is asked to move each of the others to a free object of the
  *	   fullest slab; whatever is freed meanwhile is taken too
  *	3. what was taken is put back: the slab is free, or as before if the client
@@ -89,7 +89,7 @@ static bool can_spare(const struct xslab_cache *cache, const struct xpage *slab)
 	       kept_free(cache) + xtear_objects(cache, slab);
 }
 
-/* Begin with the first slab of a list; false: nothing is to be had there. */
+/* Begin with the first slab of a list. Returns false if there is none to spare. */
 static bool begin(struct xmove *move, unsigned int list)
 {
 	struct xslab_cache *cache = move->cache;
@@ -125,8 +125,8 @@ static void put_taken(struct xmove *move)
 }
 
 /*
- * An allocation finds nothing: it can have what the mover took. Any context but NMI; false:
- * that is nothing.
+ * An allocation finds nothing: it can have what the mover took. Any context but NMI;
+ * returns false if that is nothing.
  */
 bool xmove_give_back(struct xslab_cache *cache)
 {
@@ -238,7 +238,7 @@ static void put_back(struct xslab_cache *cache, void *new)
 	cache->mag.ops->drain(&cache->mag, &new, 1);
 }
 
-/* Object @i is nobody's any more, unless somebody freed it besides. */
+/* The client has given object @i up, unless it was freed besides. */
 static void take_moved(struct xmove *move, unsigned int i, void *old)
 {
 	struct xslab_cache *cache = move->cache;
@@ -256,7 +256,7 @@ static void take_moved(struct xmove *move, unsigned int i, void *old)
 	unlock_freed(cache, flags);
 }
 
-/* Have object @i moved; false: the slab will not become free. */
+/* Have object @i moved. Returns false if the slab will not become free. */
 static bool move_object(struct xmove *move, unsigned int i)
 {
 	struct xslab_cache *cache = move->cache;
@@ -285,7 +285,7 @@ static bool is_wanted(const struct xmove *move)
 	return READ_ONCE(move->cache->move) == move->fn && !READ_ONCE(move->given_up);
 }
 
-/* Try to empty a slab; false: there is none to try on the list. */
+/* Try to empty a slab. Returns false if there is none to try on the list. */
 static bool empty_slab(struct xmove *move, unsigned int list)
 {
 	struct xslab_cache *cache = move->cache;
@@ -312,7 +312,7 @@ bool xmove_would_wait_for_itself(struct xslab_cache *cache)
 	return READ_ONCE(cache->mover) && xpool_in_callback();
 }
 
-/* The caller is the one that moves objects of the cache; false: there is no function. */
+/* Become the one task that moves objects of the cache. Returns false if another one does. */
 static bool try_claim(struct xmove *move)
 {
 	struct xslab_cache *cache = move->cache;
@@ -431,7 +431,7 @@ void xmove_count(struct xclient *client)
 	}
 }
 
-/* As begin(), with the slab at @slab; false: it is none of the cache's. */
+/* Like begin(), but with the slab at @slab. Returns false if it is not one to take. */
 static bool begin_at(struct xmove *move, struct xpage *slab)
 {
 	struct xslab_cache *cache = move->cache;
@@ -458,7 +458,7 @@ static bool begin_instead(struct xmove *move, struct xpage *slab)
 	       (xslab_grow_in_place(move->cache, NULL) && begin_at(move, slab));
 }
 
-/* Move the objects of the slab at @slab, if it is one; false: there is no more room. */
+/* Move the objects of the slab at @slab, if it is one. Returns false if no room is left. */
 static bool vacate_slab(struct xmove *move, struct xpage *slab)
 {
 	struct xslab_cache *cache = move->cache;
@@ -519,14 +519,14 @@ void xmove_vacate(struct xclient *client)
 /**
  * xslab_cache_set_move() - objects of a cache can be moved from now on
  * @cache: the cache
- * @move: called by a forced collect with @arg, an object, another one that is to take
+ * @move: called by a forced collect with @arg, an object, another one that should take
  *	its place, and the bytes of an object; NULL ends it
  * @arg: for @move
  *
  * @move is asked about every object that the cache has handed out, at any time: also
  * about one that the client has allocated and not used yet, and one that it is about
  * to free. It decides, by what it knows itself and not by what the object holds,
- * whether this is one that it can move. It then makes sure that nobody uses it,
+ * whether this is one that it can move. It then makes sure that no code uses it,
  * copies the contents from old to new and makes all that referred to old refer to
  * new, in a way that none of its users sees one without the other, and answers
  * XSLAB_MOVED. From then on new is an ordinary object that may be freed at once, and

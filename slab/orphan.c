@@ -114,8 +114,8 @@ static int claim(struct xslab_cache *cache)
 }
 
 /*
- * The same, after another call that destroys it is over; -EDEADLK: that may wait for the
- * caller, who is in a move callback.
+ * Like claim(), but waits until another call that destroys it is over; -EDEADLK: that may
+ * wait for the caller, which is in a move callback.
  */
 static int claim_in_turn(struct xslab_cache *cache)
 {
@@ -283,7 +283,7 @@ static int destroy(struct xslab_cache *cache)
  * can give up an orphan of which nothing will be freed any more.
  *
  * Waits for a constructor or a move callback that is running, for what
- * xslab_cache_free_rcu() took back, and for slabs that have to wait for a grace period.
+ * xslab_cache_free_rcu() took back, and for slabs that must wait for a grace period.
  *
  * Context: Process context, may sleep; not from a shrinker, nor under rcu_read_lock(). No
  * other call uses the cache. From a move callback only caches that are not being moved.
@@ -361,7 +361,7 @@ static struct xslab_cache *claim_orphan(void)
 	return NULL;
 }
 
-/* The worker: orphans whose last object was freed go, and then pools of which they were. */
+/* The worker: orphans whose last object was freed go, and then orphaned pools. */
 static void reap_all(void)
 {
 	struct xslab_cache *cache;

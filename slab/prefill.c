@@ -4,8 +4,8 @@
  *
  * A promise of n objects is kept by slabs: the cache does not give back a slab while fewer than
  * n objects would be free. Magazines of other CPUs can hold free objects back from the CPU that
- * needs one, so the reserve is larger by what all magazines can hold; where the pool has not that
- * much, it is exactly n and the magazines are shut.
+ * needs one, so the reserve is larger by what all magazines can hold; where the pool does
+ * not have that much, it is exactly n and the magazines are shut.
  *
  *	try n + magazines ---> kept
  *	     | too little      .
@@ -25,7 +25,7 @@
 
 #include "slab.h"
 
-/* So many free objects stay while calls of prefill are under way; the last one ends it. */
+/* @keep free objects stay while calls of prefill are under way; the last one ends it. */
 static void begin_filling(struct xslab_cache *cache, unsigned long keep)
 {
 	unsigned long flags;
@@ -47,8 +47,8 @@ static void end_filling(struct xslab_cache *cache)
 }
 
 /*
- * The promise is made in the moment in which it is kept; false: objects are missing.
- * @exact: nothing is kept for what magazines hold back, because they are shut.
+ * The promise is made in the moment in which it is kept. Returns false if objects are
+ * missing. @exact: nothing is kept for what magazines hold back, because they are shut.
  */
 static bool promise(struct xslab_cache *cache, unsigned long keep, bool exact)
 {

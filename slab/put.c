@@ -13,12 +13,11 @@
  *
  * NMI
  *
- * An NMI may have interrupted the holder of the lock. It does not wait: it
- * allocates nothing, and for a free it sets the object's bit in a second map and
- * pushes the slab onto a stack without a lock. Whoever takes the lock next moves
- * the bits, and the slab to the right list; what may have changed meanwhile because an
- * object was freed twice is looked at again then. Between the two, nmi_frees keeps the
- * slab from being given back.
+ * An NMI may have interrupted the holder of the lock. It does not wait: it allocates
+ * nothing, and for a free it sets the object's bit in a second map and pushes the slab onto
+ * a stack without a lock. The next holder of the lock moves the bits, and the slab to the
+ * right list; it looks again at what may have changed meanwhile because an object was freed
+ * twice. Between the two, nmi_frees keeps the slab from being given back.
  *
  * Locks: cache->lock is held for one magazine, or up to 256 objects of a bulk operation.
  */
@@ -81,9 +80,9 @@ static __always_inline bool accept_start(const struct xslab_check *check, unsign
 }
 
 /*
- * The objects from @at on, but before @end, that are in the slab at @start, as bits
- * of word @w of its map, which is that of the first. Stops at one that is not to
- * be freed; returns where it stopped.
+ * The objects from @at on, but before @end, that are in the slab at @start, as bits of word
+ * @w of its map, which is that of the first. Stops at one that cannot be freed; returns
+ * where it stopped.
  */
 static __always_inline void **gather_word(const struct xslab_cache *cache,
 					  const struct xslab_check *check, void **at,
@@ -125,8 +124,8 @@ static __always_inline void put_bits(struct xslab_cache *cache, struct xpage *sl
 }
 
 /*
- * So do @nr objects, of which @obj is the first; one may have been there before, or be in
- * @mask for two. In a @row none is, so its bits need not be counted.
+ * @nr objects come back, of which @obj is the first; one may have been there before, or be
+ * in @mask for two. In a @row none is, so its bits need not be counted.
  */
 static __always_inline void put_run(struct xslab_cache *cache, struct xpage *slab,
 				    unsigned int w, unsigned long mask, unsigned long nr,
@@ -140,7 +139,7 @@ static __always_inline void put_run(struct xslab_cache *cache, struct xpage *sla
 		xslab_note_lost(cache, obj, nr - added);
 }
 
-/* So does object @nr, and nothing need be counted; false: it was there. */
+/* Object @nr comes back, and nothing need be counted. Returns false if it was there. */
 static __always_inline bool put_bit(struct xslab_cache *cache, struct xpage *slab,
 				    unsigned int nr, bool one_word)
 {
@@ -199,7 +198,7 @@ static __always_inline void **put_one(struct xslab_cache *cache, struct xpage *s
 	return at + 1;
 }
 
-/* The same for all that follow and are in the same word of the map. */
+/* Like put_one(), but all objects that follow and are in the same word of the map. */
 static __always_inline void **put_group(struct xslab_cache *cache, struct xpage *slab,
 					void **at, void **end, unsigned long start,
 					enum xslab_trust trust, bool one_word)
@@ -217,7 +216,7 @@ static __always_inline void **put_group(struct xslab_cache *cache, struct xpage 
 	return next;
 }
 
-/* As put_group(), for as long as objects follow one another as the first two do. */
+/* Like put_group(), but for as long as objects follow one another as the first two do. */
 static __always_inline void **put_row(struct xslab_cache *cache, struct xpage *slab,
 				      void **at, void **end, unsigned long start,
 				      enum xslab_trust trust, bool one_word)
@@ -253,8 +252,8 @@ static __always_inline bool may_be_all(const struct xslab_cache *cache,
 /*
  * All objects of full slabs whose map is one word, for as long as both follow one another
  * from @at and @slab on, in one block of addresses. The slabs change their list together.
- * Torn ones, which have fewer objects, are not among them: see owns(). As put_group()
- * otherwise.
+ * Torn ones, which have fewer objects, are not among them: see owns(). Otherwise like
+ * put_group().
  */
 static __always_inline void **put_whole(struct xslab_cache *cache, struct xpage *slab,
 					void **at, void **end, unsigned long start,
@@ -287,7 +286,7 @@ static __always_inline void **put_whole(struct xslab_cache *cache, struct xpage 
 	return next;
 }
 
-/* Put an object of a magazine into a torn slab; false: it is not torn, or not to be put. */
+/* Put an object of a magazine into its slab if that is torn. Returns false if it did not. */
 static bool put_torn(struct xslab_cache *cache, struct xpage *slab, unsigned long obj,
 		     unsigned long start)
 {
@@ -358,7 +357,7 @@ static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **o
 	return at - objs;
 }
 
-/* The same of objects that come from a magazine, and of different slabs mostly. */
+/* Like put_runs(), but objects that come from a magazine, and mostly of different slabs. */
 static __always_inline void put_each(struct xslab_cache *cache, void **objs, unsigned int nr,
 				     enum xslab_trust trust, bool one_word)
 {
@@ -465,8 +464,8 @@ static __always_inline bool are_together(const struct xslab_cache *cache, void *
 }
 
 /*
- * Objects of a magazine, which were checked. Whether some of them lie together the first
- * two tell, or where these lie apart the last two.
+ * Objects of a magazine, which were checked. The first two tell whether some of them lie
+ * together, or, where these lie apart, the last two.
  */
 static void put_from_magazine(struct xslab_cache *cache, void **objs, unsigned int nr)
 {
@@ -494,7 +493,7 @@ static void put_from_magazine(struct xslab_cache *cache, void **objs, unsigned i
  * NMIs
  */
 
-/* Set the bit of an object without the lock; false: it is set. */
+/* Set the bit of an object without the lock. Returns false if it was set. */
 static bool set_bit_nmi(const struct xslab_cache *cache, struct xpage *slab, unsigned int nr)
 {
 	unsigned int word = BIT_WORD(nr) + (has_nmi_words(cache) ? XPAGE_MAP_WORDS / 2 : 0);
@@ -502,7 +501,7 @@ static bool set_bit_nmi(const struct xslab_cache *cache, struct xpage *slab, uns
 	return !(atomic_long_fetch_or(BIT_MASK(nr), &slab->map[word]) & BIT_MASK(nr));
 }
 
-/* One object, which is not put where it is not what it was; as put_odd(). */
+/* Put one object, also into a torn slab. Returns false if it is not what it was. */
 static bool put_nmi(struct xslab_cache *cache, unsigned long obj)
 {
 	unsigned long start = slab_start(cache, obj);
@@ -554,8 +553,8 @@ void xfill_drain(struct xslab_cache *cache, void **objs, unsigned int nr)
 }
 
 /*
- * The same of objects that are a client's, as far as it says; returns how many it put: it
- * stops at one that cannot be freed.
+ * Like xfill_drain(), but of objects that a client says are its own. Stops at one that
+ * cannot be freed; returns how many it put.
  */
 unsigned int xfill_drain_checked(struct xslab_cache *cache, void **objs, unsigned int nr)
 {

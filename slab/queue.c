@@ -2,7 +2,7 @@
 /*
  * slab/queue: tasks that wait for an object
  *
- * They stand in a queue, and the first is handed an object by whoever makes one free:
+ * They stand in a queue, and a CPU that makes an object free hands it to the first:
  *
  *	waiters: tail ...  first --(an object, under the lock)--> served --(wake)--> gone
  *
@@ -25,7 +25,7 @@ void xslab_count_waiting(struct xslab_cache *cache, int more)
 	set_watermark(cache);
 }
 
-/* Hand free objects to those who wait; false: nobody got one. */
+/* Hand free objects to tasks that wait. Returns false if none got one. */
 bool xwait_serve(struct xslab_cache *cache)
 {
 	struct xwaiter *waiter;
@@ -50,7 +50,7 @@ void xslab_wake_task(struct task_struct *task)
 	put_task_struct(task);
 }
 
-/* One who was served and sleeps still, or NULL. */
+/* A task that was served and sleeps still, or NULL. */
 static struct task_struct *next_served(struct xslab_cache *cache)
 {
 	struct task_struct *task = NULL;
@@ -75,7 +75,7 @@ void xslab_wake_served(struct xslab_cache *cache)
 		xslab_wake_task(task);
 }
 
-/* Wake those who were served. From any context. */
+/* Wake the tasks that were served. From any context. */
 void xwait_wake(struct xslab_cache *cache)
 {
 	if (in_task() && !irqs_disabled())

@@ -29,8 +29,8 @@
  * The open batch of a CPU has a lock, as the worker that closes old ones comes from
  * elsewhere. An NMI that finds it taken leaves the object to the other way.
  *
- * Locks: xrcu_lock, a mutex, belongs to the list of caches and to
- * who waits for their objects. No lock of a cache is held when a batch's lock is taken.
+ * Locks: xrcu_lock, a mutex, protects the list of caches; a task that waits for their objects
+ * holds it. No lock of a cache is held when a batch's lock is taken.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -73,7 +73,7 @@ struct xrcu_cpu {
 static DEFINE_PER_CPU(struct xrcu_cpu, xrcu_cpus);
 
 static struct xrcu_batch *batches;		/* all of them */
-static DEFINE_RAW_SPINLOCK(spare_lock);		/* for who takes one of ... */
+static DEFINE_RAW_SPINLOCK(spare_lock);		/* for a CPU that takes one of ... */
 static LLIST_HEAD(spare);			/* ... these */
 static LLIST_HEAD(filled);			/* by NMIs */
 
@@ -107,7 +107,7 @@ static void give_back(struct xslab_cache *cache, void **objs, unsigned int nr, u
 		objs[good++] = objs[i];
 	}
 	xfill_drain(cache, objs, good);
-	/* The last that is done to the cache here: who waits for it may destroy it. */
+	/* The last access to the cache here: a task that waits for it may destroy it. */
 	atomic_long_sub(nr, &cache->nr_rcu);
 }
 
@@ -156,14 +156,14 @@ static void submit(struct xrcu_batch *batch)
 	}
 }
 
-/* The worker is to look at this batch, which has its first object, in a while. */
+/* The worker should look at this batch, which has its first object, in a while. */
 static void arm(void)
 {
 	if (!xchg(&armed, true))
 		irq_work_queue(&kicker);
 }
 
-/* Note that an object waits; false: there is no room. Any context. */
+/* Note that an object waits. Returns false if there is no room. Any context. */
 static bool add_to_batch(struct xslab_cache *cache, void *obj)
 {
 	struct xrcu_cpu *cpu = raw_cpu_ptr(&xrcu_cpus);	/* any will do: it has a lock */
@@ -245,22 +245,22 @@ static void leave(struct xslab_cache *cache, void *obj)
 		lose(cache, obj, 1);
 		return;
 	}
-	smp_mb__before_atomic();	/* who sees the count sees the byte */
+	smp_mb__before_atomic();	/* a CPU that sees the count sees the byte */
 	atomic_long_inc(&cache->nr_left);
 	if (!xchg(&some_left, true))
 		irq_work_queue(&kicker);
 }
 
 /*
- * Slabs that are somebody else's may come and go under our eyes, and so may their bytes. But
- * a slab with an object that waits stays. So who finds such a byte looks again.
+ * Slabs of other owners may come and go during the scan, and so may their bytes. But a slab
+ * with an object that waits stays. So the worker looks again when it finds such a byte.
  */
 static bool is_slab_of(const struct xslab_cache *cache, const struct xpage *slab)
 {
 	return READ_ONCE(slab->kind) == XPAGE_SLAB && owner_of(slab) == cache;
 }
 
-/* Of object @nr. What a torn slab has given away is somebody else's, too. */
+/* Does object @nr wait as @state says? One that a torn slab gave away has another owner. */
 static bool is_left(const struct xslab_cache *cache, const struct xpage *slab, unsigned int nr,
 		    u8 *byte, u8 state)
 {
@@ -408,7 +408,7 @@ EXPORT_SYMBOL_FOR_KUNIT(xrcu_flush);
  * Context: Any, NMI too.
  * Return: as xslab_cache_free(); and, of a cache without live checks only, -EAGAIN with
  * nothing changed, where there is no room to note the object: 1,024 wait for each CPU
- * already, or this is an NMI that interrupted the same. Try again after a grace period.
+ * already, or this is an NMI that interrupted such a call. Try again after a grace period.
  */
 int xslab_cache_free_rcu(struct xslab_cache *cache, void *obj)
 {

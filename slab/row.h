@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Rows: objects that follow one another, in an array as in memory, and their live bytes.
- * Those that were allocated together are mostly freed together, so what is to be looked
+ * Objects that were allocated together are mostly freed together, so what must be looked
  * at, or changed, of each of them is looked at for four at a time.
  */
 #ifndef _XALLOC_XROW_H
@@ -23,7 +23,7 @@ static __always_inline bool are_row(const struct xslab_cache *cache, void **pair
 	return step == stride || step == -stride;
 }
 
-/* A round of four takes 4 instructions an object, of one 6. */
+/* A round of four is cheaper for each object than a round of one. */
 static __always_inline bool is_row_of_4(void **at, unsigned long obj, long step)
 {
 	return likely((unsigned long)at[0] == obj) && likely((unsigned long)at[1] == obj + step) &&
@@ -35,14 +35,13 @@ static __always_inline bool is_row_of_4(void **at, unsigned long obj, long step)
  * struct xlive_row - the live bytes of objects that follow one another, four at a time
  * @at: those of the next four
  * @four: what the first four bytes are when each of these objects has a 1
- * @two: the same of the two bytes behind, in a row of six; 0 in one of four
+ * @two: like @four, of the two bytes behind, in a row of six; 0 in one of four
  * @step: bytes from four objects to the next; 0: they lie in no row of a known kind
  *
  * Where the stride is 2^n the bytes are neighbours. Where it is half as much again, four
- * objects have six, of which two are nobody's, and 0: which ones, depends on whether the
- * first object begins with its byte or in the middle of it. 1,000 objects of 48 bytes at
- * once, in instructions: allocated 20.4, one byte at a time, and 16.4 so, freed 22.3 and
- * 17.9; of 64 or 256 bytes one more than if only neighbours were known.
+ * objects have six, of which two belong to no object, and are 0: which ones, depends on
+ * whether the first object begins with its byte or in the middle of it. One byte at a time,
+ * batches of such objects take a quarter longer.
  */
 struct xlive_row {
 	u8		*at;
@@ -70,19 +69,20 @@ static __always_inline struct xlive_row live_row(const struct xslab_check *check
 }
 
 /*
- * Change the live bytes of the next four; false: one does not say @from. Then none is changed.
- * Who has a loop looks at row->step before it: here that is half an instruction an object.
+ * Change the live bytes of the next four. Returns false if one does not say @from; none is
+ * changed then. A caller with a loop looks at row->step before it, which is cheaper than
+ * here.
  */
 static __always_inline bool change_live_4(struct xlive_row *row, u8 from, u8 to)
 {
 	u32 *four = (u32 *)row->at;
 	u16 *two = (u16 *)(four + 1);
 
-	/* As xslab_change_live(): who has the objects has their bytes. */
+	/* As in xslab_change_live(): the holder of the objects has their bytes. */
 	if (unlikely(data_race(get_unaligned(four)) != row->four * from))
 		return false;
 	if (row->two) {
-		/* likewise */
+		/* like the four */
 		if (unlikely(data_race(get_unaligned(two)) != (u16)(row->two * from)))
 			return false;
 		put_unaligned((u16)(row->two * to), two);
@@ -116,7 +116,7 @@ static __always_inline u8 live_before(const struct xslab_check *check, enum xsla
 	return trust == XSLAB_CHECK_LIVE ? XSLAB_LIVE : check->tag;
 }
 
-/* Marks the object free in its slab, where that is to be known; false: it is not what it was. */
+/* Marks the live byte, if any, free. Returns false if the object is not what it was. */
 static __always_inline bool accept_live(const struct xslab_check *check, unsigned long obj,
 					enum xslab_trust trust)
 {
@@ -125,7 +125,7 @@ static __always_inline bool accept_live(const struct xslab_check *check, unsigne
 					live_before(check, trust), XSLAB_IN_SLAB));
 }
 
-/* As accept_live(), of the next four of a row; false: one by one, then. */
+/* Like accept_live(), but of the next four of a row; if false, try one by one. */
 static __always_inline bool accept_live_4(const struct xslab_check *check,
 					  struct xlive_row *row, enum xslab_trust trust)
 {

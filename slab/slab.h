@@ -70,7 +70,7 @@ struct xslab_cache {
 	unsigned long		nr_told;	/* spare slabs that the pool knows of */
 	struct xpage		*beside;	/* the slab that served last, or the next */
 	unsigned long		keep;		/* free objects that stay; see prefill */
-	unsigned long		keep_more;	/* the same while prefill is under way */
+	unsigned long		keep_more;	/* @keep while prefill is under way */
 	unsigned int		nr_filling;	/* calls of prefill that are */
 	bool			keep_exact;	/* no more than what was promised is kept */
 	long			watermark;	/* see set_watermark() */
@@ -92,7 +92,7 @@ struct xslab_cache {
 	unsigned int		mag_size;	/* 0: it has no magazines */
 	unsigned int		mag_depot;
 
-	/* Those who wait for an object, under lock; see slab/wait.c */
+	/* Tasks that wait for an object, under lock; see slab/wait.c */
 	struct list_head	waiters;
 	struct list_head	served;
 	unsigned int		nr_waiting;	/* in waiters */
@@ -106,7 +106,7 @@ struct xslab_cache {
 	bool			shut;		/* the magazines, for a limit's sake */
 
 	/* Torn slabs, under lock; see slab/tear.c */
-	struct list_head	torn_over;	/* that are to go */
+	struct list_head	torn_over;	/* that must go */
 	struct xset		torn;		/* by number, on the lists */
 	unsigned long		nr_torn;
 	unsigned long		mend;		/* those from here on were looked at */
@@ -344,7 +344,7 @@ static __always_inline unsigned long spare_slabs(const struct xslab_cache *cache
 }
 
 /*
- * Slabs that nobody needs count against the pool's limit, and decay. The pool is told
+ * Slabs that no client needs count against the pool's limit, and decay. The pool is told
  * once what came of all that happened under the lock.
  */
 static __always_inline void tell_pool(struct xslab_cache *cache)
@@ -377,9 +377,9 @@ void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long flags)
 	__releases(&cache->lock);
 
 /*
- * After a change of nr_waiting, max_empty or torn_over: with more slabs on the free list
- * than @watermark, and with any number while somebody waits or a torn slab is to go, who
- * frees has more to do.
+ * After a change of nr_waiting, max_empty or torn_over: a CPU that frees has more to do
+ * with more slabs on the free list than @watermark, and with any number while a task waits
+ * or a torn slab must go.
  */
 static inline void set_watermark(struct xslab_cache *cache)
 {
@@ -390,13 +390,13 @@ static inline void set_watermark(struct xslab_cache *cache)
 	cache->watermark = look ? -1L : (long)most;
 }
 
-/* May an empty slab have to go before the operation that emptied it returns? */
+/* Must an empty slab perhaps go before the operation that emptied it returns? */
 static inline bool is_strict(const struct xslab_cache *cache)
 {
 	return xpool_is_capped(cache->pool) || READ_ONCE(cache->decay.watch.at_once);
 }
 
-/* Unlock after something became free in slabs: there may be somebody who is to have it. */
+/* Unlock after something became free in slabs: a task or the pool may be due to get it. */
 static __always_inline void unlock_freed(struct xslab_cache *cache, unsigned long flags)
 {
 	tell_pool(cache);
@@ -417,7 +417,7 @@ static inline bool has_excess(struct xslab_cache *cache)
 	       cache->nr_free >= kept_free(cache) + cache->per_slab;
 }
 
-/* Who owns a slab of which some pages went back; as a client's pointer it is none. */
+/* The owner of a slab of which some pages went back; it equals no client's pointer. */
 static inline struct xslab_cache *torn_owner(struct xslab_cache *cache)
 {
 	return (void *)((unsigned long)cache | 1UL);
@@ -457,7 +457,7 @@ static inline void xmove_slab_goes(struct xslab_cache *cache, const struct xpage
 }
 
 /*
- * What is said to those who watch memory; see base/tools.h
+ * What the kernel's tools are told; see base/tools.h
  */
 
 /* A client has the object. */
@@ -467,7 +467,7 @@ static __always_inline void tell_alloc(struct xslab_cache *cache, void *obj, gfp
 		xtools_alloc(cache->tools, obj, cache->object_size, gfp);
 }
 
-/* A client has given it back, and it was accepted; nobody else can have it yet. */
+/* A client has given it back, and it was accepted; it has no other owner yet. */
 static __always_inline void tell_free(struct xslab_cache *cache, void *obj)
 {
 	if (xtools_watch(cache->tools))
@@ -487,7 +487,7 @@ static inline void tell_slab_comes(struct xslab_cache *cache, struct xpage *page
 #define XSLAB_CHUNK	256U	/* objects at most that come or go under one lock */
 
 /*
- * Will the client write to what he gets, and does the hardware leave it to us to fetch that?
+ * Will the client write to what it gets, and does the hardware leave it to us to fetch that?
  * It does not where objects share a line, or lie in one after the other.
  */
 static inline bool wants_fetch(const struct xslab_cache *cache)
@@ -495,7 +495,7 @@ static inline bool wants_fetch(const struct xslab_cache *cache)
 	return cache->flags & XSLAB_PREFETCH && cache->stride > L1_CACHE_BYTES;
 }
 
-/* A client that may sleep, and says so, or whose cache does, that it wants to wait. */
+/* Does the client want to wait? It may sleep, and it says so, or its cache does. */
 static inline bool xwait_wanted(const struct xslab_cache *cache, gfp_t gfp)
 {
 	return gfp & __GFP_DIRECT_RECLAIM && (cache->flags & XSLAB_WAIT || gfp & __GFP_NOFAIL);

@@ -13,7 +13,7 @@
 
 /*
  * The first slab of a list goes where it belongs, which may be the end of the same one:
- * these are counted, and *@stop is the first of them. False: there are no others.
+ * these are counted, and *@stop is the first of them. Returns false if there are no others.
  */
 static bool sort_first(struct xslab_cache *cache, unsigned int list, struct xpage **stop,
 		       unsigned long *nr)
@@ -36,8 +36,8 @@ static bool sort_first(struct xslab_cache *cache, unsigned int list, struct xpag
 }
 
 /*
- * Move all partial slabs to the lists where they belong, for who begins with the emptiest;
- * others may come and go meanwhile. @nr: how many are on each. Process context.
+ * Move all partial slabs to the lists where they belong, for a caller that begins with the
+ * emptiest; others may come and go meanwhile. @nr: how many are on each. Process context.
  */
 void xslab_sort(struct xslab_cache *cache, unsigned long *nr)
 {

@@ -3,7 +3,7 @@
  * slab/torn: torn slabs go
  *
  * When the last object of a torn slab (tear.c) is free, what is left of the slab leaves the
- * lists and goes back to the pool, by whoever unlocks.
+ * lists, and the holder of the lock gives it back to the pool after it unlocks.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -19,8 +19,8 @@ bool xtear_is_over(struct xslab_cache *cache, struct xpage *slab)
 }
 
 /*
- * Objects of a torn slab are free. If these were the last, it is taken off the lists; who
- * unlocks gives it back. Under the lock.
+ * Objects of a torn slab are free. If these were the last, it is taken off the lists; the
+ * holder of the lock gives it back after it unlocks. Under the lock.
  */
 noinline void xtear_freed(struct xslab_cache *cache, struct xpage *slab)
 {
@@ -39,7 +39,7 @@ noinline void xtear_freed(struct xslab_cache *cache, struct xpage *slab)
 	set_watermark(cache);
 }
 
-/* What is left of a slab that nobody sees any more. */
+/* What is left of a slab that no CPU sees any more. */
 static void put_rest(struct xslab_cache *cache, struct xpage *slab)
 {
 	struct xpage *pages[XTEAR_PAGES];

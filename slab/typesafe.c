@@ -2,10 +2,10 @@
 /*
  * slab/typesafe: slabs that wait for a grace period
  *
- * Of a cache made with XSLAB_TYPESAFE_BY_RCU objects are used again at once, and it is the
- * slab that must stay one of the cache until all readers are through. A slab that leaves the
- * cache is put onto a list, retired, and when no grace period is waited for, all that are on
- * it go onto another one, dying, and begin to wait. So one rcu_head in the cache is enough:
+ * Objects of a cache made with XSLAB_TYPESAFE_BY_RCU are used again at once; the slab must
+ * stay one of the cache until all readers are through. A slab that leaves the cache is put
+ * onto a list, retired. When no grace period is waited for, all that are on it go onto
+ * another one, dying, and begin to wait. So one rcu_head in the cache is enough:
  *
  *	lists of the cache --(free, not needed)--> retired --(call_rcu)--> dying --> the pool
  *
@@ -26,7 +26,7 @@ void xrcu_retire(struct xslab_cache *cache, struct xpage *slab)
 	WRITE_ONCE(cache->nr_retired, cache->nr_retired + 1);
 }
 
-/* Slabs for which a grace period is over, which nobody else knows. */
+/* Slabs for which a grace period is over, which no other CPU knows. */
 static void slabs_over(struct rcu_head *head)
 {
 	struct xslab_cache *cache = container_of(head, struct xslab_cache, slabs_rcu);

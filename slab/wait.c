@@ -2,33 +2,32 @@
 /*
  * slab/wait: waiting for an object
  *
- * Of a cache made with XSLAB_WAIT, an allocation that may sleep does so until there
- * is an object. Those who wait stand in a queue, and the first one is handed an
- * object by whoever makes one free. While somebody waits
+ * An allocation from a cache made with XSLAB_WAIT, if it may sleep, does so until there is
+ * an object. Tasks that wait stand in a queue, and a CPU that makes an object free hands it
+ * to the first one. While a task waits
  *
  *	the magazines are closed, so that every free comes to the slabs, and
  *	no object is free in slabs whenever the cache's lock is free.
  *
- * The second follows from unlock_freed(), by which everybody unlocks who made
- * something free: it serves the queue first. So nobody can come in between and take
- * what somebody waits for, and the order is that of the queue.
+ * The second follows from unlock_freed(), by which every CPU unlocks that made something
+ * free: it serves the queue first. So no CPU can come in between and take what a task waits
+ * for, and the order is that of the queue.
  *
  *	waiters: tail ...  first --(an object, under the lock)--> served --(wake)--> gone
  *
- * Who waits asks the pool for a slab too, when it comes and when it is told to look:
- * because blocks went back to the pool's buddy system, because a limit was raised, or
- * because one that waited left, so there may be room for the next one. What clients
- * of the pool free into magazines gives no sign, which is what makes it fast; a look
- * at every tenth of a second finds that, and has it gathered (pool/gather.c).
+ * A task that waits asks the pool for a slab too, when it comes and when it is told to
+ * look: because blocks went back to the pool's buddy system, because a limit was raised, or
+ * because another task that waited left, so there may be room for the next one. What
+ * clients of the pool free into magazines gives no sign, which is what makes it fast; a
+ * look at every tenth of a second finds that, and has it gathered (pool/gather.c).
  *
  * A client may destroy a cache of which tasks wait for an object, because it cannot know
  * that. So requests that may wait are counted from before their first gathering until they
  * are through (nr_callers), and a cache that has some when it is destroyed becomes an orphan,
  * which goes after the last of them.
  *
- * A free may come from NMI, or with a lock of the scheduler held, where nobody can be
- * woken. Unless it comes from a task with interrupts on, the waking is left to an
- * irq_work.
+ * A free may come from NMI, or with a lock of the scheduler held, where no task can be
+ * woken. Unless it comes from a task with interrupts on, the waking is left to an irq_work.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -41,7 +40,7 @@
 
 #include "slab.h"
 
-#define XWAIT_LOOK	(HZ / 10)	/* jiffies between looks that nobody asked for */
+#define XWAIT_LOOK	(HZ / 10)	/* jiffies between looks that no event asked for */
 
 static struct task_struct *first_to_look(struct xslab_cache *cache)
 {
@@ -59,7 +58,7 @@ static struct task_struct *first_to_look(struct xslab_cache *cache)
 	return task;
 }
 
-/* The first who waits is to ask the pool again. */
+/* The first task that waits must ask the pool again. */
 void xwait_look(struct xslab_cache *cache)
 {
 	struct task_struct *task = first_to_look(cache);
@@ -138,7 +137,7 @@ void xwait_end(struct xslab_cache *cache)
 	rcu_read_unlock();
 }
 
-/* What is free now is for those who came first; the magazines are emptied after it. */
+/* What is free now is for tasks that came first; the magazines are emptied after it. */
 static void queue_up(struct xslab_cache *cache, struct xwaiter *waiter)
 {
 	unsigned long flags;
@@ -186,8 +185,8 @@ static void sleep(const struct xslab_cache *cache, struct xwaiter *waiter)
 }
 
 /*
- * More may be free by now: a slab of the pool, or what is kept by others. False: nothing
- * is; then the task may sleep.
+ * More may be free by now: a slab of the pool, or what is kept by others. Returns false if
+ * nothing is; then the task may sleep.
  */
 static bool look(struct xslab_cache *cache, struct xwaiter *waiter, gfp_t gfp)
 {

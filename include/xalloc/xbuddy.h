@@ -75,7 +75,7 @@ struct xbuddy_block {
 /**
  * struct xbuddy_part - where xbuddy_alloc_part() takes blocks
  * @from: first page number allowed; no free block reaches across it
- * @to: first page number not allowed any more; the same
+ * @to: first page number not allowed any more; no free block reaches across it
  * @most: the largest order of a free block that may be broken
  * @top: the highest place, else the lowest
  */

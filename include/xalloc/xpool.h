@@ -2,9 +2,8 @@
 /*
  * xpool: private pools of pages.
  *
- * A pool owns a range of memory that nobody else can take from, and never
- * takes from anybody else. Caches (xslab.h) live in pools; pages can be had
- * from them directly with the functions below.
+ * A pool owns a range of memory that no other allocator can take from, and never takes from
+ * any other. Caches (xslab.h) live in pools; the functions below hand out pages directly.
  */
 #ifndef _XALLOC_XPOOL_H
 #define _XALLOC_XPOOL_H
@@ -60,12 +59,12 @@ struct xpool_args {
  * @reserve: pages that only __GFP_HIGH and xslab_cache_prefill() can have, the last ones
  *	that @hard leaves; kept in blocks as large as that many pages allow. 0: none
  *
- * Pages that are free in a pool of fixed size, or in the initial size of one that
- * grows, are not bounded by @cache: there is nobody to give them to. A region of
- * a pool that grows has 4 MiB. With a smaller @cache none can come ahead of need: such a
- * pool grows only for requests that may sleep (__GFP_DIRECT_RECLAIM), which have their
- * block of it as it comes, and one that may not sleep has what is there. What is
- * kept in a magazine is not free, and serves anybody, whatever it was taken for.
+ * Free pages of a pool of fixed size, or of the initial size of one that grows, are not
+ * bounded by @cache: they have nowhere to go. A region of a pool that grows has 4 MiB. With
+ * a smaller @cache none can come ahead of need: such a pool grows only for requests that
+ * may sleep (__GFP_DIRECT_RECLAIM), which get their block of it as it comes; a request that
+ * may not sleep gets what is there. What is kept in a magazine is not free, and serves any
+ * request, whatever it was taken for.
  */
 struct xpool_limits {
 	unsigned long	hard;

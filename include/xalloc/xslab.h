@@ -46,9 +46,9 @@ typedef u64 __bitwise xslab_flags_t;
 #define XSLAB_WAIT		XSLAB_FLAG(2)
 
 /*
- * The client writes to an object as soon as he has it: what a magazine is refilled with from
- * slabs, and the first 256 objects of a bulk allocation, are fetched into the CPU's cache, a
- * line of each. Objects of up to a line are left to the hardware. Not for memory that a
+ * The client writes to an object as soon as it has it. So the CPU fetches a line of each
+ * object with which a magazine is refilled from slabs, and of the first 256 objects of a
+ * bulk allocation. Objects of up to a line are left to the hardware. Not for memory that a
  * device uses: without this flag the CPU does nothing to it that the client does not.
  */
 #define XSLAB_PREFETCH		XSLAB_FLAG(3)
@@ -77,9 +77,9 @@ struct xslab_limits {
 
 /**
  * enum xslab_move - what a client says when it is asked to move an object
- * @XSLAB_MOVED: done; the old object is nobody's any more
+ * @XSLAB_MOVED: done; no client has the old object any more
  * @XSLAB_KEPT: not now, or never: the new object is not used
- * @XSLAB_GONE: somebody is freeing the old object; the new one is not used
+ * @XSLAB_GONE: the client is freeing the old object; the new one is not used
  * @XSLAB_UNKNOWN: the client does not know the old object (yet): it was just
  *	allocated; the new one is not used
  */
@@ -93,7 +93,7 @@ enum xslab_move {
 typedef enum xslab_move (*xslab_move_fn)(void *arg, void *old, void *new, size_t size);
 
 /**
- * struct xslab_args - a cache to be
+ * struct xslab_args - a cache to create
  * @name: names the cache in debugfs; as for struct xpool_args, but need not be unique
  * @size: bytes of an object, 1 to 256 KiB
  * @align: alignment of objects in bytes, a power of two up to PAGE_SIZE; 0 is 8
@@ -115,9 +115,9 @@ struct xslab_args {
 /**
  * struct xslab_stats - what a cache holds and did
  *
- * Is memory lost, or only kept? @live objects are lost if nobody knows them any
+ * Is memory lost, or only kept? @live objects are lost if no client knows them any
  * more. What @magazines, @depot and @empty_pages keep comes back with
- * xslab_cache_collect(); what @partial_free counts only with the objects beside it,
+ * xslab_cache_collect(); what @partial_free counts comes back only with the objects beside it,
  * or where those can be moved.
  *
  * @object_size: bytes asked for

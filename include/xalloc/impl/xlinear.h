@@ -44,7 +44,7 @@ struct xlinear {
 	unsigned long	from;
 };
 
-/* Of any address. READ_ONCE() would take three instructions more. */
+/* Of any address. READ_ONCE() would make this longer. */
 static __always_inline unsigned long xlinear_of(const struct xlinear *linear, const void *addr)
 {
 	unsigned long at = (unsigned long)addr;

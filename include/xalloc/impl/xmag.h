@@ -22,11 +22,10 @@
  * @top: where the next object of the loaded magazine goes
  * @allocs: objects handed out by way of this CPU's magazines
  *
- * The last three are written by each operation. Where they lie in their line, no operation
- * on objects reads anything of another line: CPUs that guess from the lower 12 bits of an
- * address whether a load needs the value of an earlier store would wait for it. (A cache
- * and this 4 KiB apart, batches of 128, User Mode Linux: 3.5 + 3.9 ns an object, otherwise
- * 2.7 + 3.2. Intel calls it 4 KiB aliasing.)
+ * Each operation writes the last three. No operation on objects reads another line at the
+ * offset at which these lie in theirs: CPUs that guess from the lower 12 bits of an address
+ * whether a load needs the value of an earlier store would wait for it. (Intel calls it 4
+ * KiB aliasing; batches take a quarter longer with it.)
  */
 struct xmag_cpu {
 	void			**bottom;
@@ -40,8 +39,8 @@ struct xmag_cpu {
 
 /*
  * This CPU's part of per-CPU memory, for code that is not preempted. On x86-64 it
- * is reached through a segment register, so the CPU's offset need not be added. What
- * instruments memory accesses does not know that.
+ * is reached through a segment register, so the CPU's offset need not be added.
+ * Instrumentation of memory accesses does not know that.
  */
 #if defined(CONFIG_X86_64) && !defined(CONFIG_UML) && defined(CONFIG_SMP) && \
 	defined(__SEG_GS) && !defined(CONFIG_KASAN) && !defined(CONFIG_KCSAN) && \
@@ -72,13 +71,13 @@ static __always_inline bool xmag_try_leave(xmag_here_t *cpu, bool done)
 }
 
 /*
- * Take an object of the loaded magazine; false: xmag_alloc_slow() knows more. With
- * preemption off; the caller puts it on again when all else is done, because little
- * need then be kept over the call that this may be. @pages: nobody is told how many
+ * Take an object of the loaded magazine. Returns false where xmag_alloc_slow() knows more.
+ * With preemption off; the caller puts it on again when all else is done, because little
+ * need then be kept over the call that this may be. @pages: no statistic says how many
  * there were, so they are not counted.
  *
- * Who closes the magazines waits for us to be preemptible, so an old value of @cpus
- * is fine.
+ * The caller that closes the magazines waits until this CPU can be preempted, so an old
+ * value of @cpus is fine.
  */
 static __always_inline bool xmag_try_alloc(struct xmag_cpu __percpu * const *cpus,
 					   void **obj, bool pages)
@@ -93,12 +92,12 @@ static __always_inline bool xmag_try_alloc(struct xmag_cpu __percpu * const *cpu
 	if (!pages)
 		cpu->allocs++;
 	*obj = top[-1];
-	barrier();	/* in place it is an instruction less than from a register */
+	barrier();	/* in place it is shorter than from a register */
 	cpu->top--;
 	return xmag_try_leave(cpu, true);
 }
 
-/* False: the loaded magazine is full or not ours; see xmag_free_slow(). */
+/* Returns false if the loaded magazine is full or not ours; see xmag_free_slow(). */
 static __always_inline bool xmag_try_free(struct xmag_cpu __percpu * const *cpus, void *obj)
 {
 	xmag_here_t *cpu = xmag_here(READ_ONCE(*cpus));
@@ -109,7 +108,7 @@ static __always_inline bool xmag_try_free(struct xmag_cpu __percpu * const *cpus
 	if (unlikely(top == cpu->end))
 		return xmag_try_leave(cpu, false);
 	*top = obj;
-	barrier();	/* likewise */
+	barrier();	/* as in xmag_try_alloc() */
 	cpu->top++;
 	return xmag_try_leave(cpu, true);
 }

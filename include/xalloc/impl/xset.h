@@ -42,7 +42,7 @@ static inline bool xset_has(const struct xset *set, unsigned long nr)
 	return test_bit(nr, set->level[0]);
 }
 
-/* Set bit @nr of level @l; true: its word had others, so the levels above know. */
+/* Set bit @nr of level @l. Returns true if its word had others, so the levels above know. */
 static __always_inline bool xset_mark(struct xset *set, unsigned int l, unsigned long nr)
 {
 	unsigned long *word = &set->level[l][BIT_WORD(nr)], was = *word;
@@ -51,7 +51,7 @@ static __always_inline bool xset_mark(struct xset *set, unsigned int l, unsigned
 	return was;
 }
 
-/* Clear it; true: its word still has others. */
+/* Clear bit @nr of level @l. Returns true if its word still has others. */
 static __always_inline bool xset_unmark(struct xset *set, unsigned int l, unsigned long nr)
 {
 	unsigned long *word = &set->level[l][BIT_WORD(nr)];

@@ -3,9 +3,9 @@
  * The fast paths of xslab_cache_alloc() and xslab_cache_free(), inline in the caller; what
  * is rare is a call. The theory is at the top of xslab.c and xmag.c.
  *
- * Accesses to memory cost more time than instructions do: a CPU makes three of them a cycle.
- * So what the checks of a free load is used twice, and the shift that finds the live byte
- * says whether there is one, though each costs an instruction more.
+ * A CPU makes fewer accesses to memory in a cycle than other instructions. So the checks of
+ * a free use twice what they load, and the shift that finds the live byte says whether
+ * there is one, though each costs an instruction more.
  *
  * Nothing here is for clients to use, but the two macros at the end. A client is built
  * for one build of xalloc, as modules are for one build of the kernel: xslab_fast_stamp()
@@ -71,13 +71,13 @@ struct xslab_fast {
 	struct xlinear			linear;
 };
 
-/* The states of pages lie so far apart: log2 of bytes. */
+/* The distance between the states of two pages: log2 of bytes. */
 #define XSLAB_STATE_SHIFT	6
 
 /*
  * Where in the cache it is. A cache starts at a multiple of 2 KiB, as large objects do, and
- * clients write to the begin of an object after each allocation. See struct xmag_cpu: who
- * then read the begin of the cache, half a page or none from there, would wait.
+ * clients write to the start of an object after each allocation. A fast path that then read
+ * the start of the cache, half a page or none from there, would wait; see struct xmag_cpu.
  */
 #define XSLAB_FAST		L1_CACHE_BYTES
 
@@ -87,8 +87,8 @@ static __always_inline const struct xslab_fast *xslab_fast(const struct xslab_ca
 }
 
 /*
- * Flags that are looked at although a magazine has an object: what there is to do with it,
- * or that it may be none that the client can use. See pool/gfp.c.
+ * Flags that matter although a magazine has an object: there is more to do with it, or the
+ * client may not be able to use it. See pool/gfp.c.
  */
 #define XSLAB_GFP_SPECIAL	(__GFP_ZERO | __GFP_DMA | __GFP_DMA32)
 
@@ -101,14 +101,14 @@ static __always_inline const struct xslab_fast *xslab_fast(const struct xslab_ca
 #define XSLAB_FIRST_TAG		2
 #define XSLAB_LAST_TAG		250	/* of all caches that have none of their own */
 
-/* What is left to xslab.c. Those that say so are called with preemption off. */
+/* What is left to xslab.c. Those marked "off" are called with preemption off. */
 void *xslab_alloc_missed(struct xslab_cache *cache, gfp_t gfp);			/* off */
 void *xslab_alloc_again(struct xslab_cache *cache, void *at, gfp_t gfp);	/* off */
 void *xslab_alloc_special(struct xslab_cache *cache, void *at, gfp_t gfp);	/* off */
 int xslab_free_missed(struct xslab_cache *cache, void *at);			/* off */
 int xslab_free_odd(struct xslab_cache *cache, void *obj);			/* off */
 
-/* Change a live byte; false: it does not say @from. */
+/* Change a live byte. Returns false if it does not say @from. */
 static __always_inline bool xslab_change_live(u8 *live, u8 from, u8 to)
 {
 	/* Two CPUs come here for one object only by a client's error; see xslab.c. */
@@ -119,8 +119,8 @@ static __always_inline bool xslab_change_live(u8 *live, u8 from, u8 to)
 }
 
 /*
- * A live byte that is loaded before what is loaded behind xslab_loaded_live(). On x86 loads
- * keep their order; User Mode Linux has a fence for smp_load_acquire() nevertheless.
+ * Load a live byte before all that is loaded behind xslab_loaded_live(). On x86 loads keep
+ * their order; User Mode Linux has a fence for smp_load_acquire() nevertheless.
  */
 #ifdef CONFIG_X86_64
 /* Two CPUs come here for one object only by a client's error. */
@@ -154,7 +154,7 @@ static __always_inline bool xslab_owns(const struct xslab_cache *cache, unsigned
 	return data_race(*(struct xslab_cache **)owner) == cache;
 }
 
-/* The same of a slab by its address. */
+/* Like xslab_owns(), but of a slab by its address. */
 static __always_inline bool xslab_owns_at(const struct xslab_cache *cache, unsigned long slab)
 {
 	unsigned long owner = xslab_fast(cache)->owners +

@@ -17,7 +17,7 @@
 #include <linux/stddef.h>
 #include <linux/types.h>
 
-/* To be raised when the meaning of something changes that a client has compiled in. */
+/* Must be raised when the meaning of something changes that a client has compiled in. */
 #define XALLOC_VERSION	1U
 
 /* For a test: a client that was built for another xalloc. */
