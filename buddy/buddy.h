@@ -12,7 +12,7 @@
 
 #include "../base/base.h"
 
-#define XBUDDY_LEVELS	4U	/* at least, whatever the range; see above */
+#define XBUDDY_LEVELS	4U	/* at least, whatever the range; see xbuddy.c */
 
 /* The number of blocks of an order that lie wholly inside the range. */
 static inline unsigned long nr_blocks(const struct xbuddy *buddy, unsigned int order)

@@ -64,7 +64,10 @@ bool xpool_is_at_top(unsigned int order, enum xplace place)
 	return place == XPLACE_FIT ? order > XPOOL_SMALL_ORDER : place == XPLACE_TOP;
 }
 
-/* A row of up to @nr blocks may be taken; *@most may be broken for it. 0: none. */
+/*
+ * A row of up to @nr blocks may be taken. Blocks up to order *@most may be broken for
+ * it; -1: none. Returns 0 if there is no row.
+ */
 unsigned int xpool_largest_row(const struct xpool *pool, unsigned int order, unsigned int nr,
 			       enum xpool_need need, int *most)
 {

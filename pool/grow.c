@@ -39,7 +39,7 @@
  * page of a region that may not be kept gives it back itself, where the system's locks may
  * be taken; otherwise the worker does. Two more give back: xpool_collect(), and the
  * shrinker, by which the system asks when it runs out of memory. None takes a region that
- * a reserve (xpool.c) needs, and such regions do not count as cached.
+ * a reserve (pool/blocks.c) needs, and such regions do not count as cached.
  *
  * Locks: pool->lock protects all that is counted, which regions are there, and what they
  * serve. No lock is held while the system is asked for memory. The shared table comes and

@@ -9,9 +9,9 @@
  *
  * The limit of what is cached bounds the sum of
  *
- *	magazines		of pages (pool/magazine.c) and of objects (xslab.c), and depots
+ *	magazines		of pages (pool/magazine.c) and of objects (slab/limit.c), and depots
  *	hot blocks		freed last, kept as they are (pool/put.c)
- *	slabs without objects	that caches keep (xslab.c)
+ *	slabs without objects	that caches keep (slab/release.c)
  *	empty regions		of pools that have grown (pool/grow.c)
  *
  * What the magazines of other CPUs hold at a given moment cannot be known without stopping

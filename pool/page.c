@@ -32,7 +32,7 @@
  * would need to widen an int.
  *
  * Blocks of other orders, and all orders of a small pool, go to the pool. It keeps
- * the last one of each order for a while (xpool.c).
+ * the last one of each order for a while (pool/put.c).
  *
  * A request is satisfied in the following order:
  *

@@ -18,8 +18,8 @@
  * take a reference can see that a page with count 0 must have none (sendpage_ok()). SLUB's
  * pages are frozen for the same reasons.
  *
- * Counts change where a block comes into the hands of clients or goes out of them, which is
- * xpool.c, under the pool's lock. Slabs take and give frozen pages, and nothing is done.
+ * Counts change where a block comes into the hands of clients or goes out of them, in
+ * get.c and put.c, under the pool's lock. Slabs take and give frozen pages, and nothing is done.
  *
  * A client's block that comes back with more references than its own is refused: the users
  * of these references would see the next owner's data. It stays with the client, which can

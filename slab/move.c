@@ -23,7 +23,7 @@
  *
  * Few slabs may still lie in many regions of a pool that grows. So when a forced collection
  * of the pool has packed all of its caches, it counts the pages of such objects in each
- * region and chooses regions that the others can do without (pool/grow.c). These serve nothing
+ * region and chooses regions that the others can do without (pool/plan.c). These serve nothing
  * then, and each slab in them is emptied in the same way, but into slabs that stay, or new
  * ones in regions that stay. Each place is looked at once; without room it ends.
  *

@@ -139,7 +139,7 @@ static void unclaim(struct xslab_cache *cache)
 /* Constructors that run were called before the cache forgot its own. */
 static void wait_for_constructors(struct xslab_cache *cache)
 {
-	smp_mb();	/* pairs with xslab_construct() */
+	smp_mb();	/* pairs with construct() in grow.c */
 	while (atomic_read(&cache->nr_constructing))
 		schedule_timeout_uninterruptible(1);
 }

@@ -5,7 +5,7 @@
  * Those that were allocated together are mostly freed together, so there are ways for what is in
  * order, as in fill.c: whole slabs, rows, groups of one slab, and single objects.
  *
- * What comes from a magazine is looked at before it is put (see "Checks" in xslab.c): is the
+ * What comes from a magazine is looked at before it is put (see slab/check.c): is the
  * slab the cache's, is the object's live byte what it was when it came into the magazine, and
  * is its bit not set. In rows that is done for four at a time, and the owner is looked at once
  * a group. What is not as it should be is dropped. Torn slabs go the same way, as slabs
@@ -527,11 +527,11 @@ static void drain_nmi(struct xslab_cache *cache, void **objs, unsigned int nr)
 	unsigned int i;
 
 	atomic_inc(&cache->nmi_frees);
-	smp_mb__after_atomic();		/* pairs with xslab_take_spare() */
+	smp_mb__after_atomic();		/* pairs with nmi_uses() */
 	for (i = 0; i < nr; i++)
 		if (unlikely(!put_nmi(cache, (unsigned long)objs[i])))
 			xslab_note_lost(cache, objs[i], 1);
-	smp_mb__before_atomic();	/* pairs with xslab_take_spare() */
+	smp_mb__before_atomic();	/* pairs with nmi_uses() */
 	atomic_dec(&cache->nmi_frees);
 	irq_work_queue(&cache->later);
 }

@@ -112,7 +112,7 @@ struct xslab_cache {
 	unsigned long		mend;		/* those from here on were looked at */
 	unsigned long		nr_holes;	/* pages that these gave back */
 
-	/* Moving; under mag.closing, see slab/move.c */
+	/* Moving; see slab/move.c */
 	xslab_move_fn		move;		/* under lock, as is all of this */
 	void			*move_arg;
 	struct task_struct	*mover;		/* packs objects now */

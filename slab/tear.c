@@ -159,7 +159,7 @@ static bool tear_first(struct xslab_cache *cache, unsigned int list, unsigned lo
 	unsigned long flags, holes, gone;
 	unsigned int nr = 0;
 
-	rcu_read_lock();	/* as in xslab.c: the pages are on their way */
+	rcu_read_lock();	/* as in slab/release.c: the pages are on their way */
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	settle(cache);
 	slab = list_first_entry_or_null(&cache->lists[list], struct xpage, list);

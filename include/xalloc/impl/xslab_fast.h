@@ -101,7 +101,7 @@ static __always_inline const struct xslab_fast *xslab_fast(const struct xslab_ca
 #define XSLAB_FIRST_TAG		2
 #define XSLAB_LAST_TAG		250	/* of all caches that have none of their own */
 
-/* What is left to xslab.c. Those marked "off" are called with preemption off. */
+/* What is left to slab/alloc.c and slab/free.c. Those marked "off" are called with preemption off. */
 void *xslab_alloc_missed(struct xslab_cache *cache, gfp_t gfp);			/* off */
 void *xslab_alloc_again(struct xslab_cache *cache, void *at, gfp_t gfp);	/* off */
 void *xslab_alloc_special(struct xslab_cache *cache, void *at, gfp_t gfp);	/* off */
@@ -111,7 +111,7 @@ int xslab_free_odd(struct xslab_cache *cache, void *obj);			/* off */
 /* Change a live byte. Returns false if it does not say @from. */
 static __always_inline bool xslab_change_live(u8 *live, u8 from, u8 to)
 {
-	/* Two CPUs come here for one object only by a client's error; see xslab.c. */
+	/* Two CPUs come here for one object only by a client's error; see slab/check.c. */
 	if (unlikely(data_race(*live) != from))
 		return false;
 	WRITE_ONCE(*live, to);
@@ -165,7 +165,7 @@ static __always_inline bool xslab_owns_at(const struct xslab_cache *cache, unsig
 }
 
 /*
- * Does an object start @in bytes into a slab, plus the bias? See xslab.c. This is whether
+ * Does an object start @in bytes into a slab, plus the bias? See slab/geometry.c. This is whether
  * the sum wraps.
  */
 static __always_inline bool xslab_is_start(const struct xslab_check *check, u64 in)
@@ -179,7 +179,7 @@ static __always_inline bool xslab_is_start(const struct xslab_check *check, u64 
 
 /*
  * Is this, which is @in bytes behind base, an object to free? Marks it free. The byte is
- * looked at before the owner, and with preemption off: see xslab.c.
+ * looked at before the owner, and with preemption off: see slab/check.c.
  */
 static __always_inline bool xslab_accept_at(const struct xslab_cache *cache, const void *at,
 					    unsigned long in)
