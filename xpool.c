@@ -83,7 +83,7 @@ static LIST_HEAD(tombs);
 static void bury(struct xpool *pool)
 {
 	mutex_lock(&xpool_registry);
-	list_add(&pool->node, &tombs);
+	list_add(&pool->listing.node, &tombs);
 	mutex_unlock(&xpool_registry);
 }
 
@@ -92,7 +92,7 @@ void xpage_exit_tombs(void)
 {
 	struct xpool *pool, *next;
 
-	list_for_each_entry_safe(pool, next, &tombs, node)
+	list_for_each_entry_safe(pool, next, &tombs, listing.node)
 		xmeta_free(pool);
 	INIT_LIST_HEAD(&tombs);
 }
@@ -107,8 +107,8 @@ static int claim(struct xpool *pool)
 
 	mutex_lock(&xpool_registry);
 	if (xpool_is_listed(pool)) {
-		err = pool->going || pool->dying ? -EBUSY : 0;
-		pool->dying = true;
+		err = pool->listing.going || pool->listing.dying ? -EBUSY : 0;
+		pool->listing.dying = true;
 	}
 	mutex_unlock(&xpool_registry);
 	return err;
@@ -127,7 +127,7 @@ static int claim_in_turn(struct xpool *pool)
 static void unclaim(struct xpool *pool)
 {
 	mutex_lock(&xpool_registry);
-	pool->dying = false;
+	pool->listing.dying = false;
 	mutex_unlock(&xpool_registry);
 }
 
@@ -137,7 +137,7 @@ static unsigned long pages_held(struct xpool *pool)
 	struct xpool_stats stats;
 
 	xpool_stats(pool, &stats);
-	return stats.pages + stats.slabs - READ_ONCE(pool->nr_lost_pages);
+	return stats.pages + stats.slabs - READ_ONCE(pool->used.lost);
 }
 
 static void dispose(struct xpool *pool, bool was_refused)
@@ -145,7 +145,7 @@ static void dispose(struct xpool *pool, bool was_refused)
 	bool lost;
 
 	xpool_unpublish(pool);
-	lost = pool->given_up && pages_held(pool);	/* which looks at the magazines */
+	lost = pool->state.given_up && pages_held(pool);	/* which looks at the magazines */
 	xpage_detach_magazines(pool);
 	if (lost)
 		xpool_abandon(pool);
@@ -160,7 +160,7 @@ static void dispose(struct xpool *pool, bool was_refused)
 /* From now on nothing is allocated, and nothing is kept. */
 static void retire(struct xpool *pool)
 {
-	WRITE_ONCE(pool->retired, true);
+	WRITE_ONCE(pool->state.retired, true);
 	xpage_close(&pool->mags->client);
 	synchronize_rcu_expedited();
 }
@@ -170,9 +170,9 @@ static void refuse_destroy(struct xpool *pool)
 	struct xpool_stats stats;
 
 	xpool_stats(pool, &stats);
-	atomic_long_inc(&pool->errors);
+	atomic_long_inc(&pool->counts.errors);
 	pr_err("pool %s: not destroyed: %u caches and %llu pages are in use; it takes no allocations any more, and goes with the last of them\n",
-	       pool->name, READ_ONCE(pool->nr_caches), stats.pages);
+	       pool->name, READ_ONCE(pool->listing.nr_caches), stats.pages);
 }
 
 static void retire_holders(struct xpool *pool)
@@ -202,16 +202,16 @@ static void give_up_holders(struct xpool *pool)
 static int destroy(struct xpool *pool)
 {
 	/* Tasks that wait leave when it is retired, but may use its memory a moment longer. */
-	bool waited = atomic_read(&pool->nr_sleepers);
-	bool was_retired = pool->retired;
+	bool waited = atomic_read(&pool->waiting.nr);
+	bool was_retired = pool->state.retired;
 
 	if (!was_retired)
 		retire(pool);
 	xpage_drain_closed(&pool->mags->client);
 	xpool_settle(pool);
 	xrefs_check(pool);
-	if (!READ_ONCE(pool->nr_caches) && !pages_held(pool) && !waited &&
-	    !atomic_read(&pool->nr_sleepers)) {
+	if (!READ_ONCE(pool->listing.nr_caches) && !pages_held(pool) && !waited &&
+	    !atomic_read(&pool->waiting.nr)) {
 		dispose(pool, was_retired);
 		return 0;
 	}
@@ -290,7 +290,7 @@ int xpool_destroy(struct xpool *pool)
 	}
 	if (!xpool_may_come_and_go("pool", NULL))
 		return -EDEADLK;
-	if (xpool_in_callback() && READ_ONCE(pool->nr_caches))
+	if (xpool_in_callback() && READ_ONCE(pool->listing.nr_caches))
 		return -EDEADLK;
 	if (claim_in_turn(pool))
 		return 0;	/* it is gone */
@@ -307,10 +307,10 @@ EXPORT_SYMBOL_GPL(xpool_destroy);
  */
 int xpage_give_up(struct xpool *pool)
 {
-	if (!READ_ONCE(pool->retired))
+	if (!READ_ONCE(pool->state.retired))
 		return -EINVAL;
 	give_up_holders(pool);
-	WRITE_ONCE(pool->given_up, true);
+	WRITE_ONCE(pool->state.given_up, true);
 	xpool_reap_soon();
 	return 0;
 }
@@ -319,12 +319,12 @@ EXPORT_SYMBOL_FOR_KUNIT(xpage_give_up);
 /* Is nothing held of an orphan, or was it given up? What NMIs left goes back first. */
 static bool is_over(struct xpool *pool)
 {
-	if (!READ_ONCE(pool->retired) || READ_ONCE(pool->nr_caches) ||
-	    atomic_read(&pool->nr_sleepers))
+	if (!READ_ONCE(pool->state.retired) || READ_ONCE(pool->listing.nr_caches) ||
+	    atomic_read(&pool->waiting.nr))
 		return false;
 	if (xdefer_waits(&pool->deferred))
 		xpool_settle(pool);
-	return READ_ONCE(pool->given_up) || !pages_held(pool);
+	return READ_ONCE(pool->state.given_up) || !pages_held(pool);
 }
 
 /* A claimed orphan that can go; or NULL. */
@@ -349,7 +349,7 @@ bool xpage_reap_one(void)
 		return false;
 	xpool_settle(pool);
 	pr_info("pool %s: %s\n", pool->name,
-		pool->given_up ? "given up" : "the last of it was freed; it goes");
+		pool->state.given_up ? "given up" : "the last of it was freed; it goes");
 	dispose(pool, true);
 	module_put(THIS_MODULE);
 	return true;
@@ -391,8 +391,8 @@ void xpage_exit_default(void)
 	retire(pool);
 	xpage_drain_closed(&pool->mags->client);
 	xpool_settle(pool);
-	pool->given_up = pages_held(pool);
-	if (pool->given_up)
+	pool->state.given_up = pages_held(pool);
+	if (pool->state.given_up)
 		refuse_destroy(pool);
 	dispose(pool, false);
 }

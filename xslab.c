@@ -239,7 +239,7 @@ struct xpool *xslab_cache_pool(const struct xslab_cache *cache)
 /* A pointer for the observer's use. */
 void **xslab_cache_observed(struct xslab_cache *cache)
 {
-	return &cache->observed;
+	return &cache->listing.observed;
 }
 
 /* The cache of a slab, or of a page of a torn one; NULL where it is on its way. */

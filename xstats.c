@@ -600,8 +600,8 @@ static int buddyinfo_show(struct seq_file *m, void *unused)
 	unsigned int order;
 
 	mutex_lock(&xpool_registry);
-	list_for_each_entry(pool, &xpool_list, node) {
-		if (pool->going)
+	list_for_each_entry(pool, &xpool_list, listing.node) {
+		if (pool->listing.going)
 			continue;
 		xpool_stats(pool, &stats);
 		seq_printf(m, "Node %d, zone %8s ", 0, pool->name);

@@ -369,7 +369,7 @@ static void xgather_test_everything(struct kunit *test)
 		check_objects(test, mess, late[i], empty.free);
 	check_page_bulk(test, mess, empty.free);
 	check_prefill(test, mess, late[1], empty.free);
-	kunit_info(test, "row 27: %s: %lu gatherings\n", shape->name, mess->w->pool->nr_gathers);
+	kunit_info(test, "row 27: %s: %lu gatherings\n", shape->name, mess->w->pool->gather.nr);
 }
 
 /* Sizes that go up, or down, so that nothing that was freed fits what comes. */
@@ -543,16 +543,16 @@ static void xgather_test_shared(struct kunit *test)
 	asking->w = w;
 	nr = take_blocks(w->pool, 0, GFP_KERNEL, at, 257);
 	KUNIT_ASSERT_EQ(test, nr, 256UL);
-	before = w->pool->nr_gathers;
-	mutex_lock(&w->pool->gathering);
+	before = w->pool->gather.nr;
+	mutex_lock(&w->pool->gather.mutex);
 	for (i = 0; i < ASKERS; i++)
 		jobs[i] = start_job(test, ask, asking, -1);
 	expect_soon(test, atomic_read(&asking->here) == ASKERS);
 	msleep(100);
-	mutex_unlock(&w->pool->gathering);
+	mutex_unlock(&w->pool->gather.mutex);
 	for (i = 0; i < ASKERS; i++)
 		end_job(test, jobs[i]);
-	gathers = w->pool->nr_gathers - before;
+	gathers = w->pool->gather.nr - before;
 	KUNIT_EXPECT_EQ(test, atomic_read(&asking->had), 0);
 	KUNIT_EXPECT_GE(test, gathers, 1UL);
 	KUNIT_EXPECT_LE(test, gathers, 2UL);
@@ -616,7 +616,7 @@ static unsigned long magazine_bytes(const struct xslab_cache *cache)
 {
 	unsigned long nr = 2UL * num_possible_cpus() + cache->mag.depot.nr;
 
-	return cache->mag_size ? nr * cache->mag.size * cache->stride : 0;
+	return cache->magazine.size ? nr * cache->mag.size * cache->stride : 0;
 }
 
 static void expect_bounded(struct kunit *test)

@@ -195,7 +195,7 @@ static void refuse(struct kunit *test, struct orphan *o)
 
 static unsigned int nr_caches(const struct orphan *o)
 {
-	return READ_ONCE(o->w->pool->nr_caches);
+	return READ_ONCE(o->w->pool->listing.nr_caches);
 }
 
 struct share {
@@ -296,7 +296,7 @@ static void xorphan_test_give_up(struct kunit *test)
 	forget_cache(test, o->cache);
 	KUNIT_ASSERT_EQ(test, xslab_give_up(o->cache), 0);
 	expect_soon(test, !nr_caches(o));
-	KUNIT_EXPECT_EQ(test, (u64)pool->nr_lost_pages, pages);
+	KUNIT_EXPECT_EQ(test, (u64)pool->used.lost, pages);
 	KUNIT_EXPECT_EQ(test, pool_stats(pool).slabs, pages);
 	for (i = 0; i < o->nr; i++) {
 		KUNIT_EXPECT_NE(test, xslab_cache_free(o->cache, o->objs[i]), 0);
@@ -471,7 +471,7 @@ static void xorphan_test_running_move(struct kunit *test)
 	end_world(test);
 	check_waits(test, destroy_pool_of);
 	w->nr_caches = 0;
-	expect_soon(test, !READ_ONCE(w->pool->nr_caches));
+	expect_soon(test, !READ_ONCE(w->pool->listing.nr_caches));
 	KUNIT_EXPECT_EQ(test, xpool_destroy(w->pool), 0);
 	w->pool = NULL;
 }
@@ -595,7 +595,7 @@ static void xorphan_test_waiters(struct kunit *test)
 		KUNIT_EXPECT_NULL(test, waiting[i].got);
 	xslab_cache_free_bulk(cache, nr, objs);
 	w->nr_caches = 0;
-	expect_soon(test, !READ_ONCE(w->pool->nr_caches));
+	expect_soon(test, !READ_ONCE(w->pool->listing.nr_caches));
 	KUNIT_EXPECT_EQ(test, xpool_destroy(w->pool), 0);
 	w->pool = NULL;
 }
@@ -626,16 +626,16 @@ static void xorphan_test_late_waiter(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(pages); i++)
 		pages[i] = xpool_alloc_addr(w->pool, 0, GFP_KERNEL);
 	*waiting = (struct waiting){ .cache = cache, .pool = w->pool, .gfp = GFP_KERNEL };
-	mutex_lock(&w->pool->gathering);
+	mutex_lock(&w->pool->gather.mutex);
 	job = start_late_waiter(test, waiting);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), -EBUSY);
 	msleep(50);
-	KUNIT_EXPECT_EQ(test, READ_ONCE(w->pool->nr_caches), 1U);
-	mutex_unlock(&w->pool->gathering);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(w->pool->listing.nr_caches), 1U);
+	mutex_unlock(&w->pool->gather.mutex);
 	w->nr_caches = 0;
 	end_job(test, job);
 	KUNIT_EXPECT_NULL(test, waiting->got);
-	expect_soon(test, !READ_ONCE(w->pool->nr_caches));
+	expect_soon(test, !READ_ONCE(w->pool->listing.nr_caches));
 	for (i = 0; i < ARRAY_SIZE(pages); i++)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(w->pool, pages[i], 0), 0);
 }
@@ -656,7 +656,7 @@ static void xorphan_test_late_page_waiter(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(pages); i++)
 		pages[i] = xpool_alloc_addr(pool, 0, GFP_KERNEL);
 	*waiting = (struct waiting){ .pool = pool, .gfp = GFP_KERNEL | __GFP_NOFAIL };
-	mutex_lock(&pool->gathering);
+	mutex_lock(&pool->gather.mutex);
 	job = start_late_waiter(test, waiting);
 	w->pool = NULL;
 	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), -EBUSY);
@@ -664,7 +664,7 @@ static void xorphan_test_late_page_waiter(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, pages[i], 0), 0);
 	msleep(300);
 	KUNIT_EXPECT_FALSE(test, name_is_free("xorphan-late"));
-	mutex_unlock(&pool->gathering);
+	mutex_unlock(&pool->gather.mutex);
 	end_job(test, job);
 	KUNIT_EXPECT_NULL(test, waiting->got);
 	expect_soon(test, name_is_free("xorphan-late"));

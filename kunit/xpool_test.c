@@ -1149,14 +1149,14 @@ static void test_hot_tells(struct kunit *test)
 
 	atomic_set(&times_told, 0);
 	client->room = count_room;
-	atomic_inc(&pool->nr_sleepers);
+	atomic_inc(&pool->waiting.nr);
 	expect_hot_pair(test, pool, XBUDDY_MAX_ORDER);
-	irq_work_sync(&pool->tell_room);
+	irq_work_sync(&pool->waiting.tell);
 	KUNIT_EXPECT_EQ(test, atomic_read(&times_told), 1);
 	xpool_collect(pool, false);
-	irq_work_sync(&pool->tell_room);
+	irq_work_sync(&pool->waiting.tell);
 	KUNIT_EXPECT_GT(test, atomic_read(&times_told), 1);
-	atomic_dec(&pool->nr_sleepers);
+	atomic_dec(&pool->waiting.nr);
 	client->room = NULL;
 	expect_all_free(test, pool);
 }

@@ -231,8 +231,8 @@ static void xrcu_test_left_twice(struct kunit *test)
 	filler = add_cache(test, f->pool, &(struct xslab_args){ .name = "filler", .size = 128 });
 	xtest_take(test, filler, others, MANY, GFP_KERNEL);
 	xtest_take(test, cache, objs, 2, GFP_KERNEL);
-	live = &cache->live[((region->index << PAGE_SHIFT) + (unsigned long)objs[1] -
-			     region->addr) >> cache->live_shift];
+	live = &cache->checks.live[((region->index << PAGE_SHIFT) + (unsigned long)objs[1] -
+			     region->addr) >> cache->checks.shift];
 	rcu_read_lock();
 	fill_batches(filler, others);
 	WARN_ON_ONCE(xslab_cache_free_rcu(cache, objs[1]));

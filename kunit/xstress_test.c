@@ -901,7 +901,7 @@ static struct xslab_cache *begin_torn(struct kunit *test, struct stress *s, unsi
 		else
 			xslab_cache_free(cache, objs[i]);
 	xslab_cache_tear(cache);
-	KUNIT_ASSERT_EQ(test, cache->nr_torn, (unsigned long)TORN_SLABS);
+	KUNIT_ASSERT_EQ(test, cache->torn.nr, (unsigned long)TORN_SLABS);
 	*kept = objs;
 
 	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
@@ -925,7 +925,7 @@ static void free_by_nmi_locked(struct kunit *test, struct xslab_cache *cache,
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	nmi_here(nmi_object);
-	KUNIT_EXPECT_EQ(test, cache->nr_torn, torn);
+	KUNIT_EXPECT_EQ(test, cache->torn.nr, torn);
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
 }
 
@@ -979,17 +979,17 @@ static void xstress_test_nmi_torn_halfway(struct kunit *test)
 	nmi.obj = objs[0];
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	nmi_here(nmi_object);
-	atomic_inc(&cache->nmi_frees);
+	atomic_inc(&cache->nmi.frees);
 	atomic_long_or(BIT(1), &slab->word);	/* the other one */
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	end_torn(cache);
 	KUNIT_EXPECT_EQ(test, nmi.in.fired, 1UL);
 
 	KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
-	KUNIT_EXPECT_EQ(test, cache->nr_torn, (unsigned long)TORN_SLABS);
-	atomic_dec(&cache->nmi_frees);
+	KUNIT_EXPECT_EQ(test, cache->torn.nr, (unsigned long)TORN_SLABS);
+	atomic_dec(&cache->nmi.frees);
 	xslab_cache_tear(cache);
-	KUNIT_EXPECT_EQ(test, cache->nr_torn, (unsigned long)TORN_SLABS - 1);
+	KUNIT_EXPECT_EQ(test, cache->torn.nr, (unsigned long)TORN_SLABS - 1);
 	xslab_cache_free_bulk(cache, 2 * (TORN_SLABS - 1), objs + 2);
 	xslab_cache_collect(cache, true);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);

@@ -92,14 +92,14 @@ static unsigned long offset_of(struct kunit *test, struct xpool *pool, const voi
 
 static u8 *live_byte(struct kunit *test, struct xslab_cache *cache, const void *obj)
 {
-	return &cache->live[offset_of(test, cache->pool, obj) >> cache->live_shift];
+	return &cache->checks.live[offset_of(test, cache->pool, obj) >> cache->checks.shift];
 }
 
 /* A client frees what it holds, twice, and both frees are believed. */
 static void free_twice(struct kunit *test, struct xslab_cache *cache, void *obj)
 {
 	KUNIT_ASSERT_EQ(test, xslab_cache_free(cache, obj), 0);
-	if (cache->live)
+	if (cache->checks.live)
 		*live_byte(test, cache, obj) = XSLAB_LIVE;
 	KUNIT_ASSERT_EQ(test, xslab_cache_free(cache, obj), 0);
 }

@@ -72,7 +72,7 @@ static size_t alloc_some(struct xpool *pool, gfp_t gfp, size_t nr, struct xpage 
 /* More than can be returned, a client's error; always 0. */
 static noinline int refuse_many(struct xpool *pool, size_t nr)
 {
-	atomic_long_inc(&pool->errors);
+	atomic_long_inc(&pool->counts.errors);
 	pr_err_ratelimited("pool %s: %zu pages at once: at most %d\n", pool->name, nr, INT_MAX);
 	return 0;
 }
@@ -97,7 +97,7 @@ int xpool_alloc_pages_bulk(struct xpool *pool, gfp_t gfp, size_t nr, struct page
 
 	if (unlikely(nr > INT_MAX))
 		return refuse_many(pool, nr);
-	if (unlikely(READ_ONCE(pool->retired)) || unlikely(!xpage_has_struct(pool)) ||
+	if (unlikely(READ_ONCE(pool->state.retired)) || unlikely(!xpage_has_struct(pool)) ||
 	    unlikely(xpage_is_refused(pool, 0, gfp)))
 		return 0;
 	got = alloc_some(pool, xgfp_without_reserve(gfp), nr, (struct xpage **)pages);
@@ -132,9 +132,9 @@ static unsigned int take_row(struct xpool *pool, struct page **pages, struct pag
 	unsigned long nr = xpage_nr(pool, at);
 
 	*first = at;
-	if (unlikely(nr >= pool->nr_structs))
+	if (unlikely(nr >= pool->structs.nr))
 		return 0;
-	end = min(end, pages + min(pool->nr - nr, rest_of_block(pool, at)));
+	end = min(end, pages + min(pool->span.nr - nr, rest_of_block(pool, at)));
 	preempt_disable();
 	do {
 		if (!is_single(at, 0) || (likely(pool->counts_refs) && !has_one_ref(next)))

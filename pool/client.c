@@ -89,7 +89,7 @@ void xpool_del_client(struct xclient *client)
 void xpool_unpin(struct xpool *pool)
 {
 	mutex_lock(&xpool_registry);
-	if (!--pool->pins && pool->going)
+	if (!--pool->listing.pins && pool->listing.going)
 		wake_up_all(&xpool_unpinned);
 	mutex_unlock(&xpool_registry);
 }
@@ -97,18 +97,18 @@ void xpool_unpin(struct xpool *pool)
 /* Like xpool_next_client(), but the pool after @last, or the first one. */
 struct xpool *xpool_next(struct xpool *last)
 {
-	struct list_head *at = last ? &last->node : &xpool_list;
+	struct list_head *at = last ? &last->listing.node : &xpool_list;
 	struct xpool *found = NULL;
 
 	mutex_lock(&xpool_registry);
 	while (!found && (at = at->next) != &xpool_list) {
-		struct xpool *pool = list_entry(at, struct xpool, node);
+		struct xpool *pool = list_entry(at, struct xpool, listing.node);
 
-		if (!pool->going)
+		if (!pool->listing.going)
 			found = pool;
 	}
 	if (found)
-		found->pins++;
+		found->listing.pins++;
 	mutex_unlock(&xpool_registry);
 	if (last)
 		xpool_unpin(last);
@@ -121,7 +121,7 @@ bool xpool_is_listed(const struct xpool *pool)
 	struct xpool *listed;
 
 	lockdep_assert_held(&xpool_registry);
-	list_for_each_entry(listed, &xpool_list, node)
+	list_for_each_entry(listed, &xpool_list, listing.node)
 		if (listed == pool)
 			return true;
 	return false;

@@ -116,7 +116,8 @@ int xpool_map_regions(struct xpool *pool)
 			return err;
 		return pool_refuse(pool, -EBUSY,
 				   "%s: overlaps the range of another pool; choose another one",
-				   pool->source == XPOOL_RESERVE_MEM ? "reserve_mem=" : "addr");
+				   pool->range.source == XPOOL_RESERVE_MEM ? "reserve_mem=" :
+									     "addr");
 	}
 	return 0;
 }

@@ -62,7 +62,7 @@ unsigned long xpool_kept(struct xpool *pool)
 static bool has_something(struct xpool *pool)
 {
 	return xpool_kept(pool) || atomic_long_read(&pool->cached) > 0 ||
-	       READ_ONCE(pool->nr_hot_pages) || xdefer_waits(&pool->deferred);
+	       READ_ONCE(pool->last_freed.nr_pages) || xdefer_waits(&pool->deferred);
 }
 
 /* Shut the magazines of all holders that are not about to go; these are pinned. */
@@ -126,25 +126,25 @@ static unsigned long drain_all(struct xpool *pool)
  */
 unsigned long xpool_gather(struct xpool *pool)
 {
-	unsigned long begun = READ_ONCE(pool->nr_gathers), pages = 0;
+	unsigned long begun = READ_ONCE(pool->gather.nr), pages = 0;
 
 	might_sleep();
-	mutex_lock(&pool->gathering);
-	if (pool->nr_gathers == begun) {
-		WRITE_ONCE(pool->nr_gathers, begun + 1);
+	mutex_lock(&pool->gather.mutex);
+	if (pool->gather.nr == begun) {
+		WRITE_ONCE(pool->gather.nr, begun + 1);
 		xpool_flush(pool);
 		close_all(pool);
 		synchronize_rcu_expedited();
 		pages = drain_all(pool);
 		synchronize_rcu_expedited();
 	}
-	mutex_unlock(&pool->gathering);
+	mutex_unlock(&pool->gather.mutex);
 	return pages;
 }
 
 static void gather_work(struct work_struct *work)
 {
-	struct xpool *pool = container_of(work, struct xpool, gather_work);
+	struct xpool *pool = container_of(work, struct xpool, gather.work);
 
 	if (has_something(pool))
 		xpool_gather(pool);
@@ -152,16 +152,16 @@ static void gather_work(struct work_struct *work)
 
 static void start_work(struct irq_work *soon)
 {
-	struct xpool *pool = container_of(soon, struct xpool, gather_soon);
+	struct xpool *pool = container_of(soon, struct xpool, gather.soon);
 
-	queue_work(xgather_queue, &pool->gather_work);
+	queue_work(xgather_queue, &pool->gather.work);
 }
 
 /* A request that may not sleep failed: have a worker gather. Any context, any locks held. */
 void xpool_gather_soon(struct xpool *pool)
 {
-	if (!READ_ONCE(pool->retired))
-		irq_work_queue(&pool->gather_soon);
+	if (!READ_ONCE(pool->state.retired))
+		irq_work_queue(&pool->gather.soon);
 }
 
 /*
@@ -194,16 +194,16 @@ void xpool_say_waiting(unsigned long *said, const char *what, const char *name)
 
 void xgather_init(struct xpool *pool)
 {
-	mutex_init(&pool->gathering);
-	init_irq_work(&pool->gather_soon, start_work);
-	INIT_WORK(&pool->gather_work, gather_work);
+	mutex_init(&pool->gather.mutex);
+	init_irq_work(&pool->gather.soon, start_work);
+	INIT_WORK(&pool->gather.work, gather_work);
 }
 
 /* No request of the pool is under way any more. */
 void xgather_exit(struct xpool *pool)
 {
-	irq_work_sync(&pool->gather_soon);
-	cancel_work_sync(&pool->gather_work);
+	irq_work_sync(&pool->gather.soon);
+	cancel_work_sync(&pool->gather.work);
 }
 
 int xgather_subsys_init(void)

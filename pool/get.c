@@ -49,12 +49,12 @@
 
 static struct xpage *get_hot(struct xpool *pool, unsigned int order)
 {
-	struct xpage *page = pool->hot[order];
+	struct xpage *page = pool->last_freed.block[order];
 
 	if (!page)
 		return NULL;
-	pool->hot[order] = NULL;
-	pool->nr_hot_pages -= 1UL << order;
+	pool->last_freed.block[order] = NULL;
+	pool->last_freed.nr_pages -= 1UL << order;
 	if (likely(READ_ONCE(page->state) == xpage_state(XPAGE_CACHED, order)))
 		return page;
 	xpool_note_lost(pool, page);
@@ -86,7 +86,7 @@ static void own(struct xpool *pool, struct xpage *page, unsigned int order,
 	if (kind != XPAGE_SLAB && pool->counts_refs)
 		xrefs_set(pool, page, 1UL << order, 1);
 	count_pages(pool, kind, 1L << order);
-	pool->gets++;
+	pool->counts.gets++;
 	if (unlikely(pool->grow))
 		xgrow_use(pool, page, 1L << order);
 }
@@ -271,7 +271,7 @@ unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 	else
 		got = get_rows(pool, order, kind, pages, nr);
 	count_pages(pool, kind, (long)got << order);
-	pool->gets += got;
+	pool->counts.gets += got;
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	if (unlikely(pool->grow))
 		xgrow_wake(pool);

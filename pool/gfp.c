@@ -40,8 +40,8 @@ static phys_addr_t end_of(const struct xpool *pool)
 	unsigned long r, first, nr;
 	phys_addr_t end = 0;
 
-	if (pool->source == XPOOL_BASE)
-		return pool->phys + ((phys_addr_t)pool->nr_pages << PAGE_SHIFT);
+	if (pool->range.source == XPOOL_BASE)
+		return pool->range.phys + ((phys_addr_t)pool->nr_pages << PAGE_SHIFT);
 	if (!pool->has_struct_page && !virt_addr_valid((void *)pool->regions[0].addr))
 		return PHYS_ADDR_MAX;
 	if (pool->grow) {
@@ -56,7 +56,7 @@ static phys_addr_t end_of(const struct xpool *pool)
 /* Zones of a kernel, if it has them, lie one above the other: the last page tells for all. */
 static bool __maybe_unused in_zone(const struct xpool *pool, phys_addr_t end, enum zone_type zone)
 {
-	return pool->source == XPOOL_SYSTEM && !pool->grow &&
+	return pool->range.source == XPOOL_SYSTEM && !pool->grow &&
 	       page_zonenum(pfn_to_page(PHYS_PFN(end - 1))) <= zone;
 }
 
@@ -83,11 +83,11 @@ void xgfp_init(struct xpool *pool)
 {
 	phys_addr_t end = end_of(pool);
 
-	pool->refused_gfp = __GFP_COMP;
+	pool->gfp.refused = __GFP_COMP;
 	if (!reaches_dma(pool, end))
-		pool->refused_gfp |= __GFP_DMA;
+		pool->gfp.refused |= __GFP_DMA;
 	if (!reaches_dma32(pool, end))
-		pool->refused_gfp |= __GFP_DMA32;
+		pool->gfp.refused |= __GFP_DMA32;
 }
 
 static const char *what_fails(gfp_t flag)
@@ -109,7 +109,7 @@ noinline bool xgfp_refuse(struct xpool *pool, gfp_t gfp)
 	unsigned int bit;
 
 	for_each_set_bit(bit, &flags, BITS_PER_LONG)
-		if (!test_and_set_bit(bit, &pool->told_gfp))
+		if (!test_and_set_bit(bit, &pool->gfp.logged))
 			pr_err("pool %s: %s\n", pool->name, what_fails((__force gfp_t)BIT(bit)));
 	return true;
 }

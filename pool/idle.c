@@ -13,7 +13,7 @@
 unsigned long xpool_idle(const struct xpool *pool)
 {
 	long cached = max(atomic_long_read(&pool->cached), 0L);
-	unsigned long idle = cached + READ_ONCE(pool->nr_hot_pages);
+	unsigned long idle = cached + READ_ONCE(pool->last_freed.nr_pages);
 
 	return pool->grow ? idle + xgrow_spare(pool) : idle;
 }

@@ -24,11 +24,11 @@ static void find_span(struct xpool *pool)
 	const struct xregion *last = &pool->regions[pool->nr_fixed - 1];
 
 	if (pool->nr_regions > pool->nr_fixed) {
-		xgrow_direct_map(&pool->first_chunk, &pool->nr_chunks);
+		xgrow_direct_map(&pool->tables.first_block, &pool->tables.nr_blocks);
 		return;
 	}
-	pool->first_chunk = pool->regions[0].addr >> XLINEAR_SHIFT;
-	pool->nr_chunks = (last->addr >> XLINEAR_SHIFT) - pool->first_chunk + 1;
+	pool->tables.first_block = pool->regions[0].addr >> XLINEAR_SHIFT;
+	pool->tables.nr_blocks = (last->addr >> XLINEAR_SHIFT) - pool->tables.first_block + 1;
 }
 
 /* All tables are one piece of memory: two with an entry for each slot, two for each block. */
@@ -37,32 +37,32 @@ static int make_tables(struct xpool *pool, unsigned long slots)
 	unsigned long blocks = DIV_ROUND_UP(pool->buddy.nr, XPOOL_CHUNK_PAGES), slot;
 	size_t bytes = 2 * (slots + blocks) * sizeof(long);
 
-	pool->tables = xmeta_alloc(bytes);
-	if (!pool->tables)
+	pool->tables.mem = xmeta_alloc(bytes);
+	if (!pool->tables.mem)
 		return -ENOMEM;
 	pool->metadata += bytes;
 	for (slot = 0; slot < 2 * slots; slot++)
-		pool->tables[slot] = XLINEAR_HOLE;
-	pool->linear.to = pool->tables;
+		pool->tables.mem[slot] = XLINEAR_HOLE;
+	pool->linear.to = pool->tables.mem;
 	pool->linear.mask = slots - 1;
-	pool->linear.from = (unsigned long)(pool->tables + 2 * slots) -
+	pool->linear.from = (unsigned long)(pool->tables.mem + 2 * slots) -
 			    (pool->base >> XLINEAR_SHIFT) * sizeof(long);
-	pool->structs_to = pool->tables + slots;
-	pool->structs_from = pool->tables + 2 * slots + blocks;
+	pool->structs.to = pool->tables.mem + slots;
+	pool->structs.from = pool->tables.mem + 2 * slots + blocks;
 	return 0;
 }
 
 /* The entry of an address. */
 static long *to_of(struct xpool *pool, unsigned long addr)
 {
-	return &pool->tables[addr >> XLINEAR_SHIFT & pool->linear.mask];
+	return &pool->tables.mem[addr >> XLINEAR_SHIFT & pool->linear.mask];
 }
 
 static long *structs_to_of(struct xpool *pool, const struct page *page)
 {
 	unsigned long slots = pool->linear.mask + 1;
 
-	return &pool->tables[slots + (xpage_block_of_struct(page) & pool->linear.mask)];
+	return &pool->tables.mem[slots + (xpage_block_of_struct(page) & pool->linear.mask)];
 }
 
 /* The entries @from of a region's blocks: back from where @to leads. */
@@ -80,7 +80,7 @@ static void add_structs(struct xpool *pool, const struct xregion *region)
 	const struct page *page = virt_to_page((void *)region->addr);
 	long to = (const void *)&pool->pages[region->index] - (const void *)page;
 
-	set_from(region, pool->structs_from, to);
+	set_from(region, pool->structs.from, to);
 	smp_store_release(structs_to_of(pool, page), to); /* pairs with xpage_of() */
 }
 
@@ -90,9 +90,9 @@ void xlinear_add(struct xpool *pool, unsigned long r)
 	const struct xregion *region = &pool->regions[r];
 	long to = pool->base + (region->index << PAGE_SHIFT) - region->addr;
 
-	if (pool->nr_structs)
+	if (pool->structs.nr)
 		add_structs(pool, region);
-	set_from(region, pool->tables + 2 * (pool->linear.mask + 1), to);
+	set_from(region, pool->tables.mem + 2 * (pool->linear.mask + 1), to);
 	/* Pairs with the dependency in xlinear_of(): what is found there can be translated. */
 	smp_store_release(to_of(pool, region->addr), to);
 }
@@ -103,14 +103,14 @@ void xlinear_del(struct xpool *pool, unsigned long r)
 	unsigned long addr = pool->regions[r].addr;
 
 	WRITE_ONCE(*to_of(pool, addr), XLINEAR_HOLE);
-	if (pool->nr_structs)
+	if (pool->structs.nr)
 		WRITE_ONCE(*structs_to_of(pool, virt_to_page((void *)addr)), XLINEAR_HOLE);
 }
 
 /* Memory that came to the system after the pool was made is not in the tables. */
 bool xlinear_fits(const struct xpool *pool, unsigned long addr)
 {
-	return (addr >> XLINEAR_SHIFT) - pool->first_chunk < pool->nr_chunks;
+	return (addr >> XLINEAR_SHIFT) - pool->tables.first_block < pool->tables.nr_blocks;
 }
 
 /*
@@ -123,12 +123,13 @@ static void number_pages(struct xpool *pool)
 
 	pool->start = region->index << PAGE_SHIFT;
 	pool->base = region->addr - pool->start;
-	pool->nr = pool->buddy.nr - region->index;
-	pool->bytes = pool->nr << PAGE_SHIFT;
-	pool->first = region->addr;
-	pool->scale = (pool->first >> (PAGE_SHIFT - XPAGE_SHIFT)) - (unsigned long)pool->pages_mem;
+	pool->span.nr = pool->buddy.nr - region->index;
+	pool->bytes = pool->span.nr << PAGE_SHIFT;
+	pool->span.first = region->addr;
+	pool->span.scale = (pool->span.first >> (PAGE_SHIFT - XPAGE_SHIFT)) -
+			   (unsigned long)pool->pages_mem;
 	if (XPAGE_STRUCTS_FOLLOW && pool->has_struct_page)
-		pool->nr_structs = pool->nr;
+		pool->structs.nr = pool->span.nr;
 }
 
 /* Once the regions and their metadata are there; 0 or -ENOMEM. */
@@ -139,7 +140,7 @@ int xlinear_init(struct xpool *pool)
 	number_pages(pool);
 	if (pool->nr_regions > 1) {
 		find_span(pool);
-		slots = roundup_pow_of_two(max(pool->nr_chunks, pool->nr_regions));
+		slots = roundup_pow_of_two(max(pool->tables.nr_blocks, pool->nr_regions));
 	}
 	if (make_tables(pool, slots))
 		return -ENOMEM;
@@ -152,12 +153,12 @@ int xlinear_init(struct xpool *pool)
 void xlinear_exit(struct xpool *pool)
 {
 	pool->linear = xlinear_nowhere;
-	pool->structs_to = &xlinear_none;
-	pool->nr = 0;
-	pool->nr_structs = 0;
+	pool->structs.to = &xlinear_none;
+	pool->span.nr = 0;
+	pool->structs.nr = 0;
 	pool->bytes = 0;
-	xmeta_free(pool->tables);
-	pool->tables = NULL;
+	xmeta_free(pool->tables.mem);
+	pool->tables.mem = NULL;
 }
 
 /* Where @addr lies in the pool, or XPOOL_FOREIGN. */

@@ -228,6 +228,6 @@ void xpage_open_magazines(struct xpool *pool)
 	close_routes(pool->cpus);
 	close_routes(pool->page_cpus);
 	open_routes(pool, pool->cpus);
-	if (pool->nr_structs)
+	if (pool->structs.nr)
 		open_routes(pool, pool->page_cpus);
 }

@@ -72,7 +72,7 @@ bool xpage_has_struct(const struct xpool *pool)
 /* The block came twice: the other time it was handed out, this time it is not. */
 noinline void xpage_report_lost(struct xpool *pool, struct xpage *page)
 {
-	atomic_long_inc(&pool->errors);
+	atomic_long_inc(&pool->counts.errors);
 	pr_err_ratelimited("pool %s: page %lu was freed twice, found late\n",
 			   pool->name, xpage_index(pool, page));
 }
@@ -90,7 +90,7 @@ static bool order_fits(struct xpool *pool, unsigned long order, gfp_t gfp)
 	pages = min(pages, READ_ONCE(pool->limits.hard));
 	if (pages >= reserve + (1UL << order) && xpool_most_blocks(pool, order))
 		return true;
-	atomic_long_inc(&pool->errors);
+	atomic_long_inc(&pool->counts.errors);
 	pr_err_ratelimited("pool %s: order %lu with __GFP_NOFAIL: it can never have such a block\n",
 			   pool->name, order);
 	return false;
@@ -116,7 +116,7 @@ static struct xpage *take_now(struct xpool *pool, unsigned long order, gfp_t gfp
 static struct xpage *take_gathered(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
 	xpool_gather(pool);
-	return likely(!READ_ONCE(pool->retired)) ? take_now(pool, order, gfp) : NULL;
+	return likely(!READ_ONCE(pool->state.retired)) ? take_now(pool, order, gfp) : NULL;
 }
 
 #define XPAGE_LOOK	(HZ / 10)	/* jiffies between looks at what went to magazines */
@@ -127,14 +127,14 @@ static struct xpage *take_for_sure(struct xpool *pool, unsigned long order, gfp_
 	unsigned long said = jiffies;
 	struct xpage *page = NULL;
 
-	while (!page && !READ_ONCE(pool->retired)) {
+	while (!page && !READ_ONCE(pool->state.retired)) {
 		DEFINE_WAIT(wait);
 
-		prepare_to_wait(&pool->room, &wait, TASK_UNINTERRUPTIBLE);
+		prepare_to_wait(&pool->waiting.room, &wait, TASK_UNINTERRUPTIBLE);
 		page = take_now(pool, order, gfp);
 		if (!page)
 			schedule_timeout(XPAGE_LOOK);
-		finish_wait(&pool->room, &wait);
+		finish_wait(&pool->waiting.room, &wait);
 		if (!page && xpool_kept(pool))
 			page = take_gathered(pool, order, gfp);
 		xpool_say_waiting(&said, "pool", pool->name);
@@ -147,12 +147,12 @@ static struct xpage *take_nofail(struct xpool *pool, unsigned long order, gfp_t 
 {
 	struct xpage *page;
 
-	atomic_inc(&pool->nr_sleepers);
+	atomic_inc(&pool->waiting.nr);
 	page = take_gathered(pool, order, gfp);
 	if (!page && order_fits(pool, order, gfp))
 		page = take_for_sure(pool, order, gfp);
 	rcu_read_lock();	/* the pool that goes waits for a grace period after the count */
-	if (atomic_dec_and_test(&pool->nr_sleepers) && READ_ONCE(pool->retired))
+	if (atomic_dec_and_test(&pool->waiting.nr) && READ_ONCE(pool->state.retired))
 		xpool_reap_soon();
 	rcu_read_unlock();
 	return page;
@@ -165,7 +165,7 @@ static noinline struct xpage *take_patiently(struct xpool *pool, unsigned long o
 	if (!gfpflags_allow_blocking(gfp)) {
 		xpool_gather_soon(pool);
 		if (gfp & __GFP_NOFAIL && !xpool_has_context(gfp, "pool", pool->name))
-			atomic_long_inc(&pool->errors);
+			atomic_long_inc(&pool->counts.errors);
 		return NULL;
 	}
 	return gfp & __GFP_NOFAIL ? take_nofail(pool, order, gfp) :
@@ -178,10 +178,10 @@ struct xpage *xpage_take(struct xpool *pool, unsigned long order, gfp_t gfp)
 	struct xpage *page = NULL;
 
 	/* The order is looked at before it is narrowed. */
-	if (likely(order <= XBUDDY_MAX_ORDER) && likely(!READ_ONCE(pool->retired)))
+	if (likely(order <= XBUDDY_MAX_ORDER) && likely(!READ_ONCE(pool->state.retired)))
 		page = take_now(pool, order, gfp) ?: take_patiently(pool, order, gfp);
 	if (unlikely(!page))
-		atomic_long_inc(&pool->failures);
+		atomic_long_inc(&pool->counts.failures);
 	return page;
 }
 
@@ -190,8 +190,8 @@ bool xpage_is_refused(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
 	if (likely(!xgfp_refused(pool, gfp, XGFP_ZONES | (order ? __GFP_COMP : 0))))
 		return false;
-	atomic_long_inc(&pool->errors);
-	atomic_long_inc(&pool->failures);
+	atomic_long_inc(&pool->counts.errors);
+	atomic_long_inc(&pool->counts.failures);
 	return true;
 }
 
@@ -311,7 +311,7 @@ void *xpool_alloc_addr(struct xpool *pool, unsigned long order, gfp_t gfp)
 		return alloc_addr_again(pool, order, page, gfp);
 	preempt_enable();
 	/* A struct xpage stands for a page as its linear address does, to scale. */
-	at = ((unsigned long)page + pool->scale) << (PAGE_SHIFT - XPAGE_SHIFT);
+	at = ((unsigned long)page + pool->span.scale) << (PAGE_SHIFT - XPAGE_SHIFT);
 	return xlinear_addr(&pool->linear, (void *)at);
 }
 EXPORT_SYMBOL_GPL(xpool_alloc_addr);
@@ -359,7 +359,7 @@ static noinline int refuse_free(struct xpool *pool, void *addr, unsigned long or
 
 	if (!addr)
 		return 0;
-	atomic_long_inc(&pool->errors);
+	atomic_long_inc(&pool->counts.errors);
 	if (offset == XPOOL_FOREIGN) {
 		pr_err_ratelimited("pool %s: free of %p: not of this pool\n",
 				   pool->name, addr);
@@ -392,7 +392,7 @@ static noinline int refuse_refs(struct xpool *pool, struct xpage *page, unsigned
 
 	while (nr + 1 < 1UL << order && page_ref_count(first + nr) == 1)
 		nr++;
-	atomic_long_inc(&pool->errors);
+	atomic_long_inc(&pool->counts.errors);
 	pr_err_ratelimited("pool %s: free of %p, order %lu: page %lu of it has %d references, not only yours\n",
 			   pool->name, addr, order, nr, page_ref_count(first + nr));
 	return -EBUSY;
@@ -484,10 +484,10 @@ static noinline int free_other(struct xpool *pool, struct xpage *page, unsigned 
 int xpool_free_addr(struct xpool *pool, void *addr, unsigned long order)
 {
 	/* What is no multiple of a page is rotated to something huge. */
-	unsigned long nr = ror64(xlinear_of(&pool->linear, addr) - pool->first, PAGE_SHIFT);
+	unsigned long nr = ror64(xlinear_of(&pool->linear, addr) - pool->span.first, PAGE_SHIFT);
 	struct xpage *page;
 
-	if (unlikely(nr >= pool->nr))
+	if (unlikely(nr >= pool->span.nr))
 		return refuse_free(pool, addr, order);
 	page = pool->pages_mem + nr;
 	preempt_disable();
@@ -509,7 +509,7 @@ static noinline int free_pages_far(struct xpool *pool, struct page *page, unsign
 		return 0;
 	/* By the number alone: to read what is no struct page may be fatal. */
 	if (!IS_ALIGNED((unsigned long)page, XPAGE_STRUCT_ALIGN)) {
-		atomic_long_inc(&pool->errors);
+		atomic_long_inc(&pool->counts.errors);
 		pr_err_ratelimited("pool %s: free of %p: no struct page starts there\n",
 				   pool->name, page);
 		return -EINVAL;
@@ -530,7 +530,7 @@ int xpool_free_pages(struct xpool *pool, struct page *page, unsigned long order)
 {
 	struct xpage *of = xpage_of(pool, page);
 
-	if (unlikely(xpage_nr(pool, of) >= pool->nr_structs))
+	if (unlikely(xpage_nr(pool, of) >= pool->structs.nr))
 		return free_pages_far(pool, page, order);
 	preempt_disable();
 	if (!is_single(of, order) || (likely(pool->counts_refs) && !has_one_ref(page)))

@@ -38,7 +38,7 @@ static __always_inline struct xpage *xpage_of(const struct xpool *pool, const st
 	unsigned long block = xpage_block_of_struct(page);
 
 	/* A word, which changes only while no client has a page there. */
-	return (void *)page + data_race(pool->structs_to[block & pool->linear.mask]);
+	return (void *)page + data_race(pool->structs.to[block & pool->linear.mask]);
 }
 
 /* Its number from the pool's first page on. What is none of the pool's has a larger one. */
@@ -60,7 +60,7 @@ static __always_inline struct page *struct_page_of(const struct xpool *pool, voi
 
 	if (!XPAGE_STRUCTS_FOLLOW)
 		return virt_to_page(page_addr(pool, page));
-	return page + data_race(pool->structs_from[block]);
+	return page + data_race(pool->structs.from[block]);	/* set before any is used */
 }
 
 /* Tell the kernel's tools of a block that a client has. */

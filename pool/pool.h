@@ -219,64 +219,83 @@ struct xlive;
  * free.
  */
 struct xpool {
-	/* What the fast paths for pages use; see pool/magazine.c */
+	/* What the fast paths for pages use; see pool/page.c */
 	struct xmag_cpu __percpu *cpus[XBUDDY_NR_ORDERS];	/* by order */
 	struct xmag_cpu __percpu *page_cpus[XBUDDY_NR_ORDERS];	/* if it has struct pages */
-	unsigned long		first;	/* linear address of the first page, ... */
-	unsigned long		nr;	/* ... and page numbers from there on */
-	unsigned long		scale;	/* from a struct xpage to a linear address, to scale */
+	struct {
+		unsigned long	first;		/* linear address of the first page, ... */
+		unsigned long	nr;		/* ... and page numbers from there on */
+		unsigned long	scale;		/* from a struct xpage to it, to scale */
+	} span;
 
 	/* Read by every operation */
 	struct xlinear		linear;
-	const long		*structs_to;	/* @linear.to for struct pages; see pool/page.h */
-	long			*structs_from;
-	unsigned long		nr_structs;	/* @nr, or 0: struct pages go the long way */
-	unsigned long		base;	/* linear address of page number 0, and ... */
-	unsigned long		start;	/* ... offset of the first page, ... */
-	unsigned long		bytes;	/* ... and how many page numbers are behind it */
+	struct {
+		const long	*to;		/* @linear.to for struct pages */
+		long		*from;
+		unsigned long	nr;		/* @span.nr, or 0: they go the long way */
+	} structs;
+	unsigned long		base;		/* linear address of page number 0, and ... */
+	unsigned long		start;		/* ... offset of the first page, ... */
+	unsigned long		bytes;		/* ... and how many numbers follow it */
 	struct xpage		*pages;
 	struct xpage		*pages_mem;	/* of the first page */
-	struct xpage_mags	*mags;	/* of small blocks; see pool/page.c */
+	struct xpage_mags	*mags;		/* of small blocks; see pool/page.c */
 
-	/* See pool/linear.c */
-	long			*tables;
-	unsigned long		first_chunk;	/* where regions can lie */
-	unsigned long		nr_chunks;
+	struct {	/* See pool/linear.c */
+		long		*mem;
+		unsigned long	first_block;	/* where regions can lie */
+		unsigned long	nr_blocks;
+	} tables;
 
 	struct xregion		*regions;
 	unsigned long		nr_regions;	/* with those that are not there yet */
 	unsigned long		nr_fixed;	/* of these, there from first to last */
 	unsigned long		nr_pages;	/* that are there */
 	bool			has_struct_page;
-	gfp_t			refused_gfp;	/* see pool/gfp.c */
-	unsigned long		told_gfp;	/* of these, by bit: the log says so */
-	unsigned int		tools;	/* that watch it; see base/tools.h */
 	bool			counts_refs;	/* see pool/refs.c */
-	enum xpool_source	source;
-	phys_addr_t		phys;
+	unsigned int		tools;		/* that watch it; see base/tools.h */
+	struct {	/* See pool/gfp.c */
+		gfp_t		refused;
+		unsigned long	logged;		/* of these, by bit */
+	} gfp;
+	struct {
+		enum xpool_source source;
+		phys_addr_t	phys;
+	} range;
 	size_t			metadata;
-	size_t			live_bytes;	/* under xpool_registry */
-	struct list_head	node;
 	char			name[XPOOL_NAME_MAX];
-	unsigned int		nr_caches;	/* under xpool_registry */
-	unsigned int		pins;		/* under xpool_registry */
-	bool			going;		/* the same lock: it cannot be pinned any more */
-	bool			dying;		/* the same lock: one call destroys it */
-	bool			retired;	/* no allocation any more */
-	bool			given_up;	/* an operator says that no client will come back */
-	struct xlive		*live[XPOOL_LIVE_SHIFTS]; /* the same lock */
+	struct {	/* Under xpool_registry */
+		struct list_head node;
+		unsigned int	nr_caches;
+		unsigned int	pins;
+		bool		going;		/* it cannot be pinned any more */
+		bool		dying;		/* one call destroys it */
+	} listing;
+	struct {
+		bool		retired;	/* no allocation any more */
+		bool		given_up;	/* an operator says that no client returns */
+	} state;
+	struct {	/* Live bytes of caches, by stride; under xpool_registry */
+		struct xlive	*live[XPOOL_LIVE_SHIFTS];
+		size_t		bytes;
+	} checks;
 	void			*observed;	/* of the observer */
 	struct xdecay		decay;
 
 	struct list_head	clients;	/* of struct xclient */
-	atomic_t		nr_sleepers;	/* that sleep until there is room */
-	wait_queue_head_t	room;		/* of pages, see pool/gather.c */
-	struct irq_work		tell_room;
+	struct {	/* For pages; see pool/page.c */
+		atomic_t	nr;		/* tasks */
+		wait_queue_head_t room;
+		struct irq_work	tell;
+	} waiting;
 	struct mutex		tuning;		/* limits change */
-	struct mutex		gathering;
-	unsigned long		nr_gathers;	/* begun so far */
-	struct irq_work		gather_soon;
-	struct work_struct	gather_work;
+	struct {	/* See pool/gather.c */
+		struct mutex	mutex;
+		unsigned long	nr;		/* begun so far */
+		struct irq_work	soon;
+		struct work_struct work;
+	} gather;
 	unsigned long		mag_bytes;	/* of caches' magazines; under xpool_registry */
 
 	raw_spinlock_t		lock ____cacheline_aligned;
@@ -286,18 +305,26 @@ struct xpool {
 	unsigned long		idle_limit;	/* limits.cache less what @shut bounds */
 	struct xgrow		*grow;		/* NULL: does not grow */
 	atomic_long_t		cached;		/* pages of slabs without objects */
-	unsigned long		nr_slab_pages;
-	unsigned long		nr_lost_pages;	/* of these, of caches that were given up */
-	unsigned long		nr_client_pages;	/* live, cached, deferred */
-	unsigned long		nr_hot_pages;		/* of these, in hot */
-	struct xpage		*hot[XBUDDY_NR_ORDERS];	/* freed last, by order */
-	unsigned long		gets;
-	unsigned long		puts;
+	struct {	/* Pages */
+		unsigned long	slabs;
+		unsigned long	lost;		/* of these, of caches that were given up */
+		unsigned long	clients;	/* live, cached, deferred */
+	} used;
+	struct {
+		unsigned long	nr_pages;	/* of used.clients */
+		struct xpage	*block[XBUDDY_NR_ORDERS];	/* by order */
+	} last_freed;
 	struct xdefer		deferred;
-	unsigned long		lost;		/* the first page of nr_lost; see note_lost() */
-	atomic_long_t		nr_lost;	/* found late, and not in the log yet */
-	atomic_long_t		failures;
-	atomic_long_t		errors;
+	struct {	/* Found late, and not in the log yet; see xpool_note_lost() */
+		unsigned long	first;		/* page number */
+		atomic_long_t	nr;
+	} late;
+	struct {
+		unsigned long	gets;
+		unsigned long	puts;
+		atomic_long_t	failures;
+		atomic_long_t	errors;
+	} counts;
 };
 
 extern struct mutex xpool_registry;
@@ -566,15 +593,15 @@ static inline unsigned long xpage_index(const struct xpool *pool,
 static inline void count_pages(struct xpool *pool, enum xpage_kind kind, long nr)
 {
 	if (kind == XPAGE_SLAB)
-		pool->nr_slab_pages += nr;
+		pool->used.slabs += nr;
 	else
-		pool->nr_client_pages += nr;
+		pool->used.clients += nr;
 }
 
 /* Pages that slabs and clients have, and what is kept of these for the next. */
 static inline unsigned long xpool_used(const struct xpool *pool)
 {
-	return READ_ONCE(pool->nr_slab_pages) + READ_ONCE(pool->nr_client_pages);
+	return READ_ONCE(pool->used.slabs) + READ_ONCE(pool->used.clients);
 }
 
 /* Pages that may come into use until the hard limit is reached. */
@@ -637,8 +664,8 @@ extern struct workqueue_struct *xgather_queue;
 /* Is there one of @flags in @gfp that the pool cannot satisfy? */
 static __always_inline bool xgfp_refused(struct xpool *pool, gfp_t gfp, gfp_t flags)
 {
-	return unlikely(gfp & flags) && gfp & flags & pool->refused_gfp &&
-	       xgfp_refuse(pool, gfp & flags & pool->refused_gfp);
+	return unlikely(gfp & flags) && gfp & flags & pool->gfp.refused &&
+	       xgfp_refuse(pool, gfp & flags & pool->gfp.refused);
 }
 
 /* A client with another reserve to fall back on says __GFP_NOMEMALLOC: it is not urgent. */

@@ -24,17 +24,17 @@
  */
 noinline void xpool_note_lost(struct xpool *pool, const struct xpage *page)
 {
-	atomic_long_inc(&pool->errors);
-	if (atomic_long_inc_return(&pool->nr_lost) > 1)
+	atomic_long_inc(&pool->counts.errors);
+	if (atomic_long_inc_return(&pool->late.nr) > 1)
 		return;
-	WRITE_ONCE(pool->lost, xpage_index(pool, page));
-	irq_work_queue(&pool->tell_room);
+	WRITE_ONCE(pool->late.first, xpage_index(pool, page));
+	irq_work_queue(&pool->waiting.tell);
 }
 
 static void print_lost(struct xpool *pool)
 {
-	unsigned long page = READ_ONCE(pool->lost);
-	long nr = atomic_long_xchg(&pool->nr_lost, 0);
+	unsigned long page = READ_ONCE(pool->late.first);
+	long nr = atomic_long_xchg(&pool->late.nr, 0);
 
 	if (unlikely(nr))
 		pr_err_ratelimited("pool %s: the block at page %lu was freed twice, found late; %ld such\n",
@@ -82,7 +82,7 @@ static bool try_row(struct xpool *pool, struct xpage *page, unsigned int nr, u16
 		return false;
 	}
 	count_pages(pool, state >> 8, -((long)nr << order));
-	pool->puts += nr;
+	pool->counts.puts += nr;
 	if (unlikely(pool->grow))
 		unuse_row(pool, page, nr, 1L << order);
 	if (state >> 8 != XPAGE_SLAB && pool->counts_refs)
@@ -138,16 +138,16 @@ void xpool_put_deferred(struct xpool *pool)
  */
 bool xpool_put_all_hot(struct xpool *pool)
 {
-	unsigned long was = pool->nr_hot_pages;
+	unsigned long was = pool->last_freed.nr_pages;
 	unsigned int order;
 
-	for (order = 0; pool->nr_hot_pages && order < XBUDDY_NR_ORDERS; order++) {
-		struct xpage *page = pool->hot[order];
+	for (order = 0; pool->last_freed.nr_pages && order < XBUDDY_NR_ORDERS; order++) {
+		struct xpage *page = pool->last_freed.block[order];
 
 		if (!page)
 			continue;
-		pool->hot[order] = NULL;
-		pool->nr_hot_pages -= 1UL << order;
+		pool->last_freed.block[order] = NULL;
+		pool->last_freed.nr_pages -= 1UL << order;
 		put_row(pool, page, 1, xpage_state(XPAGE_CACHED, order));
 	}
 	return was;
@@ -156,11 +156,11 @@ bool xpool_put_all_hot(struct xpool *pool)
 /* The one that was hot goes back, and all go back where no more may be kept. */
 static void make_hot(struct xpool *pool, struct xpage *page, unsigned int order)
 {
-	swap(pool->hot[order], page);
+	swap(pool->last_freed.block[order], page);
 	if (page)
 		put_row(pool, page, 1, xpage_state(XPAGE_CACHED, order));
 	else
-		WRITE_ONCE(pool->nr_hot_pages, pool->nr_hot_pages + (1UL << order));
+		WRITE_ONCE(pool->last_freed.nr_pages, pool->last_freed.nr_pages + (1UL << order));
 	xwatch_tell(&pool->decay.watch);	/* it may hold a region */
 	if (unlikely(pool->idle_limit != XPOOL_NO_LIMIT)) {
 		smp_mb();	/* as in xpool_cached_add(): one of us sees the other */
@@ -175,17 +175,17 @@ static void make_hot(struct xpool *pool, struct xpage *page, unsigned int order)
  */
 static void tell_room(struct xpool *pool)
 {
-	if (unlikely(atomic_read(&pool->nr_sleepers)))
-		irq_work_queue(&pool->tell_room);
+	if (unlikely(atomic_read(&pool->waiting.nr)))
+		irq_work_queue(&pool->waiting.tell);
 }
 
 void xpool_tell_clients(struct irq_work *work)
 {
-	struct xpool *pool = container_of(work, struct xpool, tell_room);
+	struct xpool *pool = container_of(work, struct xpool, waiting.tell);
 	struct xclient *client;
 
 	print_lost(pool);
-	wake_up_all(&pool->room);
+	wake_up_all(&pool->waiting.room);
 	rcu_read_lock();
 	list_for_each_entry_rcu(client, &pool->clients, node)
 		if (client->room)
@@ -200,7 +200,7 @@ void xpool_tell_clients(struct irq_work *work)
 static void unlock_after_put(struct xpool *pool, unsigned long flags)
 	__releases(&pool->lock)
 {
-	bool retired = READ_ONCE(pool->retired);
+	bool retired = READ_ONCE(pool->state.retired);
 
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	if (unlikely(retired)) {
@@ -314,7 +314,7 @@ void xpool_split(struct xpool *pool, struct xpage *block, unsigned int order)
 		block[i << order].order = order;
 		WRITE_ONCE(block[i << order].kind, kind);
 	}
-	pool->gets += nr - 1;
+	pool->counts.gets += nr - 1;
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 }
 
@@ -329,7 +329,7 @@ void xpool_unsplit(struct xpool *pool, struct xpage *block, unsigned int order)
 	for (i = 1; i < nr; i++)
 		WRITE_ONCE(block[i].kind, XPAGE_NONE);
 	block->order = order;
-	pool->gets -= nr - 1;
+	pool->counts.gets -= nr - 1;
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 }
 
@@ -344,7 +344,7 @@ void xpool_put_hot(struct xpool *pool, struct xpage *page, unsigned int order)
 		return;
 	}
 	xpool_put_deferred(pool);
-	if (likely(READ_ONCE(page->state) == state && page != pool->hot[order]))
+	if (likely(READ_ONCE(page->state) == state && page != pool->last_freed.block[order]))
 		make_hot(pool, page, order);
 	else
 		xpool_note_lost(pool, page);

@@ -321,7 +321,7 @@ static int acquire_base(struct xpool *pool, const struct xpool_args *args)
 	err = one_region(pool, addr);
 	if (err)
 		goto undo_map;
-	pool->phys = base;
+	pool->range.phys = base;
 	return 0;
 
 undo_map:
@@ -334,7 +334,7 @@ undo_request:
 static void release_base(struct xpool *pool)
 {
 	memunmap((void *)pool->regions[0].addr);
-	release_mem_region(pool->phys, pool->nr_pages << PAGE_SHIFT);
+	release_mem_region(pool->range.phys, pool->nr_pages << PAGE_SHIFT);
 }
 
 static int acquire_reserve_mem(struct xpool *pool, const struct xpool_args *args)
@@ -382,7 +382,7 @@ static int acquire_addr(struct xpool *pool, const struct xpool_args *args)
 
 enum xtools_range xpool_range_of(const struct xpool *pool)
 {
-	switch (pool->source) {
+	switch (pool->range.source) {
 	case XPOOL_BASE:
 		return XTOOLS_MAPPED;
 	case XPOOL_ADDR:
@@ -396,7 +396,7 @@ int xpool_acquire(struct xpool *pool, const struct xpool_args *args)
 {
 	int err;
 
-	switch (pool->source) {
+	switch (pool->range.source) {
 	case XPOOL_BASE:
 		return acquire_base(pool, args);
 	case XPOOL_RESERVE_MEM:
@@ -428,9 +428,9 @@ void xpool_tell_regions(struct xpool *pool,
 void xpool_release(struct xpool *pool)
 {
 	xpool_tell_regions(pool, xtools_range_goes);
-	if (pool->source == XPOOL_SYSTEM)
+	if (pool->range.source == XPOOL_SYSTEM)
 		release_system(pool);
-	else if (pool->source == XPOOL_BASE)
+	else if (pool->range.source == XPOOL_BASE)
 		release_base(pool);
 	xmeta_free(pool->regions);
 }

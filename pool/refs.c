@@ -106,7 +106,7 @@ void xrefs_release(struct xpool *pool, struct page *page, unsigned long nr)
 		wrong += !release_page(page + i);
 	if (likely(!wrong))
 		return;
-	atomic_long_add(wrong, &pool->errors);
+	atomic_long_add(wrong, &pool->counts.errors);
 	pr_err_ratelimited("pool %s: %lu of %lu pages that go to the system had references dropped or taken while they were free\n",
 			   pool->name, wrong, nr);
 }

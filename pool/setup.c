@@ -16,7 +16,7 @@
 
 static int check_size(struct xpool *pool, const struct xpool_args *args)
 {
-	if (!args->size && pool->source != XPOOL_RESERVE_MEM)
+	if (!args->size && pool->range.source != XPOOL_RESERVE_MEM)
 		return pool_refuse(pool, -EINVAL,
 				   "size=0: nothing to manage; give a multiple of the page size %lu",
 				   PAGE_SIZE);
@@ -25,7 +25,7 @@ static int check_size(struct xpool *pool, const struct xpool_args *args)
 				   "size=%zu: not a multiple of the page size %lu; round it",
 				   args->size, PAGE_SIZE);
 	if (args->size >> PAGE_SHIFT >= XBUDDY_MAX_NR - XPOOL_CHUNK_PAGES)
-		return pool_refuse(pool, pool->source == XPOOL_SYSTEM ? -ENOMEM : -EINVAL,
+		return pool_refuse(pool, pool->range.source == XPOOL_SYSTEM ? -ENOMEM : -EINVAL,
 				   "size=%zu: more than 2^32 pages; ask for less", args->size);
 	return 0;
 }
@@ -34,7 +34,7 @@ static int check_max_size(struct xpool *pool, const struct xpool_args *args)
 {
 	if (!args->max_size)
 		return 0;
-	if (pool->source != XPOOL_SYSTEM)
+	if (pool->range.source != XPOOL_SYSTEM)
 		return pool_refuse(pool, -EINVAL,
 				   "max_size=%zu: only memory of the system grows; give no other source, or no max_size",
 				   args->max_size);
@@ -63,7 +63,7 @@ static int check_args(struct xpool *pool, const struct xpool_args *args)
 		return pool_refuse(pool, -EINVAL,
 				   "base=, reserve_mem= and addr exclude one another; give one");
 
-	pool->source = args->base ? XPOOL_BASE :
+	pool->range.source = args->base ? XPOOL_BASE :
 		       args->reserve_mem ? XPOOL_RESERVE_MEM :
 		       args->addr ? XPOOL_ADDR : XPOOL_SYSTEM;
 	return check_size(pool, args) ?: check_max_size(pool, args);
@@ -125,7 +125,7 @@ static bool name_taken(const char *name)
 	struct xpool *pool;
 
 	lockdep_assert_held(&xpool_registry);
-	list_for_each_entry(pool, &xpool_list, node)
+	list_for_each_entry(pool, &xpool_list, listing.node)
 		if (!strcmp(pool->name, name))
 			return true;
 	return false;
@@ -139,8 +139,8 @@ static int list_pool(struct xpool *pool)
 	mutex_lock(&xpool_registry);
 	taken = name_taken(pool->name);
 	if (!taken) {
-		pool->going = true;
-		list_add_tail(&pool->node, &xpool_list);
+		pool->listing.going = true;
+		list_add_tail(&pool->listing.node, &xpool_list);
 	}
 	mutex_unlock(&xpool_registry);
 	if (taken)
@@ -152,7 +152,7 @@ static int list_pool(struct xpool *pool)
 static void unlist_pool(struct xpool *pool)
 {
 	mutex_lock(&xpool_registry);
-	list_del(&pool->node);
+	list_del(&pool->listing.node);
 	mutex_unlock(&xpool_registry);
 }
 
@@ -220,8 +220,8 @@ struct xpool *xpool_setup(const struct xpool_args *args)
 	raw_spin_lock_init(&pool->lock);
 	INIT_LIST_HEAD(&pool->clients);
 	mutex_init(&pool->tuning);
-	init_waitqueue_head(&pool->room);
-	init_irq_work(&pool->tell_room, xpool_tell_clients);
+	init_waitqueue_head(&pool->waiting.room);
+	init_irq_work(&pool->waiting.tell, xpool_tell_clients);
 	xgather_init(pool);
 	pool->limits.hard = XPOOL_NO_LIMIT;
 	pool->limits.cache = XPOOL_NO_LIMIT;
@@ -247,7 +247,7 @@ void xpool_teardown(struct xpool *pool)
 {
 	xpool_unmap_regions(pool, pool->nr_fixed);
 	xgrow_exit(pool);
-	irq_work_sync(&pool->tell_room);
+	irq_work_sync(&pool->waiting.tell);
 	xpool_forget(pool);
 	xlinear_exit(pool);
 	xbuddy_destroy(&pool->buddy);
@@ -265,9 +265,9 @@ void xpool_abandon(struct xpool *pool)
 {
 	pr_err("pool %s: %lu bytes are lost with the pages in use\n", pool->name,
 	       pool->nr_pages << PAGE_SHIFT);
-	if (pool->source == XPOOL_BASE)
-		release_mem_region(pool->phys, pool->nr_pages << PAGE_SHIFT);
-	pool->source = XPOOL_ADDR;
+	if (pool->range.source == XPOOL_BASE)
+		release_mem_region(pool->range.phys, pool->nr_pages << PAGE_SHIFT);
+	pool->range.source = XPOOL_ADDR;
 	xpool_teardown(pool);
 }
 
@@ -276,7 +276,7 @@ void xpool_publish(struct xpool *pool)
 {
 	raw_notifier_call_chain(&xobservers, XOBSERVE_POOL_ADD, pool);
 	mutex_lock(&xpool_registry);
-	pool->going = false;
+	pool->listing.going = false;
 	mutex_unlock(&xpool_registry);
 }
 
@@ -284,10 +284,10 @@ void xpool_publish(struct xpool *pool)
 void xpool_unpublish(struct xpool *pool)
 {
 	mutex_lock(&xpool_registry);
-	pool->going = true;
+	pool->listing.going = true;
 	mutex_unlock(&xpool_registry);
 	raw_notifier_call_chain(&xobservers, XOBSERVE_POOL_DEL, pool);
-	wait_event(xpool_unpinned, !READ_ONCE(pool->pins));
+	wait_event(xpool_unpinned, !READ_ONCE(pool->listing.pins));
 	xgrow_stop(pool);
 	xgather_exit(pool);
 }

@@ -62,9 +62,9 @@ void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 
 	*stats = (struct xpool_stats){
 		.metadata = pool->metadata,
-		.live_bytes = READ_ONCE(pool->live_bytes),
-		.failures = atomic_long_read(&pool->failures),
-		.errors = atomic_long_read(&pool->errors),
+		.live_bytes = READ_ONCE(pool->checks.bytes),
+		.failures = atomic_long_read(&pool->counts.failures),
+		.errors = atomic_long_read(&pool->counts.errors),
 	};
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
@@ -72,13 +72,13 @@ void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 	limit_stats(pool, stats);
 	growth_stats(pool, stats);
 	stats->free = buddy->nr_free;
-	stats->slabs = pool->nr_slab_pages;
-	stats->magazines = min(cached + pool->nr_hot_pages, pool->nr_client_pages);
-	stats->pages = pool->nr_client_pages - stats->magazines;
+	stats->slabs = pool->used.slabs;
+	stats->magazines = min(cached + pool->last_freed.nr_pages, pool->used.clients);
+	stats->pages = pool->used.clients - stats->magazines;
 	stats->cached = xpool_idle(pool) + kept;
 	stats->largest_free = buddy->orders ? 1UL << largest_order(buddy) : 0;
-	stats->gets = pool->gets;
-	stats->puts = pool->puts;
+	stats->gets = pool->counts.gets;
+	stats->puts = pool->counts.puts;
 	stats->splits = buddy->splits;
 	stats->merges = buddy->merges;
 	for (o = 0; o < XBUDDY_NR_ORDERS; o++)
@@ -145,7 +145,7 @@ int xpool_validate(struct xpool *pool)
 	recount(pool, &slabs, &clients);
 	gaps = buddy->nr - pool->nr_pages;
 	err = xbuddy_validate(buddy);
-	if (slabs != pool->nr_slab_pages || clients != pool->nr_client_pages ||
+	if (slabs != pool->used.slabs || clients != pool->used.clients ||
 	    slabs + clients + buddy->nr_free + gaps != buddy->nr || !xgrow_valid(pool))
 		err = -EUCLEAN;
 	raw_spin_unlock_irqrestore(&pool->lock, flags);

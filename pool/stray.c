@@ -85,7 +85,7 @@ static void report(struct xpool *pool, const struct xrefs_stray *stray)
 			xpool_unpin_client(client);
 			return;
 		}
-	atomic_long_inc(&pool->errors);
+	atomic_long_inc(&pool->counts.errors);
 	pr_err_ratelimited("pool %s: free page %lu had %d references: kfree() or put_page() of what is not the system's?\n",
 			   pool->name, stray->index, stray->refs);
 }

@@ -54,8 +54,8 @@ noinline bool xslab_refuse_gfp(struct xslab_cache *cache, gfp_t gfp)
 				   cache->name);
 	if (!zero && !xgfp_refused(cache->pool, gfp, XGFP_ZONES))
 		return false;
-	atomic_long_inc(&cache->errors);
-	atomic_long_inc(&cache->failures);
+	atomic_long_inc(&cache->counts.errors);
+	atomic_long_inc(&cache->counts.failures);
 	return true;
 }
 
@@ -93,7 +93,7 @@ bool xslab_gather(struct xslab_cache *cache, gfp_t gfp)
 		return true;
 	xpool_gather_soon(cache->pool);
 	if (gfp & __GFP_NOFAIL && !xpool_has_context(gfp, "cache", cache->name))
-		atomic_long_inc(&cache->errors);
+		atomic_long_inc(&cache->counts.errors);
 	return false;
 }
 
@@ -105,7 +105,7 @@ static void *gather_or_wait(struct xslab_cache *cache, gfp_t gfp)
 {
 	void *obj = NULL;
 
-	if (xslab_gather(cache, gfp) && likely(!READ_ONCE(cache->retired)))
+	if (xslab_gather(cache, gfp) && likely(!READ_ONCE(cache->state.retired)))
 		obj = xslab_alloc_marked(cache, gfp);
 	if (obj)
 		return obj;
@@ -114,7 +114,7 @@ static void *gather_or_wait(struct xslab_cache *cache, gfp_t gfp)
 			return obj;
 		xslab_report_lost(cache, obj);
 	}
-	atomic_long_inc(&cache->failures);
+	atomic_long_inc(&cache->counts.failures);
 	return NULL;
 }
 
@@ -163,14 +163,14 @@ static noinline void *alloc_special(struct xslab_cache *cache, gfp_t gfp)
 /* A client's error: the cache is an orphan. */
 noinline void *xslab_refuse_alloc(struct xslab_cache *cache)
 {
-	atomic_long_inc(&cache->errors);
+	atomic_long_inc(&cache->counts.errors);
 	pr_err_ratelimited("cache %s: allocation after it was destroyed\n", cache->name);
 	return NULL;
 }
 
 void *xslab_alloc_slow(struct xslab_cache *cache, gfp_t gfp)
 {
-	if (unlikely(READ_ONCE(cache->retired)))
+	if (unlikely(READ_ONCE(cache->state.retired)))
 		return xslab_refuse_alloc(cache);
 	return unlikely(gfp & XSLAB_GFP_SPECIAL) ? alloc_special(cache, gfp) :
 						   alloc_told(cache, gfp);
@@ -194,7 +194,7 @@ EXPORT_SYMBOL_GPL(xslab_alloc_missed);
  */
 noinline void *xslab_alloc_again(struct xslab_cache *cache, void *at, gfp_t gfp)
 {
-	bool good = !cache->live && xslab_mark_live(cache, at);
+	bool good = !cache->checks.live && xslab_mark_live(cache, at);
 
 	if (good && gfp & XSLAB_GFP_SPECIAL)
 		return xslab_alloc_special(cache, at, gfp);

@@ -28,15 +28,15 @@ static void slab_stats(struct xslab_cache *cache, struct xslab_stats *stats)
 	stats->slabs_full = cache->nr[XSLAB_FULL];
 	stats->slabs_partial = cache->nr[XSLAB_PARTIAL];
 	stats->slabs_free = cache->nr[XSLAB_FREE];
-	stats->capacity = cache->capacity;
-	stats->slab_free = cache->nr_free;
-	stats->allocs = cache->past;
-	stats->moving = cache->nr_moving;
-	stats->reserved = cache->keep;
-	stats->waiters = cache->nr_waiting;
-	stats->slabs_torn = cache->nr_torn;
-	stats->holes = cache->nr_holes;
-	stats->slabs_waiting = cache->nr_retired;
+	stats->capacity = cache->objects.capacity;
+	stats->slab_free = cache->objects.free;
+	stats->allocs = cache->objects.past;
+	stats->moving = cache->moving.nr;
+	stats->reserved = cache->reserve.nr;
+	stats->waiters = cache->waiting.nr;
+	stats->slabs_torn = cache->torn.nr;
+	stats->holes = cache->torn.nr_holes;
+	stats->slabs_waiting = cache->rcu.nr_slabs;
 	xslab_unlock(cache, flags);
 	stats->slabs = stats->slabs_full + stats->slabs_partial + stats->slabs_free;
 	stats->partial_free = stats->slab_free - stats->slabs_free * cache->per_slab;
@@ -65,12 +65,12 @@ void xslab_cache_stats(struct xslab_cache *cache, struct xslab_stats *stats)
 		.objects_per_slab = cache->per_slab,
 		.slab_waste = cache->slack,
 		.magazine_size = cache->mag.size,
-		.failures = atomic_long_read(&cache->failures),
-		.errors = atomic_long_read(&cache->errors),
-		.returned_pages = atomic_long_read(&cache->returned),
-		.waiting = max(atomic_long_read(&cache->nr_rcu), 0L),
+		.failures = atomic_long_read(&cache->counts.failures),
+		.errors = atomic_long_read(&cache->counts.errors),
+		.returned_pages = atomic_long_read(&cache->counts.returned),
+		.waiting = max(atomic_long_read(&cache->rcu.nr), 0L),
 		.metadata = sizeof(*cache) + cache->mag.metadata +
-			    (cache->empty.words + cache->torn.words) * sizeof(long),
+			    (cache->empty.words + cache->torn.set.words) * sizeof(long),
 	};
 	if (unlikely(is_gone(cache)))
 		return;
@@ -100,7 +100,7 @@ static bool nmi_words_valid(struct xslab_cache *cache, struct xpage *slab)
 
 	for (w = 0; has_nmi_words(cache) && w < cache->words; w++)
 		set |= atomic_long_read(&slab->map[w + XPAGE_MAP_WORDS / 2]);
-	if (!set || atomic_read(&cache->nmi_frees))
+	if (!set || atomic_read(&cache->nmi.frees))
 		return true;
 	smp_rmb();	/* pairs with drain_nmi(): it has claimed the slab before it was through */
 	return READ_ONCE(slab->deferred);
@@ -138,7 +138,7 @@ static bool live_bytes_valid(struct xslab_cache *cache, struct xpage *slab)
 	unsigned long offset = ((slab - cache->pages) << PAGE_SHIFT) + cache->slack;
 	unsigned int i;
 
-	for (i = 0; cache->live && i < cache->per_slab; i++, offset += cache->stride)
+	for (i = 0; cache->checks.live && i < cache->per_slab; i++, offset += cache->stride)
 		if (atomic_long_read(&slab->map[BIT_WORD(i)]) & BIT_MASK(i) &&
 		    READ_ONCE(*live_at(cache, offset)) != XSLAB_IN_SLAB)
 			return false;
@@ -194,7 +194,7 @@ int xslab_validate(struct xslab_cache *cache)
 	settle(cache);
 	for (l = 0; l < XSLAB_LISTS; l++)
 		valid &= list_valid(cache, l, nr, &nr_free);
-	valid &= nr_free == cache->nr_free && !memcmp(nr, cache->nr, sizeof(nr)) &&
+	valid &= nr_free == cache->objects.free && !memcmp(nr, cache->nr, sizeof(nr)) &&
 		 order_valid(cache) &&
 		 xtear_books_valid(cache, nr[XSLAB_PARTIAL] + nr[XSLAB_FULL] + nr[XSLAB_FREE]);
 	xslab_unlock(cache, flags);
@@ -206,7 +206,7 @@ EXPORT_SYMBOL_GPL(xslab_validate);
 static bool is_live(const struct xslab_cache *cache, struct xpage *slab, unsigned int nr,
 		    unsigned long offset)
 {
-	if (!cache->live)
+	if (!cache->checks.live)
 		return !(atomic_long_read(&slab->map[BIT_WORD(nr)]) & BIT_MASK(nr));
 	/* It is written without a lock; see check.c. */
 	return data_race(*live_at(cache, offset)) == XSLAB_LIVE;

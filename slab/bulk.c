@@ -150,7 +150,7 @@ static __always_inline unsigned int pop_few(struct xslab_cache *cache, unsigned 
 static noinline unsigned int mark_lost(struct xslab_cache *cache, void *lost, void **obj)
 {
 	*obj = lost;
-	if (!cache->live)
+	if (!cache->checks.live)
 		return mark_many(cache, obj, 1);
 	xslab_report_lost(cache, lost);
 	return 0;
@@ -299,7 +299,7 @@ static size_t alloc_many(struct xslab_cache *cache, gfp_t gfp, size_t nr, void *
 /* More than can be returned, a client's error; always 0. */
 static noinline int refuse_many(struct xslab_cache *cache, size_t nr)
 {
-	atomic_long_inc(&cache->errors);
+	atomic_long_inc(&cache->counts.errors);
 	pr_err_ratelimited("cache %s: %zu objects at once: at most %d\n", cache->name, nr,
 			   INT_MAX);
 	return 0;
@@ -323,7 +323,7 @@ int xslab_cache_alloc_bulk(struct xslab_cache *cache, gfp_t gfp, size_t nr, void
 
 	if (unlikely(nr > INT_MAX))
 		return refuse_many(cache, nr);
-	if (unlikely(READ_ONCE(cache->retired)) && !xslab_refuse_alloc(cache))
+	if (unlikely(READ_ONCE(cache->state.retired)) && !xslab_refuse_alloc(cache))
 		return 0;
 	if (unlikely(gfp & XSLAB_GFP_SPECIAL) && xslab_refuse_gfp(cache, gfp))
 		return 0;
@@ -332,7 +332,7 @@ int xslab_cache_alloc_bulk(struct xslab_cache *cache, gfp_t gfp, size_t nr, void
 		tell_alloc(cache, objs[i], gfp);
 	if (unlikely(got < nr)) {
 		xslab_cache_free_bulk(cache, got, objs);
-		atomic_long_inc(&cache->failures);
+		atomic_long_inc(&cache->counts.failures);
 		return 0;
 	}
 	if (wants_fetch(cache))

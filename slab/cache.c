@@ -76,7 +76,7 @@ static void init_cache(struct xslab_cache *cache, struct xpool *pool,
 	cache->pool = pool;
 	cache->pages = pool->pages;
 	cache->beside = pool->pages + pool->buddy.nr;	/* none */
-	cache->grown_by = -1;
+	cache->growth.cpu = -1;
 	cache->ctor = args->ctor;
 	cache->tools = xtools_of_cache(pool->tools, args->ctor,
 				       args->flags & XSLAB_TYPESAFE_BY_RCU);
@@ -92,7 +92,7 @@ static void init_cache(struct xslab_cache *cache, struct xpool *pool,
 	};
 	raw_spin_lock_init(&cache->lock);
 	xmove_init(cache);
-	INIT_LIST_HEAD(&cache->torn_over);
+	INIT_LIST_HEAD(&cache->torn.over);
 	xslab_limit_init(cache);
 	xwait_init(cache);
 	for (l = 0; l < XSLAB_LISTS; l++)
@@ -111,24 +111,24 @@ static void set_fast(struct xslab_cache *cache)
 		xmag_set_watched(&cache->mag);
 	if (first >= end)
 		return;
-	cache->first_start = pool->base + first;
-	cache->fast.base = cache->first_start - cache->fast.check.bias;
+	cache->first.start = pool->base + first;
+	cache->fast.base = cache->first.start - cache->fast.check.bias;
 	cache->fast.bytes = end - first;
-	cache->first_page = pool->pages + (first >> PAGE_SHIFT);
-	cache->fast.first_owner = &cache->first_page->cache;
+	cache->first.page = pool->pages + (first >> PAGE_SHIFT);
+	cache->fast.first_owner = &cache->first.page->cache;
 	cache->fast.owners = (unsigned long)cache->fast.first_owner -
-			     (cache->first_start >> (PAGE_SHIFT - XPAGE_SHIFT));
-	if (!cache->live)
+			     (cache->first.start >> (PAGE_SHIFT - XPAGE_SHIFT));
+	if (!cache->checks.live)
 		return;
-	cache->fast.check.live = cache->live - (pool->base >> cache->live_shift);
-	cache->fast.check.live_shift = cache->live_shift;
+	cache->fast.check.live = cache->checks.live - (pool->base >> cache->checks.shift);
+	cache->fast.check.live_shift = cache->checks.shift;
 }
 
 /* All but what begins where an object may. */
 static void look_at_metadata(struct xslab_cache *cache)
 {
 	xtools_look_at(cache, &cache->fast);
-	xtools_look_at(&cache->mag, &cache->first_page);
+	xtools_look_at(&cache->mag, &cache->first.page);
 	xtools_look_at(&cache->order, cache + 1);
 }
 
@@ -138,8 +138,9 @@ static bool enter_pool(struct xpool *pool)
 	bool may;
 
 	mutex_lock(&xpool_registry);
-	may = xpool_is_listed(pool) && !pool->going && !pool->dying && !pool->retired;
-	pool->nr_caches += may;
+	may = xpool_is_listed(pool) && !pool->listing.going && !pool->listing.dying &&
+	      !pool->state.retired;
+	pool->listing.nr_caches += may;
 	mutex_unlock(&xpool_registry);
 	return may;
 }
@@ -147,7 +148,7 @@ static bool enter_pool(struct xpool *pool)
 static void leave_pool(struct xpool *pool)
 {
 	mutex_lock(&xpool_registry);
-	WRITE_ONCE(pool->nr_caches, pool->nr_caches - 1);
+	WRITE_ONCE(pool->listing.nr_caches, pool->listing.nr_caches - 1);
 	mutex_unlock(&xpool_registry);
 }
 
@@ -158,7 +159,7 @@ static void publish(struct xslab_cache *cache)
 	raw_notifier_call_chain(&xobservers, XOBSERVE_CACHE_ADD, cache);
 	xpool_add_client(cache->pool, &cache->client);
 	mutex_lock(&xpool_registry);
-	list_add_tail(&cache->node, &xslab_list);
+	list_add_tail(&cache->listing.node, &xslab_list);
 	mutex_unlock(&xpool_registry);
 	xpool_admit_client(cache->pool);
 	/* Its worker may have looked before it was on the list. */
@@ -186,21 +187,22 @@ static struct xslab_cache *create(struct xpool *pool, const struct xslab_args *a
 	err = xset_init(&cache->empty, nr_places(cache));
 	if (err)
 		goto undo_cache;
-	err = xset_init(&cache->torn, nr_places(cache));
+	err = xset_init(&cache->torn.set, nr_places(cache));
 	if (err)
 		goto undo_empty;
 	xslab_get_kept(cache, args->depot ?: XSLAB_DEPOT);
-	err = xmag_init(&cache->mag, &xfill_ops, max(cache->mag_size, 1U), cache->mag_depot);
+	err = xmag_init(&cache->mag, &xfill_ops, max(cache->magazine.size, 1U),
+			cache->magazine.depot);
 	if (err)
 		goto undo_kept;
-	if (!cache->mag_size)
+	if (!cache->magazine.size)
 		xmag_shut(&cache->mag);	/* for good: it has none */
 	xmag_add_route(&cache->mag, &cache->fast.cpus);
 	if (READ_ONCE(checks) && !(args->flags & XSLAB_NO_CHECKS)) {
 		err = xslab_get_live(cache);
 		if (err)
 			goto undo_mag;
-		cache->group = xslab_live_group(cache);
+		cache->checks.group = xslab_live_group(cache);
 	}
 	set_fast(cache);
 	xslab_limit_set_most(cache);
@@ -212,7 +214,7 @@ undo_mag:
 	xmag_destroy(&cache->mag);
 undo_kept:
 	xslab_put_kept(cache, pool);
-	xset_exit(&cache->torn);
+	xset_exit(&cache->torn.set);
 undo_empty:
 	xset_exit(&cache->empty);
 undo_cache:

@@ -58,18 +58,18 @@ struct xpool xslab_gone = { .name = "(gone)", .linear = XLINEAR_NOWHERE };
  */
 noinline void xslab_note_lost(struct xslab_cache *cache, void *at, unsigned int nr)
 {
-	atomic_long_add(nr, &cache->errors);
-	if (atomic_long_fetch_add(nr, &cache->nr_lost))
+	atomic_long_add(nr, &cache->counts.errors);
+	if (atomic_long_fetch_add(nr, &cache->late.nr))
 		return;
-	WRITE_ONCE(cache->lost, at ? addr_of(cache, at) : NULL);
+	WRITE_ONCE(cache->late.first, at ? addr_of(cache, at) : NULL);
 	irq_work_queue(&cache->later);
 }
 
 /* Write that line. */
 void xslab_print_lost(struct xslab_cache *cache)
 {
-	void *obj = READ_ONCE(cache->lost);
-	long nr = atomic_long_xchg(&cache->nr_lost, 0);
+	void *obj = READ_ONCE(cache->late.first);
+	long nr = atomic_long_xchg(&cache->late.nr, 0);
 
 	if (unlikely(nr))
 		pr_err_ratelimited("cache %s: object %p was freed twice, found late; %ld such\n",
@@ -79,7 +79,7 @@ void xslab_print_lost(struct xslab_cache *cache)
 /* Like xslab_note_lost(), but with the line at once, where no lock of ours is held. */
 noinline void xslab_report_lost(struct xslab_cache *cache, void *at)
 {
-	atomic_long_inc(&cache->errors);
+	atomic_long_inc(&cache->counts.errors);
 	pr_err_ratelimited("cache %s: object %p was freed twice, found late\n",
 			   cache->name, addr_of(cache, at));
 }
@@ -141,7 +141,7 @@ noinline int xslab_refuse_free(struct xslab_cache *cache, void *obj)
 
 	if (!obj)
 		return 0;
-	atomic_long_inc(&cache->errors);
+	atomic_long_inc(&cache->counts.errors);
 	preempt_disable();
 	err = diagnose(cache, obj);
 	preempt_enable();
@@ -161,7 +161,7 @@ bool xslab_mark(struct xslab_cache *cache, void *at, u8 from, u8 to)
 	if (owner_of(slab) != cache ||
 	    !xtear_has(slab, object_nr(check, (unsigned long)at - start)))
 		return false;
-	return !cache->live || xslab_change_live(xslab_live_at(check, at), from, to);
+	return !cache->checks.live || xslab_change_live(xslab_live_at(check, at), from, to);
 }
 
 /* Like xslab_mark(), but of an object that comes out of a magazine: a client has it. */
@@ -185,7 +185,7 @@ bool xslab_accept_as(struct xslab_cache *cache, void *at, u8 state)
 	lockdep_assert_preemption_disabled();
 	if (!can_have_slab(cache, start))
 		return false;
-	if (cache->live) {
+	if (cache->checks.live) {
 		live = xslab_live_at(check, at);
 		if (xslab_load_live(live) != XSLAB_LIVE)
 			return false;
@@ -208,13 +208,13 @@ bool xslab_accept(struct xslab_cache *cache, void *at)
 
 bool xslab_is_waiting(struct xslab_cache *cache, void *at)
 {
-	return cache->live &&
+	return cache->checks.live &&
 	       READ_ONCE(*xslab_live_at(&cache->fast.check, at)) >= XSLAB_SEEN;
 }
 
 void xslab_report_stray(struct xslab_cache *cache, const struct xrefs_stray *stray)
 {
-	atomic_long_inc(&cache->errors);
+	atomic_long_inc(&cache->counts.errors);
 	pr_err_ratelimited("cache %s: page %lu of a slab had %d references: kfree() or put_page() of an object?\n",
 			   cache->name, stray->index, stray->refs);
 }

@@ -61,9 +61,9 @@ void xslab_client_shut(struct xclient *client, bool shut)
 	struct xslab_cache *cache = of_client(client);
 
 	lockdep_assert_held(&cache->pool->tuning);
-	if (cache->pool_shut != shut)
+	if (cache->limit.pool_shut != shut)
 		xmag_set_closed(&cache->mag, shut);
-	cache->pool_shut = shut;
+	cache->limit.pool_shut = shut;
 }
 
 bool xslab_client_stray(struct xclient *client, const struct xrefs_stray *stray)
@@ -86,7 +86,7 @@ unsigned long xslab_client_compact(struct xclient *client)
 {
 	struct xslab_cache *cache = of_client(client);
 
-	return READ_ONCE(cache->move) ? xslab_collect_by_force(cache, false) : 0;
+	return READ_ONCE(cache->moving.move) ? xslab_collect_by_force(cache, false) : 0;
 }
 
 void xslab_cache_unpin(struct xslab_cache *cache)
@@ -100,12 +100,12 @@ void xslab_cache_unpin(struct xslab_cache *cache)
  */
 struct xslab_cache *xslab_cache_next(struct xslab_cache *last)
 {
-	struct list_head *at = last ? &last->node : &xslab_list;
+	struct list_head *at = last ? &last->listing.node : &xslab_list;
 	struct xslab_cache *found = NULL;
 
 	mutex_lock(&xpool_registry);
 	while (!found && (at = at->next) != &xslab_list) {
-		struct xslab_cache *cache = list_entry(at, struct xslab_cache, node);
+		struct xslab_cache *cache = list_entry(at, struct xslab_cache, listing.node);
 
 		if (!cache->client.going)
 			found = cache;

@@ -383,7 +383,7 @@ static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 	}
 	/* Here, where the lock is held anyway: a counter of the CPU would be one more irq-off. */
 	if (use != XSLAB_FOR_MAGAZINE)
-		cache->past += nr - left;
+		cache->objects.past += nr - left;
 	xslab_unlock(cache, flags);
 	return nr - left;
 }

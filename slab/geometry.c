@@ -141,16 +141,16 @@ static void size_magazines(struct xslab_cache *cache, unsigned long bytes, unsig
 	unsigned long good = max_t(unsigned long, cache->per_slab,
 				   XSLAB_MAGAZINE_BYTES / cache->stride);
 
-	cache->mag_size = min3(objs / cpus, good, (unsigned long)XMAG_MAX_SIZE);
-	cache->mag_depot = cache->mag_size ?
-			   min_t(unsigned long, objs / cache->mag_size - cpus, depot) : 0;
+	cache->magazine.size = min3(objs / cpus, good, (unsigned long)XMAG_MAX_SIZE);
+	cache->magazine.depot = cache->magazine.size ?
+			   min_t(unsigned long, objs / cache->magazine.size - cpus, depot) : 0;
 }
 
 static unsigned long magazine_bytes(const struct xslab_cache *cache)
 {
-	unsigned long magazines = 2UL * num_possible_cpus() + cache->mag_depot;
+	unsigned long magazines = 2UL * num_possible_cpus() + cache->magazine.depot;
 
-	return magazines * cache->mag_size * cache->stride;
+	return magazines * cache->magazine.size * cache->stride;
 }
 
 /* Take the cache's part of what all may keep. */

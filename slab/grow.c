@@ -65,7 +65,7 @@ static bool charge_slabs(struct xslab_cache *cache, unsigned int nr)
 
 	if (!xlock(&cache->lock, &flags))
 		return false;
-	below = atomic_long_read(&cache->nr_slabs) + nr <= cache->max_slabs;
+	below = atomic_long_read(&cache->nr_slabs) + nr <= cache->limit.max_slabs;
 	if (below)
 		atomic_long_add(nr, &cache->nr_slabs);
 	xslab_unlock(cache, flags);
@@ -88,22 +88,22 @@ static struct xpage *get_slab(struct xslab_cache *cache, gfp_t gfp)
 /* Is it another CPU than the last time, and may the cache have some more slabs? */
 static bool wants_group(const struct xslab_cache *cache)
 {
-	int last = READ_ONCE(cache->grown_by);
+	int last = READ_ONCE(cache->growth.cpu);
 
-	return cache->group && last >= 0 && last != raw_smp_processor_id() && !in_nmi() &&
-	       READ_ONCE(cache->max_empty) == ULONG_MAX && !is_strict(cache);
+	return cache->checks.group && last >= 0 && last != raw_smp_processor_id() && !in_nmi() &&
+	       READ_ONCE(cache->limit.max_empty) == ULONG_MAX && !is_strict(cache);
 }
 
 /* A group of slabs, or NULL. No client is asked to give back for what is not needed yet. */
 static struct xpage *get_group(struct xslab_cache *cache)
 {
-	unsigned int nr = 1U << cache->group;
+	unsigned int nr = 1U << cache->checks.group;
 	struct xpage *block;
 
 	if (!charge_slabs(cache, nr))
 		return NULL;
-	block = xpool_try(cache->pool, cache->order + cache->group, XPAGE_SLAB, XPOOL_ORDINARY,
-			  cache->place);
+	block = xpool_try(cache->pool, cache->order + cache->checks.group, XPAGE_SLAB,
+			  XPOOL_ORDINARY, cache->place);
 	if (!block) {
 		uncharge_slabs(cache, nr);
 		return NULL;
@@ -122,13 +122,13 @@ static struct xpage *get_slabs(struct xslab_cache *cache, gfp_t gfp, unsigned in
 {
 	struct xpage *slab = wants_group(cache) ? get_group(cache) : NULL;
 
-	*nr = slab ? 1U << cache->group : 1;
+	*nr = slab ? 1U << cache->checks.group : 1;
 	return slab ?: get_slab(cache, gfp);
 }
 
 static void *take_first(struct xslab_cache *cache, struct xpage *slab)
 {
-	cache->past++;
+	cache->objects.past++;
 	return xslab_take_one(cache, slab);
 }
 
@@ -146,9 +146,9 @@ static void init_slabs(struct xslab_cache *cache, struct xpage *slab, unsigned i
 static void add_slabs(struct xslab_cache *cache, struct xpage *slab, unsigned int nr)
 {
 	lockdep_assert_held(&cache->lock);
-	WRITE_ONCE(cache->grown_by, raw_smp_processor_id());
-	cache->capacity += nr * cache->per_slab;
-	cache->nr_free += nr * cache->per_slab;
+	WRITE_ONCE(cache->growth.cpu, raw_smp_processor_id());
+	cache->objects.capacity += nr * cache->per_slab;
+	cache->objects.free += nr * cache->per_slab;
 	for (; nr; nr--, slab += pages_per_slab(cache)) {
 		slab->nr_free = cache->per_slab;
 		xslab_set_owner(cache, slab, cache);
@@ -174,7 +174,7 @@ bool xslab_grow(struct xslab_cache *cache, gfp_t gfp, void **obj)
 	unsigned int nr;
 	unsigned long flags;
 
-	if (unlikely(READ_ONCE(cache->nr_torn)) && !in_nmi() &&
+	if (unlikely(READ_ONCE(cache->torn.nr)) && !in_nmi() &&
 	    xtear_mend(cache, xpool_need_of(gfp)))
 		return true;
 	slab = get_slabs(cache, gfp, &nr);
@@ -185,14 +185,14 @@ bool xslab_grow(struct xslab_cache *cache, gfp_t gfp, void **obj)
 		xslab_put_slabs(cache, &slab, 1);
 		return false;
 	}
-	if (unlikely(cache->retired)) {
+	if (unlikely(cache->state.retired)) {
 		raw_spin_unlock_irqrestore(&cache->lock, flags);
 		put_new_slabs(cache, slab, nr);
 		return false;
 	}
 	settle(cache);
 	add_slabs(cache, slab, nr);
-	if (obj && has_excess(cache) && !cache->nr_waiting)
+	if (obj && has_excess(cache) && !cache->waiting.nr)
 		*obj = take_first(cache, slab);
 	unlock_freed(cache, flags);
 	return true;

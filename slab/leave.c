@@ -38,7 +38,7 @@ void xslab_put_slabs(struct xslab_cache *cache, struct xpage **slabs, unsigned i
 		tell_slabs_go(cache, slabs, nr, cache->order);
 	xpool_put_many(cache->pool, slabs, nr, xpage_state(XPAGE_SLAB, cache->order));
 	uncharge_slabs(cache, nr);
-	atomic_long_add((long)nr << cache->order, &cache->returned);
+	atomic_long_add((long)nr << cache->order, &cache->counts.returned);
 }
 
 /* Single pages of a torn slab. */
@@ -49,7 +49,7 @@ void xslab_put_pages(struct xslab_cache *cache, struct xpage **pages, unsigned i
 	if (xtools_watch(cache->tools))
 		tell_slabs_go(cache, pages, nr, 0);
 	xpool_put_many(cache->pool, pages, nr, xpage_state(XPAGE_SLAB, 0));
-	atomic_long_add(nr, &cache->returned);
+	atomic_long_add(nr, &cache->counts.returned);
 }
 
 /* Each page of a slab says whose it is, for xslab_free(). */
@@ -89,9 +89,9 @@ static bool is_all_free(struct xslab_cache *cache, struct xpage *slab)
 {
 	unsigned long offset = (slab - cache->pages) << PAGE_SHIFT;
 
-	if (!cache->live || likely(!memchr_inv(live_at(cache, offset), XSLAB_IN_SLAB,
-					       PAGE_SIZE << cache->order >>
-					       cache->live_shift)))
+	if (!cache->checks.live ||
+	    likely(!memchr_inv(live_at(cache, offset), XSLAB_IN_SLAB,
+			       PAGE_SIZE << cache->order >> cache->checks.shift)))
 		return true;
 	believe_live(cache, slab);
 	return slab->nr_free == cache->per_slab;
@@ -101,7 +101,7 @@ static bool is_all_free(struct xslab_cache *cache, struct xpage *slab)
 static bool nmi_uses(const struct xslab_cache *cache, const struct xpage *slab)
 {
 	smp_mb();	/* it has set the bit by then */
-	return atomic_read(&cache->nmi_frees) || READ_ONCE(slab->deferred);
+	return atomic_read(&cache->nmi.frees) || READ_ONCE(slab->deferred);
 }
 
 /* The free slab that lies farthest from where the cache's slabs should be, or NULL. */
@@ -111,7 +111,7 @@ static struct xpage *farthest_free(struct xslab_cache *cache)
 	struct xpage *slab;
 
 	do {
-		if (list_empty(list) || cache->nr_free < kept_free(cache) + cache->per_slab)
+		if (list_empty(list) || cache->objects.free < kept_free(cache) + cache->per_slab)
 			return NULL;
 		slab = list_entry(cache->place == XPLACE_LOW ? list->prev : list->next,
 				  struct xpage, list);
@@ -124,12 +124,12 @@ static struct xpage *farthest_free(struct xslab_cache *cache)
 /* A free slab leaves the cache's lists. */
 static void remove_slab(struct xslab_cache *cache, struct xpage *slab)
 {
-	if (unlikely(cache->emptied))
+	if (unlikely(cache->moving.emptied))
 		xmove_slab_goes(cache, slab);
 	unlist_slab(cache, slab, XSLAB_FREE);
 	xslab_set_owner(cache, slab, NULL);
-	cache->capacity -= cache->per_slab;
-	cache->nr_free -= cache->per_slab;
+	cache->objects.capacity -= cache->per_slab;
+	cache->objects.free -= cache->per_slab;
 }
 
 /* Like xslab_take_spare(), but a certain slab, if it may leave; returns whether it did. */

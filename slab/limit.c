@@ -31,10 +31,10 @@
 
 void xslab_limit_init(struct xslab_cache *cache)
 {
-	mutex_init(&cache->tuning);
-	cache->limits = (struct xslab_limits){ .hard = ULONG_MAX, .cache = ULONG_MAX };
-	cache->max_slabs = ULONG_MAX;
-	cache->max_empty = ULONG_MAX;
+	mutex_init(&cache->limit.tuning);
+	cache->limit.limits = (struct xslab_limits){ .hard = ULONG_MAX, .cache = ULONG_MAX };
+	cache->limit.max_slabs = ULONG_MAX;
+	cache->limit.max_empty = ULONG_MAX;
 	set_watermark(cache);
 }
 
@@ -51,8 +51,8 @@ static unsigned long try_hard(struct xslab_cache *cache, unsigned long hard)
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	pages = slab_pages(cache);
 	if (pages <= hard) {
-		cache->limits.hard = hard;
-		cache->max_slabs = hard >> cache->order;
+		cache->limit.limits.hard = hard;
+		cache->limit.max_slabs = hard >> cache->order;
 	}
 	xslab_unlock(cache, flags);
 	return pages - min(pages, hard);
@@ -89,7 +89,7 @@ static int set_hard(struct xslab_cache *cache, unsigned long hard)
 /* Pages of the slabs that as many objects need as magazines can hold. */
 static unsigned long magazine_pages(const struct xslab_cache *cache)
 {
-	if (!cache->mag_size)
+	if (!cache->magazine.size)
 		return 0;
 	return DIV_ROUND_UP(xmag_capacity(&cache->mag), cache->per_slab) << cache->order;
 }
@@ -107,9 +107,9 @@ static bool apply_some(struct xslab_cache *cache)
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	settle(cache);
-	before = has_excess(cache) ? cache->capacity : 0;
+	before = has_excess(cache) ? cache->objects.capacity : 0;
 	unlock_freed(cache, flags);
-	return READ_ONCE(cache->capacity) < before;
+	return READ_ONCE(cache->objects.capacity) < before;
 }
 
 /* The cache may keep less from now on. Slabs that come meanwhile bring their own looks. */
@@ -126,7 +126,7 @@ static void set_max_empty(struct xslab_cache *cache, unsigned long max)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
-	cache->max_empty = max;
+	cache->limit.max_empty = max;
 	set_watermark(cache);
 	xslab_unlock(cache, flags);
 	xslab_limit_apply(cache);
@@ -134,9 +134,9 @@ static void set_max_empty(struct xslab_cache *cache, unsigned long max)
 
 static void set_shut(struct xslab_cache *cache, bool shut)
 {
-	if (cache->shut != shut)
+	if (cache->limit.shut != shut)
 		xmag_set_closed(&cache->mag, shut);
-	cache->shut = shut;
+	cache->limit.shut = shut;
 }
 
 /* Whatever of the two takes something away comes first. */
@@ -145,8 +145,8 @@ static void set_cache(struct xslab_cache *cache, unsigned long limit)
 	unsigned long held = magazine_pages(cache);
 	bool shut = limit < held;
 
-	lockdep_assert_held(&cache->tuning);
-	WRITE_ONCE(cache->limits.cache, limit);
+	lockdep_assert_held(&cache->limit.tuning);
+	WRITE_ONCE(cache->limit.limits.cache, limit);
 	if (shut)
 		set_shut(cache, true);
 	else
@@ -173,9 +173,9 @@ static int set_limits(struct xslab_cache *cache, const struct xslab_limits *limi
  */
 void xslab_cache_get_limits(struct xslab_cache *cache, struct xslab_limits *limits)
 {
-	mutex_lock(&cache->tuning);
-	*limits = cache->limits;
-	mutex_unlock(&cache->tuning);
+	mutex_lock(&cache->limit.tuning);
+	*limits = cache->limit.limits;
+	mutex_unlock(&cache->limit.tuning);
 }
 EXPORT_SYMBOL_GPL(xslab_cache_get_limits);
 
@@ -199,9 +199,9 @@ int xslab_cache_set_limits(struct xslab_cache *cache, const struct xslab_limits 
 
 	if (unlikely(is_gone(cache)))
 		return -ENOENT;
-	mutex_lock(&cache->tuning);
+	mutex_lock(&cache->limit.tuning);
 	err = set_limits(cache, limits);
-	mutex_unlock(&cache->tuning);
+	mutex_unlock(&cache->limit.tuning);
 	if (!err)
 		xwait_look(cache);
 	return err;
@@ -217,11 +217,11 @@ int xslab_cache_set_limit(struct xslab_cache *cache, size_t field, unsigned long
 	struct xslab_limits limits;
 	int err;
 
-	mutex_lock(&cache->tuning);
-	limits = cache->limits;
+	mutex_lock(&cache->limit.tuning);
+	limits = cache->limit.limits;
 	*(unsigned long *)((void *)&limits + field) = pages;
 	err = set_limits(cache, &limits);
-	mutex_unlock(&cache->tuning);
+	mutex_unlock(&cache->limit.tuning);
 	if (!err)
 		xwait_look(cache);
 	return err;

@@ -68,8 +68,9 @@ static void *take_one_of(struct xslab_cache *cache, struct xpage *slab)
 	obj = first_object(cache, slab) + nr * cache->stride;
 	change_word(cache, &slab->map[w], BIT_MASK(nr), 0);
 	sub_nr_free(cache, slab, 1);
-	if (!cache->live || xslab_change_live(xslab_live_at(&cache->fast.check, obj),
-					      XSLAB_IN_SLAB, cache->fast.check.tag))
+	if (!cache->checks.live ||
+	    xslab_change_live(xslab_live_at(&cache->fast.check, obj), XSLAB_IN_SLAB,
+			      cache->fast.check.tag))
 		return obj;
 	xslab_note_lost(cache, obj, 1);
 	return NULL;

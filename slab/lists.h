@@ -139,7 +139,7 @@ static __always_inline void add_nr_free(struct xslab_cache *cache, struct xpage 
 
 	lockdep_assert_held(&cache->lock);
 	slab->nr_free = is;
-	cache->nr_free += nr;
+	cache->objects.free += nr;
 	if (unlikely(!was) || unlikely(is == cache->per_slab))
 		xslab_relist(cache, slab, was);
 }
@@ -152,7 +152,7 @@ static __always_inline void sub_nr_free(struct xslab_cache *cache, struct xpage 
 
 	lockdep_assert_held(&cache->lock);
 	slab->nr_free = is;
-	cache->nr_free -= nr;
+	cache->objects.free -= nr;
 	if (cache->list_of[was] != cache->list_of[is])
 		xslab_relist(cache, slab, was);
 }

@@ -87,21 +87,21 @@ static void free_live(struct xlive *live)
 /* Use the pool's table if there is one, or @mine. Returns true if it is @mine. */
 static bool share_live(struct xslab_cache *cache, struct xlive *mine)
 {
-	struct xlive **slot = &cache->pool->live[live_shift(cache->stride)], *live;
+	struct xlive **slot = &cache->pool->checks.live[live_shift(cache->stride)], *live;
 	bool use_mine;
 
 	mutex_lock(&xpool_registry);
 	use_mine = mine && !*slot;
 	if (use_mine) {
 		*slot = mine;
-		cache->pool->live_bytes += mine->bytes;
+		cache->pool->checks.bytes += mine->bytes;
 	}
 	live = *slot;
 	if (live) {
 		live->users++;
 		cache->fast.check.tag = get_tag(live);
-		cache->live_shift = live_shift(cache->stride);
-		cache->live = live->mem - (cache->pool->start >> cache->live_shift);
+		cache->checks.shift = live_shift(cache->stride);
+		cache->checks.live = live->mem - (cache->pool->start >> cache->checks.shift);
 	}
 	mutex_unlock(&xpool_registry);
 	return use_mine;
@@ -113,7 +113,7 @@ int xslab_get_live(struct xslab_cache *cache)
 	struct xlive *mine;
 
 	share_live(cache, NULL);
-	if (cache->live)
+	if (cache->checks.live)
 		return 0;
 	mine = make_live(cache);
 	if (!mine)
@@ -126,7 +126,7 @@ int xslab_get_live(struct xslab_cache *cache)
 /* log2 of the slabs whose live bytes share a line, where a magazine takes all of them. */
 unsigned int xslab_live_group(const struct xslab_cache *cache)
 {
-	unsigned int line = ilog2(L1_CACHE_BYTES) + cache->live_shift;
+	unsigned int line = ilog2(L1_CACHE_BYTES) + cache->checks.shift;
 	unsigned int slab = PAGE_SHIFT + cache->order;
 
 	if (line <= slab || cache->per_slab << (line - slab) > cache->mag.size)
@@ -136,16 +136,16 @@ unsigned int xslab_live_group(const struct xslab_cache *cache)
 
 void xslab_put_live(struct xslab_cache *cache, struct xpool *pool)
 {
-	struct xlive **slot = &pool->live[cache->live_shift], *live = NULL;
+	struct xlive **slot = &pool->checks.live[cache->checks.shift], *live = NULL;
 
-	if (!cache->live)
+	if (!cache->checks.live)
 		return;
 	mutex_lock(&xpool_registry);
 	put_tag(*slot, cache->fast.check.tag);
 	if (!--(*slot)->users) {
 		live = *slot;
 		*slot = NULL;
-		pool->live_bytes -= live->bytes;
+		pool->checks.bytes -= live->bytes;
 	}
 	mutex_unlock(&xpool_registry);
 	free_live(live);

@@ -58,7 +58,7 @@ static void put_deferred(struct xslab_cache *cache, struct xpage *slab)
 /* Slabs that NMIs freed objects of. */
 noinline void xfill_deferred(struct xslab_cache *cache)
 {
-	struct xpage *slab = xdefer_take_all(cache->pool, &cache->deferred);
+	struct xpage *slab = xdefer_take_all(cache->pool, &cache->nmi.deferred);
 
 	while (slab) {
 		struct xpage *next = xdefer_next(cache->pool, slab);
@@ -66,7 +66,7 @@ noinline void xfill_deferred(struct xslab_cache *cache)
 		put_deferred(cache, slab);
 		slab = next;
 	}
-	if (cache->nr_waiting)
+	if (cache->waiting.nr)
 		xwait_serve(cache);	/* the NMI saw to it that they are woken */
 }
 
@@ -97,9 +97,9 @@ noinline void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long f
 	rcu_read_lock();
 	served = xwait_serve(cache);
 	take_excess(cache, &excess);
-	list_splice_init(&cache->torn_over, &over);
+	list_splice_init(&cache->torn.over, &over);
 	set_watermark(cache);
-	is_over = cache->retired && cache->nr_free == cache->capacity;
+	is_over = cache->state.retired && cache->objects.free == cache->objects.capacity;
 	xslab_unlock(cache, flags);
 	xslab_put_list(cache, &excess);
 	if (xrcu_is_typesafe(cache))

@@ -56,7 +56,7 @@ static void note_taken(struct xmove *move, unsigned int w, unsigned long bits)
 	lockdep_assert_held(&move->cache->lock);
 	move->taken[w] |= bits;
 	move->nr += nr;
-	move->cache->nr_moving += nr;
+	move->cache->moving.nr += nr;
 }
 
 static bool is_taken(const struct xmove *move, unsigned int i)
@@ -85,7 +85,7 @@ static void take_free(struct xmove *move)
 /* Would the slab be left over if the objects were packed? */
 static bool can_spare(const struct xslab_cache *cache, const struct xpage *slab)
 {
-	return cache->nr_free + cache->nr_moving >=
+	return cache->objects.free + cache->moving.nr >=
 	       kept_free(cache) + xtear_objects(cache, slab);
 }
 
@@ -102,7 +102,7 @@ static bool begin(struct xmove *move, unsigned int list)
 		move->slab = NULL;
 	if (move->slab) {
 		take_free(move);
-		cache->emptied = move;
+		cache->moving.emptied = move;
 	}
 	xslab_unlock(cache, flags);
 	return move->slab;
@@ -120,7 +120,7 @@ static void put_taken(struct xmove *move)
 		move->taken[w] = 0;
 	}
 	recount_free(cache, move->slab);
-	cache->nr_moving -= move->nr;
+	cache->moving.nr -= move->nr;
 	move->nr = 0;
 }
 
@@ -133,16 +133,16 @@ bool xmove_give_back(struct xslab_cache *cache)
 	unsigned long flags;
 	bool some = false;
 
-	if (likely(!READ_ONCE(cache->emptied)))
+	if (likely(!READ_ONCE(cache->moving.emptied)))
 		return false;
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	settle(cache);
-	if (cache->emptied) {
-		some = cache->emptied->nr;
-		cache->emptied->given_up = true;
-		put_taken(cache->emptied);
-		if (is_torn(cache->emptied->slab))
-			xtear_freed(cache, cache->emptied->slab);
+	if (cache->moving.emptied) {
+		some = cache->moving.emptied->nr;
+		cache->moving.emptied->given_up = true;
+		put_taken(cache->moving.emptied);
+		if (is_torn(cache->moving.emptied->slab))
+			xtear_freed(cache, cache->moving.emptied->slab);
 	}
 	unlock_freed(cache, flags);
 	return some;
@@ -157,7 +157,7 @@ static void end(struct xmove *move)
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	take_free(move);
-	cache->emptied = NULL;
+	cache->moving.emptied = NULL;
 	if (move->given_up) {
 		unlock_freed(cache, flags);
 		return;
@@ -282,7 +282,7 @@ static bool move_object(struct xmove *move, unsigned int i)
 /* Does the cache still have the function that this move is made with? */
 static bool is_wanted(const struct xmove *move)
 {
-	return READ_ONCE(move->cache->move) == move->fn && !READ_ONCE(move->given_up);
+	return READ_ONCE(move->cache->moving.move) == move->fn && !READ_ONCE(move->given_up);
 }
 
 /* Try to empty a slab. Returns false if there is none to try on the list. */
@@ -298,18 +298,18 @@ static bool empty_slab(struct xmove *move, unsigned int list)
 		if (xtear_has(move->slab, i) && !is_taken(move, i) && !move_object(move, i))
 			break;
 	end(move);
-	return READ_ONCE(cache->move) == move->fn;
+	return READ_ONCE(cache->moving.move) == move->fn;
 }
 
 void xmove_init(struct xslab_cache *cache)
 {
-	init_waitqueue_head(&cache->mover_gone);
+	init_waitqueue_head(&cache->moving.gone);
 }
 
 /* Would the caller, from a callback, wait for itself, or for one that waits for it? */
 bool xmove_would_wait_for_itself(struct xslab_cache *cache)
 {
-	return READ_ONCE(cache->mover) && xpool_in_callback();
+	return READ_ONCE(cache->moving.task) && xpool_in_callback();
 }
 
 /* Become the one task that moves objects of the cache. Returns false if another one does. */
@@ -320,11 +320,11 @@ static bool try_claim(struct xmove *move)
 	bool ours;
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
-	ours = !cache->mover;
-	move->fn = cache->move;
-	move->arg = cache->move_arg;
+	ours = !cache->moving.task;
+	move->fn = cache->moving.move;
+	move->arg = cache->moving.arg;
 	if (ours && move->fn)
-		cache->mover = current;
+		cache->moving.task = current;
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	return ours;
 }
@@ -334,7 +334,7 @@ static bool claim(struct xmove *move)
 	while (!try_claim(move)) {
 		if (xpool_in_callback())
 			return false;
-		wait_event(move->cache->mover_gone, !READ_ONCE(move->cache->mover));
+		wait_event(move->cache->moving.gone, !READ_ONCE(move->cache->moving.task));
 	}
 	return move->fn;
 }
@@ -344,9 +344,9 @@ static void unclaim(struct xslab_cache *cache)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
-	WRITE_ONCE(cache->mover, NULL);
+	WRITE_ONCE(cache->moving.task, NULL);
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
-	wake_up_all(&cache->mover_gone);
+	wake_up_all(&cache->moving.gone);
 }
 
 /*
@@ -360,7 +360,7 @@ unsigned long xmove_compact(struct xslab_cache *cache)
 	struct xpool_caller mover;
 	int list;
 
-	if (!READ_ONCE(cache->move) || !claim(&move))
+	if (!READ_ONCE(cache->moving.move) || !claim(&move))
 		return 0;
 	xpool_enter_callback(&mover);
 	xslab_sort(cache, nr);
@@ -381,10 +381,10 @@ static void set_move(struct xslab_cache *cache, xslab_move_fn move, void *arg)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
-	WRITE_ONCE(cache->move, cache->retired ? NULL : move);
-	cache->move_arg = arg;
+	WRITE_ONCE(cache->moving.move, cache->state.retired ? NULL : move);
+	cache->moving.arg = arg;
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
-	wait_event(cache->mover_gone, !READ_ONCE(cache->mover));
+	wait_event(cache->moving.gone, !READ_ONCE(cache->moving.task));
 }
 
 /* Not from a callback. */
@@ -422,7 +422,7 @@ void xmove_count(struct xclient *client)
 	struct xpool *pool = cache->pool;
 	unsigned long r;
 
-	if (!READ_ONCE(cache->move))
+	if (!READ_ONCE(cache->moving.move))
 		return;
 	for (r = pool->nr_fixed; r < pool->nr_regions; r++) {
 		if (READ_ONCE(pool->regions[r].used))
@@ -443,7 +443,7 @@ static bool begin_at(struct xmove *move, struct xpage *slab)
 	    (!kept_free(cache) || can_spare(cache, slab))) {
 		move->slab = slab;
 		take_free(move);
-		cache->emptied = move;
+		cache->moving.emptied = move;
 	}
 	xslab_unlock(cache, flags);
 	return move->slab;
@@ -474,7 +474,7 @@ static bool vacate_slab(struct xmove *move, struct xpage *slab)
 			break;
 	end(move);
 	xslab_release_this(cache, slab);
-	return *move->to && READ_ONCE(cache->move) == move->fn;
+	return *move->to && READ_ONCE(cache->moving.move) == move->fn;
 }
 
 static void vacate(struct xmove *move)
@@ -502,7 +502,7 @@ void xmove_vacate(struct xclient *client)
 	struct xmove move = { .cache = cache, .to = &to };
 	struct xpool_caller mover;
 
-	if (!READ_ONCE(cache->move))
+	if (!READ_ONCE(cache->moving.move))
 		return;
 	xmag_close(&cache->mag);
 	xmag_drain_closed(&cache->mag);

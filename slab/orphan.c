@@ -56,7 +56,7 @@ static unsigned long count_live(struct xslab_cache *cache)
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	settle(cache);
-	live = cache->capacity - cache->nr_free;
+	live = cache->objects.capacity - cache->objects.free;
 	xslab_unlock(cache, flags);
 	return live;
 }
@@ -90,7 +90,7 @@ static bool is_listed(const struct xslab_cache *cache)
 	struct xslab_cache *listed;
 
 	lockdep_assert_held(&xpool_registry);
-	list_for_each_entry(listed, &xslab_list, node)
+	list_for_each_entry(listed, &xslab_list, listing.node)
 		if (listed == cache)
 			return true;
 	return false;
@@ -106,8 +106,8 @@ static int claim(struct xslab_cache *cache)
 
 	mutex_lock(&xpool_registry);
 	if (is_listed(cache)) {
-		err = cache->dying || cache->client.going ? -EBUSY : 0;
-		cache->dying = true;
+		err = cache->state.dying || cache->client.going ? -EBUSY : 0;
+		cache->state.dying = true;
 	}
 	mutex_unlock(&xpool_registry);
 	return err;
@@ -132,7 +132,7 @@ static int claim_in_turn(struct xslab_cache *cache)
 static void unclaim(struct xslab_cache *cache)
 {
 	mutex_lock(&xpool_registry);
-	cache->dying = false;
+	cache->state.dying = false;
 	mutex_unlock(&xpool_registry);
 }
 
@@ -157,9 +157,9 @@ static void retire(struct xslab_cache *cache)
 	/* Another call may be in here too: each shuts the magazines before it sleeps. */
 	xmag_shut(&cache->mag);
 	raw_spin_lock_irqsave(&cache->lock, flags);
-	first = !cache->retired;
-	WRITE_ONCE(cache->retired, true);
-	cache->keep = 0;
+	first = !cache->state.retired;
+	WRITE_ONCE(cache->state.retired, true);
+	cache->reserve.nr = 0;
 	WRITE_ONCE(cache->ctor, NULL);
 	set_watermark(cache);
 	xslab_unlock(cache, flags);
@@ -182,7 +182,7 @@ static void lose_slabs(struct xslab_cache *cache)
 
 	pages = xslab_detach_all(cache);
 	raw_spin_lock_irqsave(&pool->lock, flags);
-	pool->nr_lost_pages += pages;
+	pool->used.lost += pages;
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	pr_err("cache %s: given up: %lu pages are lost to pool %s until that is destroyed\n",
 	       cache->name, pages, pool->name);
@@ -192,10 +192,10 @@ static void lose_slabs(struct xslab_cache *cache)
 static void unlist(struct xslab_cache *cache, struct xpool *pool, bool to_tombs)
 {
 	mutex_lock(&xpool_registry);
-	list_del(&cache->node);
+	list_del(&cache->listing.node);
 	if (to_tombs)
-		list_add(&cache->node, &tombs);
-	WRITE_ONCE(pool->nr_caches, pool->nr_caches - 1);
+		list_add(&cache->listing.node, &tombs);
+	WRITE_ONCE(pool->listing.nr_caches, pool->listing.nr_caches - 1);
 	mutex_unlock(&xpool_registry);
 }
 
@@ -229,7 +229,7 @@ static void dispose(struct xslab_cache *cache, bool was_refused)
 	unpublish(cache);
 	xslab_release_all(cache);
 	xrcu_wait_slabs(cache);
-	if (cache->given_up)
+	if (cache->state.given_up)
 		lose_slabs(cache);
 	xrcu_del_cache(cache);
 	xwait_exit(cache);
@@ -239,7 +239,7 @@ static void dispose(struct xslab_cache *cache, bool was_refused)
 	xslab_put_live(cache, pool);
 	xmag_destroy(&cache->mag);
 	xslab_put_kept(cache, pool);
-	xset_exit(&cache->torn);
+	xset_exit(&cache->torn.set);
 	xset_exit(&cache->empty);
 	unlist(cache, pool, was_refused);
 	if (!was_refused)
@@ -250,13 +250,13 @@ static void dispose(struct xslab_cache *cache, bool was_refused)
 static int destroy(struct xslab_cache *cache)
 {
 	/* Tasks that wait leave when it is retired, but may use its memory a moment longer. */
-	int waiting = atomic_read(&cache->nr_callers);
-	bool was_retired = cache->retired;
+	int waiting = atomic_read(&cache->waiting.nr_callers);
+	bool was_retired = cache->state.retired;
 	unsigned long live;
 
 	retire(cache);
 	live = count_live(cache);
-	waiting = max(waiting, atomic_read(&cache->nr_callers));
+	waiting = max(waiting, atomic_read(&cache->waiting.nr_callers));
 	if (!live && !waiting) {
 		dispose(cache, was_retired);
 		return 0;
@@ -265,7 +265,7 @@ static int destroy(struct xslab_cache *cache)
 		report_live(cache, live);
 	else
 		xwait_say_refused(cache, waiting);
-	atomic_long_inc(&cache->errors);
+	atomic_long_inc(&cache->counts.errors);
 	unclaim(cache);
 	xpool_reap_soon();	/* the last may have been freed meanwhile */
 	return -EBUSY;
@@ -329,9 +329,9 @@ void xslab_client_retire(struct xclient *client)
  */
 int xslab_give_up(struct xslab_cache *cache)
 {
-	if (!READ_ONCE(cache->retired))
+	if (!READ_ONCE(cache->state.retired))
 		return -EINVAL;
-	WRITE_ONCE(cache->given_up, true);
+	WRITE_ONCE(cache->state.given_up, true);
 	xpool_reap_soon();
 	return 0;
 }
@@ -344,8 +344,8 @@ void xslab_client_give_up(struct xclient *client)
 
 static bool is_over(struct xslab_cache *cache)
 {
-	return READ_ONCE(cache->retired) && !atomic_read(&cache->nr_callers) &&
-	       (READ_ONCE(cache->given_up) || !count_live(cache));
+	return READ_ONCE(cache->state.retired) && !atomic_read(&cache->waiting.nr_callers) &&
+	       (READ_ONCE(cache->state.given_up) || !count_live(cache));
 }
 
 /* A claimed orphan that can go; or NULL. */
@@ -368,7 +368,7 @@ static void reap_all(void)
 
 	while ((cache = claim_orphan())) {
 		retire(cache);
-		if (!cache->given_up)
+		if (!cache->state.given_up)
 			pr_info("cache %s: its last object was freed; it goes\n", cache->name);
 		dispose(cache, true);
 		module_put(THIS_MODULE);
@@ -389,7 +389,7 @@ void xslab_subsys_exit(void)
 	struct xslab_cache *cache, *next;
 
 	xpool_reap_sync();
-	list_for_each_entry_safe(cache, next, &tombs, node)
+	list_for_each_entry_safe(cache, next, &tombs, listing.node)
 		xmeta_free(cache);
 	xpage_exit_tombs();
 }

@@ -15,7 +15,8 @@
  *	     v
  *	-ENOMEM, as before
  *
- * Locks: cache->lock for the moment in which the promise is made; cache->tuning for the shutting.
+ * Locks: cache->lock for the moment in which the promise is made; cache->limit.tuning for the
+ * shutting.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -31,8 +32,8 @@ static void begin_filling(struct xslab_cache *cache, unsigned long keep)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
-	cache->nr_filling++;
-	cache->keep_more = max(cache->keep_more, keep);
+	cache->reserve.nr_filling++;
+	cache->reserve.coming = max(cache->reserve.coming, keep);
 	xslab_unlock(cache, flags);
 }
 
@@ -41,8 +42,8 @@ static void end_filling(struct xslab_cache *cache)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
-	if (!--cache->nr_filling)
-		cache->keep_more = 0;
+	if (!--cache->reserve.nr_filling)
+		cache->reserve.coming = 0;
 	xslab_unlock(cache, flags);
 }
 
@@ -57,10 +58,10 @@ static bool promise(struct xslab_cache *cache, unsigned long keep, bool exact)
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	settle(cache);
-	enough = cache->nr_free >= keep && !cache->retired;
+	enough = cache->objects.free >= keep && !cache->state.retired;
 	if (enough) {
-		WRITE_ONCE(cache->keep, keep);
-		WRITE_ONCE(cache->keep_exact, exact);
+		WRITE_ONCE(cache->reserve.nr, keep);
+		WRITE_ONCE(cache->reserve.is_exact, exact);
 	}
 	xslab_unlock(cache, flags);
 	return enough;
@@ -103,18 +104,18 @@ static bool try_to_keep(struct xslab_cache *cache, unsigned long keep, bool exac
 /* Objects that magazines may keep from one another, and one magazine on its way to slabs. */
 static unsigned long held_back(const struct xslab_cache *cache)
 {
-	return (2UL * num_possible_cpus() + 1) * cache->mag_size;
+	return (2UL * num_possible_cpus() + 1) * cache->magazine.size;
 }
 
 /* The magazines are shut for as long as the promise is an exact one. */
 static void set_keep_shut(struct xslab_cache *cache, bool shut)
 {
-	mutex_lock(&cache->tuning);
-	shut |= READ_ONCE(cache->keep_exact);
-	if (cache->keep_shut != shut)
+	mutex_lock(&cache->limit.tuning);
+	shut |= READ_ONCE(cache->reserve.is_exact);
+	if (cache->reserve.shut != shut)
 		xmag_set_closed(&cache->mag, shut);
-	cache->keep_shut = shut;
-	mutex_unlock(&cache->tuning);
+	cache->reserve.shut = shut;
+	mutex_unlock(&cache->limit.tuning);
 }
 
 static bool keep_ready(struct xslab_cache *cache, unsigned int nr)

@@ -17,7 +17,7 @@
  * nothing, and for a free it sets the object's bit in a second map and pushes the slab onto
  * a stack without a lock. The next holder of the lock moves the bits, and the slab to the
  * right list; it looks again at what may have changed meanwhile because an object was freed
- * twice. Between the two, nmi_frees keeps the slab from being given back.
+ * twice. Between the two, nmi.frees keeps the slab from being given back.
  *
  * Locks: cache->lock is held for one magazine, or up to 256 objects of a bulk operation.
  */
@@ -297,7 +297,7 @@ static bool put_torn(struct xslab_cache *cache, struct xpage *slab, unsigned lon
 		return false;
 	nr = object_nr(check, obj - start);
 	if (!xtear_has(slab, nr) ||
-	    !accept_live(check, obj, cache->live ? XSLAB_MAGAZINE_LIVE : XSLAB_MAGAZINE) ||
+	    !accept_live(check, obj, cache->checks.live ? XSLAB_MAGAZINE_LIVE : XSLAB_MAGAZINE) ||
 	    !put_bit(cache, slab, nr, true))
 		return false;
 	xtear_freed(cache, slab);
@@ -472,7 +472,7 @@ static void put_from_magazine(struct xslab_cache *cache, void **objs, unsigned i
 	bool singles = nr == 1 ||
 		       (!are_together(cache, objs) && !are_together(cache, objs + nr - 2));
 
-	if (likely(cache->live)) {
+	if (likely(cache->checks.live)) {
 		if (singles)
 			put_singles_live(cache, objs, nr);
 		else if (likely(cache->words == 1))
@@ -513,11 +513,11 @@ static bool put_nmi(struct xslab_cache *cache, unsigned long obj)
 		return false;
 	nr = object_nr(check, obj - start);
 	if (!xtear_has(slab, nr) ||
-	    !accept_live(check, obj, cache->live ? XSLAB_MAGAZINE_LIVE : XSLAB_MAGAZINE) ||
+	    !accept_live(check, obj, cache->checks.live ? XSLAB_MAGAZINE_LIVE : XSLAB_MAGAZINE) ||
 	    !set_bit_nmi(cache, slab, nr))
 		return false;
 	if (xdefer_claim(slab))
-		xdefer_push(cache->pool, &cache->deferred, slab);
+		xdefer_push(cache->pool, &cache->nmi.deferred, slab);
 	return true;
 }
 
@@ -526,13 +526,13 @@ static void drain_nmi(struct xslab_cache *cache, void **objs, unsigned int nr)
 {
 	unsigned int i;
 
-	atomic_inc(&cache->nmi_frees);
+	atomic_inc(&cache->nmi.frees);
 	smp_mb__after_atomic();		/* pairs with nmi_uses() */
 	for (i = 0; i < nr; i++)
 		if (unlikely(!put_nmi(cache, (unsigned long)objs[i])))
 			xslab_note_lost(cache, objs[i], 1);
 	smp_mb__before_atomic();	/* pairs with nmi_uses() */
-	atomic_dec(&cache->nmi_frees);
+	atomic_dec(&cache->nmi.frees);
 	irq_work_queue(&cache->later);
 }
 

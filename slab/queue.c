@@ -21,7 +21,7 @@
 void xslab_count_waiting(struct xslab_cache *cache, int more)
 {
 	lockdep_assert_held(&cache->lock);
-	WRITE_ONCE(cache->nr_waiting, cache->nr_waiting + more);
+	WRITE_ONCE(cache->waiting.nr, cache->waiting.nr + more);
 	set_watermark(cache);
 }
 
@@ -33,9 +33,9 @@ bool xwait_serve(struct xslab_cache *cache)
 	void *obj;
 
 	lockdep_assert_held(&cache->lock);
-	while (cache->nr_waiting && (obj = xslab_take_one(cache, NULL))) {
-		waiter = list_first_entry(&cache->waiters, struct xwaiter, node);
-		list_move_tail(&waiter->node, &cache->served);
+	while (cache->waiting.nr && (obj = xslab_take_one(cache, NULL))) {
+		waiter = list_first_entry(&cache->waiting.list, struct xwaiter, node);
+		list_move_tail(&waiter->node, &cache->waiting.served);
 		xslab_count_waiting(cache, -1);
 		WRITE_ONCE(waiter->obj, obj);
 		served = true;
@@ -58,7 +58,7 @@ static struct task_struct *next_served(struct xslab_cache *cache)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
-	waiter = list_first_entry_or_null(&cache->served, struct xwaiter, node);
+	waiter = list_first_entry_or_null(&cache->waiting.served, struct xwaiter, node);
 	if (waiter) {
 		list_del_init(&waiter->node);
 		task = get_task_struct(waiter->task);

@@ -108,7 +108,7 @@ static void give_back(struct xslab_cache *cache, void **objs, unsigned int nr, u
 	}
 	xfill_drain(cache, objs, good);
 	/* The last access to the cache here: a task that waits for it may destroy it. */
-	atomic_long_sub(nr, &cache->nr_rcu);
+	atomic_long_sub(nr, &cache->rcu.nr);
 }
 
 static void batch_over(struct rcu_head *head)
@@ -236,7 +236,7 @@ static void kick(struct irq_work *unused)
 static void lose(struct xslab_cache *cache, void *obj, long nr)
 {
 	xslab_note_lost(cache, obj, nr);
-	atomic_long_sub(nr, &cache->nr_rcu);
+	atomic_long_sub(nr, &cache->rcu.nr);
 }
 
 static void leave(struct xslab_cache *cache, void *obj)
@@ -246,7 +246,7 @@ static void leave(struct xslab_cache *cache, void *obj)
 		return;
 	}
 	smp_mb__before_atomic();	/* a CPU that sees the count sees the byte */
-	atomic_long_inc(&cache->nr_left);
+	atomic_long_inc(&cache->rcu.nr_left);
 	if (!xchg(&some_left, true))
 		irq_work_queue(&kicker);
 }
@@ -276,7 +276,7 @@ static void begin_wait(struct xslab_cache *cache, struct xpage *slab, unsigned l
 	unsigned int i;
 
 	for (i = 0; i < cache->per_slab; i++, offset += cache->stride) {
-		u8 *byte = &cache->live[offset >> cache->live_shift];
+		u8 *byte = &cache->checks.live[offset >> cache->checks.shift];
 
 		if (is_left(cache, slab, i, byte, XSLAB_LEFT))
 			WRITE_ONCE(*byte, XSLAB_SEEN);
@@ -290,13 +290,13 @@ static void end_wait(struct xslab_cache *cache, struct xpage *slab, unsigned lon
 	unsigned int i, nr = 0;
 
 	for (i = 0; i < cache->per_slab; i++, offset += cache->stride, obj += cache->stride) {
-		u8 *byte = &cache->live[offset >> cache->live_shift];
+		u8 *byte = &cache->checks.live[offset >> cache->checks.shift];
 
 		if (is_left(cache, slab, i, byte, XSLAB_SEEN))
 			objs[nr++] = obj;
 		if (nr && (nr == XRCU_BATCH || i + 1 == cache->per_slab)) {
-			atomic_long_sub(nr, &cache->nr_left);
-			cache->rcu_left -= nr;
+			atomic_long_sub(nr, &cache->rcu.nr_left);
+			cache->rcu.unseen -= nr;
 			give_back(cache, objs, nr, XSLAB_SEEN);
 			nr = 0;
 		}
@@ -324,8 +324,8 @@ static void each_slab(struct xslab_cache *cache,
 /* Some that were counted are not there: another free has changed their bytes. */
 static void lose_left(struct xslab_cache *cache)
 {
-	atomic_long_sub(cache->rcu_left, &cache->nr_left);
-	lose(cache, NULL, cache->rcu_left);
+	atomic_long_sub(cache->rcu.unseen, &cache->rcu.nr_left);
+	lose(cache, NULL, cache->rcu.unseen);
 }
 
 /* All objects that were left to us, of one pool or (NULL) of all, go back. */
@@ -335,21 +335,21 @@ static void settle_left(const struct xpool *pool)
 	bool some = false;
 
 	lockdep_assert_held(&xrcu_lock);
-	list_for_each_entry(cache, &caches, rcu_node) {
-		cache->rcu_left = !pool || cache->pool == pool ?
-				  atomic_long_read(&cache->nr_left) : 0;
-		some |= cache->rcu_left;
-		if (cache->rcu_left)
+	list_for_each_entry(cache, &caches, rcu.node) {
+		cache->rcu.unseen = !pool || cache->pool == pool ?
+				  atomic_long_read(&cache->rcu.nr_left) : 0;
+		some |= cache->rcu.unseen;
+		if (cache->rcu.unseen)
 			each_slab(cache, begin_wait);
 	}
 	if (!some)
 		return;
 	synchronize_rcu();
-	list_for_each_entry(cache, &caches, rcu_node) {
-		if (!cache->rcu_left)
+	list_for_each_entry(cache, &caches, rcu.node) {
+		if (!cache->rcu.unseen)
 			continue;
 		each_slab(cache, end_wait);
-		if (unlikely(cache->rcu_left > 0))
+		if (unlikely(cache->rcu.unseen > 0))
 			lose_left(cache);
 	}
 }
@@ -370,8 +370,8 @@ static bool any_waits(const struct xpool *pool)
 	struct xslab_cache *cache;
 
 	lockdep_assert_held(&xrcu_lock);
-	list_for_each_entry(cache, &caches, rcu_node)
-		if (cache->pool == pool && atomic_long_read(&cache->nr_rcu))
+	list_for_each_entry(cache, &caches, rcu.node)
+		if (cache->pool == pool && atomic_long_read(&cache->rcu.nr))
 			return true;
 	return false;
 }
@@ -421,14 +421,14 @@ int xslab_cache_free_rcu(struct xslab_cache *cache, void *obj)
 	preempt_enable();
 	if (unlikely(!accepted))
 		return xslab_refuse_free(cache, obj);
-	atomic_long_inc(&cache->nr_rcu);
+	atomic_long_inc(&cache->rcu.nr);
 	if (likely(add_to_batch(cache, at)))
 		return 0;
-	if (cache->live) {
+	if (cache->checks.live) {
 		leave(cache, at);
 		return 0;
 	}
-	atomic_long_dec(&cache->nr_rcu);
+	atomic_long_dec(&cache->rcu.nr);
 	return -EAGAIN;
 }
 EXPORT_SYMBOL_GPL(xslab_cache_free_rcu);
@@ -440,14 +440,14 @@ EXPORT_SYMBOL_GPL(xslab_cache_free_rcu);
 void xrcu_add_cache(struct xslab_cache *cache)
 {
 	mutex_lock(&xrcu_lock);
-	list_add_tail(&cache->rcu_node, &caches);
+	list_add_tail(&cache->rcu.node, &caches);
 	mutex_unlock(&xrcu_lock);
 }
 
 void xrcu_del_cache(struct xslab_cache *cache)
 {
 	mutex_lock(&xrcu_lock);
-	list_del(&cache->rcu_node);
+	list_del(&cache->rcu.node);
 	mutex_unlock(&xrcu_lock);
 }
 

@@ -62,7 +62,8 @@ void xslab_release_this(struct xslab_cache *cache, struct xpage *slab)
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	settle(cache);
 	goes = slab->cache == cache && slab->nr_free == cache->per_slab &&
-	       cache->nr_free >= kept_free(cache) + cache->per_slab && xslab_take_off(cache, slab);
+	       cache->objects.free >= kept_free(cache) + cache->per_slab &&
+	       xslab_take_off(cache, slab);
 	if (goes && xrcu_is_typesafe(cache))
 		xrcu_retire(cache, slab);
 	xslab_unlock(cache, flags);
@@ -90,7 +91,7 @@ static unsigned long nr_empty(struct xslab_cache *cache)
  */
 unsigned long xslab_release_all(struct xslab_cache *cache)
 {
-	unsigned long torn = READ_ONCE(cache->nr_torn) ? xtear_release(cache) : 0;
+	unsigned long torn = READ_ONCE(cache->torn.nr) ? xtear_release(cache) : 0;
 	unsigned long most = nr_empty(cache), done = 0;
 	unsigned int nr;
 

@@ -34,19 +34,25 @@
 struct xslab_cache {
 	/* The first line is for what is not used often: see XSLAB_FAST. */
 	char			name[XSLAB_NAME_MAX];
-	struct list_head	node;
+	struct {
+		struct list_head node;
+		void		*observed;	/* of the observer */
+	} listing;
 	size_t			align;
-	void			*observed;
 
 	struct xslab_fast	fast ____cacheline_aligned;
 	struct xmag		mag;
 
-	/* The first slab: an instruction less to its states than first_owner. */
-	struct xpage		*first_page;
-	unsigned long		first_start;	/* its linear address */
+	struct {	/* The first slab: an instruction less to its states than first_owner */
+		struct xpage	*page;
+		unsigned long	start;		/* its linear address */
+	} first;
+	struct {	/* Live bytes; see slab/live.c */
+		u8		*live;		/* by offset; NULL: no live checks */
+		u8		shift;		/* see struct xslab_check */
+		u8		group;		/* log2 of slabs whose live bytes share a line */
+	} checks;
 	u8			order;
-	u8			live_shift;	/* see struct xslab_check */
-	u8			group;		/* log2 of slabs whose live bytes share a line */
 	u16			per_slab;
 	u32			object_size;
 	u32			stride;
@@ -55,7 +61,6 @@ struct xslab_cache {
 	unsigned int		words;		/* of a slab's map */
 	struct xpool		*pool;
 	struct xpage		*pages;		/* the pool's, by page number */
-	u8			*live;		/* by offset; NULL: no live checks */
 	void			(*ctor)(void *obj);
 
 	/* Slabs */
@@ -64,81 +69,101 @@ struct xslab_cache {
 	struct list_head	lists[XSLAB_LISTS];
 	struct xset		empty;		/* lists[XSLAB_FREE] by number; see slab_nr() */
 	unsigned long		nr[XSLAB_LISTS];	/* PARTIAL, FULL, FREE */
-	unsigned long		capacity;	/* objects in all slabs */
-	unsigned long		nr_free;	/* of these, free in slabs */
-	unsigned long		past;		/* handed out from slabs; else xmag_slow.allocs */
-	unsigned long		nr_told;	/* spare slabs that the pool knows of */
+	struct {
+		unsigned long	capacity;	/* in all slabs */
+		unsigned long	free;		/* of these, free in slabs */
+		unsigned long	past;		/* handed out from slabs; else xmag_slow.allocs */
+	} objects;
 	struct xpage		*beside;	/* the slab that served last, or the next */
-	unsigned long		keep;		/* free objects that stay; see prefill */
-	unsigned long		keep_more;	/* @keep while prefill is under way */
-	unsigned int		nr_filling;	/* calls of prefill that are */
-	bool			keep_exact;	/* no more than what was promised is kept */
+	struct {	/* Free objects that stay; see slab/prefill.c */
+		unsigned long	nr;
+		unsigned long	coming;		/* @nr while prefill is under way */
+		unsigned int	nr_filling;	/* calls of prefill that are */
+		bool		is_exact;	/* no more than what was promised is kept */
+		bool		shut;		/* the magazines; under limit.tuning */
+	} reserve;
 	long			watermark;	/* see set_watermark() */
 	u8			list_of[XSLAB_MAX_PER_SLAB + 1];	/* by free objects */
-	struct xdefer		deferred;
-	atomic_t		nmi_frees;
+	struct {	/* Frees that an NMI left; see slab/put.c */
+		struct xdefer	deferred;
+		atomic_t	frees;
+	} nmi;
 	atomic_long_t		nr_slabs;	/* with those on their way from and to the pool */
-	unsigned long		max_slabs;	/* of nr_slabs */
-	int			grown_by;	/* the CPU that asked for the last slab, or -1 */
+	struct {
+		unsigned long	nr_told;	/* spare slabs that the pool knows of */
+		int		cpu;		/* that asked for the last slab, or -1 */
+	} growth;
 	enum xplace		place;		/* of slabs in the pool */
 	xslab_flags_t		flags;
 	struct irq_work		later;		/* what could not be done at once */
 	atomic_t		nr_constructing;
-	bool			retired;	/* no allocation any more */
-	bool			dying;		/* one call destroys it; under xpool_registry */
-	bool			given_up;	/* an operator says that no free will come */
-	bool			pool_shut;	/* the magazines, for a limit of the pool */
-	bool			keep_shut;	/* the magazines, for prefill; under tuning */
-	unsigned int		mag_size;	/* 0: it has no magazines */
-	unsigned int		mag_depot;
+	struct {
+		bool		retired;	/* no allocation any more */
+		bool		dying;		/* one call destroys it; under xpool_registry */
+		bool		given_up;	/* an operator says that no free will come */
+	} state;
+	struct {
+		unsigned int	size;		/* objects; 0: it has no magazines */
+		unsigned int	depot;		/* magazines */
+	} magazine;
 
-	/* Tasks that wait for an object, under lock; see slab/wait.c */
-	struct list_head	waiters;
-	struct list_head	served;
-	unsigned int		nr_waiting;	/* in waiters */
-	atomic_t		nr_sleepers;
-	atomic_t		nr_callers;	/* requests that may wait, from the first look on */
+	struct {	/* Tasks that wait for an object, under lock; see slab/wait.c */
+		struct list_head list;
+		struct list_head served;
+		unsigned int	nr;		/* in list */
+		atomic_t	nr_sleepers;
+		atomic_t	nr_callers;	/* requests that may wait, from the first look on */
+	} waiting;
 
-	/* Limits; under tuning, see slab/limit.c */
-	struct mutex		tuning;
-	struct xslab_limits	limits;
-	unsigned long		max_empty;	/* slabs on the free list */
-	bool			shut;		/* the magazines, for a limit's sake */
+	struct {	/* Under tuning; see slab/limit.c */
+		struct mutex	tuning;
+		struct xslab_limits limits;
+		unsigned long	max_empty;	/* slabs on the free list */
+		unsigned long	max_slabs;	/* of nr_slabs */
+		bool		shut;		/* the magazines, for the cache's limits */
+		bool		pool_shut;	/* the magazines, for the pool's limits */
+	} limit;
 
-	/* Torn slabs, under lock; see slab/tear.c */
-	struct list_head	torn_over;	/* that must go */
-	struct xset		torn;		/* by number, on the lists */
-	unsigned long		nr_torn;
-	unsigned long		mend;		/* those from here on were looked at */
-	unsigned long		nr_holes;	/* pages that these gave back */
+	struct {	/* Torn slabs, under lock; see slab/tear.c */
+		struct list_head over;		/* that must go */
+		struct xset	set;		/* by number, on the lists */
+		unsigned long	nr;
+		unsigned long	mended;		/* those from here on were looked at */
+		unsigned long	nr_holes;	/* pages that these gave back */
+	} torn;
 
-	/* Moving; see slab/move.c */
-	xslab_move_fn		move;		/* under lock, as is all of this */
-	void			*move_arg;
-	struct task_struct	*mover;		/* packs objects now */
-	wait_queue_head_t	mover_gone;
-	struct xmove		*emptied;	/* the slab that it empties */
-	unsigned long		nr_moving;	/* free objects that the mover took */
+	struct {	/* Under lock; see slab/move.c */
+		xslab_move_fn	move;
+		void		*arg;
+		struct task_struct *task;	/* packs objects now: the mover */
+		wait_queue_head_t gone;
+		struct xmove	*emptied;	/* the slab that it empties */
+		unsigned long	nr;		/* free objects that the mover took */
+	} moving;
 
-	/* What was found late and is not in the log yet; see xslab_note_lost() */
-	void			*lost;		/* the first */
-	atomic_long_t		nr_lost;
+	struct {	/* Found late, and not in the log yet; see xslab_note_lost() */
+		void		*first;
+		atomic_long_t	nr;
+	} late;
 
-	/* What waits for a grace period; see slab/rcu.c */
-	struct list_head	rcu_node;	/* this and the next under xrcu_lock */
-	long			rcu_left;	/* of nr_left, what the worker has still to find */
-	atomic_long_t		nr_rcu;		/* objects */
-	atomic_long_t		nr_left;	/* of these, not in a batch */
-	struct list_head	slabs_retired;	/* under lock */
-	struct list_head	slabs_dying;	/* that wait */
-	struct rcu_head		slabs_rcu;
-	bool			slabs_wait;	/* slabs_rcu is in use; under lock */
-	unsigned long		nr_retired;	/* on both lists; under lock */
-	struct irq_work		retire_later;
+	struct {	/* What waits for a grace period; see slab/rcu.c */
+		struct list_head node;		/* this and the next under xrcu_lock */
+		long		unseen;		/* of nr_left, what the worker has still to find */
+		atomic_long_t	nr;		/* objects */
+		atomic_long_t	nr_left;	/* of these, not in a batch */
+		struct list_head retired;	/* slabs; under lock */
+		struct list_head dying;		/* slabs that wait */
+		struct rcu_head	head;
+		bool		is_waiting;	/* head is in use; under lock */
+		unsigned long	nr_slabs;	/* on both lists; under lock */
+		struct irq_work	later;
+	} rcu;
 
-	atomic_long_t		returned;	/* pages given back so far */
-	atomic_long_t		failures;
-	atomic_long_t		errors;
+	struct {
+		atomic_long_t	returned;	/* pages given back so far */
+		atomic_long_t	failures;
+		atomic_long_t	errors;
+	} counts;
 	struct xclient		client;
 	struct xdecay		decay;
 };
@@ -216,13 +241,13 @@ static __always_inline struct xpage *slab_in(struct xpage *pages, unsigned long 
 /* Can a slab be at linear address @start? */
 static __always_inline bool can_have_slab(const struct xslab_cache *cache, unsigned long start)
 {
-	return start - cache->first_start < cache->fast.bytes;
+	return start - cache->first.start < cache->fast.bytes;
 }
 
 static __always_inline struct xpage *slab_from(const struct xslab_cache *cache,
 					       unsigned long start)
 {
-	return slab_in(cache->first_page, start - cache->first_start);
+	return slab_in(cache->first.page, start - cache->first.start);
 }
 
 extern struct list_head xslab_list;	/* under xpool_registry */
@@ -264,7 +289,7 @@ static __always_inline bool is_start(const struct xslab_check *check, unsigned l
 /* The live byte of the object at @offset. */
 static inline u8 *live_at(const struct xslab_cache *cache, unsigned long offset)
 {
-	return &cache->live[offset >> cache->live_shift];
+	return &cache->checks.live[offset >> cache->checks.shift];
 }
 
 static __always_inline bool owns(const struct xslab_cache *cache, const struct xpage *slab)
@@ -282,10 +307,10 @@ static __always_inline unsigned int object_nr(const struct xslab_check *check, u
 static __always_inline void *first_object(const struct xslab_cache *cache,
 					  const struct xpage *slab)
 {
-	unsigned long in = (unsigned long)slab - (unsigned long)cache->first_page;
+	unsigned long in = (unsigned long)slab - (unsigned long)cache->first.page;
 
 	/* One shift, as in slab_in(). */
-	return (void *)cache->first_start + (in << (PAGE_SHIFT - XPAGE_SHIFT)) + cache->slack;
+	return (void *)cache->first.start + (in << (PAGE_SHIFT - XPAGE_SHIFT)) + cache->slack;
 }
 
 #include "lists.h"
@@ -296,7 +321,7 @@ static __always_inline void count_whole(struct xslab_cache *cache, unsigned int 
 {
 	cache->nr[from] -= nr;
 	cache->nr[to] += nr;
-	cache->nr_free += (to == XSLAB_FREE ? 1L : -1L) * nr * cache->per_slab;
+	cache->objects.free += (to == XSLAB_FREE ? 1L : -1L) * nr * cache->per_slab;
 }
 
 /*
@@ -329,7 +354,7 @@ void xfill_deferred(struct xslab_cache *cache);
 /* Free objects that stay with the cache. */
 static inline unsigned long kept_free(const struct xslab_cache *cache)
 {
-	return max(cache->keep, cache->keep_more);
+	return max(cache->reserve.nr, cache->reserve.coming);
 }
 
 /* Free slabs that could go: all, but for those that prefill keeps. */
@@ -340,7 +365,7 @@ static __always_inline unsigned long spare_slabs(const struct xslab_cache *cache
 	if (likely(!kept))
 		return cache->nr[XSLAB_FREE];
 	return min(cache->nr[XSLAB_FREE],
-		   (cache->nr_free - min(cache->nr_free, kept)) / cache->per_slab);
+		   (cache->objects.free - min(cache->objects.free, kept)) / cache->per_slab);
 }
 
 /*
@@ -349,11 +374,11 @@ static __always_inline unsigned long spare_slabs(const struct xslab_cache *cache
  */
 static __always_inline void tell_pool(struct xslab_cache *cache)
 {
-	long more = spare_slabs(cache) - cache->nr_told;
+	long more = spare_slabs(cache) - cache->growth.nr_told;
 
 	if (likely(!more))
 		return;
-	cache->nr_told += more;
+	cache->growth.nr_told += more;
 	xpool_cached_count(cache->pool, more * (1L << cache->order));
 	if (more > 0)
 		xwatch_tell(&cache->decay.watch);
@@ -369,7 +394,7 @@ static __always_inline void xslab_unlock(struct xslab_cache *cache, unsigned lon
 /* After each taking of the lock. */
 static __always_inline void settle(struct xslab_cache *cache)
 {
-	if (unlikely(xdefer_waits(&cache->deferred)))
+	if (unlikely(xdefer_waits(&cache->nmi.deferred)))
 		xfill_deferred(cache);
 }
 
@@ -377,15 +402,15 @@ void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long flags)
 	__releases(&cache->lock);
 
 /*
- * After a change of nr_waiting, max_empty or torn_over: a CPU that frees has more to do
+ * After a change of waiting.nr, limit.max_empty or torn.over: a CPU that frees has more to do
  * with more slabs on the free list than @watermark, and with any number while a task waits
  * or a torn slab must go.
  */
 static inline void set_watermark(struct xslab_cache *cache)
 {
-	unsigned long most = min_t(unsigned long, cache->max_empty, LONG_MAX);
+	unsigned long most = min_t(unsigned long, cache->limit.max_empty, LONG_MAX);
 
-	bool look = cache->nr_waiting || !list_empty(&cache->torn_over) || cache->retired;
+	bool look = cache->waiting.nr || !list_empty(&cache->torn.over) || cache->state.retired;
 
 	cache->watermark = look ? -1L : (long)most;
 }
@@ -412,9 +437,9 @@ static inline bool has_excess(struct xslab_cache *cache)
 {
 	tell_pool(cache);
 	return cache->nr[XSLAB_FREE] &&
-	       (cache->nr[XSLAB_FREE] > cache->max_empty || cache->retired ||
+	       (cache->nr[XSLAB_FREE] > cache->limit.max_empty || cache->state.retired ||
 		xpool_over_cache(cache->pool) || READ_ONCE(cache->decay.watch.at_once)) &&
-	       cache->nr_free >= kept_free(cache) + cache->per_slab;
+	       cache->objects.free >= kept_free(cache) + cache->per_slab;
 }
 
 /* The owner of a slab of which some pages went back; it equals no client's pointer. */
@@ -452,8 +477,8 @@ static inline bool xtear_has(const struct xpage *slab, unsigned int nr)
 /* A slab leaves the cache, whose lock is held; a mover that empties it has nothing of it then. */
 static inline void xmove_slab_goes(struct xslab_cache *cache, const struct xpage *slab)
 {
-	if (unlikely(cache->emptied) && cache->emptied->slab == slab)
-		cache->emptied->given_up = true;
+	if (unlikely(cache->moving.emptied) && cache->moving.emptied->slab == slab)
+		cache->moving.emptied->given_up = true;
 }
 
 /*

@@ -90,8 +90,8 @@ static void mark_torn(struct xslab_cache *cache, struct xpage *slab)
 		smp_store_release(&slab[p].cache, torn_owner(cache));
 	}
 	xpool_split(cache->pool, slab, 0);
-	xset_add(&cache->torn, slab_nr(cache, slab));
-	WRITE_ONCE(cache->nr_torn, cache->nr_torn + 1);
+	xset_add(&cache->torn.set, slab_nr(cache, slab));
+	WRITE_ONCE(cache->torn.nr, cache->torn.nr + 1);
 }
 
 /* Take @holes and the objects @gone from the slab; writes down the pages. */
@@ -107,12 +107,12 @@ static unsigned int cut(struct xslab_cache *cache, struct xpage *slab, unsigned 
 	slab->holes |= holes;
 	change_word(cache, &slab->word, gone, 0);
 	sub_nr_free(cache, slab, nr);
-	cache->capacity -= nr;
+	cache->objects.capacity -= nr;
 	for_each_set_bit(p, &holes, XTEAR_PAGES) {
 		WRITE_ONCE(slab[p].cache, NULL);
 		pages[n++] = &slab[p];
 	}
-	cache->nr_holes += n;
+	cache->torn.nr_holes += n;
 	return n;
 }
 
@@ -120,9 +120,9 @@ static unsigned int cut(struct xslab_cache *cache, struct xpage *slab, unsigned 
 static struct xpage *torn_before(struct xslab_cache *cache, unsigned long *at)
 {
 	lockdep_assert_held(&cache->lock);
-	if (xset_is_empty(&cache->torn))
+	if (xset_is_empty(&cache->torn.set))
 		return NULL;
-	*at = xset_before(&cache->torn, *at);
+	*at = xset_before(&cache->torn.set, *at);
 	return *at == XSET_NONE ? NULL : &cache->pages[*at << cache->order];
 }
 
@@ -166,7 +166,7 @@ static bool tear_first(struct xslab_cache *cache, unsigned int list, unsigned lo
 	if (slab) {
 		list_move_tail(&slab->list, &cache->lists[list]);
 		holes = find_holes(cache, slab, &gone);
-		if (holes && cache->nr_free >= kept_free(cache) + hweight_long(gone))
+		if (holes && cache->objects.free >= kept_free(cache) + hweight_long(gone))
 			nr = cut(cache, slab, holes, gone, pages);
 		if (slab->holes)
 			xtear_freed(cache, slab);
@@ -203,18 +203,18 @@ static struct xpage *next_torn(struct xslab_cache *cache)
 {
 	unsigned long nr;
 
-	if (xset_is_empty(&cache->torn))
+	if (xset_is_empty(&cache->torn.set))
 		return NULL;
-	nr = xset_before(&cache->torn, cache->mend);
-	cache->mend = nr == XSET_NONE ? xset_last(&cache->torn) : nr;
-	return &cache->pages[cache->mend << cache->order];
+	nr = xset_before(&cache->torn.set, cache->torn.mended);
+	cache->torn.mended = nr == XSET_NONE ? xset_last(&cache->torn.set) : nr;
+	return &cache->pages[cache->torn.mended << cache->order];
 }
 
 /* All pages are there again. */
 static void make_whole(struct xslab_cache *cache, struct xpage *slab)
 {
-	xset_del(&cache->torn, slab_nr(cache, slab));
-	WRITE_ONCE(cache->nr_torn, cache->nr_torn - 1);
+	xset_del(&cache->torn.set, slab_nr(cache, slab));
+	WRITE_ONCE(cache->torn.nr, cache->torn.nr - 1);
 	xpool_unsplit(cache->pool, slab, cache->order);
 	xslab_set_owner(cache, slab, cache);
 }
@@ -226,7 +226,7 @@ static void sew(struct xslab_cache *cache, struct xpage *slab, unsigned long bac
 	unsigned int p;
 
 	slab->holes &= ~back;
-	cache->nr_holes -= hweight_long(back);
+	cache->torn.nr_holes -= hweight_long(back);
 	for_each_set_bit(p, &back, XTEAR_PAGES)
 		tell_slab_comes(cache, &slab[p], 0);
 	for (p = 1; p < pages_per_slab(cache); p++)
@@ -239,7 +239,7 @@ static void sew(struct xslab_cache *cache, struct xpage *slab, unsigned long bac
 	if (!slab->holes)
 		make_whole(cache, slab);
 	change_word(cache, &slab->word, 0, more);
-	cache->capacity += hweight_long(more);
+	cache->objects.capacity += hweight_long(more);
 	add_nr_free(cache, slab, hweight_long(more));
 }
 
@@ -258,14 +258,14 @@ bool xtear_mend(struct xslab_cache *cache, enum xpool_need need)
 		return false;	/* which would be called under the lock */
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	settle(cache);
-	had = cache->capacity;
+	had = cache->objects.capacity;
 	slab = next_torn(cache);
 	if (slab) {
 		back = xpool_get_these(cache->pool, slab, slab->holes, XPAGE_SLAB, need);
 		if (back)
 			sew(cache, slab, back);
 	}
-	more = cache->capacity > had;
+	more = cache->objects.capacity > had;
 	unlock_freed(cache, flags);
 	return more;
 }
@@ -305,10 +305,10 @@ bool xtear_books_valid(const struct xslab_cache *cache, unsigned long slabs)
 			lost += cache->per_slab - xtear_objects(cache, slab);
 			holes += hweight_long(slab->holes);
 			torn++;
-			if (!xset_has(&cache->torn, slab_nr(cache, slab)))
+			if (!xset_has(&cache->torn.set, slab_nr(cache, slab)))
 				return false;
 		}
-	return torn == cache->nr_torn && holes == cache->nr_holes &&
-	       xset_valid(&cache->torn) &&
-	       slabs * cache->per_slab == cache->capacity + lost;
+	return torn == cache->torn.nr && holes == cache->torn.nr_holes &&
+	       xset_valid(&cache->torn.set) &&
+	       slabs * cache->per_slab == cache->objects.capacity + lost;
 }

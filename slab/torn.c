@@ -14,8 +14,9 @@ bool xtear_is_over(struct xslab_cache *cache, struct xpage *slab)
 {
 	/* An NMI that has set a bit of the slab may not be through with it. */
 	smp_mb();
-	return slab->nr_free == hweight_long(slab->there) && !atomic_read(&cache->nmi_frees) &&
-	       !READ_ONCE(slab->deferred) && cache->nr_free >= kept_free(cache) + slab->nr_free;
+	return slab->nr_free == hweight_long(slab->there) && !atomic_read(&cache->nmi.frees) &&
+	       !READ_ONCE(slab->deferred) &&
+	       cache->objects.free >= kept_free(cache) + slab->nr_free;
 }
 
 /*
@@ -27,15 +28,15 @@ noinline void xtear_freed(struct xslab_cache *cache, struct xpage *slab)
 	lockdep_assert_held(&cache->lock);
 	if (!xtear_is_over(cache, slab))
 		return;
-	if (unlikely(cache->emptied))
+	if (unlikely(cache->moving.emptied))
 		xmove_slab_goes(cache, slab);
-	cache->capacity -= slab->nr_free;
-	cache->nr_free -= slab->nr_free;
-	cache->nr_holes -= hweight_long(slab->holes);
-	xset_del(&cache->torn, slab_nr(cache, slab));
-	WRITE_ONCE(cache->nr_torn, cache->nr_torn - 1);
+	cache->objects.capacity -= slab->nr_free;
+	cache->objects.free -= slab->nr_free;
+	cache->torn.nr_holes -= hweight_long(slab->holes);
+	xset_del(&cache->torn.set, slab_nr(cache, slab));
+	WRITE_ONCE(cache->torn.nr, cache->torn.nr - 1);
 	unlist_slab(cache, slab, cache->list_of[slab->nr_free]);
-	list_add(&slab->list, &cache->torn_over);
+	list_add(&slab->list, &cache->torn.over);
 	set_watermark(cache);
 }
 

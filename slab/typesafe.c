@@ -22,19 +22,19 @@
 void xrcu_retire(struct xslab_cache *cache, struct xpage *slab)
 {
 	lockdep_assert_held(&cache->lock);
-	list_add(&slab->list, &cache->slabs_retired);
-	WRITE_ONCE(cache->nr_retired, cache->nr_retired + 1);
+	list_add(&slab->list, &cache->rcu.retired);
+	WRITE_ONCE(cache->rcu.nr_slabs, cache->rcu.nr_slabs + 1);
 }
 
 /* Slabs for which a grace period is over, which no other CPU knows. */
 static void slabs_over(struct rcu_head *head)
 {
-	struct xslab_cache *cache = container_of(head, struct xslab_cache, slabs_rcu);
-	unsigned long flags, nr = xslab_put_list(cache, &cache->slabs_dying);
+	struct xslab_cache *cache = container_of(head, struct xslab_cache, rcu.head);
+	unsigned long flags, nr = xslab_put_list(cache, &cache->rcu.dying);
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
-	WRITE_ONCE(cache->nr_retired, cache->nr_retired - nr);
-	cache->slabs_wait = false;
+	WRITE_ONCE(cache->rcu.nr_slabs, cache->rcu.nr_slabs - nr);
+	cache->rcu.is_waiting = false;
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	xrcu_start(cache);
 }
@@ -46,23 +46,23 @@ void xrcu_start(struct xslab_cache *cache)
 	bool begin;
 
 	if (in_nmi()) {
-		irq_work_queue(&cache->retire_later);
+		irq_work_queue(&cache->rcu.later);
 		return;
 	}
 	raw_spin_lock_irqsave(&cache->lock, flags);
-	begin = !cache->slabs_wait && !list_empty(&cache->slabs_retired);
+	begin = !cache->rcu.is_waiting && !list_empty(&cache->rcu.retired);
 	if (begin) {
-		list_splice_init(&cache->slabs_retired, &cache->slabs_dying);
-		cache->slabs_wait = true;
+		list_splice_init(&cache->rcu.retired, &cache->rcu.dying);
+		cache->rcu.is_waiting = true;
 	}
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	if (begin)
-		call_rcu(&cache->slabs_rcu, slabs_over);
+		call_rcu(&cache->rcu.head, slabs_over);
 }
 
 static void start_later(struct irq_work *work)
 {
-	xrcu_start(container_of(work, struct xslab_cache, retire_later));
+	xrcu_start(container_of(work, struct xslab_cache, rcu.later));
 }
 
 /* Wait until the pool has all slabs that have retired so far. Process context. */
@@ -72,9 +72,9 @@ void xrcu_wait_slabs(struct xslab_cache *cache)
 
 	if (!xrcu_is_typesafe(cache))
 		return;
-	irq_work_sync(&cache->retire_later);
+	irq_work_sync(&cache->rcu.later);
 	/* Those that wait, and then those that retired meanwhile. */
-	for (i = 0; i < 2 && READ_ONCE(cache->nr_retired); i++) {
+	for (i = 0; i < 2 && READ_ONCE(cache->rcu.nr_slabs); i++) {
 		xrcu_start(cache);
 		rcu_barrier();
 	}
@@ -82,7 +82,7 @@ void xrcu_wait_slabs(struct xslab_cache *cache)
 
 void xslab_typesafe_init(struct xslab_cache *cache)
 {
-	INIT_LIST_HEAD(&cache->slabs_retired);
-	INIT_LIST_HEAD(&cache->slabs_dying);
-	init_irq_work(&cache->retire_later, start_later);
+	INIT_LIST_HEAD(&cache->rcu.retired);
+	INIT_LIST_HEAD(&cache->rcu.dying);
+	init_irq_work(&cache->rcu.later, start_later);
 }

@@ -49,7 +49,7 @@ static struct task_struct *first_to_look(struct xslab_cache *cache)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
-	waiter = list_first_entry_or_null(&cache->waiters, struct xwaiter, node);
+	waiter = list_first_entry_or_null(&cache->waiting.list, struct xwaiter, node);
 	if (waiter) {
 		WRITE_ONCE(waiter->look, true);
 		task = get_task_struct(waiter->task);
@@ -74,7 +74,7 @@ void xwait_wake_all(struct xslab_cache *cache)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
-	list_for_each_entry(waiter, &cache->waiters, node)
+	list_for_each_entry(waiter, &cache->waiting.list, node)
 		WRITE_ONCE(waiter->look, true);
 	xslab_unlock(cache, flags);
 	/* They look after a moment in any case; the first need not wait for that. */
@@ -99,14 +99,14 @@ static void has_room(struct xclient *client)
 {
 	struct xslab_cache *cache = container_of(client, struct xslab_cache, client);
 
-	if (READ_ONCE(cache->nr_waiting))
+	if (READ_ONCE(cache->waiting.nr))
 		irq_work_queue(&cache->later);
 }
 
 void xwait_init(struct xslab_cache *cache)
 {
-	INIT_LIST_HEAD(&cache->waiters);
-	INIT_LIST_HEAD(&cache->served);
+	INIT_LIST_HEAD(&cache->waiting.list);
+	INIT_LIST_HEAD(&cache->waiting.served);
 	init_irq_work(&cache->later, do_later);
 	cache->client.room = has_room;
 }
@@ -125,14 +125,14 @@ void xwait_say_refused(struct xslab_cache *cache, int nr)
 /* A request that may wait uses the cache, which stays until xwait_end(). */
 void xwait_begin(struct xslab_cache *cache)
 {
-	atomic_inc(&cache->nr_callers);
+	atomic_inc(&cache->waiting.nr_callers);
 }
 
 /* The last of them, of an orphan, may be what it waited for. */
 void xwait_end(struct xslab_cache *cache)
 {
 	rcu_read_lock();	/* the cache that goes waits for a grace period after the count */
-	if (atomic_dec_and_test(&cache->nr_callers) && READ_ONCE(cache->retired))
+	if (atomic_dec_and_test(&cache->waiting.nr_callers) && READ_ONCE(cache->state.retired))
 		xpool_reap_soon();
 	rcu_read_unlock();
 }
@@ -142,13 +142,13 @@ static void queue_up(struct xslab_cache *cache, struct xwaiter *waiter)
 {
 	unsigned long flags;
 
-	atomic_inc(&cache->pool->nr_sleepers);
+	atomic_inc(&cache->pool->waiting.nr);
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	settle(cache);
-	list_add_tail(&waiter->node, &cache->waiters);
+	list_add_tail(&waiter->node, &cache->waiting.list);
 	xslab_count_waiting(cache, 1);
 	unlock_freed(cache, flags);
-	if (atomic_inc_return(&cache->nr_sleepers) == 1)
+	if (atomic_inc_return(&cache->waiting.nr_sleepers) == 1)
 		xmag_set_closed(&cache->mag, true);
 }
 
@@ -163,16 +163,16 @@ static void *leave(struct xslab_cache *cache, struct xwaiter *waiter)
 	list_del(&waiter->node);
 	xslab_unlock(cache, flags);
 	xwait_look(cache);
-	if (atomic_dec_and_test(&cache->nr_sleepers))
+	if (atomic_dec_and_test(&cache->waiting.nr_sleepers))
 		xmag_set_closed(&cache->mag, false);
-	atomic_dec(&cache->pool->nr_sleepers);
+	atomic_dec(&cache->pool->waiting.nr);
 	return waiter->obj;
 }
 
 /* Is there no reason to wait any more? */
 static bool is_over(const struct xslab_cache *cache, const struct xwaiter *waiter)
 {
-	return READ_ONCE(waiter->obj) || READ_ONCE(cache->retired) ||
+	return READ_ONCE(waiter->obj) || READ_ONCE(cache->state.retired) ||
 	       (!waiter->for_sure && fatal_signal_pending(current));
 }
 

@@ -2,8 +2,9 @@
 /*
  * xpool: private pools of pages.
  *
- * A pool owns a range of memory that no other allocator can take from, and takes none from
- * any other, but for the regions of one that grows. Caches (xslab.h) live in pools; the functions below hand out pages directly.
+ * A pool owns a range of memory that no other allocator can take from, and it takes nothing
+ * from others, but for the regions by which one grows. Caches (xslab.h) live in pools; the
+ * functions below hand out pages directly.
  */
 #ifndef _XALLOC_XPOOL_H
 #define _XALLOC_XPOOL_H

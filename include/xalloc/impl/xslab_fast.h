@@ -101,7 +101,7 @@ static __always_inline const struct xslab_fast *xslab_fast(const struct xslab_ca
 #define XSLAB_FIRST_TAG		2
 #define XSLAB_LAST_TAG		250	/* of all caches that have none of their own */
 
-/* What is left to slab/alloc.c and slab/free.c. Those marked "off" are called with preemption off. */
+/* What is left to slab/alloc.c and slab/free.c; "off": called with preemption off. */
 void *xslab_alloc_missed(struct xslab_cache *cache, gfp_t gfp);			/* off */
 void *xslab_alloc_again(struct xslab_cache *cache, void *at, gfp_t gfp);	/* off */
 void *xslab_alloc_special(struct xslab_cache *cache, void *at, gfp_t gfp);	/* off */
