@@ -5,9 +5,9 @@
  * Lock order, outermost first:
  *
  *	   what the client holds when it calls, as far as the call's kernel-doc allows it
- *	1. xpool.tuning, xslab_cache.tuning	mutex	limits change
+ *	1. xpool.tuning, xslab_cache.limit.tuning	mutex	limits change
  *	   xdecay_lock		mutex	decay times change, and the worker acts on them
- *	2. xpool.gathering	mutex	what no client holds is brought together
+ *	2. xpool.gather.mutex	mutex	what no client holds is brought together
  *	3. xrcu_lock		mutex	objects that wait for a grace period go back
  *	   xmag.draining	mutex	magazines of all CPUs are emptied
  *	4. xpool_registry	mutex	lists of pools, of caches, and of a pool's clients

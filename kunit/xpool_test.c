@@ -2551,6 +2551,52 @@ static void test_grown_addresses(struct kunit *test)
 	expect_all_free(test, pool);
 }
 
+#define BITS_TRIED	4	/* regions */
+
+/* Expect what differs from @like in a bit, from @bit on, to be refused as an address and a page. */
+static void expect_bits_foreign(struct kunit *test, struct xpool *pool, void **regions,
+				const void *like, unsigned int bit)
+{
+	for (; bit < BITS_PER_LONG; bit++) {
+		void *addr = (void *)((unsigned long)like ^ BIT(bit));
+		unsigned int r, is_region = 0;
+
+		for (r = 0; r < BITS_TRIED; r++)
+			is_region += addr == regions[r] || addr == virt_to_page(regions[r]);
+		if (is_region)
+			continue;
+		KUNIT_EXPECT_NE_MSG(test, xpool_free_addr(pool, addr, XBUDDY_MAX_ORDER), 0,
+				    "%p, bit %u", like, bit);
+		KUNIT_EXPECT_NE_MSG(test, xpool_free_pages(pool, addr, XBUDDY_MAX_ORDER), 0,
+				    "%p, bit %u", like, bit);
+	}
+}
+
+/*
+ * All of a pool is a client's. Expect addresses and struct pages that are nearly its own to be
+ * refused, and so what its tables make of them.
+ */
+static void test_foreign_to_regions(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, BITS_TRIED * REGION);
+	void *regions[BITS_TRIED];
+	unsigned int r;
+
+	take_regions(test, pool, regions, BITS_TRIED);
+	for (r = 0; r < BITS_TRIED; r++) {
+		unsigned long in = (unsigned long)r << (XBUDDY_MAX_ORDER + PAGE_SHIFT);
+
+		expect_bits_foreign(test, pool, regions, regions[r], 12);
+		expect_bits_foreign(test, pool, regions, virt_to_page(regions[r]), 6);
+		expect_bits_foreign(test, pool, regions, (void *)pool->base + in, 12);
+		expect_bits_foreign(test, pool, regions, &pool->pages[in >> PAGE_SHIFT], 6);
+	}
+	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, (u64)BITS_TRIED * REGION_PAGES);
+	for (r = 0; r < BITS_TRIED; r++)
+		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, regions[r], XBUDDY_MAX_ORDER), 0);
+	expect_all_free(test, pool);
+}
+
 #define OTHER_TRIES	16
 
 /*
@@ -3237,6 +3283,7 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(test_collect_grown),
 	KUNIT_CASE(test_collect_counts_once),
 	KUNIT_CASE(test_grown_addresses),
+	KUNIT_CASE(test_foreign_to_regions),
 	KUNIT_CASE(test_numbers_used_again),
 	KUNIT_CASE(test_pool_over_grown),
 	KUNIT_CASE(test_destroy_grown),

@@ -417,10 +417,6 @@ static const size_t lined_up[] = { 256, 1024, 16 };
 
 KUNIT_ARRAY_PARAM(lined_up, lined_up, bytes_name);
 
-static const size_t lined_up_slabs[] = { 256, 1024 };
-
-KUNIT_ARRAY_PARAM(lined_up_slabs, lined_up_slabs, bytes_name);
-
 #define LINED_UP	(24U * 64U)	/* objects */
 #define LINED_OFF	40U		/* no magazine begins where a slab does */
 
@@ -464,25 +460,6 @@ static void xslab_test_refills_line_up(struct kunit *test)
 	}
 	KUNIT_EXPECT_GE(test, refills, (u64)LINED_UP / 64 - 1);
 	xslab_cache_free_bulk(cache, LINED_UP, objs);
-	check_books(test, cache, 0);
-}
-
-/*
- * Like xslab_test_refills_line_up(), but for frees. Expect flushes to leave no slab with
- * some objects, but the two whose objects are in the depot.
- */
-static void xslab_test_flushes_line_up(struct kunit *test)
-{
-	void **objs = xtest_room(test, LINED_UP, sizeof(*objs));
-	const size_t *size = test->param_value;
-	struct xslab_cache *cache = with_line(test, *size, objs);
-	unsigned int i;
-
-	xslab_cache_free_bulk(cache, LINED_OFF, objs);
-	for (i = LINED_OFF; i < LINED_UP; i++) {
-		KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[i]), 0);
-		KUNIT_EXPECT_LE(test, stats_of(cache).slabs_partial, 2ULL);
-	}
 	check_books(test, cache, 0);
 }
 
@@ -2027,7 +2004,6 @@ static struct kunit_case xslab_test_cases[] = {
 	KUNIT_CASE(xslab_test_exported),
 	KUNIT_CASE_PARAM(xslab_test_fullest_first_churn, churned_gen_params),
 	KUNIT_CASE_PARAM(xslab_test_refills_line_up, lined_up_gen_params),
-	KUNIT_CASE_PARAM(xslab_test_flushes_line_up, lined_up_slabs_gen_params),
 	KUNIT_CASE(xslab_test_last_object),
 	KUNIT_CASE(xslab_test_scattered),
 	KUNIT_CASE(xslab_test_scattered_kept),

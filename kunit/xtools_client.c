@@ -137,7 +137,11 @@ static enum xslab_move move(void *arg, void *old, void *new, size_t size)
 	return XSLAB_MOVED;
 }
 
-/* The last of @nr objects is in a slab of its own, and moves. */
+/*
+ * @nr objects, one more than a slab has, are in two slabs or more, and one of them moves. The
+ * one that is freed for it is not the first or the last, which may be alone in its slab: then
+ * nothing moves. The first is where the task went to another CPU after it.
+ */
 static void move_one(void **objs, unsigned int nr)
 {
 	unsigned int i;
@@ -146,8 +150,8 @@ static void move_one(void **objs, unsigned int nr)
 		objs[i] = take();
 		memset(objs[i], 1, SIZE);
 	}
-	give(objs[0]);
-	objs[0] = NULL;
+	give(objs[nr / 2]);
+	objs[nr / 2] = NULL;
 	xslab_cache_set_move(cache, move, NULL);
 	xslab_cache_collect(cache, true);
 	xslab_cache_set_move(cache, NULL, NULL);

@@ -127,15 +127,17 @@ static unsigned long rest_of_block(const struct xpool *pool, const struct xpage 
 static unsigned int take_row(struct xpool *pool, struct page **pages, struct page **end,
 			     struct xpage **first)
 {
-	struct xpage *at = xpage_of(pool, *pages);
 	struct page **from = pages, *next = *pages;
-	unsigned long nr = xpage_nr(pool, at);
+	struct xpage *at;
+	unsigned long nr;
 
+	preempt_disable();
+	at = xpage_of(pool, *pages);
+	nr = xpage_nr(pool, at);
 	*first = at;
 	if (unlikely(nr >= pool->structs.nr))
-		return 0;
-	end = min(end, pages + min(pool->span.nr - nr, rest_of_block(pool, at)));
-	preempt_disable();
+		goto out;
+	end = min(end, pages + min(pool->structs.nr - nr, rest_of_block(pool, at)));
 	do {
 		if (!is_single(at, 0) || (likely(pool->counts_refs) && !has_one_ref(next)))
 			break;
@@ -144,6 +146,7 @@ static unsigned int take_row(struct xpool *pool, struct page **pages, struct pag
 		pages++;
 		next++;
 	} while (pages != end && *pages == next);
+out:
 	preempt_enable();
 	return pages - from;
 }

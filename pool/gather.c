@@ -17,7 +17,7 @@
  *	open	the magazines
  *	wait	once more: what others were just giving back is there then
  *
- * A request is served by a gathering that began after it did. The mutex gathering lets one
+ * A request is served by a gathering that began after it did. gather.mutex lets one
  * be under way; requests that wait for it find, when they have the mutex, that one began
  * and ended meanwhile, and share it.
  *
@@ -29,7 +29,7 @@
  * Objects are not moved for it: that calls clients, which may wait for locks that the
  * request's client holds.
  *
- * Locks: the mutex gathering of the pool, see base/base.h. Holders are pinned from close
+ * Locks: gather.mutex of the pool, see base/base.h. Holders are pinned from close
  * to open, so one that goes waits for that.
  */
 #define pr_fmt(fmt) "xalloc: " fmt

@@ -15,7 +15,7 @@
 #include "pool.h"
 
 /* Of a pool or a cache that has no addresses any more. */
-const long xlinear_none = XLINEAR_HOLE;
+const long xlinear_none;
 const struct xlinear xlinear_nowhere = XLINEAR_NOWHERE;
 
 /* What addresses regions can have. */
@@ -31,6 +31,23 @@ static void find_span(struct xpool *pool)
 	pool->tables.nr_blocks = (last->addr >> XLINEAR_SHIFT) - pool->tables.first_block + 1;
 }
 
+/*
+ * Entries without a region. They lead to the block before the first one, or as many away from
+ * it as the table has entries.
+ */
+static long hole(const struct xpool *pool, unsigned long slot)
+{
+	unsigned long before = (pool->base >> XLINEAR_SHIFT) - 1;
+
+	return (before - slot) << XLINEAR_SHIFT;
+}
+
+static long structs_hole(const struct xpool *pool, unsigned long slot)
+{
+	return (unsigned long)pool->pages_mem - xpage_origin_of_structs() -
+	       ((slot + 1) << (XPAGE_SHIFT + XBUDDY_MAX_ORDER));
+}
+
 /* All tables are one piece of memory: two with an entry for each slot, two for each block. */
 static int make_tables(struct xpool *pool, unsigned long slots)
 {
@@ -41,8 +58,10 @@ static int make_tables(struct xpool *pool, unsigned long slots)
 	if (!pool->tables.mem)
 		return -ENOMEM;
 	pool->metadata += bytes;
-	for (slot = 0; slot < 2 * slots; slot++)
-		pool->tables.mem[slot] = XLINEAR_HOLE;
+	for (slot = 0; slot < slots; slot++) {
+		pool->tables.mem[slot] = hole(pool, slot);
+		pool->tables.mem[slots + slot] = structs_hole(pool, slot);
+	}
 	pool->linear.to = pool->tables.mem;
 	pool->linear.mask = slots - 1;
 	pool->linear.from = (unsigned long)(pool->tables.mem + 2 * slots) -
@@ -52,17 +71,14 @@ static int make_tables(struct xpool *pool, unsigned long slots)
 	return 0;
 }
 
-/* The entry of an address. */
-static long *to_of(struct xpool *pool, unsigned long addr)
+static unsigned long slot_of(const struct xpool *pool, unsigned long addr)
 {
-	return &pool->tables.mem[addr >> XLINEAR_SHIFT & pool->linear.mask];
+	return addr >> XLINEAR_SHIFT & pool->linear.mask;
 }
 
-static long *structs_to_of(struct xpool *pool, const struct page *page)
+static unsigned long slot_of_struct(const struct xpool *pool, const struct page *page)
 {
-	unsigned long slots = pool->linear.mask + 1;
-
-	return &pool->tables.mem[slots + (xpage_block_of_struct(page) & pool->linear.mask)];
+	return xpage_block_of_struct(page) & pool->linear.mask;
 }
 
 /* The entries @from of a region's blocks: back from where @to leads. */
@@ -81,7 +97,9 @@ static void add_structs(struct xpool *pool, const struct xregion *region)
 	long to = (const void *)&pool->pages[region->index] - (const void *)page;
 
 	set_from(region, pool->structs.from, to);
-	smp_store_release(structs_to_of(pool, page), to); /* pairs with xpage_of() */
+	/* Pairs with xpage_of(): what is found there can be translated. */
+	smp_store_release(&pool->tables.mem[pool->linear.mask + 1 + slot_of_struct(pool, page)],
+			  to);
 }
 
 /* Region @r has come. */
@@ -94,23 +112,35 @@ void xlinear_add(struct xpool *pool, unsigned long r)
 		add_structs(pool, region);
 	set_from(region, pool->tables.mem + 2 * (pool->linear.mask + 1), to);
 	/* Pairs with the dependency in xlinear_of(): what is found there can be translated. */
-	smp_store_release(to_of(pool, region->addr), to);
+	smp_store_release(&pool->tables.mem[slot_of(pool, region->addr)], to);
 }
 
-/* It goes: none of its addresses leads to it any more. */
+/* Region @r goes: none of its addresses leads to it any more. */
 void xlinear_del(struct xpool *pool, unsigned long r)
 {
-	unsigned long addr = pool->regions[r].addr;
+	unsigned long addr = pool->regions[r].addr, slot = slot_of(pool, addr);
 
-	WRITE_ONCE(*to_of(pool, addr), XLINEAR_HOLE);
-	if (pool->structs.nr)
-		WRITE_ONCE(*structs_to_of(pool, virt_to_page((void *)addr)), XLINEAR_HOLE);
+	WRITE_ONCE(pool->tables.mem[slot], hole(pool, slot));
+	if (!pool->structs.nr)
+		return;
+	slot = slot_of_struct(pool, virt_to_page((void *)addr));
+	WRITE_ONCE(pool->tables.mem[pool->linear.mask + 1 + slot], structs_hole(pool, slot));
 }
 
 /* Memory that came to the system after the pool was made is not in the tables. */
 bool xlinear_fits(const struct xpool *pool, unsigned long addr)
 {
 	return (addr >> XLINEAR_SHIFT) - pool->tables.first_block < pool->tables.nr_blocks;
+}
+
+/* Of several regions, each must have its struct pages in one block, as it has its pages. */
+static bool structs_fit(const struct xpool *pool)
+{
+	const struct xregion *region = &pool->regions[0];
+	const struct page *page = virt_to_page((void *)region->addr);
+
+	return pool->nr_regions == 1 ||
+	       xpage_block_of_struct(page) == xpage_block_of_struct(page + region->nr - 1);
 }
 
 /*
@@ -128,7 +158,7 @@ static void number_pages(struct xpool *pool)
 	pool->span.first = region->addr;
 	pool->span.scale = (pool->span.first >> (PAGE_SHIFT - XPAGE_SHIFT)) -
 			   (unsigned long)pool->pages_mem;
-	if (XPAGE_STRUCTS_FOLLOW && pool->has_struct_page)
+	if (XPAGE_STRUCTS_FOLLOW && pool->has_struct_page && structs_fit(pool))
 		pool->structs.nr = pool->span.nr;
 }
 
@@ -140,7 +170,7 @@ int xlinear_init(struct xpool *pool)
 	number_pages(pool);
 	if (pool->nr_regions > 1) {
 		find_span(pool);
-		slots = roundup_pow_of_two(max(pool->tables.nr_blocks, pool->nr_regions));
+		slots = roundup_pow_of_two(max(pool->tables.nr_blocks, pool->nr_regions + 1));
 	}
 	if (make_tables(pool, slots))
 		return -ENOMEM;
@@ -149,19 +179,28 @@ int xlinear_init(struct xpool *pool)
 	return 0;
 }
 
-/* No address is in the pool any more: clients may come back to free what was given up. */
+/*
+ * No address is in the pool any more. A client of a pool whose destruction was refused may
+ * still come, and looks at the tables with preemption off.
+ */
 void xlinear_exit(struct xpool *pool)
 {
+	WRITE_ONCE(pool->span.nr, 0);
+	WRITE_ONCE(pool->structs.nr, 0);
+	WRITE_ONCE(pool->bytes, 0);
+	WRITE_ONCE(pool->linear.mask, 0);
+	synchronize_rcu_expedited();	/* then all look at the first entry */
 	pool->linear = xlinear_nowhere;
-	pool->structs.to = &xlinear_none;
-	pool->span.nr = 0;
-	pool->structs.nr = 0;
-	pool->bytes = 0;
+	WRITE_ONCE(pool->structs.to, &xlinear_none);
+	synchronize_rcu_expedited();	/* and none at these tables */
 	xmeta_free(pool->tables.mem);
 	pool->tables.mem = NULL;
 }
 
-/* Where @addr lies in the pool, or XPOOL_FOREIGN. */
+/*
+ * Where @addr lies in the pool, or XPOOL_FOREIGN. With preemption off, or for a caller that
+ * holds the pool.
+ */
 unsigned long xpool_offset(const struct xpool *pool, const void *addr)
 {
 	unsigned long offset = xlinear_of(&pool->linear, addr) - pool->base;

@@ -6,8 +6,8 @@
  *
  * No table may need to grow when a region comes. So the table from address to
  * page number, which each pool of several regions has, here covers all memory that
- * the system had when the pool was made: 4 bytes for each 4 MiB. A table of the
- * same size, shared by all pools that grow, leads from an address to its pool.
+ * the system had when the pool was made: two words for each 4 MiB. A table of half
+ * that size, shared by all pools that grow, leads from an address to its pool.
  * A region is published in both by a store with release after it has been set up,
  * and taken out of both before the system gets it. A lookup takes no lock. It is
  * certain for an address that a client holds, because its region stays; for

@@ -25,8 +25,7 @@
  * counted and reported.
  *
  * A block of a pool that counts references (pool/refs.c) is accepted only when no page of it
- * has another one than the client's. For a single page that is a comparison more, for which
- * each struct xpage leads to a count: in other pools to a 1 of its own.
+ * has another one than the client's.
  *
  * Orders are unsigned long here, because they index the array of magazines: each operation
  * would need to widen an int.
@@ -351,39 +350,66 @@ EXPORT_SYMBOL_GPL(xpool_alloc_pages);
  * Free
  */
 
+/* What an address is, for the one who gave it back by mistake. */
+struct free_mistake {
+	bool		is_foreign;
+	bool		is_free;
+	bool		is_slab;
+	unsigned int	order;		/* of the block that it is in ... */
+	unsigned long	nr;		/* ... and which page of it */
+};
+
+/* A pool that is going waits for contexts with preemption off. */
+static struct free_mistake look_at(struct xpool *pool, void *addr)
+{
+	struct free_mistake is = {};
+	unsigned long offset;
+	struct xpage *head;
+
+	preempt_disable();
+	offset = xpool_offset(pool, addr);
+	is.is_foreign = offset == XPOOL_FOREIGN;
+	head = is.is_foreign ? NULL : xpool_head(pool, offset >> PAGE_SHIFT);
+	is.is_free = !head || head->kind == XPAGE_CACHED || head->kind == XPAGE_DEFERRED;
+	if (head) {
+		is.is_slab = head->kind == XPAGE_SLAB;
+		is.order = head->order;
+		is.nr = (offset >> PAGE_SHIFT) - xpage_index(pool, head);
+	}
+	preempt_enable();
+	return is;
+}
+
 /* A client's error: say what is known about the address, change nothing. */
 static noinline int refuse_free(struct xpool *pool, void *addr, unsigned long order)
 {
-	unsigned long offset = xpool_offset(pool, addr);
-	struct xpage *head;
+	struct free_mistake is;
 
 	if (!addr)
 		return 0;
+	is = look_at(pool, addr);
 	atomic_long_inc(&pool->counts.errors);
-	if (offset == XPOOL_FOREIGN) {
+	if (is.is_foreign) {
 		pr_err_ratelimited("pool %s: free of %p: not of this pool\n",
 				   pool->name, addr);
 		return -ERANGE;
 	}
-	head = xpool_head(pool, offset >> PAGE_SHIFT);
 	if (order > XBUDDY_MAX_ORDER) {
 		pr_err_ratelimited("pool %s: free of %p: order %lu: no block is so large\n",
 				   pool->name, addr, order);
 		return -EINVAL;
 	}
-	if (!head || head->kind == XPAGE_CACHED || head->kind == XPAGE_DEFERRED) {
+	if (is.is_free) {
 		pr_err_ratelimited("pool %s: free of %p, order %lu: free already\n",
 				   pool->name, addr, order);
 		return -EALREADY;
 	}
 	pr_err_ratelimited("pool %s: free of %p, order %lu: is page %lu of a block of order %u of %s\n",
-			   pool->name, addr, order,
-			   (offset >> PAGE_SHIFT) - xpage_index(pool, head), head->order,
-			   head->kind == XPAGE_SLAB ? "a cache" : "pages");
+			   pool->name, addr, order, is.nr, is.order,
+			   is.is_slab ? "a cache" : "pages");
 	return -EINVAL;
 }
 
-/* A page of the block has other references. It stays as it is. */
 static noinline int refuse_refs(struct xpool *pool, struct xpage *page, unsigned long order)
 {
 	void *addr = page_addr(pool, page);
@@ -436,16 +462,16 @@ static __always_inline int give(struct xpool *pool, struct xpage *page, unsigned
 	return 0;
 }
 
-/* A block of any order, which @page stands for, if it is one; or an error. */
+/*
+ * A block of any order, which @page stands for, if it is one; or an error. Begins with preemption
+ * off: from the translation of the address to the store no other task comes in between, in whose
+ * time the page might become another owner's, or the pool go.
+ */
 static noinline int free_block(struct xpool *pool, struct xpage *page, unsigned long order)
 {
 	int err = 0;
+	void *addr;
 
-	/*
-	 * From the load to the store no other task comes in between, in whose time the page
-	 * might become another owner's.
-	 */
-	preempt_disable();
 	if (unlikely(!is_live(page, order)))
 		err = -EINVAL;
 	else if (pool->counts_refs && !xrefs_only_one(struct_page_of(pool, page), order))
@@ -454,16 +480,16 @@ static noinline int free_block(struct xpool *pool, struct xpage *page, unsigned 
 		make_cached(page, order);
 		return give(pool, page, order);
 	}
+	addr = page_addr(pool, page);
 	preempt_enable();
-	return err == -EBUSY ? refuse_refs(pool, page, order) :
-			       refuse_free(pool, page_addr(pool, page), order);
+	return err == -EBUSY ? refuse_refs(pool, page, order) : refuse_free(pool, addr, order);
 }
 
-/* A single page that is none to free, or a larger block. Begins with preemption off. */
-static noinline int free_other(struct xpool *pool, struct xpage *page, unsigned long order)
+/* Begins with preemption off. */
+static noinline int free_foreign(struct xpool *pool, void *addr, unsigned long order)
 {
 	preempt_enable();
-	return free_block(pool, page, order);
+	return refuse_free(pool, addr, order);
 }
 
 /**
@@ -483,17 +509,18 @@ static noinline int free_other(struct xpool *pool, struct xpage *page, unsigned 
  */
 int xpool_free_addr(struct xpool *pool, void *addr, unsigned long order)
 {
-	/* What is no multiple of a page is rotated to something huge. */
-	unsigned long nr = ror64(xlinear_of(&pool->linear, addr) - pool->span.first, PAGE_SHIFT);
 	struct xpage *page;
+	unsigned long nr;
 
-	if (unlikely(nr >= pool->span.nr))
-		return refuse_free(pool, addr, order);
-	page = pool->pages_mem + nr;
 	preempt_disable();
+	/* What is no multiple of a page is rotated to something huge. */
+	nr = ror64(xlinear_of(&pool->linear, addr) - pool->span.first, PAGE_SHIFT);
+	if (unlikely(nr >= pool->span.nr))
+		return free_foreign(pool, addr, order);
+	page = pool->pages_mem + nr;
 	if (!is_single(page, order) ||
 	    (likely(pool->counts_refs) && !has_one_ref(struct_page_of(pool, page))))
-		return free_other(pool, page, order);
+		return free_block(pool, page, order);
 	make_cached(page, 0);
 	return give(pool, page, 0);
 }
@@ -502,9 +529,13 @@ EXPORT_SYMBOL_GPL(xpool_free_addr);
 #define XPAGE_STRUCT_ALIGN \
 	(is_power_of_2(sizeof(struct page)) ? sizeof(struct page) : __alignof__(struct page))
 
-/* No struct page of the pool, or one that does not lead to its struct xpage. */
+/*
+ * No struct page of the pool, or one that does not lead to its struct xpage. Begins with
+ * preemption off.
+ */
 static noinline int free_pages_far(struct xpool *pool, struct page *page, unsigned long order)
 {
+	preempt_enable();
 	if (!page)
 		return 0;
 	/* By the number alone: to read what is no struct page may be fatal. */
@@ -528,13 +559,14 @@ static noinline int free_pages_far(struct xpool *pool, struct page *page, unsign
  */
 int xpool_free_pages(struct xpool *pool, struct page *page, unsigned long order)
 {
-	struct xpage *of = xpage_of(pool, page);
+	struct xpage *of;
 
+	preempt_disable();
+	of = xpage_of(pool, page);
 	if (unlikely(xpage_nr(pool, of) >= pool->structs.nr))
 		return free_pages_far(pool, page, order);
-	preempt_disable();
 	if (!is_single(of, order) || (likely(pool->counts_refs) && !has_one_ref(page)))
-		return free_other(pool, of, order);
+		return free_block(pool, of, order);
 	make_cached(of, 0);
 	return give(pool, of, 0);
 }

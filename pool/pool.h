@@ -220,8 +220,8 @@ struct xlive;
  */
 struct xpool {
 	/* What the fast paths for pages use; see pool/page.c */
-	struct xmag_cpu __percpu *cpus[XBUDDY_NR_ORDERS];	/* by order */
 	struct xmag_cpu __percpu *page_cpus[XBUDDY_NR_ORDERS];	/* if it has struct pages */
+	struct xmag_cpu __percpu *cpus[XBUDDY_NR_ORDERS];	/* by order */
 	struct {
 		unsigned long	first;		/* linear address of the first page, ... */
 		unsigned long	nr;		/* ... and page numbers from there on */
@@ -622,13 +622,20 @@ static inline unsigned long xpool_hard_room(const struct xpool *pool)
 	(sizeof(struct page) == sizeof(struct xpage) && \
 	 (IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP) || IS_ENABLED(CONFIG_FLATMEM)))
 
-/* Which block of pages, of all there are: blocks that follow one another have such numbers. */
+/* Where the struct pages of block 0 are, of all there are. */
+static inline unsigned long xpage_origin_of_structs(void)
+{
+	return IS_ENABLED(CONFIG_FLATMEM) ? (unsigned long)pfn_to_page(0) : 0;
+}
+
+/* Which block a struct page is of. Blocks that follow one another have such numbers. */
 static __always_inline unsigned long xpage_block_of_struct(const struct page *page)
 {
 	/* There a block of them starts at a multiple of its size. */
 	if (IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP))
 		return (unsigned long)page >> (XPAGE_SHIFT + XBUDDY_MAX_ORDER);
-	return page_to_pfn(page) >> XBUDDY_MAX_ORDER;
+	/* Elsewhere it could take a look at the struct page. */
+	return IS_ENABLED(CONFIG_FLATMEM) ? page_to_pfn(page) >> XBUDDY_MAX_ORDER : 0;
 }
 
 extern const long xlinear_none;

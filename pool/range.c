@@ -2,12 +2,9 @@
 /*
  * pool/range: where the memory of a pool comes from
  *
- * Where the system has no such run free, the range is made of blocks of 4 MiB,
- * each a region of its own, sorted by address and given consecutive page
- * numbers. Then a table from address to page number, with an entry for each
- * 4 MiB between the lowest region and the highest, keeps the way in O(1). Such
- * a pool has bytes == 0, so that it fails the first test and takes the long way
- * by itself. Pools that grow are always made so.
+ * Where the system has no such run free, the range is made of blocks of 4 MiB, each a region of
+ * its own, sorted by address and given consecutive page numbers (linear.c). Pools that grow are
+ * always made so.
  *
  * Memory of the system is looked for where it is whole: one run of it in a zone of a node, or else
  * blocks of 4 MiB. What was reserved at boot is checked against what the system says of it.

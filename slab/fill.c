@@ -44,10 +44,9 @@
  *
  * A word of a map fills a magazine, and so do some slabs. But where clients take and free
  * objects in order, they begin anywhere, and then each magazine would hold the end of one
- * slab and the start of the next, and change the states of both. So a flush takes what
- * completes its last slab from the next magazine, and a refill that has some objects leaves
- * the next slab, or word, alone when it would take a part of it. Both happen once, and
- * from then on magazines and slabs begin together.
+ * slab and the start of the next, and change the states of both. So a refill that has some
+ * objects leaves the next slab, or word, alone when it would take a part of it. It happens
+ * once, and from then on magazines and slabs begin together.
  *
  * Locks: cache->lock is held for one magazine, or up to 256 objects of a bulk operation.
  */

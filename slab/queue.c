@@ -4,7 +4,7 @@
  *
  * They stand in a queue, and a CPU that makes an object free hands it to the first:
  *
- *	waiters: tail ...  first --(an object, under the lock)--> served --(wake)--> gone
+ *	waiting.list: tail ...  first --(an object, under the lock)--> served --(wake)--> gone
  *
  * A free may come from NMI, or with a lock of the scheduler held, where no task can be woken.
  * Unless it comes from a task with interrupts on, the waking is left to an irq_work. How a task

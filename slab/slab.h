@@ -192,7 +192,7 @@ struct xmove {
 
 /**
  * struct xwaiter - a task that waits, on its stack
- * @node: in waiters, in served, or nowhere
+ * @node: in waiting.list, in waiting.served, or nowhere
  * @task: the task
  * @obj: what it was handed
  * @look: it must ask the pool again

@@ -13,7 +13,7 @@
  * free: it serves the queue first. So no CPU can come in between and take what a task waits
  * for, and the order is that of the queue.
  *
- *	waiters: tail ...  first --(an object, under the lock)--> served --(wake)--> gone
+ *	waiting.list: tail ...  first --(an object, under the lock)--> served --(wake)--> gone
  *
  * A task that waits asks the pool for a slab too, when it comes and when it is told to
  * look: because blocks went back to the pool's buddy system, because a limit was raised, or

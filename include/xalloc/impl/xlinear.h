@@ -13,10 +13,10 @@
  *	linear address  --  + from[its block]  -->  address
  *
  * The table @to has a power of two of entries: at least one for each block of the addresses
- * that regions can have, so that no two regions share an entry, and as many as there are
- * blocks of linear addresses. An entry without a region changes the highest bit, which is the
- * same in all addresses of the kernel. So a comparison of the linear address refuses all that
- * is not the pool's.
+ * that regions can have, so that no two regions share an entry, and more than there are
+ * blocks of linear addresses. An entry without a region leads to no linear address of the
+ * pool, from whatever address. So a comparison of the linear address refuses all that is not
+ * the pool's.
  *
  * In a pool of one region the linear address is the address: @to has one entry, a 0.
  */
@@ -24,13 +24,11 @@
 #define _XALLOC_XLINEAR_H
 
 #include <linux/compiler.h>
-#include <linux/limits.h>
 #include <linux/mm.h>
 
 #include <xalloc/xbuddy.h>
 
 #define XLINEAR_SHIFT	(PAGE_SHIFT + XBUDDY_MAX_ORDER)	/* of a largest block */
-#define XLINEAR_HOLE	LONG_MIN	/* an entry without a region */
 
 /**
  * struct xlinear - how addresses of a pool lead to linear ones, and back
