@@ -529,23 +529,44 @@ EXPORT_SYMBOL_GPL(xpool_free_addr);
 #define XPAGE_STRUCT_ALIGN \
 	(is_power_of_2(sizeof(struct page)) ? sizeof(struct page) : __alignof__(struct page))
 
+/* A client's error: a pointer that is no struct page. */
+static noinline int refuse_struct(struct xpool *pool, struct page *page)
+{
+	atomic_long_inc(&pool->counts.errors);
+	pr_err_ratelimited("pool %s: free of %p: no struct page starts there\n", pool->name, page);
+	return -EINVAL;
+}
+
+/* Is an address one of the pool, as far as its numbers go? */
+static bool is_inside(struct xpool *pool, void *addr)
+{
+	bool is;
+
+	preempt_disable();
+	is = xpool_offset(pool, addr) != XPOOL_FOREIGN;
+	preempt_enable();
+	return is;
+}
+
 /*
  * No struct page of the pool, or one that does not lead to its struct xpage. Begins with
  * preemption off.
  */
 static noinline int free_pages_far(struct xpool *pool, struct page *page, unsigned long order)
 {
+	void *addr;
+
 	preempt_enable();
 	if (!page)
 		return 0;
 	/* By the number alone: to read what is no struct page may be fatal. */
-	if (!IS_ALIGNED((unsigned long)page, XPAGE_STRUCT_ALIGN)) {
-		atomic_long_inc(&pool->counts.errors);
-		pr_err_ratelimited("pool %s: free of %p: no struct page starts there\n",
-				   pool->name, page);
-		return -EINVAL;
-	}
-	return xpool_free_addr(pool, page_address(page), order);
+	if (!IS_ALIGNED((unsigned long)page, XPAGE_STRUCT_ALIGN))
+		return refuse_struct(pool, page);
+	addr = page_address(page);
+	/* The address of what is no struct page may be any. */
+	if (is_inside(pool, addr) && virt_to_page(addr) != page)
+		return refuse_struct(pool, page);
+	return xpool_free_addr(pool, addr, order);
 }
 
 /**
