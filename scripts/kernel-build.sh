@@ -4,7 +4,7 @@
 # Build one of the kernels that the tests run on and print its build
 # directory, which serves as KDIR= for modules too.
 #
-#   kernel-build.sh um-smp | um-debug | x86_64-7.2 | x86_64-6.1 | x86_64-debug
+#   kernel-build.sh um-smp | um-debug | x86_64-7.2 | x86_64-6.1 | x86_64-debug | x86_64-kmsan
 #
 # The configuration is allnoconfig plus the fragments in kernels/. Builds are
 # kept in the cache, one directory for each exact version, configuration and
