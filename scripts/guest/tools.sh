@@ -43,7 +43,7 @@ quiet() {
 
 # What kmemleak finds while the client is loaded
 leaks() { # error
-	insmod /files/xtools_client.ko what="$1"
+	insmod /files/xtools_client.ko what="$1" || return
 	scan_twice
 	cat $kmemleak >/tmp/leaks
 	begin_report

@@ -44,7 +44,7 @@ struct xmag_cpu {
  */
 #if defined(CONFIG_X86_64) && !defined(CONFIG_UML) && defined(CONFIG_SMP) && \
 	defined(__SEG_GS) && !defined(CONFIG_KASAN) && !defined(CONFIG_KCSAN) && \
-	!defined(__CHECKER__)
+	!defined(CONFIG_KMSAN) && !defined(__CHECKER__)
 #define xmag_here_t	struct xmag_cpu __seg_gs
 #define xmag_here(cpus)	((xmag_here_t *)(unsigned long)(cpus))
 #else

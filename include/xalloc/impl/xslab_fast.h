@@ -295,7 +295,8 @@ static __always_inline u32 xslab_fast_stamp(void)
  * A client that takes the address of the functions gets the exported ones, which do the
  * same. So do all clients where copies would be large, or where small ones are wanted.
  */
-#if !defined(CONFIG_KASAN) && !defined(CONFIG_KCSAN) && !defined(CONFIG_CC_OPTIMIZE_FOR_SIZE)
+#if !defined(CONFIG_KASAN) && !defined(CONFIG_KCSAN) && !defined(CONFIG_KMSAN) && \
+	!defined(CONFIG_CC_OPTIMIZE_FOR_SIZE)
 #define xslab_cache_alloc(cache, gfp)	xslab_alloc_fast(cache, gfp)
 #define xslab_cache_free(cache, obj)	xslab_free_fast(cache, obj)
 #endif
