@@ -70,6 +70,7 @@ files_of() { # what kbuild calls it, log
 check_sparse() { # rig, sparse
 	local log=$build/check-$1.log
 	check_build "$1" W=1 C=2 CHECK="$2" CF="-D__CHECK_ENDIAN__ -Wno-memcpy-max-count"
+	[[ $(files_of CHECK "$log") ]] || { say "sparse looked at nothing"; return 1; }
 	! comm -13 <(files_of CHECK "$log") <(files_of 'CC \[M\]' "$log") | grep '' ||
 		{ say "sparse did not look at these"; return 1; }
 }
