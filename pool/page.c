@@ -350,7 +350,7 @@ EXPORT_SYMBOL_GPL(xpool_alloc_pages);
  * Free
  */
 
-/* What an address is, for the one who gave it back by mistake. */
+/* What is known of an address whose free is refused */
 struct free_mistake {
 	bool		is_foreign;
 	bool		is_free;
