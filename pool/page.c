@@ -575,6 +575,9 @@ static noinline int free_pages_far(struct xpool *pool, struct page *page, unsign
  * @page: the page that it returned; NULL does nothing
  * @order: the order that was asked for
  *
+ * A pointer to anything else is refused. Only a kernel with CONFIG_SPARSEMEM and without
+ * CONFIG_SPARSEMEM_VMEMMAP reads what it points to; there it must be a struct page, if any.
+ *
  * Context: Any, as for xpool_free_addr().
  * Return: as for xpool_free_addr().
  */
