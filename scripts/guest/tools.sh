@@ -87,14 +87,14 @@ if has KASAN_GENERIC; then
 	expect_kasan page_bulk_use_after_free use-after-free
 	expect_kasan grown_overrun slab-out-of-bounds
 else
-	skip KASAN "not in this kernel"
+	skip addresses "not in this kernel"
 fi
 if has KMSAN; then
 	for error in never_written written_before bulk_never_written page_never_written; do
 		expect $error "^BUG: KMSAN: uninit-value in .*$error"
 	done
 else
-	skip KMSAN "not in this kernel"
+	skip values "not in this kernel"
 fi
 check "xalloc unloads" unload xalloc
 
