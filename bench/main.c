@@ -130,7 +130,7 @@ void **xbench_objs(void)
 /*
  * Write to all of a pool's pages once. The host of User Mode Linux maps a page when it is
  * first written to, and to fetch what is not mapped costs nothing: 4 KiB objects would take
- * 8 ns in the one cache and 20 in the next, whose pages another cache had used before.
+ * longer in a cache whose pages another one had used before.
  */
 static void touch_pool(struct xpool *pool)
 {

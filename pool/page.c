@@ -537,17 +537,6 @@ static noinline int refuse_struct(struct xpool *pool, struct page *page)
 	return -EINVAL;
 }
 
-/* Is an address one of the pool, as far as its numbers go? */
-static bool is_inside(struct xpool *pool, void *addr)
-{
-	bool is;
-
-	preempt_disable();
-	is = xpool_offset(pool, addr) != XPOOL_FOREIGN;
-	preempt_enable();
-	return is;
-}
-
 /*
  * No struct page of the pool, or one that does not lead to its struct xpage. Begins with
  * preemption off.
@@ -564,7 +553,7 @@ static noinline int free_pages_far(struct xpool *pool, struct page *page, unsign
 		return refuse_struct(pool, page);
 	addr = page_address(page);
 	/* The address of what is no struct page may be any. */
-	if (is_inside(pool, addr) && virt_to_page(addr) != page)
+	if (!look_at(pool, addr).is_foreign && virt_to_page(addr) != page)
 		return refuse_struct(pool, page);
 	return xpool_free_addr(pool, addr, order);
 }

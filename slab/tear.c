@@ -19,9 +19,6 @@
  * Before a cache takes another slab, it looks whether the pages of a torn one are free, and
  * mends it as far as it can. So tearing costs no memory later, unless others use it.
  *
- * Where seven of eight objects of 1 KiB are freed at random, tearing gives back 40 percent
- * of the pages.
- *
  * A torn slab's owner is noted with a mark, so the fast path of a free does not take it
  * for the cache's. A slower path (xslab_free_odd()) looks at each object, whether it is
  * still there. So do a flush, and an allocation of a cache without live bytes, to which it

@@ -155,10 +155,10 @@ int xpool_destroy(struct xpool *pool);
  * xpool_create() - make a pool
  * @args: where its memory comes from
  *
- * Takes the memory, and all metadata for it: 1.6 % of it at most, of its max_size
- * where it has one. Using the pool takes nothing from the system any more: a pool
- * that grows does so in a worker. The module cannot be
- * unloaded until the pool is destroyed.
+ * Takes the memory, and all metadata for it, or for its max_size where it has one; how much
+ * that is stands in the statistics. Using the pool takes nothing from the system any more: a
+ * pool that grows does so in a worker. The module cannot be unloaded until the pool is
+ * destroyed.
  *
  * Context: Process context, may sleep.
  * Return: the pool; or, with nothing changed and a line in the log that names
