@@ -506,12 +506,14 @@ static void restart_cache(struct xslab_cache *cache)
  * for stays. A cache for which this was never called has the time of its pool.
  *
  * Context: Process context, may sleep.
- * Return: 0, or -EINVAL with nothing changed.
+ * Return: 0; or with nothing changed -EINVAL, or -ENOENT: it was destroyed, and has gone.
  */
 int xslab_cache_set_decay(struct xslab_cache *cache, long ms)
 {
 	if (!is_valid(ms))
 		return -EINVAL;
+	if (unlikely(is_gone(cache)))
+		return -ENOENT;
 	mutex_lock(&xdecay_lock);
 	WRITE_ONCE(xslab_cache_decay(cache)->ms, ms);
 	restart_cache(cache);
@@ -567,12 +569,14 @@ static void set_pool(struct xpool *pool, long ms)
  * those that were given one with xslab_cache_set_decay().
  *
  * Context: Process context, may sleep.
- * Return: 0, or -EINVAL with nothing changed.
+ * Return: 0; or with nothing changed -EINVAL, or -ENOENT: it was destroyed, and has gone.
  */
 int xpool_set_decay(struct xpool *pool, long ms)
 {
 	if (!is_valid(ms))
 		return -EINVAL;
+	if (unlikely(xpool_is_gone(pool)))
+		return -ENOENT;
 	mutex_lock(&xdecay_lock);
 	set_pool(pool, ms);
 	mutex_unlock(&xdecay_lock);

@@ -146,6 +146,7 @@ static void dispose(struct xpool *pool, bool was_refused)
 
 	xpool_unpublish(pool);
 	lost = pool->state.given_up && pages_held(pool);	/* which looks at the magazines */
+	xlinear_close(pool);
 	xpage_detach_magazines(pool);
 	if (lost)
 		xpool_abandon(pool);

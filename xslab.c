@@ -155,6 +155,13 @@ static struct xslab_cache *cache_of(const void *obj)
 	return page ? owner_of(page) : NULL;
 }
 
+static noinline int refuse_stray(void *obj)
+{
+	xpool_count_stray(obj);
+	pr_err_ratelimited("free of %p: is of no cache\n", obj);
+	return -ERANGE;
+}
+
 /**
  * xslab_free() - give an object back to whatever cache it is of
  * @obj: an object of any cache of any pool; NULL does nothing
@@ -162,7 +169,8 @@ static struct xslab_cache *cache_of(const void *obj)
  * Finds the cache first, which costs more than xslab_cache_free().
  *
  * Context: Any, NMI too.
- * Return: as xslab_cache_free(), and -ERANGE where @obj is in no slab at all.
+ * Return: as xslab_cache_free(), and -ERANGE where @obj is in no slab at all; its pool, if it is
+ * in one, counts that.
  */
 int xslab_free(void *obj)
 {
@@ -175,8 +183,7 @@ int xslab_free(void *obj)
 	if (likely(cache))
 		return xslab_free_here(cache, obj);
 	preempt_enable();
-	pr_err_ratelimited("free of %p: is of no cache\n", obj);
-	return -ERANGE;
+	return refuse_stray(obj);
 }
 EXPORT_SYMBOL_GPL(xslab_free);
 
@@ -190,7 +197,7 @@ EXPORT_SYMBOL_GPL(xslab_free);
 int xslab_free_rcu(void *obj)
 {
 	struct xslab_cache *cache;
-	int err = -ERANGE;
+	int err = 0;
 
 	if (unlikely(!obj))
 		return 0;
@@ -199,9 +206,7 @@ int xslab_free_rcu(void *obj)
 	if (likely(cache))
 		err = xslab_cache_free_rcu(cache, obj);
 	preempt_enable();
-	if (unlikely(!cache))
-		pr_err_ratelimited("free of %p: is of no cache\n", obj);
-	return err;
+	return likely(cache) ? err : refuse_stray(obj);
 }
 EXPORT_SYMBOL_GPL(xslab_free_rcu);
 

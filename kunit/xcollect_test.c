@@ -1718,6 +1718,7 @@ struct leaver {
 	unsigned long		slab_mask;
 	void			**taken;	/* of the other cache, which has the pages then */
 	size_t			nr, max;
+	unsigned int		wrong;
 	bool			force, done;
 };
 
@@ -1742,6 +1743,10 @@ static enum xslab_move move_leaving(void *arg, void *old, void *new, size_t size
 	}
 	xpool_collect(leaver->pool, leaver->force);
 	leaver->nr = take_all(leaver->other, leaver->taken, leaver->max);
+	for (i = 0; i < leaver->nr / 2; i++)
+		leaver->wrong += xslab_cache_free(leaver->other, leaver->taken[--leaver->nr]) != 0;
+	xpool_collect(leaver->pool, leaver->force);
+	leaver->wrong += xslab_validate(leaver->other) != 0;
 	return XSLAB_GONE;
 }
 
@@ -1760,19 +1765,21 @@ static void keep_full_slabs(struct kunit *test, struct mover *mover, unsigned in
 }
 
 /* Expect the mover to leave the slab alone from then on. */
-static void check_leaving(struct kunit *test, struct mover *mover, bool force)
+static void check_leaving(struct kunit *test, struct mover *mover, bool force, size_t size)
 {
 	struct fixture *f = test->priv;
+	size_t max = SZ_2M / size;
 	struct leaver leaver = {
-		.mover = mover, .pool = f->pool, .force = force, .max = 3000,
+		.mover = mover, .pool = f->pool, .force = force, .max = max,
 		.slab_mask = ~((PAGE_SIZE << stats_of(mover->cache).slab_order) - 1),
-		.taken = xtest_room(test, 3001, sizeof(void *)),
-		.other = add_cache(test, &(struct xslab_args){ .name = "other", .size = 1000 }),
+		.taken = xtest_room(test, max + 1, sizeof(void *)),
+		.other = add_cache(test, &(struct xslab_args){ .name = "other", .size = size }),
 	};
 
 	KUNIT_ASSERT_EQ(test, xslab_cache_set_move(mover->cache, move_leaving, &leaver), 0);
 	xpool_collect(f->pool, true);
 	KUNIT_EXPECT_TRUE(test, leaver.done);
+	KUNIT_EXPECT_EQ(test, leaver.wrong, 0U);
 	check_books(test, leaver.other, leaver.nr);
 	check_table(test, mover);
 	xtest_give(test, leaver.other, leaver.taken, leaver.nr);
@@ -1782,15 +1789,16 @@ static void check_leaving(struct kunit *test, struct mover *mover, bool force)
 
 static void xcollect_test_move_slab_leaves(struct kunit *test)
 {
+	static const size_t sizes[] = { 32, 1000 };	/* maps of two words, and of one */
 	struct mover *mover;
 	unsigned int i;
 
-	for (i = 0; i < 2; i++) {
-		check_leaving(test, scatter(test, 10000, 256), i);
+	for (i = 0; i < 2 * ARRAY_SIZE(sizes); i++) {
+		check_leaving(test, scatter(test, 10000, 256), i & 1, sizes[i / 2]);
 		with_growing_pool(test, REGION, 5 * REGION);
 		mover = fill_regions_with(test, 1000, 4 * REGION / 1024);
 		keep_full_slabs(test, mover, 8);
-		check_leaving(test, mover, i);
+		check_leaving(test, mover, i & 1, sizes[i / 2]);
 	}
 }
 
@@ -1887,6 +1895,40 @@ static void xcollect_test_move_while_busy(struct kunit *test)
 	s = move_all(test, mover);
 	KUNIT_EXPECT_EQ(test, s.slabs, slabs_for(&s, mover->live));
 	free_table(test, mover);
+}
+
+/*
+ * Slabs are torn, lose their last object, and are emptied by moves, all at once. Expect each
+ * to leave once.
+ */
+static void xcollect_test_tear_and_move(struct kunit *test)
+{
+	struct fixture *f = with_growing_pool(test, REGION, 5 * REGION);
+	struct mover *mover = fill_regions_with(test, 1000, 4 * REGION / 1024);
+	struct crew crew = { };
+	struct rnd_state rnd;
+	unsigned int i, turns = 0;
+	ktime_t end;
+
+	xtest_seed(test, &rnd);
+	thin_out(test, mover, &rnd, 5);
+	end = ktime_add_ms(ktime_get(), 2 * RUN_MS);
+	for (i = 0; i < min(num_online_cpus(), 4U); i++)
+		hire(test, &crew, churn_table, mover, true);
+	while (ktime_before(ktime_get(), end) || turns < 5) {
+		xslab_cache_tear(mover->cache);
+		xpool_collect(f->pool, true);
+		KUNIT_ASSERT_EQ(test, xslab_validate(mover->cache), 0);
+		KUNIT_ASSERT_EQ(test, xpool_validate(f->pool), 0);
+		turns++;
+	}
+	dismiss(test, &crew);
+	mover->live = 0;
+	for (i = 0; i < mover->nr; i++)
+		mover->live += !!mover->table[i];
+	check_table(test, mover);
+	free_table(test, mover);
+	end_pool(test);
 }
 
 /*
@@ -2250,6 +2292,7 @@ static struct kunit_case xcollect_test_cases[] = {
 	KUNIT_CASE(xcollect_test_move_unknown),
 	KUNIT_CASE(xcollect_test_move_and_reserve),
 	KUNIT_CASE(xcollect_test_move_while_busy),
+	KUNIT_CASE(xcollect_test_tear_and_move),
 	KUNIT_CASE(xcollect_test_tear),
 	KUNIT_CASE(xcollect_test_torn_reserve),
 	KUNIT_CASE(xcollect_test_torn_frees),

@@ -847,6 +847,26 @@ static void xgather_test_no_fail(struct kunit *test)
 	xtest_give(test, cache, at, nr);
 }
 
+/* The pool cannot grow, and then it can: expect the wait to end with that. */
+static void xgather_test_no_fail_grows(struct kunit *test)
+{
+	struct world *w = new_world(test, SZ_4M, SZ_8M);
+	struct demand *d = xtest_room(test, 1, sizeof(*d));
+	void **at = xtest_room(test, 1025, sizeof(*at));
+	struct job *job;
+
+	WRITE_ONCE(w->pool->grow->stopped, true);
+	KUNIT_ASSERT_EQ(test, take_blocks(w->pool, 0, GFP_KERNEL, at, 1025), 1024UL);
+	*d = (struct demand){ .w = w };
+	job = start_job(test, demand_one, d, -1);
+	KUNIT_EXPECT_FALSE(test, is_over_in(job, 30));
+	WRITE_ONCE(w->pool->grow->stopped, false);
+	end_job(test, job);
+	KUNIT_EXPECT_NOT_NULL(test, d->got);
+	free_blocks(test, 0, &d->got, 1);
+	free_blocks(test, 0, at, 1024);
+}
+
 /* Where no state of the pool has such a block for the request, expect it not to wait. */
 static void xgather_test_no_fail_in_vain(struct kunit *test)
 {
@@ -940,6 +960,62 @@ static void xgather_test_collects(struct kunit *test)
 	}
 }
 
+/*
+ * Limits that are set while others allocate and free
+ */
+
+struct churn {
+	struct xpool	*pool;
+	bool		stop;
+	atomic_t	turns;
+};
+
+static void take_and_give(void *data)
+{
+	struct churn *c = data;
+
+	while (!READ_ONCE(c->stop)) {
+		xpool_free_addr(c->pool, xpool_alloc_addr(c->pool, 0, GFP_NOWAIT), 0);
+		if (!(atomic_inc_return(&c->turns) % 16))
+			usleep_range(1, 20);
+	}
+}
+
+/*
+ * What clients hold leaves room for the limits, what magazines keep as well does not: expect
+ * none to be refused while clients free and their magazines fill again.
+ */
+static void xgather_test_limits_meanwhile(struct kunit *test)
+{
+	struct world *w = new_world(test, SZ_64M, 0);
+	struct churn *c = xtest_room(test, 1, sizeof(*c));
+	struct job *jobs[2];
+	const unsigned long held = ARRAY_SIZE(jobs), half = SZ_32M / PAGE_SIZE;
+	const struct xpool_limits hard = { .hard = held, .cache = XPOOL_NO_LIMIT };
+	const struct xpool_limits reserve = { .hard = half + held, .cache = XPOOL_NO_LIMIT,
+					      .reserve = half };
+	const struct xpool_limits none = { XPOOL_NO_LIMIT, XPOOL_NO_LIMIT };
+	unsigned int i, refused = 0;
+	int turns;
+	u64 kept = 0;
+
+	c->pool = w->pool;
+	for (i = 0; i < ARRAY_SIZE(jobs); i++)
+		jobs[i] = start_job(test, take_and_give, c, -1);
+	for (i = 0; i < 12; i++) {
+		turns = atomic_read(&c->turns);
+		expect_soon(test, atomic_read(&c->turns) - turns > 10);
+		kept = max(kept, pool_stats(w->pool).magazines);
+		refused += xpool_set_limits(w->pool, i & 1 ? &hard : &reserve) != 0;
+		KUNIT_EXPECT_EQ(test, xpool_set_limits(w->pool, &none), 0);
+	}
+	WRITE_ONCE(c->stop, true);
+	for (i = 0; i < ARRAY_SIZE(jobs); i++)
+		end_job(test, jobs[i]);
+	KUNIT_EXPECT_EQ(test, refused, 0U);
+	KUNIT_EXPECT_GT(test, kept, (u64)held);
+}
+
 static struct kunit_case xgather_test_cases[] = {
 	KUNIT_CASE_PARAM(xgather_test_everything, shapes_gen_params),
 	KUNIT_CASE(xgather_test_other_sizes),
@@ -952,9 +1028,11 @@ static struct kunit_case xgather_test_cases[] = {
 	KUNIT_CASE(xgather_test_cache_limit),
 	KUNIT_CASE(xgather_test_collect_here),
 	KUNIT_CASE(xgather_test_no_fail),
+	KUNIT_CASE(xgather_test_no_fail_grows),
 	KUNIT_CASE(xgather_test_no_fail_in_vain),
 	KUNIT_CASE(xgather_test_no_fail_of_others),
 	KUNIT_CASE(xgather_test_collects),
+	KUNIT_CASE(xgather_test_limits_meanwhile),
 	{}
 };
 

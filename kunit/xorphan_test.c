@@ -16,6 +16,7 @@ struct orphan {
 	struct world		*w;
 	struct xslab_cache	*cache;
 	void			*objs[OBJS];	/* live ones */
+	void			*pages[OBJS];
 	size_t			nr;
 	atomic_t		moves;
 	void			(*free)(struct orphan *o, size_t i);
@@ -271,13 +272,53 @@ static void xorphan_test_last_free(struct kunit *test)
 }
 
 /* The client comes back when its cache is gone, and maybe the pool. Expect it to be refused. */
+static void expect_gone_cache(struct kunit *test, struct xslab_cache *cache)
+{
+	struct xslab_limits none = { ULONG_MAX, ULONG_MAX };
+	void *objs[4];
+
+	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(cache, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 4, objs), 0);
+	KUNIT_EXPECT_NE(test, xslab_cache_prefill(cache, 1), 0);
+	KUNIT_EXPECT_EQ(test, xslab_cache_set_limits(cache, &none), -ENOENT);
+	KUNIT_EXPECT_EQ(test, xslab_cache_set_decay(cache, 0), -ENOENT);
+	KUNIT_EXPECT_EQ(test, xslab_cache_collect(cache, false), 0UL);
+	KUNIT_EXPECT_EQ(test, xslab_cache_collect(cache, true), 0UL);
+	KUNIT_EXPECT_EQ(test, xslab_cache_tear(cache), 0UL);
+	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 0);
+	KUNIT_EXPECT_EQ(test, xslab_cache_set_move(cache, keep, NULL), 0);
+	KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs, 0ULL);
+}
+
+static void expect_gone_pool(struct kunit *test, struct xpool *pool)
+{
+	struct xpool_limits none = { XPOOL_NO_LIMIT, XPOOL_NO_LIMIT };
+	struct page *pages[4];
+
+	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), 0);
+	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_KERNEL));
+	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 9, GFP_ATOMIC));
+	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_KERNEL | __GFP_NOFAIL));
+	KUNIT_EXPECT_NULL(test, xpool_alloc_pages(pool, 1, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, xpool_alloc_pages_bulk(pool, GFP_KERNEL, 4, pages), 0);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(xslab_cache_create_in(pool, &(struct xslab_args){
+		.name = "late", .size = 64 })), (long)-EBUSY);
+	KUNIT_EXPECT_EQ(test, xpool_set_limits(pool, &none), -ENOENT);
+	KUNIT_EXPECT_EQ(test, xpool_set_decay(pool, 0), -ENOENT);
+	KUNIT_EXPECT_EQ(test, xpool_collect(pool, false), 0UL);
+	KUNIT_EXPECT_EQ(test, xpool_collect(pool, true), 0UL);
+	KUNIT_EXPECT_EQ(test, xpool_validate(pool), 0);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).total, 0ULL);
+}
+
 static void expect_no_late_free(struct kunit *test, struct xslab_cache *cache, void *obj)
 {
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), -ERANGE);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free_rcu(cache, obj), -ERANGE);
 	KUNIT_EXPECT_EQ(test, xslab_free(obj), -ERANGE);
 	xslab_cache_free_bulk(cache, 1, &obj);
-	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(cache, GFP_KERNEL));
+	expect_gone_cache(test, cache);
 }
 
 /* Expect the pool to live with what is lost, and to be destroyed in the end. */
@@ -520,7 +561,37 @@ static void xorphan_test_pool_of_pages(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, xpool_free_pages(pool, pages[i], orders[i]), 0);
 	}
 	expect_soon(test, name_is_free(name));
-	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), 0);
+	expect_gone_pool(test, pool);
+	KUNIT_EXPECT_EQ(test, xpool_free_pages(pool, pages[0], 0), -ERANGE);
+}
+
+/*
+ * The last page of an orphan is freed by an NMI that finds the pool's lock taken, by who does
+ * not put it back. Expect the pool to go.
+ */
+static void xorphan_test_last_page_in_nmi(struct kunit *test)
+{
+	struct world *w = test->priv;
+	struct xpool *pool;
+	unsigned long flags;
+	void *page;
+	int err;
+
+	pool = xpool_create(&(struct xpool_args){ .name = "xorphan-nmi", .size = SZ_1M });
+	KUNIT_ASSERT_FALSE(test, IS_ERR(pool));
+	w->pool = pool;
+	page = xpool_alloc_addr(pool, 0, GFP_KERNEL);
+	w->pool = NULL;
+	KUNIT_ASSERT_EQ(test, xpool_destroy(pool), -EBUSY);
+	msleep(50);	/* the reaper has looked */
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	preempt_count_add(NMI_OFFSET);
+	err = xpool_free_addr(pool, page, 0);
+	preempt_count_sub(NMI_OFFSET);
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	KUNIT_EXPECT_EQ(test, err, 0);
+	expect_soon(test, name_is_free("xorphan-nmi"));
+	expect_gone_pool(test, pool);
 }
 
 /* Like xorphan_test_pool_of_pages(), but with a cache of live objects and an empty one. */
@@ -547,6 +618,53 @@ static void xorphan_test_pool_of_caches(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xpool_destroy(w->pool), 0);
 	w->nr_caches = 0;
 	w->pool = NULL;
+}
+
+/*
+ * Objects and pages are freed while an operator gives up what holds them. Expect each to be
+ * freed or refused, and nothing of what went to be touched.
+ */
+static void free_objects_and_pages(void *data)
+{
+	struct orphan *o = data;
+	size_t i;
+
+	for (i = 0; i < o->nr; i++) {
+		if (i & 1)
+			xslab_cache_free_rcu(o->cache, o->objs[i]);
+		else
+			free_by_cache(o, i);
+		xpool_free_addr(o->w->pool, o->pages[i], 0);
+	}
+}
+
+static void xorphan_test_give_up_race(struct kunit *test)
+{
+	struct world *w = test->priv;
+	char name[XPOOL_NAME_MAX];
+	unsigned int round;
+
+	for (round = 0; round < 10; round++) {
+		struct orphan *o = make_orphan(test, &plain);
+		struct xpool *pool = w->pool;
+		struct job *job;
+		size_t i;
+
+		for (i = 0; i < o->nr; i++)
+			KUNIT_ASSERT_NOT_NULL(test, o->pages[i] =
+					      xpool_alloc_addr(pool, 0, GFP_KERNEL));
+		strscpy(name, pool->name, sizeof(name));
+		KUNIT_ASSERT_EQ(test, xpool_destroy(pool), -EBUSY);
+		job = start_job(test, free_objects_and_pages, o, other_cpu());
+		udelay(20 * round);
+		xpage_give_up(pool);
+		end_job(test, job);
+		w->nr_caches = 0;
+		w->pool = NULL;
+		expect_soon(test, name_is_free(name));
+		expect_gone_cache(test, o->cache);
+		expect_gone_pool(test, pool);
+	}
 }
 
 /* Tasks that wait */
@@ -695,7 +813,7 @@ static void xorphan_test_give_up_pool(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, xpage_give_up(pool), 0);
 	expect_soon(test, name_is_free("xorphan-own"));
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
-	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), 0);
+	expect_gone_pool(test, pool);
 	KUNIT_EXPECT_NE(test, xslab_free(obj), 0);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 0), -ERANGE);
 	expect_no_late_free(test, cache, obj);
@@ -709,7 +827,9 @@ static struct kunit_case xorphan_test_cases[] = {
 	KUNIT_CASE(xorphan_test_two_destroys),
 	KUNIT_CASE(xorphan_test_running_move),
 	KUNIT_CASE(xorphan_test_pool_of_pages),
+	KUNIT_CASE(xorphan_test_last_page_in_nmi),
 	KUNIT_CASE(xorphan_test_pool_of_caches),
+	KUNIT_CASE(xorphan_test_give_up_race),
 	KUNIT_CASE(xorphan_test_waiters),
 	KUNIT_CASE(xorphan_test_late_waiter),
 	KUNIT_CASE(xorphan_test_late_page_waiter),

@@ -12,7 +12,9 @@
 #include <linux/io.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
+#include <linux/list.h>
 #include <linux/mm.h>
+#include <linux/sched/mm.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -2769,6 +2771,82 @@ static void test_grow_without_memory(struct kunit *test)
 	expect_all_free(test, pool);
 }
 
+/* A block of the system's onto the list, if it gives one for @gfp. */
+static bool take_from_system(struct list_head *taken, gfp_t gfp, unsigned int order)
+{
+	struct page *page = alloc_pages(gfp | __GFP_NOWARN, order);
+
+	if (!page)
+		return false;
+	set_page_private(page, order);
+	list_add(&page->lru, taken);
+	return true;
+}
+
+static void give_to_system(struct list_head *taken)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, taken, lru)
+		__free_pages(page, page_private(page));
+	INIT_LIST_HEAD(taken);
+}
+
+/*
+ * Leave the system one block of 4 MiB, and as little memory as it gives nobody but tasks that
+ * reclaim. It must not have to break the block for the last pages.
+ */
+static void leave_one_block(struct list_head *taken)
+{
+	LIST_HEAD(block);
+	int order;
+
+	take_from_system(&block, __GFP_NOMEMALLOC, XBUDDY_MAX_ORDER);
+	for (order = XBUDDY_MAX_ORDER; order >= 0; order--)
+		while (take_from_system(taken, __GFP_NOMEMALLOC, order))
+			;
+	give_to_system(&block);
+	while (take_from_system(taken, __GFP_NOMEMALLOC, 0))
+		;
+}
+
+/*
+ * The system has a block only for tasks that reclaim memory, and such a task asks the pool.
+ * Expect no growth: that block is for what makes the system go on.
+ */
+static void test_grow_not_of_reclaim(struct kunit *test)
+{
+	struct xpool *pool = growing_pool(test, REGION, 4 * REGION);
+	struct xpool_limits limits = { REGION_PAGES, XPOOL_NO_LIMIT };
+	void **addr = (void **)room_for(test, REGION_PAGES);
+	unsigned int flags;
+	LIST_HEAD(urgent);
+	LIST_HEAD(taken);
+	bool is_there;
+	void *more;
+	u64 grown;
+
+	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &limits), 0);
+	xtest_pin();
+	KUNIT_EXPECT_EQ(test, take_with(pool, addr, REGION_PAGES, GFP_NOWAIT), REGION_PAGES);
+	WRITE_ONCE(pool->limits.hard, XPOOL_NO_LIMIT);
+
+	flags = memalloc_noreclaim_save();
+	leave_one_block(&taken);
+	is_there = take_from_system(&urgent, GFP_KERNEL, XBUDDY_MAX_ORDER);
+	give_to_system(&urgent);
+	more = xpool_alloc_addr(pool, 0, GFP_KERNEL);
+	grown = stats_of(pool).grown;
+	give_to_system(&taken);
+	memalloc_noreclaim_restore(flags);
+
+	KUNIT_EXPECT_TRUE(test, is_there);
+	KUNIT_EXPECT_NULL(test, more);
+	KUNIT_EXPECT_EQ(test, grown, 0ULL);
+	free_pages_at(test, pool, (unsigned long **)addr, REGION_PAGES);
+	expect_all_free(test, pool);
+}
+
 /* The pool's metadata for its largest size is taken at once: 1.6 % of it at most. */
 static void test_grow_metadata(struct kunit *test)
 {
@@ -3296,6 +3374,7 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(test_destroy_one_of_two),
 	KUNIT_CASE(test_validate_regions),
 	KUNIT_CASE(test_grow_without_memory),
+	KUNIT_CASE(test_grow_not_of_reclaim),
 	KUNIT_CASE(test_grow_metadata),
 	KUNIT_CASE(test_grow_hard),
 	KUNIT_CASE(test_grow_cache_none),

@@ -6,6 +6,7 @@
  * A test that holds off grace periods does so by being a reader itself; then it must not
  * sleep.
  */
+#include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/irq_work.h>
 #include <linux/kthread.h>
@@ -363,6 +364,55 @@ static void xrcu_test_destroy(struct kunit *test)
 	}
 }
 
+static int free_always(void *arg)
+{
+	struct xslab_cache *cache = arg;
+	unsigned int nr = 0;
+
+	while (!kthread_should_stop()) {
+		void *obj = xslab_cache_alloc(cache, GFP_KERNEL);
+
+		if (obj)
+			WARN_ON_ONCE(xslab_cache_free_rcu(cache, obj));
+		if (!(++nr % 64))
+			usleep_range(1, 20);
+	}
+	return 0;
+}
+
+/* Objects of other caches fill the batches, and close them, meanwhile: expect no refusal. */
+static void xrcu_test_destroy_beside(struct kunit *test)
+{
+	struct xslab_cache *other = with_cache(test, POOL_SIZE, 64), *cache;
+	struct fixture *f = test->priv;
+	unsigned long end = jiffies + HZ;
+	struct task_struct *tasks[2];
+	unsigned int i, rounds = 0;
+	void *objs[10];
+	int err = 0;
+
+	for (i = 0; i < ARRAY_SIZE(tasks); i++) {
+		tasks[i] = kthread_run(free_always, other, "xrcu-free");
+		KUNIT_ASSERT_FALSE(test, IS_ERR(tasks[i]));
+	}
+	KUNIT_EXPECT_EQ(test, set_cpus_allowed_ptr(current, cpu_possible_mask), 0);
+	while (!err && (time_before(jiffies, end) || rounds < 5)) {
+		cache = xslab_cache_create_in(f->pool, &(struct xslab_args){
+			.name = "beside", .size = 64 });
+		xtest_take(test, cache, objs, ARRAY_SIZE(objs), GFP_KERNEL);
+		for (i = 0; i < ARRAY_SIZE(objs); i++)
+			err |= xslab_cache_free_rcu(cache, objs[i]);
+		err |= xslab_cache_destroy(cache);
+		rounds++;
+	}
+	xtest_pin();
+	for (i = 0; i < ARRAY_SIZE(tasks); i++)
+		kthread_stop(tasks[i]);
+	KUNIT_EXPECT_EQ(test, err, 0);
+	kunit_info(test, "%u caches came and went\n", rounds);
+	check_shrinks_to_nothing(test, other);
+}
+
 struct irq_free {
 	struct irq_work		work;
 	struct xslab_cache	*cache;
@@ -675,6 +725,56 @@ static void xrcu_test_typesafe_destroy(struct kunit *test)
 	}
 }
 
+struct late_reader {
+	u64			*obj;
+	struct completion	looks;
+	bool			destroyed;
+	unsigned int		wrong;
+};
+
+static int read_through_destroy(void *arg)
+{
+	struct late_reader *reader = arg;
+	unsigned int ms;
+
+	rcu_read_lock();
+	complete(&reader->looks);
+	for (ms = 0; ms < 30; ms++) {
+		mdelay(1);
+		reader->wrong += READ_ONCE(reader->destroyed) || READ_ONCE(*reader->obj) != 0x7777;
+	}
+	rcu_read_unlock();
+	while (!kthread_should_stop())
+		usleep_range(100, 1000);
+	return 0;
+}
+
+/*
+ * A reader looks while the cache is destroyed: expect that to wait for it, and others to get
+ * nothing of what it sees.
+ */
+static void xrcu_test_typesafe_destroy_read(struct kunit *test)
+{
+	struct late_reader *reader = xtest_room(test, 1, sizeof(*reader));
+	struct xslab_cache *cache = typesafe(test, 256);
+	struct fixture *f = test->priv;
+	struct task_struct *task;
+
+	xtest_take(test, cache, (void **)&reader->obj, 1, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, *reader->obj, 0x7777ULL);
+	init_completion(&reader->looks);
+	task = kthread_run(read_through_destroy, reader, "xrcu-reader");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	wait_for_completion(&reader->looks);
+	xtest_give(test, cache, (void **)&reader->obj, 1);
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
+	WRITE_ONCE(reader->destroyed, true);
+	f->nr_caches--;
+	kthread_stop(task);
+	KUNIT_EXPECT_EQ(test, reader->wrong, 0U);
+	KUNIT_EXPECT_EQ(test, slab_pages(f->pool), 0ULL);
+}
+
 static struct kunit_case xrcu_cases[] = {
 	KUNIT_CASE_PARAM(xrcu_test_waits, sort_gen_params),
 	KUNIT_CASE_PARAM(xrcu_test_alone, sort_gen_params),
@@ -685,6 +785,7 @@ static struct kunit_case xrcu_cases[] = {
 	KUNIT_CASE(xrcu_test_stale),
 	KUNIT_CASE(xrcu_test_errors),
 	KUNIT_CASE(xrcu_test_destroy),
+	KUNIT_CASE(xrcu_test_destroy_beside),
 	KUNIT_CASE(xrcu_test_irq),
 	KUNIT_CASE(xrcu_test_nmi),
 	KUNIT_CASE(xrcu_test_no_hidden_requests),
@@ -694,6 +795,7 @@ static struct kunit_case xrcu_cases[] = {
 	KUNIT_CASE(xrcu_test_slab_limit),
 	KUNIT_CASE(xrcu_test_typesafe),
 	KUNIT_CASE(xrcu_test_typesafe_destroy),
+	KUNIT_CASE(xrcu_test_typesafe_destroy_read),
 	{ }
 };
 

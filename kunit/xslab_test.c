@@ -1477,7 +1477,7 @@ static void xslab_test_double_free_no_checks(struct kunit *test)
 static void xslab_test_map_of_another(struct kunit *test)
 {
 	static const size_t sizes[] = { 32, 256 };
-	struct fixture *f = with_pool(test, 4 << 20);
+	struct fixture *f = with_pool(test, 16 * PAGE_SIZE);
 	u64 pages = pool_stats_of(f->pool).total;
 	void **objs = xtest_room(test, pages * 256, sizeof(*objs));
 	unsigned int i;
@@ -1504,8 +1504,93 @@ static void xslab_test_map_of_another(struct kunit *test)
 }
 
 /*
+ * The pool ends in the middle of where a slab would be. Expect addresses there, and behind it,
+ * to be refused by every call, and nothing behind what is known of the pool to be read.
+ */
+static void xslab_test_end_of_pool(struct kunit *test)
+{
+	static const size_t sizes[] = { 64, 2000, 8000, 60000 };
+	struct fixture *f = test->priv;
+	unsigned int i, p;
+
+	f->own = vmalloc(POOL_SIZE);
+	KUNIT_ASSERT_NOT_NULL(test, f->own);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		for (p = 0; p < 16; p++) {
+			size_t bytes = SZ_1M + p * PAGE_SIZE;
+			void *obj, *end = f->own + bytes;
+			struct xslab_cache *cache;
+
+			f->pool = new_pool(test, bytes, f->own);
+			cache = add_cache(test, f->pool, &(struct xslab_args){
+				.name = "to-the-end", .size = sizes[i] });
+			for (obj = end - SZ_64K; obj < end + SZ_128K; obj += PAGE_SIZE) {
+				KUNIT_ASSERT_LT(test, xslab_cache_free(cache, obj), 0);
+				KUNIT_ASSERT_LT(test, xslab_cache_free_rcu(cache, obj), 0);
+				xslab_cache_free_bulk(cache, 1, &obj);
+			}
+			KUNIT_ASSERT_EQ(test, stats_of(cache).errors, 144ULL);
+			KUNIT_ASSERT_EQ(test, xslab_cache_destroy(f->caches[--f->nr_caches]), 0);
+			KUNIT_ASSERT_EQ(test, xpool_destroy(f->pool), 0);
+			f->pool = NULL;
+		}
+}
+
+/* Expect a page that is in no slab to be refused by address, and the pool to count that. */
+static void xslab_test_stray(struct kunit *test)
+{
+	struct fixture *f = with_pool(test, POOL_SIZE);
+	void *page = xpool_alloc_addr(f->pool, 0, GFP_KERNEL);
+
+	KUNIT_EXPECT_EQ(test, xslab_free(page), -ERANGE);
+	KUNIT_EXPECT_EQ(test, xslab_free_rcu(page), -ERANGE);
+	KUNIT_EXPECT_EQ(test, xslab_free(&f), -ERANGE);
+	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).errors, 2ULL);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(f->pool, page, 0), 0);
+}
+
+/*
  * Errors of clients: destruction
  */
+
+/*
+ * A client has an object that its slab has for free, after it was freed on two CPUs at the same
+ * instant. Expect the slab to stay, be it whole or torn, and the cache to be an orphan until
+ * the object is freed.
+ */
+static void expect_believed(struct kunit *test, bool tear)
+{
+	struct fixture *f = with_pool(test, POOL_SIZE);
+	struct xslab_cache *cache = add_cache(test, f->pool, &(struct xslab_args){
+		.name = "believed", .size = 1024 });
+	void *objs[64];
+
+	xtest_take(test, cache, objs, ARRAY_SIZE(objs), GFP_KERNEL);
+	xtest_give(test, cache, objs + 2, ARRAY_SIZE(objs) - 2);
+	xslab_cache_collect(cache, true);
+	KUNIT_ASSERT_EQ(test, stats_of(cache).slabs, 1ULL);
+	if (tear)
+		KUNIT_ASSERT_GT(test, xslab_cache_tear(cache), 0UL);
+	xtest_give(test, cache, objs, 1);
+	xslab_cache_collect(cache, true);
+	WRITE_ONCE(*xslab_live_at(&cache->fast.check, objs[0]), XSLAB_LIVE);
+	xtest_give(test, cache, objs + 1, 1);
+
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), -EBUSY);
+	f->nr_caches--;
+	KUNIT_EXPECT_EQ(test, stats_of(cache).live, 1ULL);
+	KUNIT_EXPECT_GT(test, pool_stats_of(f->pool).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[0]), 0);
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
+	destroy_pool(test, f->pool);
+	f->pool = NULL;
+}
+
+static void xslab_test_destroy_believed(struct kunit *test)
+{
+	expect_believed(test, false);
+	expect_believed(test, true);
+}
 
 /*
  * Destroy a cache whose objects are live. Expect -EBUSY, the objects untouched
@@ -1686,6 +1771,21 @@ static void xslab_test_no_lines(struct kunit *test)
 	expect_one_each(test, cache);
 	args.flags = XSLAB_NO_CHECKS;
 	expect_one_each(test, add_cache(test, f->pool, &args));
+}
+
+/* Expect a limit that is set to none to be as if there had never been one. */
+static void xslab_test_no_limits(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 1024);
+	struct xslab_limits limits = { 100, 50 };
+	unsigned long most = cache->limit.max_empty;
+
+	KUNIT_ASSERT_GT(test, stats_of(cache).slab_order, 0U);
+	KUNIT_EXPECT_EQ(test, xslab_cache_set_limits(cache, &limits), 0);
+	KUNIT_EXPECT_NE(test, cache->limit.max_empty, most);
+	limits = (struct xslab_limits){ ULONG_MAX, ULONG_MAX };
+	KUNIT_EXPECT_EQ(test, xslab_cache_set_limits(cache, &limits), 0);
+	KUNIT_EXPECT_EQ(test, cache->limit.max_empty, most);
 }
 
 /* Take all of a pool. Expect every page of it to be used, then NULL, then all back. */
@@ -2031,11 +2131,15 @@ static struct kunit_case xslab_test_cases[] = {
 	KUNIT_CASE(xslab_test_free_of_free),
 	KUNIT_CASE(xslab_test_double_free_no_checks),
 	KUNIT_CASE(xslab_test_map_of_another),
+	KUNIT_CASE(xslab_test_end_of_pool),
+	KUNIT_CASE(xslab_test_stray),
+	KUNIT_CASE(xslab_test_destroy_believed),
 	KUNIT_CASE(xslab_test_destroy_live),
 	KUNIT_CASE(xslab_test_free_by_pointer),
 	KUNIT_CASE(xslab_test_pool_forgotten),
 	KUNIT_CASE_PARAM(xslab_test_lines_apart, apart_gen_params),
 	KUNIT_CASE(xslab_test_no_lines),
+	KUNIT_CASE(xslab_test_no_limits),
 	KUNIT_CASE(xslab_test_exhaustion),
 	KUNIT_CASE_PARAM(xslab_test_forbidden, forbidden_gen_params),
 	KUNIT_CASE(xslab_test_reclaim),

@@ -188,8 +188,11 @@ static size_t free_rows(struct xpool *pool, size_t nr, struct page **pages)
 void xpool_free_pages_bulk(struct xpool *pool, size_t nr, struct page **pages)
 {
 	while (nr) {
-		size_t n = free_rows(pool, nr, pages);
+		size_t n;
 
+		rcu_read_lock();	/* as in page.c: the pool may be given up */
+		n = free_rows(pool, nr, pages);
+		rcu_read_unlock();
 		if (unlikely(!n)) {
 			xpool_free_pages(pool, *pages, 0);
 			n = 1;

@@ -147,7 +147,8 @@ static DECLARE_WORK(reap_work, reap);
 
 static void start_reaping(struct irq_work *soon)
 {
-	queue_work(xgather_queue, &reap_work);
+	/* Not for requests that wait: it waits for workers that wait for the system's memory. */
+	schedule_work(&reap_work);
 }
 
 static DEFINE_IRQ_WORK(reap_soon, start_reaping);

@@ -81,6 +81,8 @@ unsigned long xpool_collect(struct xpool *pool, bool force)
 {
 	unsigned long pages;
 
+	if (unlikely(xpool_is_gone(pool)))
+		return 0;
 	xgrow_mark(pool);
 	pages = force ? xpool_gather(pool) + xpool_compact(pool) : xpool_collect_here(pool);
 	if (force)

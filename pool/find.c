@@ -61,24 +61,42 @@ static noinline struct xpool *find_pool(const void *addr)
 	return pool;
 }
 
+/* Which pool @addr is in, at *@offset, or NULL; with preemption off. */
+static __always_inline struct xpool *pool_of(const void *addr, unsigned long *offset)
+{
+	struct xpool *pool = __this_cpu_read(xpool_found);
+
+	*offset = likely(pool) ? xpool_offset(pool, addr) : XPOOL_FOREIGN;
+	if (likely(*offset != XPOOL_FOREIGN))
+		return pool;
+	pool = find_pool(addr);
+	*offset = pool ? xpool_offset(pool, addr) : XPOOL_FOREIGN;
+	return *offset == XPOOL_FOREIGN ? NULL : pool;	/* the region is going */
+}
+
 /*
  * The page of any pool that @addr is in, or NULL. Called with preemption off: it is there
  * for as long as that is off, or as a client holds what it is a part of.
  */
 struct xpage *xpool_page_any(const void *addr)
 {
-	struct xpool *pool = __this_cpu_read(xpool_found);
-	unsigned long offset = likely(pool) ? xpool_offset(pool, addr) : XPOOL_FOREIGN;
+	unsigned long offset;
+	struct xpool *pool = pool_of(addr, &offset);
 
-	if (unlikely(offset == XPOOL_FOREIGN)) {
-		pool = find_pool(addr);
-		if (!pool)
-			return NULL;
-		offset = xpool_offset(pool, addr);
-		if (offset == XPOOL_FOREIGN)
-			return NULL;	/* the region is going */
-	}
-	return &pool->pages[offset >> PAGE_SHIFT];
+	return likely(pool) ? &pool->pages[offset >> PAGE_SHIFT] : NULL;
+}
+
+/* A client's error with an address that is of no cache: if it is in a pool, that counts it. */
+void xpool_count_stray(const void *addr)
+{
+	unsigned long offset;
+	struct xpool *pool;
+
+	preempt_disable();
+	pool = pool_of(addr, &offset);
+	if (pool)
+		atomic_long_inc(&pool->counts.errors);
+	preempt_enable();
 }
 
 void xpool_unmap_regions(struct xpool *pool, unsigned long nr)

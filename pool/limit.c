@@ -264,8 +264,11 @@ static void report_limits(const struct xpool *pool, const struct xpool_limits *l
 static int set_limits(struct xpool *pool, struct xpool_limits *limits, size_t field)
 {
 	unsigned long over = 0;
-	int err = change_limits(pool, limits, field, &over);
+	int err;
 
+	if (unlikely(xpool_is_gone(pool)))
+		return -ENOENT;
+	err = change_limits(pool, limits, field, &over);
 	/* Objects that can be moved may lie in fewer pages; clients are called for it. */
 	if ((err == -EBUSY || err == -EAGAIN) && xpool_compact(pool))
 		err = change_limits(pool, limits, field, &over);
@@ -308,7 +311,7 @@ EXPORT_SYMBOL_FOR_KUNIT(xpool_set_limit);	/* for a test */
  * pool or the hard limit can have, -EAGAIN where a reserve that is larger than before
  * cannot be made of what is free now, in blocks as large as it has room for, although
  * all that is kept was given back and the pool has grown as far as it can without waiting
- * for memory.
+ * for memory. -ENOENT: it was destroyed, and has gone.
  */
 int xpool_set_limits(struct xpool *pool, const struct xpool_limits *limits)
 {

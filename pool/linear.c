@@ -181,15 +181,20 @@ int xlinear_init(struct xpool *pool)
 
 /*
  * No address is in the pool any more. A client of a pool whose destruction was refused may
- * still come, and looks at the tables with preemption off.
+ * still come, and looks at the tables with preemption off: then all look at the first entry.
  */
-void xlinear_exit(struct xpool *pool)
+void xlinear_close(struct xpool *pool)
 {
 	WRITE_ONCE(pool->span.nr, 0);
 	WRITE_ONCE(pool->structs.nr, 0);
 	WRITE_ONCE(pool->bytes, 0);
 	WRITE_ONCE(pool->linear.mask, 0);
-	synchronize_rcu_expedited();	/* then all look at the first entry */
+	synchronize_rcu_expedited();
+}
+
+void xlinear_exit(struct xpool *pool)
+{
+	xlinear_close(pool);
 	pool->linear = xlinear_nowhere;
 	WRITE_ONCE(pool->structs.to, &xlinear_none);
 	synchronize_rcu_expedited();	/* and none at these tables */

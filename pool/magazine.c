@@ -167,6 +167,7 @@ void xpage_detach_magazines(struct xpool *pool)
 	xpool_del_client(&mags->client);
 	while (mags->nr)
 		xmag_destroy(&mags->of[--mags->nr].mag);
+	WRITE_ONCE(pool->mags, NULL);
 	xmeta_free(mags);
 }
 

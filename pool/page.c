@@ -130,12 +130,15 @@ static struct xpage *take_for_sure(struct xpool *pool, unsigned long order, gfp_
 		DEFINE_WAIT(wait);
 
 		prepare_to_wait(&pool->waiting.room, &wait, TASK_UNINTERRUPTIBLE);
-		page = take_now(pool, order, gfp);
+		/* The system must not reclaim here: that may sleep, too. */
+		page = take_now(pool, order, gfp & ~__GFP_DIRECT_RECLAIM);
 		if (!page)
 			schedule_timeout(XPAGE_LOOK);
 		finish_wait(&pool->waiting.room, &wait);
 		if (!page && xpool_kept(pool))
 			page = take_gathered(pool, order, gfp);
+		else if (!page)
+			page = take_now(pool, order, gfp);
 		xpool_say_waiting(&said, "pool", pool->name);
 	}
 	return page;
@@ -446,11 +449,19 @@ static int give_slow(struct xpool *pool, struct xpage *page, unsigned long order
 					   give_plain(pool, page, order);
 }
 
-/* The loaded magazine could not serve. Begins with preemption off. */
+/*
+ * The loaded magazine could not serve. Begins with preemption off. Where an operator gives the
+ * pool up, this alone keeps it from going.
+ */
 static noinline int give_missed(struct xpool *pool, struct xpage *page, unsigned long order)
 {
+	int err;
+
+	rcu_read_lock();
 	preempt_enable();
-	return give_slow(pool, page, order);
+	err = give_slow(pool, page, order);
+	rcu_read_unlock();
+	return err;
 }
 
 /* A block that was accepted, so its order is one. Begins with preemption off. Always 0. */

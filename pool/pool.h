@@ -394,6 +394,12 @@ void xpool_abandon(struct xpool *pool);
 void xpool_publish(struct xpool *pool);
 void xpool_unpublish(struct xpool *pool);
 
+/* An orphan that has gone: a call of its client's finds nothing. */
+static inline bool xpool_is_gone(const struct xpool *pool)
+{
+	return !READ_ONCE(pool->mags);
+}
+
 /* range.c */
 unsigned long xpool_more_regions(const struct xpool_args *args);
 enum xtools_range xpool_range_of(const struct xpool *pool);
@@ -512,6 +518,7 @@ unsigned int xpool_take_smallest(struct xpool *pool, unsigned int order, unsigne
 void xpool_forget(struct xpool *pool);
 struct xpage *xpool_head(const struct xpool *pool, unsigned long index);
 struct xpage *xpool_page_any(const void *addr);
+void xpool_count_stray(const void *addr);
 void xpool_unmap_regions(struct xpool *pool, unsigned long nr);
 int xpool_map_regions(struct xpool *pool);
 
@@ -539,6 +546,7 @@ void xlinear_add(struct xpool *pool, unsigned long r);
 void xlinear_del(struct xpool *pool, unsigned long r);
 bool xlinear_fits(const struct xpool *pool, unsigned long addr);
 int xlinear_init(struct xpool *pool);
+void xlinear_close(struct xpool *pool);
 void xlinear_exit(struct xpool *pool);
 unsigned long xpool_offset(const struct xpool *pool, const void *addr);
 

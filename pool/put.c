@@ -200,16 +200,16 @@ void xpool_tell_clients(struct irq_work *work)
 static void unlock_after_put(struct xpool *pool, unsigned long flags)
 	__releases(&pool->lock)
 {
-	bool retired = READ_ONCE(pool->state.retired);
-
+	rcu_read_lock();
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
-	if (unlikely(retired)) {
+	if (unlikely(READ_ONCE(pool->state.retired))) {
 		xpool_reap_soon();
-		return;
+	} else {
+		tell_room(pool);
+		if (unlikely(pool->grow))
+			xgrow_trim(pool);
 	}
-	tell_room(pool);
-	if (unlikely(pool->grow))
-		xgrow_trim(pool);
+	rcu_read_unlock();
 }
 
 /* Like try_row(), but in an NMI that found the lock taken: as far as can be seen without it. */
@@ -224,6 +224,9 @@ static void defer_put(struct xpool *pool, struct xpage *page, u16 state)
 	}
 	if (xdefer_claim(page))
 		xdefer_push(pool, &pool->deferred, page);
+	/* It may be the last of an orphan, to whose lock nobody else comes. */
+	if (unlikely(READ_ONCE(pool->state.retired)))
+		xpool_reap_soon();
 }
 
 static void defer_row(struct xpool *pool, const struct xrow *row, u16 state)

@@ -57,7 +57,7 @@ static void growth_stats(const struct xpool *pool, struct xpool_stats *stats)
 void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 {
 	struct xbuddy *buddy = &pool->buddy;
-	unsigned long cached = xpage_kept(&pool->mags->client), kept = xpool_kept(pool), flags;
+	unsigned long cached, kept, flags;
 	unsigned int o;
 
 	*stats = (struct xpool_stats){
@@ -66,6 +66,10 @@ void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 		.failures = atomic_long_read(&pool->counts.failures),
 		.errors = atomic_long_read(&pool->counts.errors),
 	};
+	if (unlikely(xpool_is_gone(pool)))
+		return;
+	cached = xpage_kept(&pool->mags->client);
+	kept = xpool_kept(pool);
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
 	stats->total = pool->nr_pages;
@@ -141,6 +145,8 @@ int xpool_validate(struct xpool *pool)
 	struct xbuddy *buddy = &pool->buddy;
 	int err;
 
+	if (unlikely(xpool_is_gone(pool)))
+		return 0;
 	raw_spin_lock_irqsave(&pool->lock, flags);
 	recount(pool, &slabs, &clients);
 	gaps = buddy->nr - pool->nr_pages;

@@ -189,6 +189,8 @@ int xslab_validate(struct xslab_cache *cache)
 	bool valid = true;
 	unsigned int l;
 
+	if (unlikely(is_gone(cache)))
+		return 0;
 	if (!xlock(&cache->lock, &flags))
 		return -EBUSY;
 	settle(cache);

@@ -452,16 +452,34 @@ static noinline unsigned int give_few(struct xslab_cache *cache, unsigned int nr
  * Where the memory is watched, each object must be accepted, and the tools told of it,
  * before it comes to a magazine or a slab.
  */
-static noinline void free_bulk_watched(struct xslab_cache *cache, size_t nr, void **objs)
+static noinline void free_some_watched(struct xslab_cache *cache, unsigned int nr, void **objs,
+				       bool few)
 {
-	size_t i;
+	unsigned int i;
 
-	if (xmag_is_shut(&cache->mag) || !are_few(cache, nr)) {
+	if (xmag_is_shut(&cache->mag) || !few) {
 		free_each(cache, nr, objs);
 		return;
 	}
 	for (i = 0; i < nr; i++)
 		xslab_free_fast(cache, objs[i]);
+}
+
+/* The first of @nr objects; returns how many. */
+static unsigned int free_some(struct xslab_cache *cache, unsigned int nr, void **objs, bool few)
+{
+	unsigned int n;
+
+	if (xtools_watch(cache->tools)) {
+		free_some_watched(cache, nr, objs, few);
+		return nr;
+	}
+	n = few ? give_few(cache, nr, objs) : 0;
+	n = n ?: xfill_drain_checked(cache, objs, nr);
+	if (likely(n))
+		return n;
+	free_each(cache, 1, objs);
+	return 1;
 }
 
 /**
@@ -478,24 +496,14 @@ static noinline void free_bulk_watched(struct xslab_cache *cache, size_t nr, voi
  */
 void xslab_cache_free_bulk(struct xslab_cache *cache, size_t nr, void **objs)
 {
-	if (xtools_watch(cache->tools)) {
-		free_bulk_watched(cache, nr, objs);
-		return;
-	}
-	if (are_few(cache, nr)) {
-		unsigned int done = give_few(cache, nr, objs);
+	bool few = are_few(cache, nr);
 
-		objs += done;
-		nr -= done;
-	}
 	while (nr) {
-		unsigned int n = xfill_drain_checked(cache, objs,
-						    min_t(size_t, nr, XSLAB_CHUNK));
+		unsigned int n;
 
-		if (unlikely(!n)) {
-			n = 1;
-			free_each(cache, n, objs);
-		}
+		rcu_read_lock();	/* as in free.c: the cache may be given up */
+		n = free_some(cache, min_t(size_t, nr, XSLAB_CHUNK), objs, few);
+		rcu_read_unlock();
 		objs += n;
 		nr -= n;
 	}

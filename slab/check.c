@@ -183,7 +183,7 @@ bool xslab_accept_as(struct xslab_cache *cache, void *at, u8 state)
 	u8 *live = NULL;
 
 	lockdep_assert_preemption_disabled();
-	if (!can_have_slab(cache, start))
+	if (!can_have_slab(cache, (unsigned long)at))
 		return false;
 	if (cache->checks.live) {
 		live = xslab_live_at(check, at);

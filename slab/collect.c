@@ -121,6 +121,6 @@ EXPORT_SYMBOL_GPL(xslab_cache_tear);
 int xslab_cache_shrink(struct xslab_cache *cache)
 {
 	xslab_cache_collect(cache, true);
-	return READ_ONCE(cache->objects.capacity) != 0;
+	return !is_gone(cache) && READ_ONCE(cache->objects.capacity);
 }
 EXPORT_SYMBOL_GPL(xslab_cache_shrink);

@@ -9,6 +9,7 @@
 #define pr_fmt(fmt) "xalloc: " fmt
 
 #include <linux/export.h>
+#include <linux/rcupdate.h>
 
 #include "slab.h"
 
@@ -27,11 +28,25 @@ static int free_slow(struct xslab_cache *cache, void *at)
 	return 0;
 }
 
+/*
+ * An object that was accepted. Begins with preemption off. Where an operator gives the cache up,
+ * this alone keeps it from going.
+ */
+static int give(struct xslab_cache *cache, void *at)
+{
+	int err;
+
+	rcu_read_lock();
+	preempt_enable();
+	err = free_slow(cache, at);
+	rcu_read_unlock();
+	return err;
+}
+
 /* The loaded magazine could not serve. Begins with preemption off. */
 noinline int xslab_free_missed(struct xslab_cache *cache, void *at)
 {
-	preempt_enable();
-	return free_slow(cache, at);
+	return give(cache, at);
 }
 EXPORT_SYMBOL_GPL(xslab_free_missed);
 
@@ -39,10 +54,12 @@ EXPORT_SYMBOL_GPL(xslab_free_missed);
 noinline int xslab_free_odd(struct xslab_cache *cache, void *obj)
 {
 	void *at = linear_of(cache, obj);
-	bool accepted = xslab_accept(cache, at);
-	int err = accepted ? 0 : xslab_refuse_free(cache, obj);
+	int err;
 
+	if (xslab_accept(cache, at))
+		return give(cache, at);
+	err = xslab_refuse_free(cache, obj);
 	preempt_enable();
-	return accepted ? free_slow(cache, at) : err;
+	return err;
 }
 EXPORT_SYMBOL_GPL(xslab_free_odd);

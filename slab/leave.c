@@ -64,24 +64,30 @@ void xslab_set_owner(const struct xslab_cache *cache, struct xpage *slab,
 
 /*
  * A CPU that took an object out of a magazine at the very instant when another one put it
- * back into its slab may have it. Then the slab is not free, whatever its map says.
+ * back into its slab may have it. Then it is not free, whatever the map says.
  */
-static noinline void believe_live(struct xslab_cache *cache, struct xpage *slab)
+noinline void xslab_believe_live(struct xslab_cache *cache, struct xpage *slab)
 {
 	unsigned long offset = ((slab - cache->pages) << PAGE_SHIFT) + cache->slack;
-	unsigned int i;
+	unsigned int i, nr = 0;
 
-	for (i = 0; i < cache->per_slab; i++, offset += cache->stride) {
+	lockdep_assert_held(&cache->lock);
+	for (i = 0; cache->checks.live && i < cache->per_slab; i++, offset += cache->stride) {
 		u8 *live = live_at(cache, offset), is = READ_ONCE(*live);
 
+		if (likely(is == XSLAB_IN_SLAB) || !xtear_has(slab, i) ||
+		    !(atomic_long_read(&slab->map[BIT_WORD(i)]) & BIT_MASK(i)))
+			continue;
 		if (is != XSLAB_LIVE && is != cache->fast.check.tag) {
 			WRITE_ONCE(*live, XSLAB_IN_SLAB);
 			continue;
 		}
 		change_word(cache, &slab->map[BIT_WORD(i)], BIT_MASK(i), 0);
 		xslab_note_lost(cache, first_object(cache, slab) + i * cache->stride, 1);
+		nr++;
 	}
-	recount_free(cache, slab);
+	if (nr)
+		sub_nr_free(cache, slab, nr);
 }
 
 /* Is all of a free slab free? The next owner finds its live bytes as they should be. */
@@ -93,7 +99,7 @@ static bool is_all_free(struct xslab_cache *cache, struct xpage *slab)
 	    likely(!memchr_inv(live_at(cache, offset), XSLAB_IN_SLAB,
 			       PAGE_SIZE << cache->order >> cache->checks.shift)))
 		return true;
-	believe_live(cache, slab);
+	xslab_believe_live(cache, slab);
 	return slab->nr_free == cache->per_slab;
 }
 

@@ -151,7 +151,7 @@ static void set_cache(struct xslab_cache *cache, unsigned long limit)
 		set_shut(cache, true);
 	else
 		limit -= limit == ULONG_MAX ? 0 : held;
-	set_max_empty(cache, limit >> cache->order);
+	set_max_empty(cache, limit == ULONG_MAX ? ULONG_MAX : limit >> cache->order);
 	set_shut(cache, shut);
 }
 

@@ -137,7 +137,7 @@ bool xmove_give_back(struct xslab_cache *cache)
 		return false;
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	settle(cache);
-	if (cache->moving.emptied) {
+	if (cache->moving.emptied && !cache->moving.emptied->given_up) {
 		some = cache->moving.emptied->nr;
 		cache->moving.emptied->given_up = true;
 		put_taken(cache->moving.emptied);

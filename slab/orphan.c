@@ -31,12 +31,15 @@ static unsigned int find_live(struct xslab_cache *cache, void **objs, unsigned i
 	unsigned int l, i, got = 0;
 	struct xpage *slab;
 
-	for (l = 0; l < XSLAB_LISTS; l++)
+	for (l = 0; l < XSLAB_FREE; l++)
 		list_for_each_entry(slab, &cache->lists[l], list)
-			for (i = 0; i < cache->per_slab && got < nr; i++)
+			for (i = 0; i < cache->per_slab; i++)
 				if (!(atomic_long_read(&slab->map[BIT_WORD(i)]) & BIT_MASK(i)) &&
-				    xtear_has(slab, i))
+				    xtear_has(slab, i)) {
 					objs[got++] = first_object(cache, slab) + i * cache->stride;
+					if (got == nr)
+						return got;
+				}
 	return got;
 }
 
@@ -49,7 +52,7 @@ static void report_object(struct xslab_cache *cache, void *at)
 	       xpage_index(cache->pool, slab_of(cache, start)));
 }
 
-/* How many objects are live, while the magazines are closed and empty. */
+/* How many objects are live by the maps of slabs, while the magazines are closed and empty. */
 static unsigned long count_live(struct xslab_cache *cache)
 {
 	unsigned long live, flags;
@@ -59,6 +62,13 @@ static unsigned long count_live(struct xslab_cache *cache)
 	live = cache->objects.capacity - cache->objects.free;
 	xslab_unlock(cache, flags);
 	return live;
+}
+
+/* And by their live bytes, too, which slabs that leave are looked at for. */
+static unsigned long count_surely_live(struct xslab_cache *cache)
+{
+	xslab_release_all(cache);
+	return count_live(cache);
 }
 
 static void report_live(struct xslab_cache *cache, unsigned long live)
@@ -231,10 +241,12 @@ static void dispose(struct xslab_cache *cache, bool was_refused)
 	xrcu_wait_slabs(cache);
 	if (cache->state.given_up)
 		lose_slabs(cache);
-	xrcu_del_cache(cache);
-	xwait_exit(cache);
 	leave_places(cache);
 	synchronize_rcu_expedited();	/* for those that found it by an address */
+	if (cache->state.given_up)
+		xrcu_flush(cache->pool);	/* what they freed meanwhile is dropped */
+	xrcu_del_cache(cache);
+	xwait_exit(cache);
 	cache->fast.linear = xlinear_nowhere;
 	xslab_put_live(cache, pool);
 	xmag_destroy(&cache->mag);
@@ -255,7 +267,7 @@ static int destroy(struct xslab_cache *cache)
 	unsigned long live;
 
 	retire(cache);
-	live = count_live(cache);
+	live = count_surely_live(cache);
 	waiting = max(waiting, atomic_read(&cache->waiting.nr_callers));
 	if (!live && !waiting) {
 		dispose(cache, was_retired);
@@ -368,6 +380,10 @@ static void reap_all(void)
 
 	while ((cache = claim_orphan())) {
 		retire(cache);
+		if (!cache->state.given_up && count_surely_live(cache)) {
+			unclaim(cache);
+			continue;
+		}
 		if (!cache->state.given_up)
 			pr_info("cache %s: its last object was freed; it goes\n", cache->name);
 		dispose(cache, true);

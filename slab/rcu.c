@@ -145,7 +145,10 @@ static struct xrcu_batch *take_spare(void)
 	return node ? llist_entry(node, struct xrcu_batch, next) : NULL;
 }
 
-/* The batch begins to wait. Any context. */
+/*
+ * The batch begins to wait. Any context. Under the lock of the CPU that it was open on: who
+ * finds nothing open there, and waits for all that wait, has waited for this one.
+ */
 static void submit(struct xrcu_batch *batch)
 {
 	if (in_nmi()) {
@@ -179,10 +182,10 @@ static bool add_to_batch(struct xslab_cache *cache, void *obj)
 		nr = ++batch->nr;
 		cpu->open = nr < XRCU_BATCH ? batch : NULL;
 	}
-	raw_spin_unlock_irqrestore(&cpu->lock, flags);
 	if (nr == XRCU_BATCH)
 		submit(batch);
-	else if (nr == 1)
+	raw_spin_unlock_irqrestore(&cpu->lock, flags);
+	if (nr == 1)
 		arm();
 	return nr;
 }
@@ -195,9 +198,9 @@ static void close_batch(struct xrcu_cpu *cpu)
 	raw_spin_lock_irqsave(&cpu->lock, flags);
 	batch = cpu->open;
 	cpu->open = NULL;
-	raw_spin_unlock_irqrestore(&cpu->lock, flags);
 	if (batch)
 		submit(batch);
+	raw_spin_unlock_irqrestore(&cpu->lock, flags);
 }
 
 static void close_all(void)
@@ -394,6 +397,20 @@ void xrcu_flush(struct xpool *pool)
 }
 EXPORT_SYMBOL_FOR_KUNIT(xrcu_flush);
 
+/* An object that was accepted waits from now on. Returns 0, or -EAGAIN: there is no room. */
+static int note(struct xslab_cache *cache, void *at)
+{
+	atomic_long_inc(&cache->rcu.nr);
+	if (likely(add_to_batch(cache, at)))
+		return 0;
+	if (cache->checks.live) {
+		leave(cache, at);
+		return 0;
+	}
+	atomic_long_dec(&cache->rcu.nr);
+	return -EAGAIN;
+}
+
 /**
  * xslab_cache_free_rcu() - give an object back when all readers are through with it
  * @cache: the cache that it was taken from
@@ -412,24 +429,18 @@ EXPORT_SYMBOL_FOR_KUNIT(xrcu_flush);
  */
 int xslab_cache_free_rcu(struct xslab_cache *cache, void *obj)
 {
-	bool accepted;
+	int err = 0;
 	void *at;
 
+	/* Until the object is noted a cache that is given up must not go. */
 	preempt_disable();
 	at = linear_of(cache, obj);
-	accepted = xslab_accept_as(cache, at, XSLAB_WAITS);
+	if (unlikely(!xslab_accept_as(cache, at, XSLAB_WAITS)))
+		err = xslab_refuse_free(cache, obj);
+	else
+		err = note(cache, at);
 	preempt_enable();
-	if (unlikely(!accepted))
-		return xslab_refuse_free(cache, obj);
-	atomic_long_inc(&cache->rcu.nr);
-	if (likely(add_to_batch(cache, at)))
-		return 0;
-	if (cache->checks.live) {
-		leave(cache, at);
-		return 0;
-	}
-	atomic_long_dec(&cache->rcu.nr);
-	return -EAGAIN;
+	return err;
 }
 EXPORT_SYMBOL_GPL(xslab_cache_free_rcu);
 

@@ -157,18 +157,36 @@ static unsigned long detach_slab(struct xslab_cache *cache, struct xpage *slab)
 	return pages_per_slab(cache) - hweight_long(holes);
 }
 
-/* The cache is given up: it forgets all of its slabs. Returns their pages. */
-unsigned long xslab_detach_all(struct xslab_cache *cache)
+/* Like xslab_detach_all(), but a few under one lock. */
+static unsigned long detach_some(struct xslab_cache *cache)
 {
+	unsigned int l = 0, most = XSLAB_CHUNK;
 	unsigned long flags, pages = 0;
-	struct xpage *slab, *next;
-	unsigned int l;
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	settle(cache);
-	for (l = 0; l < XSLAB_LISTS; l++)
-		list_for_each_entry_safe(slab, next, &cache->lists[l], list)
-			pages += detach_slab(cache, slab);
+	while (l < XSLAB_LISTS && most) {
+		struct list_head *list = &cache->lists[l];
+
+		if (list_empty(list)) {
+			l++;
+			continue;
+		}
+		pages += detach_slab(cache, list_first_entry(list, struct xpage, list));
+		most--;
+	}
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
+	return pages;
+}
+
+/* The cache is given up: it forgets all of its slabs. Returns their pages. Process context. */
+unsigned long xslab_detach_all(struct xslab_cache *cache)
+{
+	unsigned long pages = 0, some;
+
+	while ((some = detach_some(cache))) {
+		pages += some;
+		cond_resched();
+	}
 	return pages;
 }

@@ -238,10 +238,13 @@ static __always_inline struct xpage *slab_in(struct xpage *pages, unsigned long 
 	return (void *)pages + (start >> (PAGE_SHIFT - XPAGE_SHIFT));
 }
 
-/* Can a slab be at linear address @start? */
-static __always_inline bool can_have_slab(const struct xslab_cache *cache, unsigned long start)
+/*
+ * Can a slab be at linear address @at, or around it? The last one may end behind the pool; then
+ * it is none, but what is known of its pages may be looked at.
+ */
+static __always_inline bool can_have_slab(const struct xslab_cache *cache, unsigned long at)
 {
-	return start - cache->first.start < cache->fast.bytes;
+	return at - cache->first.start < cache->fast.bytes;
 }
 
 static __always_inline struct xpage *slab_from(const struct xslab_cache *cache,
@@ -675,6 +678,7 @@ void xslab_put_slabs(struct xslab_cache *cache, struct xpage **slabs, unsigned i
 void xslab_put_pages(struct xslab_cache *cache, struct xpage **pages, unsigned int nr);
 void xslab_set_owner(const struct xslab_cache *cache, struct xpage *slab,
 		     struct xslab_cache *owner);
+void xslab_believe_live(struct xslab_cache *cache, struct xpage *slab);
 bool xslab_take_off(struct xslab_cache *cache, struct xpage *slab);
 struct xpage *xslab_take_spare(struct xslab_cache *cache);
 unsigned long xslab_put_list(struct xslab_cache *cache, struct list_head *list);

@@ -162,6 +162,7 @@ static bool tear_first(struct xslab_cache *cache, unsigned int list, unsigned lo
 	slab = list_first_entry_or_null(&cache->lists[list], struct xpage, list);
 	if (slab) {
 		list_move_tail(&slab->list, &cache->lists[list]);
+		xslab_believe_live(cache, slab);
 		holes = find_holes(cache, slab, &gone);
 		if (holes && cache->objects.free >= kept_free(cache) + hweight_long(gone))
 			nr = cut(cache, slab, holes, gone, pages);

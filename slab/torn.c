@@ -9,14 +9,32 @@
 
 #include "slab.h"
 
+static bool has_all_free(const struct xpage *slab)
+{
+	return slab->nr_free == hweight_long(slab->there);
+}
+
 /* All that is left of a torn slab is free, and it may go. */
 bool xtear_is_over(struct xslab_cache *cache, struct xpage *slab)
 {
 	/* An NMI that has set a bit of the slab may not be through with it. */
 	smp_mb();
-	return slab->nr_free == hweight_long(slab->there) && !atomic_read(&cache->nmi.frees) &&
-	       !READ_ONCE(slab->deferred) &&
-	       cache->objects.free >= kept_free(cache) + slab->nr_free;
+	if (!has_all_free(slab) || atomic_read(&cache->nmi.frees) || READ_ONCE(slab->deferred) ||
+	    cache->objects.free < kept_free(cache) + slab->nr_free)
+		return false;
+	xslab_believe_live(cache, slab);
+	return has_all_free(slab);
+}
+
+/* The pages that are left of it name no cache any more, so it is found by none. */
+static void disown_rest(const struct xslab_cache *cache, struct xpage *slab)
+{
+	unsigned long holes = slab->holes;
+	unsigned int p;
+
+	for (p = 0; p < pages_per_slab(cache); p++)
+		if (!(holes & BIT(p)))
+			WRITE_ONCE(slab[p].cache, NULL);
 }
 
 /*
@@ -36,6 +54,7 @@ noinline void xtear_freed(struct xslab_cache *cache, struct xpage *slab)
 	xset_del(&cache->torn.set, slab_nr(cache, slab));
 	WRITE_ONCE(cache->torn.nr, cache->torn.nr - 1);
 	unlist_slab(cache, slab, cache->list_of[slab->nr_free]);
+	disown_rest(cache, slab);
 	list_add(&slab->list, &cache->torn.over);
 	set_watermark(cache);
 }
@@ -47,12 +66,9 @@ static void put_rest(struct xslab_cache *cache, struct xpage *slab)
 	unsigned long holes = slab->holes;
 	unsigned int p, nr = 0;
 
-	for (p = 0; p < pages_per_slab(cache); p++) {
-		if (holes & BIT(p))
-			continue;
-		WRITE_ONCE(slab[p].cache, NULL);
-		pages[nr++] = &slab[p];
-	}
+	for (p = 0; p < pages_per_slab(cache); p++)
+		if (!(holes & BIT(p)))
+			pages[nr++] = &slab[p];
 	xslab_put_pages(cache, pages, nr);
 	uncharge_slabs(cache, 1);
 }

@@ -38,6 +38,9 @@ run_shell() {
 	return $status
 }
 
+# So that the system keeps blocks of 4 MiB back for tasks that reclaim
+echo 32768 >/proc/sys/vm/min_free_kbytes
+
 arm_faults || kmsg "# no fault injection in this kernel: tests that need it are skipped"
 
 seconds() { cut -d. -f1 /proc/uptime; }
