@@ -383,10 +383,10 @@ static unsigned long runs;
 
 static u64 tick_caches(u64 now)
 {
-	struct xslab_cache *cache = NULL;
+	struct xslab_cache *cache;
 	u64 next = XDECAY_NO_END;
 
-	while ((cache = xslab_cache_next(cache))) {
+	for_each_cache(cache) {
 		struct holder h = cache_holder(cache);
 
 		next = min(next, tick(&h, now));
@@ -401,7 +401,7 @@ static u64 tick_pools(u64 now)
 	u64 next = XDECAY_NO_END;
 	struct xpool *pool;
 
-	for (pool = xpool_next(NULL); pool; pool = xpool_next(pool)) {
+	for_each_pool(pool) {
 		struct holder h = pool_holder(pool);
 
 		if (pool->grow)
@@ -539,9 +539,9 @@ EXPORT_SYMBOL_GPL(xslab_cache_get_decay);
 /* Those of the pool's caches that have no time of their own. */
 static void restart_heirs(struct xpool *pool)
 {
-	struct xslab_cache *cache = NULL;
+	struct xslab_cache *cache;
 
-	while ((cache = xslab_cache_next(cache)))	/* which pins it */
+	for_each_cache(cache)
 		if (xslab_cache_pool(cache) == pool &&
 		    xslab_cache_decay(cache)->ms == XDECAY_INHERIT)
 			restart_cache(cache);

@@ -83,7 +83,7 @@ static LIST_HEAD(tombs);
 static void bury(struct xpool *pool)
 {
 	mutex_lock(&xpool_registry);
-	list_add(&pool->listing.node, &tombs);
+	list_add(&pool->listing.entry.node, &tombs);
 	mutex_unlock(&xpool_registry);
 }
 
@@ -92,43 +92,9 @@ void xpage_exit_tombs(void)
 {
 	struct xpool *pool, *next;
 
-	list_for_each_entry_safe(pool, next, &tombs, listing.node)
+	list_for_each_entry_safe(pool, next, &tombs, listing.entry.node)
 		xmeta_free(pool);
 	INIT_LIST_HEAD(&tombs);
-}
-
-/*
- * The pool is the caller's to destroy, alone; no caches come any more. 0; -EBUSY: another
- * call destroys it; -ENOENT: it is gone.
- */
-static int claim(struct xpool *pool)
-{
-	int err = -ENOENT;
-
-	mutex_lock(&xpool_registry);
-	if (xpool_is_listed(pool)) {
-		err = pool->listing.going || pool->listing.dying ? -EBUSY : 0;
-		pool->listing.dying = true;
-	}
-	mutex_unlock(&xpool_registry);
-	return err;
-}
-
-/* Like claim(), but waits until another call that destroys it is over. */
-static int claim_in_turn(struct xpool *pool)
-{
-	int err;
-
-	while ((err = claim(pool)) == -EBUSY)
-		schedule_timeout_uninterruptible(1);
-	return err;
-}
-
-static void unclaim(struct xpool *pool)
-{
-	mutex_lock(&xpool_registry);
-	pool->listing.dying = false;
-	mutex_unlock(&xpool_registry);
 }
 
 /* What clients hold. */
@@ -180,8 +146,7 @@ static void retire_holders(struct xpool *pool)
 {
 	struct xclient *client;
 
-	for (client = xpool_next_client(pool, NULL); client;
-	     client = xpool_next_client(pool, client))
+	for_each_client(client, pool)
 		if (client->retire)
 			client->retire(client);
 }
@@ -190,8 +155,7 @@ static void give_up_holders(struct xpool *pool)
 {
 	struct xclient *client;
 
-	for (client = xpool_next_client(pool, NULL); client;
-	     client = xpool_next_client(pool, client))
+	for_each_client(client, pool)
 		if (client->give_up)
 			client->give_up(client);
 }
@@ -218,7 +182,7 @@ static int destroy(struct xpool *pool)
 	}
 	refuse_destroy(pool);
 	retire_holders(pool);
-	unclaim(pool);
+	xlisted_unclaim(&pool->listing.entry);
 	xpool_reap_soon();	/* the last of them may have been freed meanwhile */
 	return -EBUSY;
 }
@@ -277,7 +241,7 @@ EXPORT_SYMBOL_GPL(xpool_create_stamped);
  * Return: 0; or with a line in the log: -EBUSY where caches live in the pool, pages of it
  * are held or tasks wait for one, -EPERM for the default pool, -EDEADLK while the system
  * reclaims memory, and from a move callback where caches live in the pool, of which that may
- * be one. The last three change nothing.
+ * be one, or where another call destroys it. The last three change nothing.
  */
 int xpool_destroy(struct xpool *pool)
 {
@@ -293,8 +257,9 @@ int xpool_destroy(struct xpool *pool)
 		return -EDEADLK;
 	if (xpool_in_callback() && READ_ONCE(pool->listing.nr_caches))
 		return -EDEADLK;
-	if (claim_in_turn(pool))
-		return 0;	/* it is gone */
+	err = xlisted_claim_in_turn(&xpool_list, &pool->listing.entry);
+	if (err)
+		return err == -ENOENT ? 0 : err;
 	err = destroy(pool);
 	if (!err)
 		module_put(THIS_MODULE);
@@ -333,9 +298,9 @@ static struct xpool *claim_orphan(void)
 {
 	struct xpool *pool;
 
-	for (pool = xpool_next(NULL); pool; pool = xpool_next(pool))
-		if (is_over(pool) && !claim(pool)) {
-			xpool_unpin(pool);
+	for_each_pool(pool)
+		if (is_over(pool) && !xlisted_claim(&xpool_list, &pool->listing.entry)) {
+			xlisted_unpin(&pool->listing.entry);
 			return pool;
 		}
 	return NULL;
@@ -388,7 +353,8 @@ void xpage_exit_default(void)
 	if (!pool)
 		return;
 	default_pool = NULL;
-	claim(pool);	/* to the worker it would be an orphan of which nothing is held */
+	/* To the worker it would be an orphan of which nothing is held. */
+	xlisted_claim(&xpool_list, &pool->listing.entry);
 	retire(pool);
 	xpage_drain_closed(&pool->mags->client);
 	xpool_settle(pool);

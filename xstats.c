@@ -465,7 +465,7 @@ static int all_collect_set(void *unused, long force)
 	struct xpool *pool;
 	int err = 0;
 
-	for (pool = xpool_next(NULL); pool; pool = xpool_next(pool))
+	for_each_pool(pool)
 		err = err ?: pool_collect_set(pool, force);
 	return err;
 }
@@ -599,17 +599,13 @@ static int buddyinfo_show(struct seq_file *m, void *unused)
 	struct xpool *pool;
 	unsigned int order;
 
-	mutex_lock(&xpool_registry);
-	list_for_each_entry(pool, &xpool_list, listing.node) {
-		if (pool->listing.going)
-			continue;
+	for_each_pool(pool) {
 		xpool_stats(pool, &stats);
 		seq_printf(m, "Node %d, zone %8s ", 0, pool->name);
 		for (order = 0; order < XBUDDY_NR_ORDERS; order++)
 			seq_printf(m, "%6llu ", stats.free_blocks[order]);
 		seq_putc(m, '\n');
 	}
-	mutex_unlock(&xpool_registry);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(buddyinfo);
@@ -629,13 +625,13 @@ static void show_slabinfo_line(struct seq_file *m, struct xslab_cache *cache)
 
 static int slabinfo_show(struct seq_file *m, void *unused)
 {
-	struct xslab_cache *cache = NULL;
+	struct xslab_cache *cache;
 
 	seq_puts(m, "slabinfo - version: 2.1\n");
 	seq_puts(m, "# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab>");
 	seq_puts(m, " : tunables <limit> <batchcount> <sharedfactor>");
 	seq_puts(m, " : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
-	while ((cache = xslab_cache_next(cache)))
+	for_each_cache(cache)
 		show_slabinfo_line(m, cache);
 	return 0;
 }

@@ -24,7 +24,7 @@
  * destroying take locks that the system holds while it reclaims, so both are refused from
  * reclaim; see xpool_may_come_and_go().
  *
- * Pools and caches that are on a list are kept from going by pins (xpool_next_client()),
+ * Pools and caches that are on a list are kept from going by pins (pool/listed.c),
  * so that the registry is held only to take a step on the list.
  */
 #ifndef _XALLOC_BASE_H

@@ -190,13 +190,14 @@ unsigned int xtools_of_pool(enum xtools_range range, const void *addr, unsigned 
 
 /*
  * The tools that watch a cache of the pool. What a constructor has made is there in the
- * next allocation, too, and so is what readers under RCU may look at.
+ * next allocation, too, and so is what readers under RCU may look at: for these,
+ * init_on_free means the whole slab, when it goes.
  */
 unsigned int xtools_of_cache(unsigned int tools, bool has_ctor, bool is_typesafe)
 {
 	if (!has_ctor && !is_typesafe)
 		return tools;
-	tools &= ~XTOOLS_INIT;
+	tools &= ~XTOOLS_INIT_ON_ALLOC;
 	if (!tools)
 		return 0;
 	return tools | (has_ctor ? XTOOLS_CTOR : 0) | (is_typesafe ? XTOOLS_TYPESAFE : 0);
@@ -236,7 +237,7 @@ void xtools_free(unsigned int tools, void *obj, size_t size)
 	debug_check_no_locks_freed(obj, size);
 	if (tools & XTOOLS_TYPESAFE)
 		return;
-	if (tools & XTOOLS_INIT_ON_FREE)
+	if (tools & XTOOLS_INIT_ON_FREE && !(tools & XTOOLS_CTOR))
 		memset(obj, 0, size);
 	if (!(tools & XTOOLS_CTOR))
 		kmsan_poison_memory(obj, size, GFP_ATOMIC);
@@ -266,6 +267,10 @@ void xtools_slab_comes(unsigned int tools, void *addr, size_t bytes)
  */
 void xtools_slab_goes(unsigned int tools, void *addr, long bytes, long first, long stride)
 {
+	if (tools & XTOOLS_INIT_ON_FREE && tools & (XTOOLS_CTOR | XTOOLS_TYPESAFE)) {
+		unpoison(tools, addr, bytes);
+		memset(addr, 0, bytes);
+	}
 	poison(tools, addr, bytes, PAGE_IS_FREE);
 	if (!(tools & XTOOLS_KMEMLEAK) || likely(!READ_ONCE(kmemleak_is_behind)) || in_nmi())
 		return;

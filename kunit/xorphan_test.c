@@ -490,6 +490,7 @@ static void check_waits(struct kunit *test, void (*end)(void *data))
 							  msecs_to_jiffies(JOB_MS)), 0UL);
 	before = atomic_read(&o->moves);
 	destroy = start_job(test, end, o, -1);
+	expect_soon(test, !READ_ONCE(o->cache->moving.move));
 	KUNIT_EXPECT_FALSE(test, is_over_in(destroy, 50));
 	complete_all(&slow->go);
 	end_job(test, destroy);
@@ -644,7 +645,7 @@ static void xorphan_test_give_up_race(struct kunit *test)
 	char name[XPOOL_NAME_MAX];
 	unsigned int round;
 
-	for (round = 0; round < 10; round++) {
+	for (round = 0; round < 2 + 8 / XTEST_SLOWER; round++) {
 		struct orphan *o = make_orphan(test, &plain);
 		struct xpool *pool = w->pool;
 		struct job *job;

@@ -396,7 +396,7 @@ static void xrcu_test_destroy_beside(struct kunit *test)
 		KUNIT_ASSERT_FALSE(test, IS_ERR(tasks[i]));
 	}
 	KUNIT_EXPECT_EQ(test, set_cpus_allowed_ptr(current, cpu_possible_mask), 0);
-	while (!err && (time_before(jiffies, end) || rounds < 5)) {
+	while (!err && (time_before(jiffies, end) || rounds < 2)) {
 		cache = xslab_cache_create_in(f->pool, &(struct xslab_args){
 			.name = "beside", .size = 64 });
 		xtest_take(test, cache, objs, ARRAY_SIZE(objs), GFP_KERNEL);
@@ -411,6 +411,66 @@ static void xrcu_test_destroy_beside(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, err, 0);
 	kunit_info(test, "%u caches came and went\n", rounds);
 	check_shrinks_to_nothing(test, other);
+}
+
+struct race {
+	struct xslab_cache	*cache;
+	bool			bulk;
+	atomic_long_t		nr;
+	atomic_long_t		failed;
+};
+
+/* Holds some at a time at most. */
+static int take_and_free_rcu(void *arg)
+{
+	struct race *race = arg;
+	void *objs[8];
+
+	while (!kthread_should_stop()) {
+		unsigned int i, nr = race->bulk ? ARRAY_SIZE(objs) : 1, got;
+
+		got = race->bulk ? xslab_cache_alloc_bulk(race->cache, GFP_KERNEL, nr, objs) :
+				   !!(objs[0] = xslab_cache_alloc(race->cache, GFP_KERNEL));
+		for (i = 0; i < got; i++)
+			WARN_ON_ONCE(xslab_cache_free_rcu(race->cache, objs[i]));
+		atomic_long_add(nr, &race->nr);
+		atomic_long_add(got != nr, &race->failed);
+		cond_resched();
+	}
+	return 0;
+}
+
+/*
+ * Several tasks take from a small pool and give back after a grace period, so that nearly all
+ * objects wait. Expect none to fail: those are no client's.
+ */
+static void expect_no_failure(struct kunit *test, size_t size, bool bulk)
+{
+	struct race *race = xtest_room(test, 1, sizeof(*race));
+	struct task_struct *tasks[4];
+	unsigned int i;
+
+	race->cache = with_cache(test, 128 * PAGE_SIZE, size);
+	race->bulk = bulk;
+	for (i = 0; i < ARRAY_SIZE(tasks); i++) {
+		tasks[i] = kthread_run(take_and_free_rcu, race, "xrcu-race");
+		KUNIT_ASSERT_FALSE(test, IS_ERR(tasks[i]));
+	}
+	msleep(1000);
+	for (i = 0; i < ARRAY_SIZE(tasks); i++)
+		kthread_stop(tasks[i]);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&race->failed), 0L);
+	kunit_info(test, "%ld objects\n", atomic_long_read(&race->nr));
+	check_shrinks_to_nothing(test, race->cache);
+	slab_exit(test);
+	slab_init(test);
+}
+
+static void xrcu_test_no_failure(struct kunit *test)
+{
+	expect_no_failure(test, PAGE_SIZE, false);
+	expect_no_failure(test, PAGE_SIZE, true);
+	expect_no_failure(test, 256, false);
 }
 
 struct irq_free {
@@ -786,6 +846,7 @@ static struct kunit_case xrcu_cases[] = {
 	KUNIT_CASE(xrcu_test_errors),
 	KUNIT_CASE(xrcu_test_destroy),
 	KUNIT_CASE(xrcu_test_destroy_beside),
+	KUNIT_CASE(xrcu_test_no_failure),
 	KUNIT_CASE(xrcu_test_irq),
 	KUNIT_CASE(xrcu_test_nmi),
 	KUNIT_CASE(xrcu_test_no_hidden_requests),

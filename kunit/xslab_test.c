@@ -42,7 +42,9 @@ static void kind_name(const struct kind *kind, char *desc)
  * The lists of slabs
  */
 
-#define LIST_OBJS	100000U
+/* 11,111 where loops are long; odd, so that the last refill gets 8 objects more than it must */
+#define LIST_SLABS	((u32)xtest_rounds(11111) | 1)
+#define LIST_OBJS	(9 * LIST_SLABS + 1)
 #define LIST_SIZE	3584U	/* 9 in a slab of 8 pages */
 
 /*
@@ -65,7 +67,7 @@ static void xslab_test_lists(struct kunit *test)
 	s = check_books(test, cache, LIST_OBJS);
 	KUNIT_EXPECT_EQ(test, s.slab_order, 3ULL);
 	KUNIT_EXPECT_EQ(test, s.objects_per_slab, 9ULL);
-	KUNIT_EXPECT_EQ(test, s.slabs_full, 11111ULL);
+	KUNIT_EXPECT_EQ(test, s.slabs_full, (u64)LIST_SLABS);
 	KUNIT_EXPECT_EQ(test, s.slabs_partial, 1ULL);
 	KUNIT_EXPECT_EQ(test, s.slabs_free, 0ULL);
 	full = s;
@@ -74,7 +76,7 @@ static void xslab_test_lists(struct kunit *test)
 	s = check_books(test, cache, 0);
 	KUNIT_EXPECT_EQ(test, s.slabs_full, 0ULL);
 	KUNIT_EXPECT_EQ(test, s.slabs_partial, 0ULL);
-	KUNIT_EXPECT_EQ(test, s.slabs_free, 11112ULL);
+	KUNIT_EXPECT_EQ(test, s.slabs_free, LIST_SLABS + 1ULL);
 	kunit_info(test, "row 2: %u objects of %u bytes: %llu full, %llu partial, freed: %llu free\n",
 		   LIST_OBJS, LIST_SIZE, full.slabs_full, full.slabs_partial, s.slabs_free);
 	check_shrinks_to_nothing(test, cache);
@@ -96,17 +98,17 @@ static void xslab_test_lists_magazines(struct kunit *test)
 	s = check_books(test, cache, LIST_OBJS);
 	KUNIT_EXPECT_EQ(test, s.magazine_size, 18ULL);
 	KUNIT_EXPECT_EQ(test, s.magazines, 8ULL);
-	KUNIT_EXPECT_EQ(test, s.slabs_full, 11112ULL);
+	KUNIT_EXPECT_EQ(test, s.slabs_full, LIST_SLABS + 1ULL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 1);
 	s = check_books(test, cache, LIST_OBJS);
 	KUNIT_EXPECT_EQ(test, s.magazines, 0ULL);
-	KUNIT_EXPECT_EQ(test, s.slabs_full, 11111ULL);
+	KUNIT_EXPECT_EQ(test, s.slabs_full, (u64)LIST_SLABS);
 	KUNIT_EXPECT_EQ(test, s.slabs_partial, 1ULL);
 
 	xtest_give(test, cache, objs, LIST_OBJS);
 	s = check_books(test, cache, 0);
-	KUNIT_EXPECT_EQ(test, s.slabs, 11112ULL);
-	KUNIT_EXPECT_EQ(test, s.slab_free, 11112ULL * 9 - s.magazines - s.depot);
+	KUNIT_EXPECT_EQ(test, s.slabs, LIST_SLABS + 1ULL);
+	KUNIT_EXPECT_EQ(test, s.slab_free, (LIST_SLABS + 1ULL) * 9 - s.magazines - s.depot);
 	KUNIT_EXPECT_LE(test, s.magazines, 2 * s.magazine_size);
 	KUNIT_EXPECT_GT(test, s.depot, 0ULL);
 	check_shrinks_to_nothing(test, cache);
@@ -468,7 +470,7 @@ static void xslab_test_refills_line_up(struct kunit *test)
 /* Free a million objects but the last. Expect one slab to stay, and its object. */
 static void xslab_test_last_object(struct kunit *test)
 {
-	const size_t nr = 1000000 / SLOWNESS;
+	const size_t nr = xtest_rounds(1000000 / SLOWNESS);
 	struct xslab_cache *cache = with_cache(test, 128UL << 20, TAIL_SIZE);
 	void **objs = xtest_room(test, nr, sizeof(*objs));
 	struct xslab_stats s;
@@ -488,7 +490,7 @@ static void xslab_test_last_object(struct kunit *test)
 	check_shrinks_to_nothing(test, cache);
 }
 
-#define SCATTERED_OBJS	(500000U / SLOWNESS)
+#define SCATTERED_OBJS	((u32)xtest_rounds(500000U / SLOWNESS))
 #define SCATTERED_SIZE	120U
 
 static void shuffle(struct rnd_state *rnd, void **objs, size_t nr)
@@ -539,6 +541,13 @@ static void xslab_test_scattered_kept(struct kunit *test)
 	free_scattered(test, SCATTERED_OBJS / 1000);
 }
 
+static noinline u64 buddy_calls(struct xpool *pool)
+{
+	struct xpool_stats s = pool_stats_of(pool);
+
+	return s.gets + s.puts;
+}
+
 /*
  * Stand at the end of a slab and allocate and free across it, a million times.
  * Expect no slab to change its list, which only a refill or a flush does, and
@@ -549,31 +558,31 @@ static void xslab_test_boundary(struct kunit *test)
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 256);
 	void **objs = xtest_room(test, 1000, sizeof(*objs)), *obj;
 	struct xslab_stats before, after;
-	struct xpool_stats pool;
 	struct fixture *f = test->priv;
+	u64 calls;
 	size_t nr = stand_at_boundary(test, cache, objs), i;
+	const size_t pairs = xtest_rounds(1000000 / SLOWNESS);
 
 	obj = xslab_cache_alloc(cache, GFP_KERNEL);
 	xslab_cache_free(cache, obj);
 	before = check_books(test, cache, nr);
-	pool = pool_stats_of(f->pool);
-	for (i = 0; i < 1000000 / SLOWNESS; i++) {
+	calls = buddy_calls(f->pool);
+	for (i = 0; i < pairs; i++) {
 		obj = xslab_cache_alloc(cache, GFP_KERNEL);
 		if (!obj || xslab_cache_free(cache, obj))
 			KUNIT_ASSERT_TRUE_MSG(test, false, "pair %zu", i);
 	}
 	after = check_books(test, cache, nr);
-	KUNIT_EXPECT_EQ(test, after.allocs, before.allocs + 1000000 / SLOWNESS);
+	KUNIT_EXPECT_EQ(test, after.allocs, before.allocs + pairs);
 	before.allocs = after.allocs;
 	before.frees = after.frees;
 	KUNIT_EXPECT_EQ(test, memcmp(&before, &after, sizeof(after)), 0);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).gets, pool.gets);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).puts, pool.puts);
+	KUNIT_EXPECT_EQ(test, buddy_calls(f->pool), calls);
 	/* Only a refill or a flush moves a slab to another list. */
-	kunit_info(test, "row 22: %d pairs, %llu list moves, %llu calls of the buddy system\n",
-		   1000000 / SLOWNESS,
+	kunit_info(test, "row 22: %zu pairs, %llu list moves, %llu calls of the buddy system\n",
+		   pairs,
 		   after.refills + after.flushes - before.refills - before.flushes,
-		   pool_stats_of(f->pool).gets - pool.gets);
+		   buddy_calls(f->pool) - calls);
 	xtest_give(test, cache, objs, nr);
 }
 

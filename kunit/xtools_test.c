@@ -176,6 +176,33 @@ static void what_a_constructor_made_stays(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
 }
 
+/* Where freed memory is cleared, expect no other cache to see what this one's objects held. */
+static void what_a_slab_held_does_not_stay(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	static const xslab_flags_t flags[] = { 0, 0, XSLAB_TYPESAFE_BY_RCU };
+	unsigned int i, turn;
+	void *objs[NR];
+
+	need_silence(test);
+	for (turn = 0; turn < ARRAY_SIZE(flags); turn++) {
+		struct xslab_cache *cache = xslab_cache_create_in(f->pool, &(struct xslab_args){
+			.name = "goes", .size = SIZE, .flags = flags[turn],
+			.ctor = turn == 1 ? make : NULL });
+		u8 *slab;
+
+		KUNIT_ASSERT_FALSE(test, IS_ERR(cache));
+		KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, NR, objs), NR);
+		for (i = 0; i < NR; i++)
+			memset(objs[i], MARK, SIZE);
+		slab = (u8 *)((unsigned long)objs[0] & PAGE_MASK);
+		xslab_cache_free_bulk(cache, NR, objs);
+		KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
+		for (i = 0; want_init_on_free() && i < PAGE_SIZE; i++)
+			KUNIT_ASSERT_EQ(test, slab[i], 0);
+	}
+}
+
 /* Memory of another kind is the caller's business, whatever the boot parameters say. */
 static void a_callers_range_is_not_touched(struct kunit *test)
 {
@@ -206,6 +233,7 @@ static struct kunit_case tools_cases[] = {
 	KUNIT_CASE(pages_do),
 	KUNIT_CASE(pages_in_bulk_do),
 	KUNIT_CASE(what_a_constructor_made_stays),
+	KUNIT_CASE(what_a_slab_held_does_not_stay),
 	KUNIT_CASE(a_callers_range_is_not_touched),
 	{}
 };

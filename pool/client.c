@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * pool/client: pools, and the holders of their pages, that are listed
+ * pool/client: the holders of a pool's pages come and go, and so do orphans
  *
- * Pools and holders (struct xclient) are kept from going by pins, so that the registry is held
- * only to take a step on a list. A worker, the reaper, disposes of what was destroyed while it was
- * in use, once it is not.
- *
- * Locks: xpool_registry protects the lists, the pins, and all that comes and goes.
+ * A worker, the reaper, disposes of pools and caches that were destroyed while they were in use,
+ * once they are not.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -14,117 +11,24 @@
 
 #include "pool.h"
 
-/* Protects the lists of pools and of caches, and all that comes and goes. */
-DEFINE_MUTEX(xpool_registry);
 LIST_HEAD(xpool_list);
 RAW_NOTIFIER_HEAD(xobservers);
-
-/* For callers that want a pool or a client to go, and wait until no pin keeps it. */
-DECLARE_WAIT_QUEUE_HEAD(xpool_unpinned);
 
 void xpool_add_client(struct xpool *pool, struct xclient *client)
 {
 	mutex_lock(&xpool_registry);
-	list_add_tail_rcu(&client->node, &pool->clients);
+	list_add_tail_rcu(&client->entry.node, &pool->clients);
 	mutex_unlock(&xpool_registry);
-}
-
-static void let_go(struct xclient *client)
-{
-	lockdep_assert_held(&xpool_registry);
-	if (!--client->pins && client->going)
-		wake_up_all(&xpool_unpinned);
-}
-
-void xpool_unpin_client(struct xclient *client)
-{
-	mutex_lock(&xpool_registry);
-	let_go(client);
-	mutex_unlock(&xpool_registry);
-}
-
-/*
- * The client of the pool after @last, or the first one; NULL at the end. It is pinned, and
- * @last is let go. One that is going is left out, but has its place until it is gone.
- */
-struct xclient *xpool_next_client(struct xpool *pool, struct xclient *last)
-{
-	struct list_head *at = last ? &last->node : &pool->clients;
-	struct xclient *found = NULL;
-
-	mutex_lock(&xpool_registry);
-	while (!found && (at = at->next) != &pool->clients) {
-		struct xclient *client = list_entry(at, struct xclient, node);
-
-		if (!client->going)
-			found = client;
-	}
-	if (found)
-		found->pins++;
-	if (last)
-		let_go(last);
-	mutex_unlock(&xpool_registry);
-	return found;
-}
-
-/* The client is about to go: after this it is not pinned, nor will be. May sleep. */
-void xpool_retire_client(struct xclient *client)
-{
-	mutex_lock(&xpool_registry);
-	client->going = true;
-	mutex_unlock(&xpool_registry);
-	/* Pins change under the registry, so the last one is seen. */
-	wait_event(xpool_unpinned, !READ_ONCE(client->pins));
 }
 
 /* It is off the list, and no CPU looks at it through the list any more. May sleep. */
 void xpool_del_client(struct xclient *client)
 {
+	xlisted_retire(&client->entry);
 	mutex_lock(&xpool_registry);
-	list_del_rcu(&client->node);
+	list_del_rcu(&client->entry.node);
 	mutex_unlock(&xpool_registry);
 	synchronize_rcu_expedited();
-}
-
-void xpool_unpin(struct xpool *pool)
-{
-	mutex_lock(&xpool_registry);
-	if (!--pool->listing.pins && pool->listing.going)
-		wake_up_all(&xpool_unpinned);
-	mutex_unlock(&xpool_registry);
-}
-
-/* Like xpool_next_client(), but the pool after @last, or the first one. */
-struct xpool *xpool_next(struct xpool *last)
-{
-	struct list_head *at = last ? &last->listing.node : &xpool_list;
-	struct xpool *found = NULL;
-
-	mutex_lock(&xpool_registry);
-	while (!found && (at = at->next) != &xpool_list) {
-		struct xpool *pool = list_entry(at, struct xpool, listing.node);
-
-		if (!pool->listing.going)
-			found = pool;
-	}
-	if (found)
-		found->listing.pins++;
-	mutex_unlock(&xpool_registry);
-	if (last)
-		xpool_unpin(last);
-	return found;
-}
-
-/* Is this one of the pools? @pool may point to one that is gone. Under xpool_registry. */
-bool xpool_is_listed(const struct xpool *pool)
-{
-	struct xpool *listed;
-
-	lockdep_assert_held(&xpool_registry);
-	list_for_each_entry(listed, &xpool_list, listing.node)
-		if (listed == pool)
-			return true;
-	return false;
 }
 
 /* Does work for requests that wait for memory, so it must not wait for a new thread. */

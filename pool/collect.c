@@ -20,8 +20,7 @@ unsigned long xpool_collect_here(struct xpool *pool)
 	struct xclient *client;
 	unsigned long pages = 0;
 
-	for (client = xpool_next_client(pool, NULL); client;
-	     client = xpool_next_client(pool, client)) {
+	for_each_client(client, pool) {
 		pages += client->collect(client);
 		cond_resched();
 	}
@@ -34,8 +33,7 @@ unsigned long xpool_compact(struct xpool *pool)
 	struct xclient *client;
 	unsigned long pages = 0;
 
-	for (client = xpool_next_client(pool, NULL); client;
-	     client = xpool_next_client(pool, client))
+	for_each_client(client, pool)
 		if (client->compact)
 			pages += client->compact(client);
 	return pages;
@@ -52,8 +50,7 @@ static void vacate_regions(struct xpool *pool)
 	xgrow_return_all(pool);
 	if (!xgrow_plan(pool))
 		return;
-	for (client = xpool_next_client(pool, NULL); client;
-	     client = xpool_next_client(pool, client))
+	for_each_client(client, pool)
 		if (client->vacate)
 			client->vacate(client);
 	xgrow_unplan(pool);

@@ -52,7 +52,7 @@ unsigned long xpool_kept(struct xpool *pool)
 	struct xclient *client;
 
 	rcu_read_lock();
-	list_for_each_entry_rcu(client, &pool->clients, node)
+	list_for_each_entry_rcu(client, &pool->clients, entry.node)
 		pages += client->kept(client);
 	rcu_read_unlock();
 	return pages;
@@ -71,10 +71,10 @@ static void close_all(struct xpool *pool)
 	struct xclient *client;
 
 	mutex_lock(&xpool_registry);
-	list_for_each_entry(client, &pool->clients, node) {
-		client->gathered = !client->going;
+	list_for_each_entry(client, &pool->clients, entry.node) {
+		client->gathered = !client->entry.going;
 		if (client->gathered) {
-			client->pins++;
+			client->entry.pins++;
 			client->close(client);
 		}
 	}
@@ -90,7 +90,7 @@ static struct xclient *next_closed(struct xpool *pool)
 	struct xclient *client, *found = NULL;
 
 	mutex_lock(&xpool_registry);
-	list_for_each_entry(client, &pool->clients, node)
+	list_for_each_entry(client, &pool->clients, entry.node)
 		if (client->gathered) {
 			client->gathered = false;
 			found = client;
@@ -108,7 +108,7 @@ static unsigned long drain_all(struct xpool *pool)
 	while ((client = next_closed(pool))) {
 		pages += client->drain(client);
 		client->open(client);
-		xpool_unpin_client(client);
+		xlisted_unpin(&client->entry);
 		cond_resched();
 	}
 	return pages + xpool_settle(pool);

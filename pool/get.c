@@ -295,7 +295,7 @@ static unsigned long ask_clients(struct xpool *pool, unsigned int order, enum xp
 	unsigned long got = 0;
 
 	rcu_read_lock();
-	list_for_each_entry_rcu(client, &pool->clients, node) {
+	list_for_each_entry_rcu(client, &pool->clients, entry.node) {
 		got += client->reclaim(client);
 		if (has_block(pool, order, need))
 			break;

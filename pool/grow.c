@@ -50,6 +50,7 @@
 #include <linux/export.h>
 #include <linux/jiffies.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 
 #include "pool.h"
 
@@ -128,10 +129,17 @@ static void free_to_system(struct xpool *pool, struct page *page)
 
 static struct page *take_from_system(struct xpool *pool, gfp_t gfp)
 {
-	/* What the system keeps for tasks that reclaim is not for a pool to grow. */
-	struct page *page = alloc_pages(gfp | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC,
-					XBUDDY_MAX_ORDER);
+	struct page *page;
 
+	/*
+	 * What the system keeps for tasks that reclaim is not for a pool to grow. To ask for a
+	 * block where it may sleep would have it compact memory even for such a task, which
+	 * hands that out too.
+	 */
+	if (current->flags & PF_MEMALLOC)
+		gfp &= ~__GFP_DIRECT_RECLAIM;
+	page = alloc_pages(gfp | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC,
+			   XBUDDY_MAX_ORDER);
 	if (!page)
 		return NULL;
 	/* A client's pages are not parts of anything larger. */

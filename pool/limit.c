@@ -57,8 +57,7 @@ static unsigned long settle_clients(struct xpool *pool, bool open)
 	struct xclient *client;
 
 	lockdep_assert_held(&pool->tuning);
-	for (client = xpool_next_client(pool, NULL); client;
-	     client = xpool_next_client(pool, client)) {
+	for_each_client(client, pool) {
 		bool fit = fits(pool, client, left);
 
 		if (fit && left != XPOOL_NO_LIMIT)
@@ -146,8 +145,7 @@ static int try_limits_hard(struct xpool *pool, const struct xpool_limits *limits
 {
 	struct xclient *client;
 
-	for (client = xpool_next_client(pool, NULL); client;
-	     client = xpool_next_client(pool, client))
+	for_each_client(client, pool)
 		client->shut(client, true);
 	xpool_gather(pool);
 	return try_limits(pool, limits, over);

@@ -163,7 +163,6 @@ void xpage_detach_magazines(struct xpool *pool)
 {
 	struct xpage_mags *mags = pool->mags;
 
-	xpool_retire_client(&mags->client);
 	xpool_del_client(&mags->client);
 	while (mags->nr)
 		xmag_destroy(&mags->of[--mags->nr].mag);

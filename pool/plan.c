@@ -86,8 +86,7 @@ static bool count_movable(struct xpool *pool)
 
 	for (r = 0; r < pool->nr_regions; r++)
 		pool->regions[r].movable = 0;
-	for (client = xpool_next_client(pool, NULL); client;
-	     client = xpool_next_client(pool, client))
+	for_each_client(client, pool)
 		if (client->count_movable) {
 			client->count_movable(client);
 			any = true;

@@ -137,10 +137,22 @@ struct xrefs_stray {
 };
 
 /**
+ * struct xlisted - an entry of a list of what comes and goes; see pool/listed.c
+ * @node: in the list. This and all others are under xpool_registry
+ * @pins: callers that use it and may sleep
+ * @going: it cannot be pinned any more
+ * @dying: one call destroys it
+ */
+struct xlisted {
+	struct list_head node;
+	unsigned int pins;
+	bool going;
+	bool dying;
+};
+
+/**
  * struct xclient - a holder of free pages of a pool: its magazines of pages, or a cache
- * @node: in the pool's list; changes under xpool_registry, readers may use RCU
- * @pins: callers that use it and may sleep; under xpool_registry
- * @going: it cannot be pinned any more; under the same lock
+ * @entry: in the pool's list, of which readers may use RCU
  * @gathered: shut by the gathering that is under way; under the pool's gathering
  * @most: pages that its magazines keep at most; they are not counted elsewhere
  * @reclaim: give some pages back; any context but NMI, no locks of the pool held
@@ -166,9 +178,7 @@ struct xrefs_stray {
  * @reclaim, @collect, @compact and @drain return the pages that the pool has back.
  */
 struct xclient {
-	struct list_head node;
-	unsigned int pins;
-	bool going;
+	struct xlisted entry;
 	bool gathered;
 	unsigned long most;
 	unsigned long (*reclaim)(struct xclient *client);
@@ -266,11 +276,8 @@ struct xpool {
 	size_t			metadata;
 	char			name[XPOOL_NAME_MAX];
 	struct {	/* Under xpool_registry */
-		struct list_head node;
+		struct xlisted	entry;
 		unsigned int	nr_caches;
-		unsigned int	pins;
-		bool		going;		/* it cannot be pinned any more */
-		bool		dying;		/* one call destroys it */
 	} listing;
 	struct {
 		bool		retired;	/* no allocation any more */
@@ -329,7 +336,6 @@ struct xpool {
 
 extern struct mutex xpool_registry;
 extern struct list_head xpool_list;
-extern wait_queue_head_t xpool_unpinned;	/* a pool or a holder lost a pin */
 
 /* What the worker does that xpool_reap_soon() starts; the layer of caches says it. */
 extern void (*xpool_reaper)(void);
@@ -524,16 +530,35 @@ int xpool_map_regions(struct xpool *pool);
 
 /* client.c */
 void xpool_add_client(struct xpool *pool, struct xclient *client);
-void xpool_unpin_client(struct xclient *client);
-struct xclient *xpool_next_client(struct xpool *pool, struct xclient *last);
-void xpool_retire_client(struct xclient *client);
 void xpool_del_client(struct xclient *client);
-void xpool_unpin(struct xpool *pool);
-struct xpool *xpool_next(struct xpool *last);
-bool xpool_is_listed(const struct xpool *pool);
 void xpool_reap_soon(void);
 void xpool_reap_sync(void);
 bool xpool_may_come_and_go(const char *what, const char *name);
+
+/* listed.c */
+void xlisted_unpin(struct xlisted *entry);
+struct xlisted *xlisted_next(struct list_head *list, struct xlisted *last);
+void xlisted_retire(struct xlisted *entry);
+bool xlisted_is_on(const struct list_head *list, const struct xlisted *entry);
+int xlisted_claim(const struct list_head *list, struct xlisted *entry);
+int xlisted_claim_in_turn(const struct list_head *list, struct xlisted *entry);
+void xlisted_unclaim(struct xlisted *entry);
+
+/* Like xlisted_next(), of what has @member for its entry. */
+#define xlisted_after(list, last, type, member)						\
+({											\
+	struct xlisted *_next = xlisted_next(list, last);				\
+											\
+	_next ? container_of(_next, type, member) : NULL;				\
+})
+
+/* For each one that is listed, which is pinned meanwhile. Who leaves the loop unpins it. */
+#define for_each_listed(pos, list, member)						\
+	for (pos = xlisted_after(list, NULL, typeof(*pos), member); pos;		\
+	     pos = xlisted_after(list, &pos->member, typeof(*pos), member))
+
+#define for_each_pool(pool)		for_each_listed(pool, &xpool_list, listing.entry)
+#define for_each_client(client, pool)	for_each_listed(client, &(pool)->clients, entry)
 
 /* defer.c */
 bool xdefer_claim(struct xpage *page);

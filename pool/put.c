@@ -187,7 +187,7 @@ void xpool_tell_clients(struct irq_work *work)
 	print_lost(pool);
 	wake_up_all(&pool->waiting.room);
 	rcu_read_lock();
-	list_for_each_entry_rcu(client, &pool->clients, node)
+	list_for_each_entry_rcu(client, &pool->clients, entry.node)
 		if (client->room)
 			client->room(client);
 	rcu_read_unlock();

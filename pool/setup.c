@@ -125,7 +125,7 @@ static bool name_taken(const char *name)
 	struct xpool *pool;
 
 	lockdep_assert_held(&xpool_registry);
-	list_for_each_entry(pool, &xpool_list, listing.node)
+	list_for_each_entry(pool, &xpool_list, listing.entry.node)
 		if (!strcmp(pool->name, name))
 			return true;
 	return false;
@@ -139,8 +139,8 @@ static int list_pool(struct xpool *pool)
 	mutex_lock(&xpool_registry);
 	taken = name_taken(pool->name);
 	if (!taken) {
-		pool->listing.going = true;
-		list_add_tail(&pool->listing.node, &xpool_list);
+		pool->listing.entry.going = true;
+		list_add_tail(&pool->listing.entry.node, &xpool_list);
 	}
 	mutex_unlock(&xpool_registry);
 	if (taken)
@@ -152,7 +152,7 @@ static int list_pool(struct xpool *pool)
 static void unlist_pool(struct xpool *pool)
 {
 	mutex_lock(&xpool_registry);
-	list_del(&pool->listing.node);
+	list_del(&pool->listing.entry.node);
 	mutex_unlock(&xpool_registry);
 }
 
@@ -276,18 +276,15 @@ void xpool_publish(struct xpool *pool)
 {
 	raw_notifier_call_chain(&xobservers, XOBSERVE_POOL_ADD, pool);
 	mutex_lock(&xpool_registry);
-	pool->listing.going = false;
+	pool->listing.entry.going = false;
 	mutex_unlock(&xpool_registry);
 }
 
 /* And from now on not any more. May sleep until the last pin is gone. */
 void xpool_unpublish(struct xpool *pool)
 {
-	mutex_lock(&xpool_registry);
-	pool->listing.going = true;
-	mutex_unlock(&xpool_registry);
+	xlisted_retire(&pool->listing.entry);
 	raw_notifier_call_chain(&xobservers, XOBSERVE_POOL_DEL, pool);
-	wait_event(xpool_unpinned, !READ_ONCE(pool->listing.pins));
 	xgrow_stop(pool);
 	xgather_exit(pool);
 }

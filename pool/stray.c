@@ -79,10 +79,9 @@ static void report(struct xpool *pool, const struct xrefs_stray *stray)
 {
 	struct xclient *client;
 
-	for (client = xpool_next_client(pool, NULL); client;
-	     client = xpool_next_client(pool, client))
+	for_each_client(client, pool)
 		if (client->stray && client->stray(client, stray)) {
-			xpool_unpin_client(client);
+			xlisted_unpin(&client->entry);
 			return;
 		}
 	atomic_long_inc(&pool->counts.errors);

@@ -98,18 +98,20 @@ bool xslab_gather(struct xslab_cache *cache, gfp_t gfp)
 }
 
 /*
- * No object is free at hand: take what others keep, and then wait for one if the client
- * wants that.
+ * No object is free at hand: take what others keep, and then wait for one, if the client
+ * wants that; or if some wait for a grace period: other requests may take each of them first.
  */
 static void *gather_or_wait(struct xslab_cache *cache, gfp_t gfp)
 {
+	bool wait = xwait_wanted(cache, gfp) || xrcu_waits(cache);
 	void *obj = NULL;
 
 	if (xslab_gather(cache, gfp) && likely(!READ_ONCE(cache->state.retired)))
 		obj = xslab_alloc_marked(cache, gfp);
 	if (obj)
 		return obj;
-	while (xwait_wanted(cache, gfp) && (obj = xwait_for_object(cache, gfp))) {
+	wait |= xrcu_waits(cache);
+	while (wait && gfpflags_allow_blocking(gfp) && (obj = xwait_for_object(cache, gfp))) {
 		if (likely(xslab_mark_live(cache, obj)))
 			return obj;
 		xslab_report_lost(cache, obj);
@@ -123,7 +125,7 @@ static noinline void *alloc_last(struct xslab_cache *cache, gfp_t gfp)
 {
 	void *obj;
 
-	if (!xwait_wanted(cache, gfp))
+	if (!gfpflags_allow_blocking(gfp))
 		return gather_or_wait(cache, gfp);
 	xwait_begin(cache);
 	obj = gather_or_wait(cache, gfp);

@@ -262,15 +262,20 @@ static __always_inline size_t alloc_at_hand(struct xslab_cache *cache, gfp_t gfp
 	return alloc_past(cache, gfp, nr, objs, got);
 }
 
-/* The rest: from all that no client holds, and with __GFP_NOFAIL one by one, with patience. */
+/*
+ * The rest: from all that no client holds; and one by one, with patience, with __GFP_NOFAIL or
+ * where some wait for a grace period.
+ */
 static size_t gather_rest(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
 {
+	bool wait = gfp & __GFP_NOFAIL || xrcu_waits(cache);
 	size_t got = 0;
 
 	if (!xslab_gather(cache, gfp))
 		return 0;
 	got = alloc_at_hand(cache, gfp, nr, objs);
-	while (got < nr && gfp & __GFP_NOFAIL && (objs[got] = xslab_alloc_any(cache, gfp)))
+	wait |= xrcu_waits(cache);
+	while (got < nr && wait && (objs[got] = xslab_alloc_any(cache, gfp)))
 		translate(cache, &objs[got++], 1);
 	return got;
 }
@@ -280,7 +285,7 @@ static noinline size_t alloc_rest(struct xslab_cache *cache, gfp_t gfp, size_t n
 {
 	size_t got;
 
-	if (!xwait_wanted(cache, gfp))
+	if (!gfpflags_allow_blocking(gfp))
 		return gather_rest(cache, gfp, nr, objs);
 	xwait_begin(cache);
 	got = gather_rest(cache, gfp, nr, objs);

@@ -135,10 +135,11 @@ static void look_at_metadata(struct xslab_cache *cache)
 /* One more cache in the pool, which is kept from going. Returns false if it is about to go. */
 static bool enter_pool(struct xpool *pool)
 {
+	const struct xlisted *entry = &pool->listing.entry;
 	bool may;
 
 	mutex_lock(&xpool_registry);
-	may = xpool_is_listed(pool) && !pool->listing.going && !pool->listing.dying &&
+	may = xlisted_is_on(&xpool_list, entry) && !entry->going && !entry->dying &&
 	      !pool->state.retired;
 	pool->listing.nr_caches += may;
 	mutex_unlock(&xpool_registry);
@@ -159,7 +160,7 @@ static void publish(struct xslab_cache *cache)
 	raw_notifier_call_chain(&xobservers, XOBSERVE_CACHE_ADD, cache);
 	xpool_add_client(cache->pool, &cache->client);
 	mutex_lock(&xpool_registry);
-	list_add_tail(&cache->listing.node, &xslab_list);
+	list_add_tail(&cache->listing.entry.node, &xslab_list);
 	mutex_unlock(&xpool_registry);
 	xpool_admit_client(cache->pool);
 	/* Its worker may have looked before it was on the list. */

@@ -88,33 +88,3 @@ unsigned long xslab_client_compact(struct xclient *client)
 
 	return READ_ONCE(cache->moving.move) ? xslab_collect_by_force(cache, false) : 0;
 }
-
-void xslab_cache_unpin(struct xslab_cache *cache)
-{
-	xpool_unpin_client(&cache->client);
-}
-
-/*
- * The cache after @last, of any pool, or the first one; NULL at the end. It is pinned, and
- * @last is let go. May sleep.
- */
-struct xslab_cache *xslab_cache_next(struct xslab_cache *last)
-{
-	struct list_head *at = last ? &last->listing.node : &xslab_list;
-	struct xslab_cache *found = NULL;
-
-	mutex_lock(&xpool_registry);
-	while (!found && (at = at->next) != &xslab_list) {
-		struct xslab_cache *cache = list_entry(at, struct xslab_cache, listing.node);
-
-		if (!cache->client.going)
-			found = cache;
-	}
-
-	if (found)
-		found->client.pins++;
-	mutex_unlock(&xpool_registry);
-	if (last)
-		xslab_cache_unpin(last);
-	return found;
-}

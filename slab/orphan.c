@@ -95,57 +95,6 @@ static void report_live(struct xslab_cache *cache, unsigned long live)
  */
 static LIST_HEAD(tombs);
 
-static bool is_listed(const struct xslab_cache *cache)
-{
-	struct xslab_cache *listed;
-
-	lockdep_assert_held(&xpool_registry);
-	list_for_each_entry(listed, &xslab_list, listing.node)
-		if (listed == cache)
-			return true;
-	return false;
-}
-
-/*
- * The cache is the caller's to destroy, alone. 0; -EBUSY: another call destroys it;
- * -ENOENT: it is gone.
- */
-static int claim(struct xslab_cache *cache)
-{
-	int err = -ENOENT;
-
-	mutex_lock(&xpool_registry);
-	if (is_listed(cache)) {
-		err = cache->state.dying || cache->client.going ? -EBUSY : 0;
-		cache->state.dying = true;
-	}
-	mutex_unlock(&xpool_registry);
-	return err;
-}
-
-/*
- * Like claim(), but waits until another call that destroys it is over; -EDEADLK: that may
- * wait for the caller, which is in a move callback.
- */
-static int claim_in_turn(struct xslab_cache *cache)
-{
-	int err;
-
-	while ((err = claim(cache)) == -EBUSY) {
-		if (xpool_in_callback())
-			return -EDEADLK;
-		schedule_timeout_uninterruptible(1);
-	}
-	return err;
-}
-
-static void unclaim(struct xslab_cache *cache)
-{
-	mutex_lock(&xpool_registry);
-	cache->state.dying = false;
-	mutex_unlock(&xpool_registry);
-}
-
 /* Constructors that run were called before the cache forgot its own. */
 static void wait_for_constructors(struct xslab_cache *cache)
 {
@@ -202,9 +151,9 @@ static void lose_slabs(struct xslab_cache *cache)
 static void unlist(struct xslab_cache *cache, struct xpool *pool, bool to_tombs)
 {
 	mutex_lock(&xpool_registry);
-	list_del(&cache->listing.node);
+	list_del(&cache->listing.entry.node);
 	if (to_tombs)
-		list_add(&cache->listing.node, &tombs);
+		list_add(&cache->listing.entry.node, &tombs);
 	WRITE_ONCE(pool->listing.nr_caches, pool->listing.nr_caches - 1);
 	mutex_unlock(&xpool_registry);
 }
@@ -224,7 +173,7 @@ static void leave_places(struct xslab_cache *cache)
 static void unpublish(struct xslab_cache *cache)
 {
 	raw_notifier_call_chain(&xobservers, XOBSERVE_CACHE_DEL, cache);
-	xpool_retire_client(&cache->client);
+	xlisted_retire(&cache->listing.entry);
 	xpool_del_client(&cache->client);
 }
 
@@ -278,7 +227,7 @@ static int destroy(struct xslab_cache *cache)
 	else
 		xwait_say_refused(cache, waiting);
 	atomic_long_inc(&cache->counts.errors);
-	unclaim(cache);
+	xlisted_unclaim(&cache->listing.entry);
 	xpool_reap_soon();	/* the last may have been freed meanwhile */
 	return -EBUSY;
 }
@@ -311,11 +260,11 @@ int xslab_cache_destroy(struct xslab_cache *cache)
 		return 0;
 	if (!xpool_may_come_and_go("cache", NULL))
 		return -EDEADLK;
-	err = claim_in_turn(cache);
+	err = xlisted_claim_in_turn(&xslab_list, &cache->listing.entry);
 	if (err)
 		return err == -ENOENT ? 0 : err;
 	if (xmove_would_wait_for_itself(cache)) {
-		unclaim(cache);
+		xlisted_unclaim(&cache->listing.entry);
 		return -EDEADLK;
 	}
 	err = destroy(cache);
@@ -365,9 +314,9 @@ static struct xslab_cache *claim_orphan(void)
 {
 	struct xslab_cache *cache;
 
-	for (cache = xslab_cache_next(NULL); cache; cache = xslab_cache_next(cache))
-		if (is_over(cache) && !claim(cache)) {
-			xslab_cache_unpin(cache);
+	for_each_cache(cache)
+		if (is_over(cache) && !xlisted_claim(&xslab_list, &cache->listing.entry)) {
+			xlisted_unpin(&cache->listing.entry);
 			return cache;
 		}
 	return NULL;
@@ -381,7 +330,7 @@ static void reap_all(void)
 	while ((cache = claim_orphan())) {
 		retire(cache);
 		if (!cache->state.given_up && count_surely_live(cache)) {
-			unclaim(cache);
+			xlisted_unclaim(&cache->listing.entry);
 			continue;
 		}
 		if (!cache->state.given_up)
@@ -405,7 +354,7 @@ void xslab_subsys_exit(void)
 	struct xslab_cache *cache, *next;
 
 	xpool_reap_sync();
-	list_for_each_entry_safe(cache, next, &tombs, listing.node)
+	list_for_each_entry_safe(cache, next, &tombs, listing.entry.node)
 		xmeta_free(cache);
 	xpage_exit_tombs();
 }

@@ -35,10 +35,9 @@ struct xslab_cache {
 	/* The first line is for what is not used often: see XSLAB_FAST. */
 	char			name[XSLAB_NAME_MAX];
 	struct {
-		struct list_head node;
+		struct xlisted	entry;		/* of xslab_list */
 		void		*observed;	/* of the observer */
 	} listing;
-	size_t			align;
 
 	struct xslab_fast	fast ____cacheline_aligned;
 	struct xmag		mag;
@@ -56,6 +55,7 @@ struct xslab_cache {
 	u16			per_slab;
 	u32			object_size;
 	u32			stride;
+	size_t			align;
 	unsigned int		tools;		/* that watch its memory; see base/tools.h */
 	unsigned int		slack;		/* bytes of a slab before its objects */
 	unsigned int		words;		/* of a slab's map */
@@ -99,7 +99,6 @@ struct xslab_cache {
 	atomic_t		nr_constructing;
 	struct {
 		bool		retired;	/* no allocation any more */
-		bool		dying;		/* one call destroys it; under xpool_registry */
 		bool		given_up;	/* an operator says that no free will come */
 	} state;
 	struct {
@@ -197,6 +196,7 @@ struct xmove {
  * @obj: what it was handed
  * @look: it must ask the pool again
  * @for_sure: it waits without end and without being killed
+ * @for_grace: it waits for no client, but for objects that wait for a grace period
  */
 struct xwaiter {
 	struct list_head	node;
@@ -204,6 +204,7 @@ struct xwaiter {
 	void			*obj;
 	bool			look;
 	bool			for_sure;
+	bool			for_grace;
 };
 
 static_assert(offsetof(struct xslab_cache, fast) == XSLAB_FAST);
@@ -254,6 +255,9 @@ static __always_inline struct xpage *slab_from(const struct xslab_cache *cache,
 }
 
 extern struct list_head xslab_list;	/* under xpool_registry */
+
+#define for_each_cache(cache)	for_each_listed(cache, &xslab_list, listing.entry)
+
 extern struct xpage xslab_nowhere;
 extern struct xpool xslab_gone;
 
@@ -523,10 +527,16 @@ static inline bool wants_fetch(const struct xslab_cache *cache)
 	return cache->flags & XSLAB_PREFETCH && cache->stride > L1_CACHE_BYTES;
 }
 
-/* Does the client want to wait? It may sleep, and it says so, or its cache does. */
+/* Does the client want to wait until others free? It may sleep, and it says so, or its cache. */
 static inline bool xwait_wanted(const struct xslab_cache *cache, gfp_t gfp)
 {
 	return gfp & __GFP_DIRECT_RECLAIM && (cache->flags & XSLAB_WAIT || gfp & __GFP_NOFAIL);
+}
+
+/* Do objects wait for a grace period? They are no client's any more. */
+static inline bool xrcu_waits(const struct xslab_cache *cache)
+{
+	return atomic_long_read(&cache->rcu.nr);
 }
 
 /* Do slabs that leave the cache wait for a grace period? */
@@ -594,8 +604,6 @@ void xslab_client_shut(struct xclient *client, bool shut);
 bool xslab_client_stray(struct xclient *client, const struct xrefs_stray *stray);
 unsigned long xslab_client_collect(struct xclient *client);
 unsigned long xslab_client_compact(struct xclient *client);
-void xslab_cache_unpin(struct xslab_cache *cache);
-struct xslab_cache *xslab_cache_next(struct xslab_cache *last);
 
 /* collect.c */
 void xslab_check_refs(struct xslab_cache *cache);

@@ -21,6 +21,9 @@
  * clients of the pool free into magazines gives no sign, which is what makes it fast; a
  * look at every tenth of a second finds that, and has it gathered (pool/gather.c).
  *
+ * Others that may sleep wait too where nothing is left but objects that wait for a grace
+ * period (rcu.c), until there are no such objects.
+ *
  * A client may destroy a cache of which tasks wait for an object, because it cannot know
  * that. So requests that may wait are counted from before their first gathering until they
  * are through (nr_callers), and a cache that has some when it is destroyed becomes an orphan,
@@ -192,7 +195,7 @@ static bool look(struct xslab_cache *cache, struct xwaiter *waiter, gfp_t gfp)
 {
 	if (xslab_grow(cache, gfp, NULL))
 		return true;
-	if (!xpool_kept(cache->pool) && !xmove_give_back(cache))
+	if (!waiter->for_grace && !xpool_kept(cache->pool) && !xmove_give_back(cache))
 		return false;
 	xpool_gather(cache->pool);
 	return READ_ONCE(waiter->obj) || xslab_grow(cache, gfp, NULL);
@@ -200,20 +203,29 @@ static bool look(struct xslab_cache *cache, struct xwaiter *waiter, gfp_t gfp)
 
 /*
  * An object that is not marked live yet, after those that came before have theirs; or
- * NULL, when the task is killed or the cache destroyed.
+ * NULL, when the task is killed or the cache destroyed, or where the client does not want to
+ * wait for others, and no object waits for a grace period.
  */
 void *xwait_for_object(struct xslab_cache *cache, gfp_t gfp)
 {
-	struct xwaiter waiter = { .task = current, .for_sure = gfp & __GFP_NOFAIL };
+	struct xwaiter waiter = {
+		.task = current, .for_sure = gfp & __GFP_NOFAIL,
+		.for_grace = !xwait_wanted(cache, gfp),
+	};
 	unsigned long said = jiffies;
 
 	might_sleep();
 	queue_up(cache, &waiter);
 	while (!is_over(cache, &waiter)) {
+		bool is_last = waiter.for_grace && !xrcu_waits(cache);
+
 		WRITE_ONCE(waiter.look, false);
 		/* Pairs with tell_room() of the pool: it knows that a task sleeps. */
-		if (!look(cache, &waiter, gfp))
+		if (!look(cache, &waiter, gfp)) {
+			if (is_last)
+				break;
 			sleep(cache, &waiter);
+		}
 		if (waiter.for_sure)
 			xpool_say_waiting(&said, "cache", cache->name);
 	}
