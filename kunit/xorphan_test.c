@@ -567,8 +567,8 @@ static void xorphan_test_pool_of_pages(struct kunit *test)
 }
 
 /*
- * The last page of an orphan is freed by an NMI that finds the pool's lock taken, by who does
- * not put it back. Expect the pool to go.
+ * An NMI frees the last page of an orphan while a statistic holds the pool's lock. That holder
+ * does not put the page back. Expect the pool to go.
  */
 static void xorphan_test_last_page_in_nmi(struct kunit *test)
 {

@@ -2794,9 +2794,9 @@ static void give_to_system(struct list_head *taken)
 }
 
 /*
- * Leave the system one block of 4 MiB, and as little memory as it gives nobody but tasks that
- * reclaim. It must not have to break the block for the last pages. Returns false where others
- * free as much meanwhile, or there is no such block.
+ * Leave the system one whole block of 4 MiB, with so little free memory that only tasks that
+ * reclaim get any. Returns false where other tasks free as much meanwhile, or where the system
+ * has no such block.
  */
 static bool leave_one_block(struct list_head *taken)
 {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * pool/listed: what is on a list and stays while somebody looks at it
+ * pool/listed: entries of lists, and the pins that keep them
  *
- * Pools, caches, and holders of a pool's pages (struct xclient). A pin keeps one from going, so
- * that the registry is held only to take a step on a list. Who wants it to go says so, and waits
- * for the last pin; from then on it is left out. One call alone destroys it, who has claimed it.
+ * Pools, caches and holders of a pool's pages (struct xclient) are entries of lists. A pin
+ * keeps an entry from going, so a walk holds the registry only for each step. The call that
+ * destroys an entry claims it first, so that no second call does the same. Then it marks the
+ * entry as going, which hides it from walks, and waits for the last pin.
  *
  * Locks: xpool_registry protects the lists, the pins, and all that comes and goes.
  */

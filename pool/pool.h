@@ -11,6 +11,7 @@
 #include <xalloc/impl/xlinear.h>
 #include <xalloc/xpool.h>
 
+#include "listed.h"
 #include "../base/base.h"
 #include "../mag/mag.h"
 
@@ -134,20 +135,6 @@ struct xrefs_stray {
 	unsigned long		index;
 	int			refs;
 	struct xslab_cache	*cache;
-};
-
-/**
- * struct xlisted - an entry of a list of what comes and goes; see pool/listed.c
- * @node: in the list. This and all others are under xpool_registry
- * @pins: callers that use it and may sleep
- * @going: it cannot be pinned any more
- * @dying: one call destroys it
- */
-struct xlisted {
-	struct list_head node;
-	unsigned int pins;
-	bool going;
-	bool dying;
 };
 
 /**
@@ -536,27 +523,6 @@ void xpool_reap_sync(void);
 bool xpool_may_come_and_go(const char *what, const char *name);
 
 /* listed.c */
-void xlisted_unpin(struct xlisted *entry);
-struct xlisted *xlisted_next(struct list_head *list, struct xlisted *last);
-void xlisted_retire(struct xlisted *entry);
-bool xlisted_is_on(const struct list_head *list, const struct xlisted *entry);
-int xlisted_claim(const struct list_head *list, struct xlisted *entry);
-int xlisted_claim_in_turn(const struct list_head *list, struct xlisted *entry);
-void xlisted_unclaim(struct xlisted *entry);
-
-/* Like xlisted_next(), of what has @member for its entry. */
-#define xlisted_after(list, last, type, member)						\
-({											\
-	struct xlisted *_next = xlisted_next(list, last);				\
-											\
-	_next ? container_of(_next, type, member) : NULL;				\
-})
-
-/* For each one that is listed, which is pinned meanwhile. Who leaves the loop unpins it. */
-#define for_each_listed(pos, list, member)						\
-	for (pos = xlisted_after(list, NULL, typeof(*pos), member); pos;		\
-	     pos = xlisted_after(list, &pos->member, typeof(*pos), member))
-
 #define for_each_pool(pool)		for_each_listed(pool, &xpool_list, listing.entry)
 #define for_each_client(client, pool)	for_each_listed(client, &(pool)->clients, entry)
 

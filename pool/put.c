@@ -224,7 +224,7 @@ static void defer_put(struct xpool *pool, struct xpage *page, u16 state)
 	}
 	if (xdefer_claim(page))
 		xdefer_push(pool, &pool->deferred, page);
-	/* It may be the last of an orphan, to whose lock nobody else comes. */
+	/* If this was the last page of an orphan, no other CPU may ever take its lock. */
 	if (unlikely(READ_ONCE(pool->state.retired)))
 		xpool_reap_soon();
 }

@@ -146,8 +146,8 @@ static struct xrcu_batch *take_spare(void)
 }
 
 /*
- * The batch begins to wait. Any context. Under the lock of the CPU that it was open on: who
- * finds nothing open there, and waits for all that wait, has waited for this one.
+ * The batch begins to wait. Any context. The caller holds the lock of the CPU that the batch
+ * was open on: xrcu_flush() must not see it closed and not yet submitted.
  */
 static void submit(struct xrcu_batch *batch)
 {
