@@ -18,6 +18,7 @@
 #include <xalloc/xslab.h>
 
 #define SIZE	203	/* neither a multiple of a granule of KASAN's nor of a stride */
+/* Arrays of so many are not on the stack, which kmemleak scans also when its task has gone. */
 #define NR	100
 
 static char *what = "nothing";
@@ -83,7 +84,7 @@ static void use_after_free(void)
 
 static void bulk_overrun(void)
 {
-	void *objs[NR];
+	static void *objs[NR];
 
 	xslab_cache_alloc_bulk(cache, GFP_KERNEL, NR, objs);
 	write_at(objs[NR / 2], SIZE);
@@ -92,7 +93,7 @@ static void bulk_overrun(void)
 
 static void bulk_use_after_free(void)
 {
-	void *objs[NR];
+	static void *objs[NR];
 
 	xslab_cache_alloc_bulk(cache, GFP_KERNEL, NR, objs);
 	xslab_cache_free_bulk(cache, NR, objs);
@@ -198,7 +199,7 @@ static void page_use_after_free(void)
 
 static void page_bulk_use_after_free(void)
 {
-	struct page *pages[NR];
+	static struct page *pages[NR];
 
 	xpool_alloc_pages_bulk(xpool_default(), GFP_KERNEL, NR, pages);
 	xpool_free_pages_bulk(xpool_default(), NR, pages);
@@ -259,7 +260,7 @@ static noinline void written_before(void)
 
 static noinline void bulk_never_written(void)
 {
-	void *objs[NR];
+	static void *objs[NR];
 
 	xslab_cache_alloc_bulk(cache, GFP_KERNEL, NR, objs);
 	look_at(objs[NR / 2]);
@@ -328,8 +329,8 @@ static void hold(void)
 }
 
 /*
- * It was freed before, so magazines have had its address. Not on the stack, which kmemleak
- * scans also when its task has gone; and a compiler leaves out a memset() before the end.
+ * It was freed before, so magazines have had its address. A compiler leaves out a memset()
+ * before the end.
  */
 static void lose(void)
 {
@@ -366,7 +367,7 @@ static void let_go(void)
 
 static void use_objects(struct xslab_cache *of, gfp_t gfp)
 {
-	void *objs[NR];
+	static void *objs[NR];
 	unsigned int i;
 
 	for (i = 0; i < NR; i++) {
@@ -395,7 +396,7 @@ static void use_objects(struct xslab_cache *of, gfp_t gfp)
 
 static void use_pages(struct xpool *pool)
 {
-	struct page *pages[NR];
+	static struct page *pages[NR];
 	unsigned int i;
 	void *addr;
 
