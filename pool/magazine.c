@@ -5,9 +5,10 @@
  * A magazine never holds more than 64 blocks. A refill takes at most 32, and after the
  * first row none that is a part of a larger block. So it takes no longer in a pool that is
  * in pieces, and does not break what is whole. (With 64 a refill took longest of all
- * operations.) A magazine also holds no more than 1/64 of the pool's blocks of that order,
- * divided by the CPUs, so that the five orders together keep at most a sixth of the pool
- * from other CPUs. A pool that is too small for that has no magazines.
+ * operations.) A magazine also holds no more than 1/96 of the pool's blocks of that order,
+ * divided by the CPUs, so that the five orders together keep at most a ninth of the pool
+ * from other CPUs, and the metadata within bounds however far apart the regions lie. A pool that
+ * is too small for that has no magazines.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -144,11 +145,12 @@ static void page_shut(struct xclient *client, bool shut)
 
 /* Shorter magazines are not worth the memory that they take on each CPU. */
 #define XPAGE_MIN_MAGAZINE	4U
+#define XPAGE_MAGAZINE_PART	96	/* of the pool's blocks; see above */
 
 static unsigned int magazine_size(struct xpool *pool, unsigned int order)
 {
 	unsigned long blocks = pool->nr_pages >> order;
-	unsigned long fair = blocks / (64 * num_possible_cpus());
+	unsigned long fair = blocks / (XPAGE_MAGAZINE_PART * num_possible_cpus());
 
 	return fair < XPAGE_MIN_MAGAZINE ? 0 : min_t(unsigned long, fair, XMAG_MAX_SIZE >> order);
 }
