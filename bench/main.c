@@ -64,7 +64,7 @@ MODULE_PARM_DESC(only, "run only scenarios whose name, with the size, contains t
 
 static bool several;
 module_param(several, bool, 0444);
-MODULE_PARM_DESC(several, "pools of several regions, as those that grow");
+MODULE_PARM_DESC(several, "pools of a region for each 4 MiB, at random addresses");
 
 static char *suites = "objects,pages,genpool";
 module_param(suites, charp, 0444);
@@ -150,15 +150,37 @@ static void touch_pool(struct xpool *pool)
 	xpool_collect(pool, true);	/* as new: the pool keeps a freed block for the next */
 }
 
-/* A pool of one region; or of as many as it takes, and one that may come. */
+#define SCATTER_BLOCKS	320
+
+/*
+ * Have the system give blocks of 4 MiB at random addresses: it gives first what it got back
+ * last, and these do not join.
+ */
+void xbench_scatter(void)
+{
+	static void *blocks[SCATTER_BLOCKS];
+	unsigned long nr = 0;
+
+	while (nr < SCATTER_BLOCKS && (blocks[nr] = (void *)__get_free_pages(GFP_KERNEL |
+						__GFP_NORETRY | __GFP_NOWARN, TOUCH_ORDER)))
+		nr++;
+	xbench_shuffle(blocks, nr);
+	while (nr)
+		free_pages((unsigned long)blocks[--nr], TOUCH_ORDER);
+}
+
+/* A pool of one region; or of one each 4 MiB, at random addresses, and one that may come. */
 struct xpool *xbench_pool(const char *name, size_t bytes)
 {
 	const struct xpool_args args = {
 		.name = name, .size = bytes, .max_size = several ? bytes + SZ_4M : 0,
 	};
-	struct xpool *pool = xpool_create(&args);
 	struct xpool_stats stats;
+	struct xpool *pool;
 
+	if (several)
+		xbench_scatter();
+	pool = xpool_create(&args);
 	if (IS_ERR(pool)) {
 		pr_err("no pool of %zu bytes: %ld\n", bytes, PTR_ERR(pool));
 		return pool;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The worst case: the largest number of instructions of any single allocation
- * or free, over many of mixed kinds, in a small pool and in a large one. A loop
- * that grows with the pool would show.
+ * or free, over many of mixed kinds, in a small pool, in a large one and in one of many
+ * regions. A loop that grows with the pool, or with its regions, would show.
  *
  * Operations are random: objects of four sizes, with all checks, and blocks of
  * all orders, of which each kind may hold a number. The small pool is then
@@ -10,7 +10,8 @@
  * refusal costs is told apart, because it has asked all caches to give back.
  *
  * The large pool is 16 GiB of addresses with no memory behind them: neither the
- * pool nor its caches ever touch what they manage.
+ * pool nor its caches ever touch what they manage. The pool of 256 regions is a pool that may
+ * grow, as the system gave them, at random addresses.
  *
  * Interrupts are off while one operation is measured. Reading the clock is part
  * of the figure, as in "none".
@@ -32,6 +33,8 @@
 #define OPERATIONS	1000000
 #define SMALL_BYTES	(16UL << 20)
 #define LARGE_BYTES	(16UL << 30)
+#define REGIONS		256
+#define REGION_BYTES	(4UL << 20)
 #define NR_CACHES	4
 #define KINDS		(NR_CACHES + XBUDDY_NR_ORDERS)
 #define MAX_HELD	4096	/* objects of one kind */
@@ -270,6 +273,17 @@ static int of_buddy(struct worst *worst, unsigned long bytes, const char *size)
 	return 0;
 }
 
+static int of_regions(struct worst *worst)
+{
+	const struct xpool_args args = {
+		.name = "xbench-worst", .size = REGIONS * REGION_BYTES,
+		.max_size = (REGIONS + 1) * REGION_BYTES,
+	};
+
+	xbench_scatter();
+	return of_pool(worst, &args, "256R");
+}
+
 static int of_all(struct worst *worst)
 {
 	const struct xpool_args small = { .name = "xbench-worst", .size = SMALL_BYTES };
@@ -280,7 +294,8 @@ static int of_all(struct worst *worst)
 	return of_buddy(worst, SMALL_BYTES, "16M") ?:
 	       of_buddy(worst, LARGE_BYTES, "16G") ?:
 	       of_pool(worst, &small, "16M") ?:
-	       of_pool(worst, &large, "16G");
+	       of_pool(worst, &large, "16G") ?:
+	       of_regions(worst);
 }
 
 int xbench_worst_run(void)

@@ -256,6 +256,7 @@ static __always_inline u32 xbench_fast_random(struct xrun *run)
 }
 
 struct xslab_cache *xbench_deep_cache(struct xpool *pool, size_t size, unsigned long objs);
+void xbench_scatter(void);
 struct xpool *xbench_pool(const char *name, size_t bytes);
 
 int xbench_objects(void);

@@ -12,6 +12,7 @@ The median of the boots' medians counts, with the least and the most of all. Add
     ms_layer		freeing a layer of 25,000 slices, in milliseconds
     insn_live_check	what the live check of an operation costs
     ratio_16G_16M	the worst case of the large pool / of the small one
+    ratio_256R_16M	the worst case of the pool of 256 regions / of the small one
 """
 import csv
 import statistics
@@ -65,10 +66,11 @@ def derive(rows):
             off = other(allocator="xalloc-nochecks")
             if off:
                 yield add(key, workload, metric.replace("insn_", "insn_live_check_"), value - off)
-        if workload.endswith("-16G") and metric == "insn_most":
-            small = other(workload=workload.replace("-16G", "-16M"))
-            if small:
-                yield add(key, workload, "ratio_16G_16M", value / small)
+        for size in ("16G", "256R"):
+            if workload.endswith("-" + size) and metric == "insn_most":
+                small = other(workload=workload.replace(size, "16M"))
+                if small:
+                    yield add(key, workload, f"ratio_{size}_16M", value / small)
 
 
 def id_of(row):

@@ -36,6 +36,10 @@ TABLES = (
         "glibc-simple*-64", "reserve-pair-256"), ("slub", "mempool")),
     ("Pages, instructions", "icount", (
         "pages-pair-o*", "pages-1024-o0", "pages-bulk1024-o0"), ("alloc_pages",)),
+    ("Pools of a region for each 4 MiB, at random addresses, instructions", "icount-several", (
+        "pair-256", "pair-1024", "batch128-256", "30k-256", "30k-1024", "30k-random-256",
+        "bulk64-256", "bulk64-1024", "pages-pair-o*", "pages-1024-o0", "pages-bulk1024-o0"),
+     ("slub", "alloc_pages")),
     ("Ranges of which half is in use, instructions", "icount", ("range-*",), ("gen_pool",)),
     ("Worst case, instructions", "icount", ("worst-*",), ()),
     ("Bytes of live objects, in percent of the pages in use", "icount", (
@@ -48,6 +52,10 @@ TABLES = (
         "30k-touch-256", "30k-touch-1024", "bulk64-touch-256", "glibc-simple*-64",
         "reserve-pair-256", "pages-pair-o0", "pages-pair-o3", "pages-pair-o10"),
      ("slub", "stack", "mempool", "alloc_pages")),
+    ("Pools of a region for each 4 MiB, one CPU, nanoseconds", "uml-up-several", (
+        "pair-256", "pair-1024", "batch128-256", "30k-256", "30k-1024", "30k-random-256",
+        "30k-random-1024", "bulk64-256", "pages-pair-o0", "pages-pair-o3", "pages-pair-o10"),
+     ("slub", "alloc_pages")),
     ("Two CPUs, nanoseconds", "uml-smp", (
         "own-pair-2cpu-256", "own-batch64-2cpu-256", "own-pages-2cpu-o?", "ring*-256",
         "slices-*", "linux-scalability-8", "threadtest-8", "xmalloc-test-64", "cache-*-1",

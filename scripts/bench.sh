@@ -122,12 +122,12 @@ run_icount2() {
 # Several boots: where the kernel's and the module's memory come to lie is an accident of each.
 # In some, SLUB takes half as much again from start to end, and xalloc twice. What collides there
 # was not found.
-run_uml() { # way, cpus, suites, runs in each boot, boots
-	local boot
+run_uml() { # way, cpus, suites, runs in each boot, boots, "several" or none
+	local boot rig=$1${6:+-$6}
 	prepare "bench-um-${1#uml-}"
 	for ((boot = 1; boot <= ${BOOTS:-$5}; boot++)); do
-		parameters "$4" "$3" | uml "$1-$boot" "$2"
-		collect "$1-$boot" "$1" "$2"
+		parameters "$4" "$3" "${6:+$6=1}" | uml "$rig-$boot" "$2"
+		collect "$rig-$boot" "$rig" "$2"
 	done
 }
 
@@ -152,7 +152,10 @@ run_way() {
 		run_icount "$KVER_OLD" objects,pages,genpool,worst,memory
 		run_several "$KVER_OLD"
 		;;
-	uml-up) run_uml uml-up 1 objects,sizes,pages,genpool 7 5 ;;
+	uml-up)
+		run_uml uml-up 1 objects,sizes,pages,genpool 7 5
+		run_uml uml-up 1 objects,pages 7 5 several
+		;;
 	uml-smp) run_uml uml-smp 2 remote,teams 9 3 ;;
 	tcg2) run_tcg2 ;;
 	*) die "no way is named $1" ;;
