@@ -29,6 +29,9 @@
 #ifndef CONFIG_64BIT
 #error "xalloc needs a 64-bit kernel: page numbers go up to 2^32"
 #endif
+#if PAGE_SHIFT != 12
+#error "xalloc needs a kernel with pages of 4 KiB: with others no test has run"
+#endif
 #define XCOMPAT_TESTED_UP_TO	KERNEL_VERSION(7, 3, 0)
 #define xcompat_untested_kernel() (LINUX_VERSION_CODE >= XCOMPAT_TESTED_UP_TO)
 
