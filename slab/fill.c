@@ -50,8 +50,6 @@
  *
  * Locks: cache->lock is held for one magazine, or up to 256 objects of a bulk operation.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/prefetch.h>
 
 #include "row.h"
@@ -251,16 +249,6 @@ static __always_inline unsigned int take_word(struct xslab_cache *cache, struct 
 }
 
 /*
- * How many of @taken objects counted as free. Where NMIs set bits of the same map, some of
- * these may not have been counted yet: then the slab has too few until they are.
- */
-static __always_inline unsigned int of_counted(const struct xslab_cache *cache,
-					       struct xpage *slab, unsigned int taken)
-{
-	return has_nmi_words(cache) ? taken : min_t(unsigned int, slab->nr_free, taken);
-}
-
-/*
  * May a word of which all objects are free, and which is more than the @left that a refill
  * has room for, wait for the next one? That one takes it whole, and so do those after it,
  * if all go on as they do.
@@ -271,29 +259,25 @@ static __always_inline bool word_may_wait(struct xpage *slab, unsigned int w,
 	return left < BITS_PER_LONG && !~atomic_long_read(&slab->map[w]);
 }
 
+/* Up to @nr objects of a slab; @one_word: that is its map. */
 static __always_inline unsigned int take_slab(struct xslab_cache *cache, struct xpage *slab,
 					      void **objs, unsigned int nr,
-					      enum xslab_use use, bool refill)
+					      enum xslab_use use, bool one_word)
 {
+	bool refill = use == XSLAB_FOR_MAGAZINE;
 	unsigned int w = 0, got = 0, taken = 0;
 
 	do {
 		got += take_word(cache, slab, w, slot(objs, got, use), nr - got, &taken, use,
-				 false);
-	} while (++w < cache->words && got < nr &&
+				 one_word);
+	} while (!one_word && ++w < cache->words && got < nr &&
 		 !(refill && got && word_may_wait(slab, w, nr - got)));
-	sub_nr_free(cache, slab, of_counted(cache, slab, taken));
-	return got;
-}
-
-/* Like take_slab(), but of a slab whose map is one word. */
-static __always_inline unsigned int take_small(struct xslab_cache *cache, struct xpage *slab,
-					       void **objs, unsigned int nr,
-					       enum xslab_use use)
-{
-	unsigned int got, taken = 0;
-
-	got = take_word(cache, slab, 0, objs, nr, &taken, use, true);
+	/*
+	 * Where NMIs set bits of the same map, some of these may not have been counted as free
+	 * yet: then the slab has too few until they are.
+	 */
+	if (!one_word && !has_nmi_words(cache))
+		taken = min_t(unsigned int, slab->nr_free, taken);
 	sub_nr_free(cache, slab, taken);
 	return got;
 }
@@ -348,12 +332,13 @@ static bool slab_may_wait(const struct xslab_cache *cache, struct xpage *slab,
 }
 
 /*
- * Up to @nr objects. @refill: of a magazine, which need not be full, so a free slab that is
- * more than what is left waits, too, where whole ones fill a magazine.
+ * Up to @nr objects. A magazine need not be full, so a free slab that is more than what is left
+ * waits, too, where whole ones fill a magazine.
  */
 static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
-					 unsigned int nr, enum xslab_use use, bool refill)
+					 unsigned int nr, enum xslab_use use)
 {
+	bool refill = use == XSLAB_FOR_MAGAZINE;
 	unsigned int left = nr, n;
 	struct xpage *slab;
 	unsigned long flags;
@@ -368,11 +353,11 @@ static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 		if (unlikely(cache->words > 1)) {
 			if (refill && left < nr && slab_may_wait(cache, slab, left))
 				break;
-			n = take_slab(cache, slab, objs, left, use, refill);
+			n = take_slab(cache, slab, objs, left, use, false);
 		} else if (is_free && left >= cache->per_slab) {
 			n = take_whole(cache, objs, left, use);
 		} else if (!is_free || !refill || left == nr || nr % cache->per_slab) {
-			n = take_small(cache, slab, objs, left, use);
+			n = take_slab(cache, slab, objs, left, use, true);
 		} else {
 			break;
 		}
@@ -381,7 +366,7 @@ static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 		cache->beside = slab + (slab->nr_free ? 0 : pages_per_slab(cache));
 	}
 	/* Here, where the lock is held anyway: a counter of the CPU would be one more irq-off. */
-	if (use != XSLAB_FOR_MAGAZINE)
+	if (!refill)
 		cache->objects.past += nr - left;
 	xslab_unlock(cache, flags);
 	return nr - left;
@@ -390,7 +375,7 @@ static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 /* Up to @nr objects, which are the client's; returns how many. */
 noinline unsigned int xfill_bulk(struct xslab_cache *cache, void **objs, unsigned int nr)
 {
-	return fill(cache, objs, nr, XSLAB_FOR_BULK, false);
+	return fill(cache, objs, nr, XSLAB_FOR_BULK);
 }
 
 static noinline void fetch(const struct xslab_cache *cache, void **objs, unsigned int nr)
@@ -404,7 +389,7 @@ unsigned int xslab_fill_magazine(struct xmag *mag, void **objs, unsigned int nr)
 	struct xslab_cache *cache = container_of(mag, struct xslab_cache, mag);
 	unsigned int got;
 
-	got = fill(cache, objs + nr - 1, nr, XSLAB_FOR_MAGAZINE, true);
+	got = fill(cache, objs + nr - 1, nr, XSLAB_FOR_MAGAZINE);
 	if (wants_fetch(cache))
 		fetch(cache, objs + nr - got, got);
 	if (unlikely(got < nr))

@@ -11,8 +11,6 @@
  * another, at two in all. So a slab is never on the list of emptier ones than it, and most moves
  * need not be made: they are branches that no CPU can guess, and writes to four other slabs.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include "slab.h"
 
 #define XSLAB_LOOKS	2U	/* at slabs on the lists of fuller ones */
@@ -56,41 +54,31 @@ noinline struct xpage *xslab_fullest(struct xslab_cache *cache)
 	return NULL;
 }
 
-/* One object that is free in a slab, as for a magazine; NULL: none is, or it is lost. */
-static void *take_one_of(struct xslab_cache *cache, struct xpage *slab)
-{
-	unsigned int w = 0, nr;
-	void *obj;
-
-	while (!atomic_long_read(&slab->map[w]))
-		w++;
-	nr = w * BITS_PER_LONG + __ffs(atomic_long_read(&slab->map[w]));
-	obj = first_object(cache, slab) + nr * cache->stride;
-	change_word(cache, &slab->map[w], BIT_MASK(nr), 0);
-	sub_nr_free(cache, slab, 1);
-	if (!cache->checks.live ||
-	    xslab_change_live(xslab_live_at(&cache->fast.check, obj), XSLAB_IN_SLAB,
-			      cache->fast.check.tag))
-		return obj;
-	xslab_note_lost(cache, obj, 1);
-	return NULL;
-}
-
 /*
  * One object, as for a magazine, of @slab, or of the best one where that is NULL. NULL
  * where nothing is free. Under the lock.
  */
 void *xslab_take_one(struct xslab_cache *cache, struct xpage *slab)
 {
-	struct xpage *from;
-	void *obj;
+	const struct xslab_check *check = &cache->fast.check;
 
 	lockdep_assert_held(&cache->lock);
-	do {
-		from = slab ?: best_slab(cache);
+	for (;;) {
+		struct xpage *from = slab ?: best_slab(cache);
+		unsigned int w = 0, nr;
+		void *obj;
+
 		if (!from || !from->nr_free)
 			return NULL;
-		obj = take_one_of(cache, from);
-	} while (!obj);
-	return obj;
+		while (!atomic_long_read(&from->map[w]))
+			w++;
+		nr = w * BITS_PER_LONG + __ffs(atomic_long_read(&from->map[w]));
+		obj = first_object(cache, from) + nr * cache->stride;
+		change_word(cache, &from->map[w], BIT_MASK(nr), 0);
+		sub_nr_free(cache, from, 1);
+		if (!cache->checks.live ||
+		    xslab_change_live(xslab_live_at(check, obj), XSLAB_IN_SLAB, check->tag))
+			return obj;
+		xslab_note_lost(cache, obj, 1);
+	}
 }
