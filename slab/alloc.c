@@ -20,65 +20,51 @@
 #include "slab.h"
 
 /*
- * An object of a new slab, not marked live yet. Where there is no slab, the magazines are
+ * An object that is not marked live yet, or NULL. Where there is no new slab, the magazines are
  * asked once more: the pool has asked its clients for pages, which leaves objects free in
  * slabs.
  */
-static noinline void *alloc_grown(struct xslab_cache *cache, gfp_t gfp)
-{
-	void *obj = NULL;
-	bool grown;
-
-	do {
-		grown = xslab_grow(cache, gfp, &obj);
-		obj = obj ?: xmag_alloc_slow(&cache->mag);
-	} while (!obj && grown);
-	return obj;
-}
-
-/* An object that is not marked live yet, or NULL. */
 static void *alloc_raw(struct xslab_cache *cache, gfp_t gfp)
 {
 	void *obj = xmag_alloc_slow(&cache->mag);
+	bool grown = true;
 
-	return likely(obj) ? obj : alloc_grown(cache, gfp);
+	while (unlikely(!obj) && grown) {
+		grown = xslab_grow(cache, gfp, &obj);
+		obj = obj ?: xmag_alloc_slow(&cache->mag);
+	}
+	return obj;
 }
 
-/* Does @gfp ask for what no object of the cache can be? Says so, counts it. */
-noinline bool xslab_refuse_gfp(struct xslab_cache *cache, gfp_t gfp)
+/*
+ * Is this a client's error: the cache is an orphan, or none of its objects can be what @gfp asks
+ * for? Says so, counts it.
+ */
+noinline bool xslab_refuse_alloc(struct xslab_cache *cache, gfp_t gfp)
 {
-	bool zero = gfp & __GFP_ZERO && cache->ctor;
+	bool retired = READ_ONCE(cache->state.retired);
 
-	if (zero)
+	if (retired)
+		pr_err_ratelimited("cache %s: allocation after it was destroyed\n", cache->name);
+	else if (gfp & __GFP_ZERO && cache->ctor)
 		pr_err_ratelimited("cache %s: __GFP_ZERO would undo the constructor\n",
 				   cache->name);
-	if (!zero && !xgfp_refused(cache->pool, gfp, XGFP_ZONES))
+	else if (!xgfp_refused(cache->pool, gfp, XGFP_ZONES))
 		return false;
 	atomic_long_inc(&cache->counts.errors);
-	atomic_long_inc(&cache->counts.failures);
+	if (!retired)
+		atomic_long_inc(&cache->counts.failures);
 	return true;
-}
-
-static noinline void *finish_special(struct xslab_cache *cache, void *at, gfp_t gfp)
-{
-	void *obj = addr_of(cache, at);
-
-	if (unlikely(xslab_refuse_gfp(cache, gfp))) {
-		xslab_free_fast(cache, obj);
-		return NULL;
-	}
-	return gfp & __GFP_ZERO ? memset(obj, 0, cache->object_size) : obj;
 }
 
 /* An object of the client's, or NULL. */
 void *xslab_alloc_marked(struct xslab_cache *cache, gfp_t gfp)
 {
-	void *obj = alloc_raw(cache, gfp);
+	void *obj;
 
-	while (obj && unlikely(!xslab_mark_live(cache, obj))) {
-		xslab_report_lost(cache, obj);
+	do {
 		obj = alloc_raw(cache, gfp);
-	}
+	} while (obj && unlikely(!xslab_mark_live(cache, obj)));
 	return obj;
 }
 
@@ -101,35 +87,23 @@ bool xslab_gather(struct xslab_cache *cache, gfp_t gfp)
  * No object is free at hand: take what others keep, and then wait for one, if the client
  * wants that; or if some wait for a grace period: other requests may take each of them first.
  */
-static void *gather_or_wait(struct xslab_cache *cache, gfp_t gfp)
+static noinline void *alloc_last(struct xslab_cache *cache, gfp_t gfp)
 {
 	bool wait = xwait_wanted(cache, gfp) || xrcu_waits(cache);
 	void *obj = NULL;
 
+	xwait_begin(cache, gfp);
 	if (xslab_gather(cache, gfp) && likely(!READ_ONCE(cache->state.retired)))
 		obj = xslab_alloc_marked(cache, gfp);
-	if (obj)
-		return obj;
 	wait |= xrcu_waits(cache);
-	while (wait && gfpflags_allow_blocking(gfp) && (obj = xwait_for_object(cache, gfp))) {
-		if (likely(xslab_mark_live(cache, obj)))
-			return obj;
-		xslab_report_lost(cache, obj);
+	if (!obj && wait && gfpflags_allow_blocking(gfp)) {
+		do {
+			obj = xwait_for_object(cache, gfp);
+		} while (obj && unlikely(!xslab_mark_live(cache, obj)));
 	}
-	atomic_long_inc(&cache->counts.failures);
-	return NULL;
-}
-
-/* Like gather_or_wait(), but a cache that is destroyed meanwhile stays until it is over. */
-static noinline void *alloc_last(struct xslab_cache *cache, gfp_t gfp)
-{
-	void *obj;
-
-	if (!gfpflags_allow_blocking(gfp))
-		return gather_or_wait(cache, gfp);
-	xwait_begin(cache);
-	obj = gather_or_wait(cache, gfp);
-	xwait_end(cache);
+	if (!obj)
+		atomic_long_inc(&cache->counts.failures);
+	xwait_end(cache, gfp);
 	return obj;
 }
 
@@ -139,45 +113,6 @@ void *xslab_alloc_any(struct xslab_cache *cache, gfp_t gfp)
 	return xslab_alloc_marked(cache, gfp) ?: alloc_last(cache, gfp);
 }
 
-static void *alloc_told(struct xslab_cache *cache, gfp_t gfp)
-{
-	void *at = xslab_alloc_any(cache, gfp), *obj;
-
-	if (unlikely(!at))
-		return NULL;
-	obj = addr_of(cache, at);
-	if (xtools_watch(cache->tools))
-		tell_alloc(cache, obj, gfp);
-	return obj;
-}
-
-/* The request must not wait for an object that it cannot use. */
-static noinline void *alloc_special(struct xslab_cache *cache, gfp_t gfp)
-{
-	void *obj;
-
-	if (xslab_refuse_gfp(cache, gfp))
-		return NULL;
-	obj = alloc_told(cache, gfp);
-	return obj && gfp & __GFP_ZERO ? memset(obj, 0, cache->object_size) : obj;
-}
-
-/* A client's error: the cache is an orphan. */
-noinline void *xslab_refuse_alloc(struct xslab_cache *cache)
-{
-	atomic_long_inc(&cache->counts.errors);
-	pr_err_ratelimited("cache %s: allocation after it was destroyed\n", cache->name);
-	return NULL;
-}
-
-void *xslab_alloc_slow(struct xslab_cache *cache, gfp_t gfp)
-{
-	if (unlikely(READ_ONCE(cache->state.retired)))
-		return xslab_refuse_alloc(cache);
-	return unlikely(gfp & XSLAB_GFP_SPECIAL) ? alloc_special(cache, gfp) :
-						   alloc_told(cache, gfp);
-}
-
 /*
  * What the fast path leaves to others, which begins with preemption off
  */
@@ -185,8 +120,17 @@ void *xslab_alloc_slow(struct xslab_cache *cache, gfp_t gfp)
 /* The loaded magazine could not serve. */
 noinline void *xslab_alloc_missed(struct xslab_cache *cache, gfp_t gfp)
 {
+	void *obj;
+
 	preempt_enable();
-	return xslab_alloc_slow(cache, gfp);
+	if (xslab_may_refuse(cache, gfp) && xslab_refuse_alloc(cache, gfp))
+		return NULL;	/* it must not wait for an object that it cannot use */
+	obj = xslab_alloc_any(cache, gfp);
+	if (unlikely(!obj))
+		return NULL;
+	obj = addr_of(cache, obj);
+	tell_alloc(cache, obj, gfp);
+	return unlikely(gfp & __GFP_ZERO) ? memset(obj, 0, cache->object_size) : obj;
 }
 EXPORT_SYMBOL_GPL(xslab_alloc_missed);
 
@@ -196,22 +140,21 @@ EXPORT_SYMBOL_GPL(xslab_alloc_missed);
  */
 noinline void *xslab_alloc_again(struct xslab_cache *cache, void *at, gfp_t gfp)
 {
-	bool good = !cache->checks.live && xslab_mark_live(cache, at);
-
-	if (good && gfp & XSLAB_GFP_SPECIAL)
-		return xslab_alloc_special(cache, at, gfp);
-	preempt_enable();
-	if (good)
-		return addr_of(cache, at);
-	xslab_report_lost(cache, at);
-	return xslab_alloc_slow(cache, gfp);
+	return xslab_mark_live(cache, at) ? xslab_alloc_special(cache, at, gfp) :
+					    xslab_alloc_missed(cache, gfp);
 }
 EXPORT_SYMBOL_GPL(xslab_alloc_again);
 
 /* There is more to do with the object than to hand it out, or it is not what is wanted. */
 noinline void *xslab_alloc_special(struct xslab_cache *cache, void *at, gfp_t gfp)
 {
+	void *obj = addr_of(cache, at);
+
 	preempt_enable();
-	return finish_special(cache, at, gfp);
+	if (xslab_may_refuse(cache, gfp) && xslab_refuse_alloc(cache, gfp)) {
+		xslab_free_fast(cache, obj);
+		return NULL;
+	}
+	return gfp & __GFP_ZERO ? memset(obj, 0, cache->object_size) : obj;
 }
 EXPORT_SYMBOL_GPL(xslab_alloc_special);

@@ -12,8 +12,6 @@
  * No path counts frees: an object that was handed out and is not live was freed. The validator
  * recounts all from the maps of the slabs.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/export.h>
 #include <linux/string.h>
 
@@ -23,8 +21,7 @@ static void slab_stats(struct xslab_cache *cache, struct xslab_stats *stats)
 {
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&cache->lock, flags);
-	settle(cache);
+	xslab_lock(cache, &flags);
 	stats->slabs_full = cache->nr[XSLAB_FULL];
 	stats->slabs_partial = cache->nr[XSLAB_PARTIAL];
 	stats->slabs_free = cache->nr[XSLAB_FREE];
@@ -135,12 +132,12 @@ static bool is_whole(struct xslab_cache *cache, const struct xpage *slab)
 /* What is free in the slab is so by its live byte, too. */
 static bool live_bytes_valid(struct xslab_cache *cache, struct xpage *slab)
 {
-	unsigned long offset = ((slab - cache->pages) << PAGE_SHIFT) + cache->slack;
+	void *at = first_object(cache, slab);
 	unsigned int i;
 
-	for (i = 0; cache->checks.live && i < cache->per_slab; i++, offset += cache->stride)
+	for (i = 0; cache->checks.live && i < cache->per_slab; i++, at += cache->stride)
 		if (atomic_long_read(&slab->map[BIT_WORD(i)]) & BIT_MASK(i) &&
-		    READ_ONCE(*live_at(cache, offset)) != XSLAB_IN_SLAB)
+		    READ_ONCE(*xslab_live_at(&cache->fast.check, at)) != XSLAB_IN_SLAB)
 			return false;
 	return true;
 }
@@ -204,14 +201,13 @@ int xslab_validate(struct xslab_cache *cache)
 }
 EXPORT_SYMBOL_GPL(xslab_validate);
 
-/* Object @nr, at @offset: it may come or go meanwhile, then either answer is right. */
-static bool is_live(const struct xslab_cache *cache, struct xpage *slab, unsigned int nr,
-		    unsigned long offset)
+/* Object @nr, at @at: it may come or go meanwhile, then either answer is right. */
+static bool is_live(const struct xslab_cache *cache, struct xpage *slab, unsigned int nr, void *at)
 {
 	if (!cache->checks.live)
 		return !(atomic_long_read(&slab->map[BIT_WORD(nr)]) & BIT_MASK(nr));
 	/* It is written without a lock; see check.c. */
-	return data_race(*live_at(cache, offset)) == XSLAB_LIVE;
+	return data_race(*xslab_live_at(&cache->fast.check, at)) == XSLAB_LIVE;
 }
 
 /*
@@ -220,13 +216,12 @@ static bool is_live(const struct xslab_cache *cache, struct xpage *slab, unsigne
  */
 unsigned int xslab_live_in(struct xslab_cache *cache, struct xpage *slab)
 {
-	unsigned long offset = (slab - cache->pages) << PAGE_SHIFT;
+	void *at = first_object(cache, slab);
 	unsigned int i, nr = 0;
 
-	if (slab_start(cache, offset) != offset)
+	if (((unsigned long)at & ~cache->fast.slab_mask) != cache->slack)
 		return 0;	/* a page of a torn slab, whose first one tells */
-	offset += cache->slack;
-	for (i = 0; i < cache->per_slab; i++, offset += cache->stride)
-		nr += xtear_has(slab, i) && is_live(cache, slab, i, offset);
+	for (i = 0; i < cache->per_slab; i++, at += cache->stride)
+		nr += xtear_has(slab, i) && is_live(cache, slab, i, at);
 	return nr;
 }

@@ -15,7 +15,6 @@
 
 #include "row.h"
 
-#define XSLAB_FAR		64U	/* objects that are copied, to the stack */
 #define XSLAB_FETCHED		256U	/* objects of a bulk, a line of each: half of a small L1 */
 
 /*
@@ -82,8 +81,6 @@ static noinline unsigned int mark_many(struct xslab_cache *cache, void **objs,
 	for (i = fresh; i < nr; i++)
 		if (likely(xslab_mark_live(cache, objs[i])))
 			objs[fresh++] = objs[i];
-		else
-			xslab_report_lost(cache, objs[i]);
 	translate(cache, objs, fresh);
 	return fresh;
 }
@@ -108,85 +105,47 @@ static __always_inline unsigned int take_bulk(struct xslab_cache *cache, size_t 
 /* Do they go by way of the CPU's magazines? */
 static __always_inline bool are_few(const struct xslab_cache *cache, size_t nr)
 {
-	return nr <= cache->mag.size / 4;
+	return nr <= cache->mag.size / 4 && !xmag_is_shut(&cache->mag);
 }
 
 /*
  * Up to @nr objects of the loaded magazine, marked live, as @nr allocations would get them.
- * Stops at one that is not what it was: that is gone from the magazine, and *@lost.
+ * Stops at one that is not what it was.
  */
 static __always_inline unsigned int pop_few(struct xslab_cache *cache, unsigned int nr,
-					    void **objs, bool has_live, void **lost)
+					    void **objs)
 {
-	struct xslab_check how = cache->fast.check;
-	void **at = objs, **top, **bottom;
-	unsigned long slab = ULONG_MAX;
+	unsigned int got = 0;
 	xmag_here_t *cpu;
+	void **top;
 
 	preempt_disable();
 	cpu = xmag_here(READ_ONCE(cache->fast.cpus));
 	if (likely(xmag_try_enter(cpu, &top))) {
-		bottom = top - min_t(unsigned long, nr, top - cpu->bottom);
-		while (top != bottom) {
-			void *obj = *--top;
-
-			if (has_live ? unlikely(!xslab_change_live(xslab_live_at(&how, obj),
-								   how.tag, XSLAB_LIVE)) :
-				       unlikely(!is_of_slab(cache, obj, &slab))) {
-				*lost = obj;
-				break;
-			}
-			*at++ = addr_of(cache, obj);
-		}
-		cpu->allocs += cpu->top - top;
+		while (got < nr && top != cpu->bottom && xslab_hand_out(cache, top[-1]))
+			objs[got++] = addr_of(cache, *--top);
+		cpu->allocs += got;
 		cpu->top = top;
 		xmag_try_leave(cpu, true);
 	}
 	preempt_enable();
-	return at - objs;
-}
-
-/* What pop_few() stopped at may be of a torn slab; returns how many can be handed out. */
-static noinline unsigned int mark_lost(struct xslab_cache *cache, void *lost, void **obj)
-{
-	*obj = lost;
-	if (!cache->checks.live)
-		return mark_many(cache, obj, 1);
-	xslab_report_lost(cache, lost);
-	return 0;
-}
-
-static __always_inline unsigned int pop_some(struct xslab_cache *cache, unsigned int nr,
-					     void **objs)
-{
-	void *lost = NULL;
-	unsigned int got;
-
-	if (likely(xslab_has_live(&cache->fast.check)))
-		got = pop_few(cache, nr, objs, true, &lost);
-	else
-		got = pop_few(cache, nr, objs, false, &lost);
-	if (unlikely(lost))
-		got += mark_lost(cache, lost, &objs[got]);
 	return got;
 }
 
-/* Where the loaded magazine had but @got objects: take the others from another one. */
-static noinline unsigned int take_few_slow(struct xslab_cache *cache, unsigned int nr,
-					   void **objs, unsigned int got)
-{
-	if (!xmag_reload(&cache->mag))
-		return got;
-	return got + pop_some(cache, nr - got, objs + got);
-}
-
 /* Like take_bulk(), but few objects, by way of this CPU's magazines. */
-static __always_inline unsigned int take_few(struct xslab_cache *cache, unsigned int nr,
-					     void **objs)
+static noinline unsigned int take_few(struct xslab_cache *cache, unsigned int nr, void **objs)
 {
-	unsigned int got = pop_some(cache, nr, objs);
+	unsigned int got = 0;
+	void *at;
 
-	return likely(got == nr) ? got : take_few_slow(cache, nr, objs, got);
+	while ((got += pop_few(cache, nr - got, objs + got)) < nr) {
+		at = xmag_alloc_slow(&cache->mag);	/* and the next are in a magazine again */
+		if (!at)
+			break;
+		if (likely(xslab_mark_live(cache, at)))
+			objs[got++] = addr_of(cache, at);
+	}
+	return got;
 }
 
 /*
@@ -215,10 +174,12 @@ static __always_inline void fetch_objects(void **objs, unsigned int nr)
 		prefetchw(objs[nr]);
 }
 
-/* Of @nr objects, marked live, @got are there: the rest, past the magazines. */
-static __always_inline size_t alloc_past(struct xslab_cache *cache, gfp_t gfp, size_t nr,
-					 void **objs, size_t got)
+/* Up to @nr objects, marked live, of those that are free at hand; returns how many. */
+static __always_inline size_t alloc_at_hand(struct xslab_cache *cache, gfp_t gfp, size_t nr,
+					    void **objs)
 {
+	size_t got = are_few(cache, nr) ? take_few(cache, nr, objs) : 0;
+
 	while (got < nr) {
 		int n = take_bulk(cache, nr - got, objs + got);
 
@@ -231,74 +192,24 @@ static __always_inline size_t alloc_past(struct xslab_cache *cache, gfp_t gfp, s
 	return got;
 }
 
-/* Where the memory is watched, which closes the fast paths, a few come one by one. */
-static noinline size_t alloc_watched(struct xslab_cache *cache, gfp_t gfp, size_t nr,
-				     void **objs)
-{
-	size_t got = 0;
-	void *obj;
-
-	if (!xmag_is_shut(&cache->mag) && are_few(cache, nr)) {
-		while (got < nr && (obj = xmag_alloc_slow(&cache->mag))) {
-			if (likely(xslab_mark_live(cache, obj)))
-				objs[got++] = addr_of(cache, obj);
-			else
-				xslab_report_lost(cache, obj);
-		}
-	}
-	return alloc_past(cache, gfp, nr, objs, got);
-}
-
-/* Up to @nr objects, marked live, of those that are free at hand; returns how many. */
-static __always_inline size_t alloc_at_hand(struct xslab_cache *cache, gfp_t gfp, size_t nr,
-					    void **objs)
-{
-	size_t got = 0;
-
-	if (xtools_watch(cache->tools))
-		return alloc_watched(cache, gfp, nr, objs);
-	if (are_few(cache, nr))
-		got = take_few(cache, nr, objs);
-	return alloc_past(cache, gfp, nr, objs, got);
-}
-
 /*
  * The rest: from all that no client holds; and one by one, with patience, with __GFP_NOFAIL or
  * where some wait for a grace period.
  */
-static size_t gather_rest(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
+static noinline size_t alloc_rest(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
 {
 	bool wait = gfp & __GFP_NOFAIL || xrcu_waits(cache);
 	size_t got = 0;
 
-	if (!xslab_gather(cache, gfp))
-		return 0;
-	got = alloc_at_hand(cache, gfp, nr, objs);
-	wait |= xrcu_waits(cache);
-	while (got < nr && wait && (objs[got] = xslab_alloc_any(cache, gfp)))
-		translate(cache, &objs[got++], 1);
+	xwait_begin(cache, gfp);
+	if (xslab_gather(cache, gfp)) {
+		got = alloc_at_hand(cache, gfp, nr, objs);
+		wait |= xrcu_waits(cache);
+		while (got < nr && wait && (objs[got] = xslab_alloc_any(cache, gfp)))
+			translate(cache, &objs[got++], 1);
+	}
+	xwait_end(cache, gfp);
 	return got;
-}
-
-/* Like gather_rest(), but a cache that is destroyed meanwhile stays until it is over. */
-static noinline size_t alloc_rest(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
-{
-	size_t got;
-
-	if (!gfpflags_allow_blocking(gfp))
-		return gather_rest(cache, gfp, nr, objs);
-	xwait_begin(cache);
-	got = gather_rest(cache, gfp, nr, objs);
-	xwait_end(cache);
-	return got;
-}
-
-/* Up to @nr objects, marked live, from wherever they are; returns how many. */
-static size_t alloc_many(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
-{
-	size_t got = alloc_at_hand(cache, gfp, nr, objs);
-
-	return likely(got == nr) ? got : got + alloc_rest(cache, gfp, nr - got, objs + got);
 }
 
 /* More than can be returned, a client's error; always 0. */
@@ -328,11 +239,11 @@ int xslab_cache_alloc_bulk(struct xslab_cache *cache, gfp_t gfp, size_t nr, void
 
 	if (unlikely(nr > INT_MAX))
 		return refuse_many(cache, nr);
-	if (unlikely(READ_ONCE(cache->state.retired)) && !xslab_refuse_alloc(cache))
+	if (xslab_may_refuse(cache, gfp) && xslab_refuse_alloc(cache, gfp))
 		return 0;
-	if (unlikely(gfp & XSLAB_GFP_SPECIAL) && xslab_refuse_gfp(cache, gfp))
-		return 0;
-	got = alloc_many(cache, gfp, nr, objs);
+	got = alloc_at_hand(cache, gfp, nr, objs);
+	if (unlikely(got < nr))
+		got += alloc_rest(cache, gfp, nr - got, objs + got);
 	for (i = 0; xtools_watch(cache->tools) && i < got; i++)
 		tell_alloc(cache, objs[i], gfp);
 	if (unlikely(got < nr)) {
@@ -348,49 +259,13 @@ int xslab_cache_alloc_bulk(struct xslab_cache *cache, gfp_t gfp, size_t nr, void
 }
 EXPORT_SYMBOL_GPL(xslab_cache_alloc_bulk);
 
-/* One by one: what xfill_drain_checked() stops at, and what is watched. */
-static noinline void free_each(struct xslab_cache *cache, size_t nr, void **objs)
-{
-	void *chunk[XSLAB_FAR];
-	unsigned int n = 0;
-	size_t i;
-
-	for (i = 0; i < nr; i++) {
-		void *at;
-
-		preempt_disable();
-		at = linear_of(cache, objs[i]);
-		if (xslab_accept(cache, at)) {
-			tell_free(cache, objs[i]);
-			chunk[n++] = at;
-		} else {
-			xslab_refuse_free(cache, objs[i]);
-		}
-		preempt_enable();
-		if (n == XSLAB_FAR) {
-			xfill_drain(cache, chunk, n);
-			n = 0;
-		}
-	}
-	xfill_drain(cache, chunk, n);
-}
-
-/* Is this an object to free? Marks it dead, like the fast path. */
-static __always_inline bool accept(const struct xslab_cache *cache, unsigned long at)
-{
-	unsigned long in = at - cache->fast.base;
-
-	return likely(in < cache->fast.bytes) &&
-	       likely(xslab_accept_at(cache, (void *)at, in));
-}
-
 /*
  * Objects into a magazine from @top on, for as long as they can be freed; returns the new
  * top. In a row of them, up or down, each slab is looked at once: beside one object of a
  * slab there is another, if that is in the slab. Torn ones are not among them, see owns().
  */
 static __always_inline void **push_checked(const struct xslab_cache *cache, void **top,
-					   void **at, void **end, enum xslab_trust trust)
+					   void **at, void **end)
 {
 	unsigned long slab_mask = cache->fast.slab_mask, stride = cache->stride;
 	struct xslab_check how = cache->fast.check;
@@ -399,15 +274,17 @@ static __always_inline void **push_checked(const struct xslab_cache *cache, void
 		unsigned long linear = xlinear_of(&cache->fast.linear, *at);
 		unsigned long start = linear & slab_mask, to = linear - (unsigned long)*at;
 		unsigned long step = at + 1 != end && at[1] < at[0] ? -stride : stride;
+		unsigned long in = linear - cache->fast.base;
 
-		if (!accept(cache, linear))
+		if (unlikely(in >= cache->fast.bytes) ||
+		    unlikely(!xslab_accept_at(cache, (void *)linear, in)))
 			break;
 		do {
 			*top++ = (void *)linear;
 			linear += step;
 		} while (++at != end && (unsigned long)*at + to == linear &&
 			 (linear & slab_mask) == start &&
-			 (trust != XSLAB_CHECK_LIVE ||
+			 (!xslab_has_live(&how) ||
 			  likely(xslab_change_live(xslab_live_at(&how, (void *)linear),
 						   XSLAB_LIVE, how.tag))));
 	}
@@ -415,19 +292,17 @@ static __always_inline void **push_checked(const struct xslab_cache *cache, void
 }
 
 /* Up to @nr objects into the loaded magazine, if it has room; returns how many. */
-static __always_inline unsigned int push_few(struct xslab_cache *cache, unsigned int nr,
-					     void **objs, enum xslab_trust trust)
+static noinline unsigned int push_few(struct xslab_cache *cache, unsigned int nr, void **objs)
 {
 	unsigned int done = 0;
 	xmag_here_t *cpu;
-	void **top;
+	void **top, **end;
 
 	preempt_disable();
 	cpu = xmag_here(READ_ONCE(cache->fast.cpus));
 	if (likely(xmag_try_enter(cpu, &top))) {
-		void **end = objs + min_t(unsigned long, nr, cpu->end - top);
-
-		done = push_checked(cache, top, objs, end, trust) - top;
+		end = objs + min_t(unsigned long, nr, cpu->end - top);
+		done = push_checked(cache, top, objs, end) - top;
 		cpu->top = top + done;
 		xmag_try_leave(cpu, true);
 	}
@@ -435,55 +310,18 @@ static __always_inline unsigned int push_few(struct xslab_cache *cache, unsigned
 	return done;
 }
 
-static __always_inline unsigned int push_some(struct xslab_cache *cache, unsigned int nr,
-					      void **objs)
+/* The first of @nr objects; returns how many. What is watched goes one by one. */
+static unsigned int free_some(struct xslab_cache *cache, size_t nr, void **objs, bool few)
 {
-	if (likely(xslab_has_live(&cache->fast.check)))
-		return push_few(cache, nr, objs, XSLAB_CHECK_LIVE);
-	return push_few(cache, nr, objs, XSLAB_CHECK_START);
-}
+	unsigned int n = 0;
 
-/* A few objects to this CPU's magazines; returns how many of the first ones went there. */
-static noinline unsigned int give_few(struct xslab_cache *cache, unsigned int nr, void **objs)
-{
-	unsigned int done = push_some(cache, nr, objs);
-
-	if (unlikely(done < nr) && xmag_make_room(&cache->mag))
-		done += push_some(cache, nr - done, objs + done);
-	return done;
-}
-
-/*
- * Where the memory is watched, each object must be accepted, and the tools told of it,
- * before it comes to a magazine or a slab.
- */
-static noinline void free_some_watched(struct xslab_cache *cache, unsigned int nr, void **objs,
-				       bool few)
-{
-	unsigned int i;
-
-	if (xmag_is_shut(&cache->mag) || !few) {
-		free_each(cache, nr, objs);
-		return;
-	}
-	for (i = 0; i < nr; i++)
-		xslab_free_fast(cache, objs[i]);
-}
-
-/* The first of @nr objects; returns how many. */
-static unsigned int free_some(struct xslab_cache *cache, unsigned int nr, void **objs, bool few)
-{
-	unsigned int n;
-
-	if (xtools_watch(cache->tools)) {
-		free_some_watched(cache, nr, objs, few);
-		return nr;
-	}
-	n = few ? give_few(cache, nr, objs) : 0;
-	n = n ?: xfill_drain_checked(cache, objs, nr);
+	if (few)
+		n = push_few(cache, nr, objs);
+	else if (!xtools_watch(cache->tools))
+		n = xfill_drain_checked(cache, objs, min_t(size_t, nr, XSLAB_CHUNK));
 	if (likely(n))
 		return n;
-	free_each(cache, 1, objs);
+	xslab_free_fast(cache, objs[0]);
 	return 1;
 }
 
@@ -507,7 +345,7 @@ void xslab_cache_free_bulk(struct xslab_cache *cache, size_t nr, void **objs)
 		unsigned int n;
 
 		rcu_read_lock();	/* as in free.c: the cache may be given up */
-		n = free_some(cache, min_t(size_t, nr, XSLAB_CHUNK), objs, few);
+		n = free_some(cache, nr, objs, few);
 		rcu_read_unlock();
 		objs += n;
 		nr -= n;

@@ -9,7 +9,6 @@
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
-#include <linux/cache.h>
 #include <linux/export.h>
 #include <linux/module.h>
 #include <linux/string.h>
@@ -91,8 +90,10 @@ static void init_cache(struct xslab_cache *cache, struct xpool *pool,
 		.give_up = xslab_client_give_up,
 	};
 	raw_spin_lock_init(&cache->lock);
-	xmove_init(cache);
+	init_waitqueue_head(&cache->moving.gone);
 	INIT_LIST_HEAD(&cache->torn.over);
+	INIT_LIST_HEAD(&cache->rcu.retired);
+	INIT_LIST_HEAD(&cache->rcu.dying);
 	xslab_limit_init(cache);
 	xwait_init(cache);
 	for (l = 0; l < XSLAB_LISTS; l++)
@@ -155,7 +156,6 @@ static void leave_pool(struct xpool *pool)
 
 static void publish(struct xslab_cache *cache)
 {
-	xslab_typesafe_init(cache);
 	xrcu_add_cache(cache);
 	raw_notifier_call_chain(&xobservers, XOBSERVE_CACHE_ADD, cache);
 	xpool_add_client(cache->pool, &cache->client);
@@ -168,34 +168,27 @@ static void publish(struct xslab_cache *cache)
 		cache->decay.watch.wake(&cache->decay.watch);
 }
 
-/* Where a slab can be in the pool, now or when it has grown. */
-static unsigned long nr_places(const struct xslab_cache *cache)
-{
-	return cache->pool->buddy.nr >> cache->order;
-}
-
 static struct xslab_cache *create(struct xpool *pool, const struct xslab_args *args)
 {
 	struct xslab_cache *cache = xmeta_alloc(sizeof(*cache));
-	int err = -ENOMEM;
+	unsigned long places;
+	int err;
 
 	if (!cache)
 		return ERR_PTR(-ENOMEM);
 	init_cache(cache, pool, args);
 	err = xslab_set_geometry(cache, args);
 	if (err)
-		goto undo_cache;
-	err = xset_init(&cache->empty, nr_places(cache));
+		goto undo;
+	places = pool->buddy.nr >> cache->order;	/* now or when it has grown */
+	err = xset_init(&cache->empty, places) ?: xset_init(&cache->torn.set, places);
 	if (err)
-		goto undo_cache;
-	err = xset_init(&cache->torn.set, nr_places(cache));
-	if (err)
-		goto undo_empty;
+		goto undo;
 	xslab_get_kept(cache, args->depot ?: XSLAB_DEPOT);
 	err = xmag_init(&cache->mag, &xfill_ops, max(cache->magazine.size, 1U),
 			cache->magazine.depot);
 	if (err)
-		goto undo_kept;
+		goto undo;
 	if (!cache->magazine.size)
 		xmag_shut(&cache->mag);	/* for good: it has none */
 	xmag_add_route(&cache->mag, &cache->fast.cpus);
@@ -203,22 +196,19 @@ static struct xslab_cache *create(struct xpool *pool, const struct xslab_args *a
 		err = xslab_get_live(cache);
 		if (err)
 			goto undo_mag;
-		cache->checks.group = xslab_live_group(cache);
 	}
 	set_fast(cache);
-	xslab_limit_set_most(cache);
+	cache->client.most = xslab_magazine_pages(cache);
 	look_at_metadata(cache);
 	publish(cache);
 	return cache;
 
 undo_mag:
 	xmag_destroy(&cache->mag);
-undo_kept:
+undo:
 	xslab_put_kept(cache, pool);
 	xset_exit(&cache->torn.set);
-undo_empty:
 	xset_exit(&cache->empty);
-undo_cache:
 	xmeta_free(cache);
 	return ERR_PTR(err);
 }

@@ -76,14 +76,6 @@ void xslab_print_lost(struct xslab_cache *cache)
 				   cache->name, obj, nr);
 }
 
-/* Like xslab_note_lost(), but with the line at once, where no lock of ours is held. */
-noinline void xslab_report_lost(struct xslab_cache *cache, void *at)
-{
-	atomic_long_inc(&cache->counts.errors);
-	pr_err_ratelimited("cache %s: object %p was freed twice, found late\n",
-			   cache->name, addr_of(cache, at));
-}
-
 /*
  * Errors of clients
  */
@@ -111,13 +103,19 @@ static int diagnose_object(struct xslab_cache *cache, void *obj, unsigned long o
 	return -EALREADY;
 }
 
-/* Like diagnose_object(), but of any pointer. With preemption off its page's owner stays. */
-static int diagnose(struct xslab_cache *cache, void *obj)
+/*
+ * Says what is known about a pointer that cannot be freed, unless it is NULL. With preemption off
+ * its page's owner stays.
+ */
+noinline int xslab_refuse_free(struct xslab_cache *cache, void *obj)
 {
 	unsigned long offset = xpool_offset(cache->pool, obj);
 	struct xslab_cache *owner;
 
 	lockdep_assert_preemption_disabled();
+	if (!obj)
+		return 0;
+	atomic_long_inc(&cache->counts.errors);
 	if (offset == XPOOL_FOREIGN) {
 		pr_err_ratelimited("cache %s: free of %p: not in pool %s\n",
 				   cache->name, obj, cache->pool->name);
@@ -135,22 +133,9 @@ static int diagnose(struct xslab_cache *cache, void *obj)
 	return -EINVAL;
 }
 
-noinline int xslab_refuse_free(struct xslab_cache *cache, void *obj)
-{
-	int err;
-
-	if (!obj)
-		return 0;
-	atomic_long_inc(&cache->counts.errors);
-	preempt_disable();
-	err = diagnose(cache, obj);
-	preempt_enable();
-	return err;
-}
-
 /*
- * Change what the live byte of an object says, if there is one. Returns false if it does
- * not say @from, or the object's slab is not one of the cache any more.
+ * Change what the live byte of an object says, if there is one. Returns false, and notes it, if
+ * it does not say @from, or the object's slab is not one of the cache any more.
  */
 bool xslab_mark(struct xslab_cache *cache, void *at, u8 from, u8 to)
 {
@@ -158,10 +143,12 @@ bool xslab_mark(struct xslab_cache *cache, void *at, u8 from, u8 to)
 	unsigned long start = slab_start(cache, (unsigned long)at);
 	struct xpage *slab = slab_of(cache, start);
 
-	if (owner_of(slab) != cache ||
-	    !xtear_has(slab, object_nr(check, (unsigned long)at - start)))
-		return false;
-	return !cache->checks.live || xslab_change_live(xslab_live_at(check, at), from, to);
+	if (likely(owner_of(slab) == cache) &&
+	    xtear_has(slab, object_nr(check, (unsigned long)at - start)) &&
+	    (!cache->checks.live || likely(xslab_change_live(xslab_live_at(check, at), from, to))))
+		return true;
+	xslab_note_lost(cache, at, 1);
+	return false;
 }
 
 /* Like xslab_mark(), but of an object that comes out of a magazine: a client has it. */

@@ -5,8 +5,6 @@
  * The pool knows its holders of free pages by struct xclient, and calls these functions: to have
  * pages back before a request fails, to gather what no client holds, and for its limits.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include "slab.h"
 
 LIST_HEAD(xslab_list);
@@ -61,9 +59,7 @@ void xslab_client_shut(struct xclient *client, bool shut)
 	struct xslab_cache *cache = of_client(client);
 
 	lockdep_assert_held(&cache->pool->tuning);
-	if (cache->limit.pool_shut != shut)
-		xmag_set_closed(&cache->mag, shut);
-	cache->limit.pool_shut = shut;
+	xslab_set_closed(cache, &cache->limit.pool_shut, shut);
 }
 
 bool xslab_client_stray(struct xclient *client, const struct xrefs_stray *stray)

@@ -6,27 +6,23 @@
  * the magazines of all CPUs are closed first, and objects that can be moved are packed, or
  * slabs torn; see move.c and tear.c.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/export.h>
-#include <linux/sched.h>
 
 #include "slab.h"
 
 /* Only the cache may refer to the pages of its slabs; any other reference is reported. */
 void xslab_check_refs(struct xslab_cache *cache)
 {
-	unsigned long pages = pages_per_slab(cache), end = cache->pool->buddy.nr;
-	unsigned long at = round_up(cache->pool->start >> PAGE_SHIFT, pages), i;
 	struct xrefs_stray stray;
+	struct xpage *slab;
+	unsigned long i;
 
-	for (; cache->pool->counts_refs && at < end; at += pages) {
-		const struct xpage *slab = &cache->pages[at];
+	if (!cache->pool->counts_refs)
+		return;
+	for (slab = next_slab(cache, NULL); slab; slab = next_slab(cache, slab)) {
+		unsigned long at = xpage_index(cache->pool, slab), end = at + pages_per_slab(cache);
 
-		cond_resched();
-		if (READ_ONCE(slab->kind) != XPAGE_SLAB || owner_of(slab) != cache)
-			continue;
-		for (i = at; xrefs_find(cache->pool, i, at + pages, &stray); i = stray.index + 1)
+		for (i = at; xrefs_find(cache->pool, i, end, &stray); i = stray.index + 1)
 			xslab_report_stray(cache, &stray);
 	}
 }
@@ -46,14 +42,6 @@ unsigned long xslab_collect_by_force(struct xslab_cache *cache, bool tear)
 	xmag_open(&cache->mag);
 	xrcu_wait_slabs(cache);
 	return pages;
-}
-
-/* What can be collected without disturbing other CPUs. */
-static unsigned long collect_here(struct xslab_cache *cache)
-{
-	xmag_drain_here(&cache->mag);
-	xmag_drain_depot(&cache->mag);
-	return xslab_release_all(cache);
 }
 
 /**
@@ -80,8 +68,11 @@ unsigned long xslab_cache_collect(struct xslab_cache *cache, bool force)
 
 	if (unlikely(is_gone(cache)))
 		return 0;
-	if (!force)
-		return collect_here(cache);
+	if (!force) {
+		xmag_drain_here(&cache->mag);
+		xmag_drain_depot(&cache->mag);
+		return xslab_release_all(cache);
+	}
 	pages = xslab_collect_by_force(cache, false);
 	xslab_check_refs(cache);
 	return pages;

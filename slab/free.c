@@ -6,47 +6,23 @@
  * object is in a torn slab, and where the pointer is no object to free. It comes here with
  * preemption off.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/export.h>
 #include <linux/rcupdate.h>
 
 #include "slab.h"
 
-static noinline int free_watched(struct xslab_cache *cache, void *at)
-{
-	tell_free(cache, addr_of(cache, at));
-	xmag_free_slow(&cache->mag, at);
-	return 0;
-}
-
-static int free_slow(struct xslab_cache *cache, void *at)
-{
-	if (xtools_watch(cache->tools))
-		return free_watched(cache, at);
-	xmag_free_slow(&cache->mag, at);
-	return 0;
-}
-
 /*
- * An object that was accepted. Begins with preemption off. Where an operator gives the cache up,
- * this alone keeps it from going.
+ * An object that was accepted, for which the loaded magazine could not serve. Begins with
+ * preemption off. Where an operator gives the cache up, this alone keeps it from going.
  */
-static int give(struct xslab_cache *cache, void *at)
-{
-	int err;
-
-	rcu_read_lock();
-	preempt_enable();
-	err = free_slow(cache, at);
-	rcu_read_unlock();
-	return err;
-}
-
-/* The loaded magazine could not serve. Begins with preemption off. */
 noinline int xslab_free_missed(struct xslab_cache *cache, void *at)
 {
-	return give(cache, at);
+	rcu_read_lock();
+	preempt_enable();
+	tell_free(cache, addr_of(cache, at));
+	xmag_free_slow(&cache->mag, at);
+	rcu_read_unlock();
+	return 0;
 }
 EXPORT_SYMBOL_GPL(xslab_free_missed);
 
@@ -57,7 +33,7 @@ noinline int xslab_free_odd(struct xslab_cache *cache, void *obj)
 	int err;
 
 	if (xslab_accept(cache, at))
-		return give(cache, at);
+		return xslab_free_missed(cache, at);
 	err = xslab_refuse_free(cache, obj);
 	preempt_enable();
 	return err;

@@ -10,11 +10,6 @@
  *
  * Constructors run with no lock held. nr_constructing counts them, for a cache that is retired.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
-#include <linux/sched.h>
-#include <linux/string.h>
-
 #include "slab.h"
 
 /* All words: what does not belong to the map may hold bits of a slab with a larger one. */
@@ -30,14 +25,6 @@ static void mark_all_free(struct xslab_cache *cache, struct xpage *slab)
 	}
 }
 
-static noinline void construct_watched(struct xslab_cache *cache, void (*ctor)(void *obj),
-				       void *obj)
-{
-	xtools_ctor_begins(cache->tools, obj, cache->object_size);
-	ctor(obj);
-	xtools_ctor_ends(cache->tools, obj, cache->object_size);
-}
-
 /* What is constructed while the cache is retired is not handed out. */
 static void construct(struct xslab_cache *cache, struct xpage *slab)
 {
@@ -46,13 +33,15 @@ static void construct(struct xslab_cache *cache, struct xpage *slab)
 	unsigned int i;
 
 	atomic_inc(&cache->nr_constructing);
-	smp_mb__after_atomic();		/* pairs with wait_for_constructors() */
+	smp_mb__after_atomic();		/* pairs with retire() */
 	ctor = READ_ONCE(cache->ctor);
-	for (i = 0; ctor && i < cache->per_slab; i++, obj += cache->stride)
+	for (i = 0; ctor && i < cache->per_slab; i++, obj += cache->stride) {
 		if (xtools_watch(cache->tools))
-			construct_watched(cache, ctor, obj);
-		else
-			ctor(obj);
+			xtools_ctor_begins(cache->tools, obj, cache->object_size);
+		ctor(obj);
+		if (xtools_watch(cache->tools))
+			xtools_ctor_ends(cache->tools, obj, cache->object_size);
+	}
 	smp_mb__before_atomic();	/* a constructor is over when it is counted as such */
 	atomic_dec(&cache->nr_constructing);
 }
@@ -72,19 +61,6 @@ static bool charge_slabs(struct xslab_cache *cache, unsigned int nr)
 	return below;
 }
 
-static struct xpage *get_slab(struct xslab_cache *cache, gfp_t gfp)
-{
-	struct xpage *slab;
-
-	if (!charge_slabs(cache, 1))
-		return NULL;
-	slab = xpool_get_for(cache->pool, cache->order, XPAGE_SLAB, xpool_need_of(gfp),
-			     cache->place, gfp);
-	if (!slab)
-		uncharge_slabs(cache, 1);
-	return slab;
-}
-
 /* Is it another CPU than the last time, and may the cache have some more slabs? */
 static bool wants_group(const struct xslab_cache *cache)
 {
@@ -94,36 +70,43 @@ static bool wants_group(const struct xslab_cache *cache)
 	       READ_ONCE(cache->limit.max_empty) == ULONG_MAX && !is_strict(cache);
 }
 
-/* A group of slabs, or NULL. No client is asked to give back for what is not needed yet. */
-static struct xpage *get_group(struct xslab_cache *cache)
+/*
+ * 2^@group slabs that follow one another, of what the pool has, or NULL. No client is asked to
+ * give back for what is not needed yet.
+ */
+static struct xpage *try_slabs(struct xslab_cache *cache, unsigned int group)
 {
-	unsigned int nr = 1U << cache->checks.group;
 	struct xpage *block;
 
-	if (!charge_slabs(cache, nr))
+	if (!charge_slabs(cache, 1U << group))
 		return NULL;
-	block = xpool_try(cache->pool, cache->order + cache->checks.group, XPAGE_SLAB,
-			  XPOOL_ORDINARY, cache->place);
-	if (!block) {
-		uncharge_slabs(cache, nr);
-		return NULL;
-	}
-	xpool_split(cache->pool, block, cache->order);
-	if (unlikely(cache->pool->grow))
-		xgrow_wake(cache->pool);
+	block = xpool_try(cache->pool, cache->order + group, XPAGE_SLAB, XPOOL_ORDINARY,
+			  cache->place);
+	if (!block)
+		uncharge_slabs(cache, 1U << group);
+	else if (group)
+		xpool_split(cache->pool, block, cache->order);
 	return block;
 }
 
 /*
- * The one place where pages come from the pool; @gfp is what the client said. The first of
- * *@nr slabs that follow one another, or NULL.
+ * The first of *@nr slabs that follow one another, or NULL; @gfp is what the client said. A group
+ * takes what is there, one slab all that the client may have.
  */
 static struct xpage *get_slabs(struct xslab_cache *cache, gfp_t gfp, unsigned int *nr)
 {
-	struct xpage *slab = wants_group(cache) ? get_group(cache) : NULL;
+	struct xpage *slab = wants_group(cache) ? try_slabs(cache, cache->checks.group) : NULL;
 
 	*nr = slab ? 1U << cache->checks.group : 1;
-	return slab ?: get_slab(cache, gfp);
+	if (slab && unlikely(cache->pool->grow))
+		xgrow_wake(cache->pool);
+	if (slab || !charge_slabs(cache, 1))
+		return slab;
+	slab = xpool_get_for(cache->pool, cache->order, XPAGE_SLAB, xpool_need_of(gfp),
+			     cache->place, gfp);
+	if (!slab)
+		uncharge_slabs(cache, 1);
+	return slab;
 }
 
 static void *take_first(struct xslab_cache *cache, struct xpage *slab)
@@ -152,15 +135,9 @@ static void add_slabs(struct xslab_cache *cache, struct xpage *slab, unsigned in
 	for (; nr; nr--, slab += pages_per_slab(cache)) {
 		slab->nr_free = cache->per_slab;
 		xslab_set_owner(cache, slab, cache);
-		list_slab(cache, slab, XSLAB_FREE);
+		list_add(&slab->list, free_place_of(cache, slab));
+		count_slab(cache, slab, XSLAB_FREE);
 	}
-}
-
-/* Slabs that follow one another, and that no list has. */
-static void put_new_slabs(struct xslab_cache *cache, struct xpage *slab, unsigned int nr)
-{
-	for (; nr; nr--, slab += pages_per_slab(cache))
-		xslab_put_slabs(cache, &slab, 1);
 }
 
 /*
@@ -173,6 +150,7 @@ bool xslab_grow(struct xslab_cache *cache, gfp_t gfp, void **obj)
 	struct xpage *slab;
 	unsigned int nr;
 	unsigned long flags;
+	bool locked;
 
 	if (unlikely(READ_ONCE(cache->torn.nr)) && !in_nmi() &&
 	    xtear_mend(cache, xpool_need_of(gfp)))
@@ -181,13 +159,12 @@ bool xslab_grow(struct xslab_cache *cache, gfp_t gfp, void **obj)
 	if (!slab)
 		return false;
 	init_slabs(cache, slab, nr);
-	if (!xlock(&cache->lock, &flags)) {	/* an NMI, which has one slab */
-		xslab_put_slabs(cache, &slab, 1);
-		return false;
-	}
-	if (unlikely(cache->state.retired)) {
-		raw_spin_unlock_irqrestore(&cache->lock, flags);
-		put_new_slabs(cache, slab, nr);
+	locked = xlock(&cache->lock, &flags);	/* an NMI may not get it */
+	if (unlikely(!locked || cache->state.retired)) {
+		if (locked)
+			raw_spin_unlock_irqrestore(&cache->lock, flags);
+		for (; nr; nr--, slab += pages_per_slab(cache))
+			xslab_put_slabs(cache, &slab, 1);
 		return false;
 	}
 	settle(cache);
@@ -208,16 +185,11 @@ struct xpage *xslab_grow_in_place(struct xslab_cache *cache, void **obj)
 	struct xpage *slab;
 	unsigned long flags;
 
-	if (!charge_slabs(cache, 1))
+	slab = try_slabs(cache, 0);
+	if (!slab)
 		return NULL;
-	slab = xpool_try(cache->pool, cache->order, XPAGE_SLAB, XPOOL_ORDINARY, cache->place);
-	if (!slab) {
-		uncharge_slabs(cache, 1);
-		return NULL;
-	}
 	init_slabs(cache, slab, 1);
-	raw_spin_lock_irqsave(&cache->lock, flags);
-	settle(cache);
+	xslab_lock(cache, &flags);
 	add_slabs(cache, slab, 1);
 	if (obj)
 		*obj = take_first(cache, slab);

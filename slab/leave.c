@@ -8,8 +8,6 @@
  * A CPU that took an object out of a magazine at the very instant when another one put it back
  * into its slab may have it (check.c). Its live byte says so, and the slab stays.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/string.h>
 
 #include "slab.h"
@@ -30,36 +28,35 @@ static noinline void tell_slabs_go(struct xslab_cache *cache, struct xpage **pag
 	}
 }
 
+/* Whole slabs, or single pages of a torn one (@order 0). */
+void xslab_put_blocks(struct xslab_cache *cache, struct xpage **pages, unsigned int nr,
+		      unsigned int order)
+{
+	if (!nr)
+		return;
+	if (xtools_watch(cache->tools))
+		tell_slabs_go(cache, pages, nr, order);
+	xpool_put_many(cache->pool, pages, nr, xpage_state(XPAGE_SLAB, order));
+	atomic_long_add((long)nr << order, &cache->counts.returned);
+}
+
 void xslab_put_slabs(struct xslab_cache *cache, struct xpage **slabs, unsigned int nr)
 {
-	if (!nr)
-		return;
-	if (xtools_watch(cache->tools))
-		tell_slabs_go(cache, slabs, nr, cache->order);
-	xpool_put_many(cache->pool, slabs, nr, xpage_state(XPAGE_SLAB, cache->order));
+	xslab_put_blocks(cache, slabs, nr, cache->order);
 	uncharge_slabs(cache, nr);
-	atomic_long_add((long)nr << cache->order, &cache->counts.returned);
 }
 
-/* Single pages of a torn slab. */
-void xslab_put_pages(struct xslab_cache *cache, struct xpage **pages, unsigned int nr)
-{
-	if (!nr)
-		return;
-	if (xtools_watch(cache->tools))
-		tell_slabs_go(cache, pages, nr, 0);
-	xpool_put_many(cache->pool, pages, nr, xpage_state(XPAGE_SLAB, 0));
-	atomic_long_add(nr, &cache->counts.returned);
-}
-
-/* Each page of a slab says whose it is, for xslab_free(). */
+/* Each page of a slab, but those that it gave back, says whose it is, for xslab_free(). */
 void xslab_set_owner(const struct xslab_cache *cache, struct xpage *slab,
 		     struct xslab_cache *owner)
 {
+	unsigned long holes = holes_of(cache, slab);
 	unsigned int p;
 
 	for (p = 0; p < pages_per_slab(cache); p++)
-		WRITE_ONCE(slab[p].cache, owner);
+		if (!(holes & BIT(p)))
+			/* Pairs with xtear_has(): who sees it torn sees which objects are left. */
+			smp_store_release(&slab[p].cache, owner);
 }
 
 /*
@@ -68,12 +65,12 @@ void xslab_set_owner(const struct xslab_cache *cache, struct xpage *slab,
  */
 noinline void xslab_believe_live(struct xslab_cache *cache, struct xpage *slab)
 {
-	unsigned long offset = ((slab - cache->pages) << PAGE_SHIFT) + cache->slack;
+	void *at = first_object(cache, slab);
 	unsigned int i, nr = 0;
 
 	lockdep_assert_held(&cache->lock);
-	for (i = 0; cache->checks.live && i < cache->per_slab; i++, offset += cache->stride) {
-		u8 *live = live_at(cache, offset), is = READ_ONCE(*live);
+	for (i = 0; cache->checks.live && i < cache->per_slab; i++, at += cache->stride) {
+		u8 *live = xslab_live_at(&cache->fast.check, at), is = READ_ONCE(*live);
 
 		if (likely(is == XSLAB_IN_SLAB) || !xtear_has(slab, i) ||
 		    !(atomic_long_read(&slab->map[BIT_WORD(i)]) & BIT_MASK(i)))
@@ -83,7 +80,7 @@ noinline void xslab_believe_live(struct xslab_cache *cache, struct xpage *slab)
 			continue;
 		}
 		change_word(cache, &slab->map[BIT_WORD(i)], BIT_MASK(i), 0);
-		xslab_note_lost(cache, first_object(cache, slab) + i * cache->stride, 1);
+		xslab_note_lost(cache, at, 1);
 		nr++;
 	}
 	if (nr)
@@ -93,10 +90,10 @@ noinline void xslab_believe_live(struct xslab_cache *cache, struct xpage *slab)
 /* Is all of a free slab free? The next owner finds its live bytes as they should be. */
 static bool is_all_free(struct xslab_cache *cache, struct xpage *slab)
 {
-	unsigned long offset = (slab - cache->pages) << PAGE_SHIFT;
+	void *start = first_object(cache, slab) - cache->slack;
 
 	if (!cache->checks.live ||
-	    likely(!memchr_inv(live_at(cache, offset), XSLAB_IN_SLAB,
+	    likely(!memchr_inv(xslab_live_at(&cache->fast.check, start), XSLAB_IN_SLAB,
 			       PAGE_SIZE << cache->order >> cache->checks.shift)))
 		return true;
 	xslab_believe_live(cache, slab);
@@ -110,70 +107,65 @@ static bool nmi_uses(const struct xslab_cache *cache, const struct xpage *slab)
 	return atomic_read(&cache->nmi.frees) || READ_ONCE(slab->deferred);
 }
 
-/* The free slab that lies farthest from where the cache's slabs should be, or NULL. */
-static struct xpage *farthest_free(struct xslab_cache *cache)
+/* A free slab leaves the cache's lists for @to, or begins to wait for a grace period. */
+static void remove_slab(struct xslab_cache *cache, struct xpage *slab, struct list_head *to)
+{
+	bool waits = xrcu_is_typesafe(cache);
+
+	lockdep_assert_held(&cache->lock);
+	xmove_slab_goes(cache, slab);
+	unlist_slab(cache, slab, XSLAB_FREE);
+	xslab_set_owner(cache, slab, NULL);
+	cache->objects.capacity -= cache->per_slab;
+	cache->objects.free -= cache->per_slab;
+	list_add(&slab->list, waits ? &cache->rcu.retired : to);
+	WRITE_ONCE(cache->rcu.nr_slabs, cache->rcu.nr_slabs + waits);
+}
+
+/* Like xslab_take_spare(), but a certain slab. */
+void xslab_take_off(struct xslab_cache *cache, struct xpage *slab, struct list_head *to)
+{
+	if (!nmi_uses(cache, slab) && is_all_free(cache, slab))
+		remove_slab(cache, slab, to);
+}
+
+/*
+ * The free slab that lies farthest from where the cache's slabs should be leaves, for @to.
+ * Returns false if none can be spared. The caller unlocks and calls xslab_put_list() and
+ * xrcu_start().
+ */
+bool xslab_take_spare(struct xslab_cache *cache, struct list_head *to)
 {
 	struct list_head *list = &cache->lists[XSLAB_FREE];
 	struct xpage *slab;
 
 	do {
 		if (list_empty(list) || cache->objects.free < kept_free(cache) + cache->per_slab)
-			return NULL;
+			return false;
 		slab = list_entry(cache->place == XPLACE_LOW ? list->prev : list->next,
 				  struct xpage, list);
 		if (nmi_uses(cache, slab))
-			return NULL;
+			return false;
 	} while (unlikely(!is_all_free(cache, slab)));
-	return slab;
-}
-
-/* A free slab leaves the cache's lists. */
-static void remove_slab(struct xslab_cache *cache, struct xpage *slab)
-{
-	if (unlikely(cache->moving.emptied))
-		xmove_slab_goes(cache, slab);
-	unlist_slab(cache, slab, XSLAB_FREE);
-	xslab_set_owner(cache, slab, NULL);
-	cache->objects.capacity -= cache->per_slab;
-	cache->objects.free -= cache->per_slab;
-}
-
-/* Like xslab_take_spare(), but a certain slab, if it may leave; returns whether it did. */
-bool xslab_take_off(struct xslab_cache *cache, struct xpage *slab)
-{
-	if (nmi_uses(cache, slab) || !is_all_free(cache, slab))
-		return false;
-	remove_slab(cache, slab);
+	remove_slab(cache, slab, to);
 	return true;
-}
-
-/* A free slab that the cache can spare, out of its lists; or NULL. */
-struct xpage *xslab_take_spare(struct xslab_cache *cache)
-{
-	struct xpage *slab = farthest_free(cache);
-
-	lockdep_assert_held(&cache->lock);
-	if (!slab)
-		return NULL;
-	remove_slab(cache, slab);
-	return slab;
 }
 
 /* Give back slabs that no CPU sees any more; returns how many. */
 unsigned long xslab_put_list(struct xslab_cache *cache, struct list_head *list)
 {
-	struct xpage *slabs[XSLAB_RELEASE];
+	struct xpage *slabs[XSLAB_RELEASE], *slab, *next;
 	unsigned long all = 0;
+	unsigned int nr = 0;
 
-	while (!list_empty(list)) {
-		unsigned int nr = 0;
-
-		while (nr < ARRAY_SIZE(slabs) && !list_empty(list)) {
-			slabs[nr] = list_first_entry(list, struct xpage, list);
-			list_del(&slabs[nr++]->list);
+	list_for_each_entry_safe(slab, next, list, list) {
+		slabs[nr++] = slab;
+		all++;
+		if (nr == XSLAB_RELEASE || list_is_last(&slab->list, list)) {
+			xslab_put_slabs(cache, slabs, nr);
+			nr = 0;
 		}
-		xslab_put_slabs(cache, slabs, nr);
-		all += nr;
 	}
+	INIT_LIST_HEAD(list);
 	return all;
 }

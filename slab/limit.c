@@ -38,18 +38,13 @@ void xslab_limit_init(struct xslab_cache *cache)
 	set_watermark(cache);
 }
 
-static unsigned long slab_pages(struct xslab_cache *cache)
-{
-	return (unsigned long)atomic_long_read(&cache->nr_slabs) << cache->order;
-}
-
 /* Returns by how many pages the cache is above @hard; 0: the limit is set. */
 static unsigned long try_hard(struct xslab_cache *cache, unsigned long hard)
 {
 	unsigned long flags, pages;
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
-	pages = slab_pages(cache);
+	pages = (unsigned long)atomic_long_read(&cache->nr_slabs) << cache->order;
 	if (pages <= hard) {
 		cache->limit.limits.hard = hard;
 		cache->limit.max_slabs = hard >> cache->order;
@@ -87,17 +82,11 @@ static int set_hard(struct xslab_cache *cache, unsigned long hard)
 }
 
 /* Pages of the slabs that as many objects need as magazines can hold. */
-static unsigned long magazine_pages(const struct xslab_cache *cache)
+unsigned long xslab_magazine_pages(const struct xslab_cache *cache)
 {
 	if (!cache->magazine.size)
 		return 0;
 	return DIV_ROUND_UP(xmag_capacity(&cache->mag), cache->per_slab) << cache->order;
-}
-
-/* What the pool's limits reckon with. */
-void xslab_limit_set_most(struct xslab_cache *cache)
-{
-	cache->client.most = magazine_pages(cache);
 }
 
 /* Give back some of the free slabs that are too many. Returns false if none went. */
@@ -105,8 +94,7 @@ static bool apply_some(struct xslab_cache *cache)
 {
 	unsigned long flags, before;
 
-	raw_spin_lock_irqsave(&cache->lock, flags);
-	settle(cache);
+	xslab_lock(cache, &flags);
 	before = has_excess(cache) ? cache->objects.capacity : 0;
 	unlock_freed(cache, flags);
 	return READ_ONCE(cache->objects.capacity) < before;
@@ -132,36 +120,31 @@ static void set_max_empty(struct xslab_cache *cache, unsigned long max)
 	xslab_limit_apply(cache);
 }
 
-static void set_shut(struct xslab_cache *cache, bool shut)
-{
-	if (cache->limit.shut != shut)
-		xmag_set_closed(&cache->mag, shut);
-	cache->limit.shut = shut;
-}
-
 /* Whatever of the two takes something away comes first. */
 static void set_cache(struct xslab_cache *cache, unsigned long limit)
 {
-	unsigned long held = magazine_pages(cache);
+	unsigned long held = xslab_magazine_pages(cache);
 	bool shut = limit < held;
 
 	lockdep_assert_held(&cache->limit.tuning);
 	WRITE_ONCE(cache->limit.limits.cache, limit);
 	if (shut)
-		set_shut(cache, true);
+		xslab_set_closed(cache, &cache->limit.shut, true);
 	else
 		limit -= limit == ULONG_MAX ? 0 : held;
 	set_max_empty(cache, limit == ULONG_MAX ? ULONG_MAX : limit >> cache->order);
-	set_shut(cache, shut);
+	xslab_set_closed(cache, &cache->limit.shut, shut);
 }
 
 static int set_limits(struct xslab_cache *cache, const struct xslab_limits *limits)
 {
 	int err = set_hard(cache, limits->hard);
 
-	if (!err)
-		set_cache(cache, limits->cache);
-	return err;
+	if (err)
+		return err;
+	set_cache(cache, limits->cache);
+	xwait_look(cache);
+	return 0;
 }
 
 /**
@@ -202,8 +185,6 @@ int xslab_cache_set_limits(struct xslab_cache *cache, const struct xslab_limits 
 	mutex_lock(&cache->limit.tuning);
 	err = set_limits(cache, limits);
 	mutex_unlock(&cache->limit.tuning);
-	if (!err)
-		xwait_look(cache);
 	return err;
 }
 EXPORT_SYMBOL_GPL(xslab_cache_set_limits);
@@ -222,8 +203,6 @@ int xslab_cache_set_limit(struct xslab_cache *cache, size_t field, unsigned long
 	*(unsigned long *)((void *)&limits + field) = pages;
 	err = set_limits(cache, &limits);
 	mutex_unlock(&cache->limit.tuning);
-	if (!err)
-		xwait_look(cache);
 	return err;
 }
 EXPORT_SYMBOL_FOR_KUNIT(xslab_cache_set_limit);	/* for a test */

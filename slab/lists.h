@@ -80,12 +80,6 @@ static inline void discount_slab(struct xslab_cache *cache, struct xpage *slab,
 		xset_del(&cache->empty, slab_nr(cache, slab));
 }
 
-static inline void list_slab(struct xslab_cache *cache, struct xpage *slab, unsigned int to)
-{
-	list_add(&slab->list, place_of(cache, slab, to));
-	count_slab(cache, slab, to);
-}
-
 /* A partial one may be on another of their lists than @from. */
 static inline void unlist_slab(struct xslab_cache *cache, struct xpage *slab,
 			       unsigned int from)

@@ -18,8 +18,6 @@
  *
  * Locks: xpool_registry; no memory is taken under it.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/bitmap.h>
 #include <linux/cache.h>
 #include <linux/log2.h>
@@ -53,12 +51,6 @@ static u8 get_tag(struct xlive *live)
 	if (tag < XSLAB_LAST_TAG)
 		__set_bit(tag, live->tags);
 	return tag;
-}
-
-static void put_tag(struct xlive *live, u8 tag)
-{
-	if (tag < XSLAB_LAST_TAG)
-		__clear_bit(tag, live->tags);
 }
 
 static struct xlive *make_live(struct xslab_cache *cache)
@@ -107,24 +99,8 @@ static bool share_live(struct xslab_cache *cache, struct xlive *mine)
 	return use_mine;
 }
 
-/* The table lives as long as a cache uses it. It is made with no lock held. */
-int xslab_get_live(struct xslab_cache *cache)
-{
-	struct xlive *mine;
-
-	share_live(cache, NULL);
-	if (cache->checks.live)
-		return 0;
-	mine = make_live(cache);
-	if (!mine)
-		return -ENOMEM;
-	if (!share_live(cache, mine))
-		free_live(mine);
-	return 0;
-}
-
 /* log2 of the slabs whose live bytes share a line, where a magazine takes all of them. */
-unsigned int xslab_live_group(const struct xslab_cache *cache)
+static unsigned int live_group(const struct xslab_cache *cache)
 {
 	unsigned int line = ilog2(L1_CACHE_BYTES) + cache->checks.shift;
 	unsigned int slab = PAGE_SHIFT + cache->order;
@@ -134,6 +110,22 @@ unsigned int xslab_live_group(const struct xslab_cache *cache)
 	return line - slab;
 }
 
+/* The table lives as long as a cache uses it. It is made with no lock held. */
+int xslab_get_live(struct xslab_cache *cache)
+{
+	share_live(cache, NULL);
+	if (!cache->checks.live) {
+		struct xlive *mine = make_live(cache);
+
+		if (!mine)
+			return -ENOMEM;
+		if (!share_live(cache, mine))
+			free_live(mine);
+	}
+	cache->checks.group = live_group(cache);
+	return 0;
+}
+
 void xslab_put_live(struct xslab_cache *cache, struct xpool *pool)
 {
 	struct xlive **slot = &pool->checks.live[cache->checks.shift], *live = NULL;
@@ -141,7 +133,8 @@ void xslab_put_live(struct xslab_cache *cache, struct xpool *pool)
 	if (!cache->checks.live)
 		return;
 	mutex_lock(&xpool_registry);
-	put_tag(*slot, cache->fast.check.tag);
+	if (cache->fast.check.tag < XSLAB_LAST_TAG)
+		__clear_bit(cache->fast.check.tag, (*slot)->tags);
 	if (!--(*slot)->users) {
 		live = *slot;
 		*slot = NULL;

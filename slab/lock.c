@@ -3,37 +3,27 @@
  * slab/lock: what is done after the lock is taken, and before it is given up
  *
  * After it is taken, the frees of NMIs that found it held are put where they belong
- * (settle() calls xslab_put_deferred()).
+ * (settle() calls xfill_deferred()).
  *
  * Before it is given up, what became free is offered: an object to a task that waits for one
  * (queue.c), and slabs that are one too many to the pool. unlock_freed() comes here if there may
  * be such. So no other CPU sees a slab that is one too many, nor an object for which a task waits.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
-#include <linux/irq_work.h>
 #include <linux/rcupdate.h>
 
 #include "slab.h"
 
-/* The bits @set of word @w, but for those of objects that a torn slab has not, or has free. */
-static unsigned long good_bits(const struct xslab_cache *cache, struct xpage *slab,
-			       unsigned int w, unsigned long set)
-{
-	if (is_torn(slab))
-		set &= slab->there;
-	return set & ~atomic_long_read(&slab->map[w]);
-}
-
-/* Move what NMIs set to where it belongs. */
+/* Move what NMIs set to where it belongs, but for objects that a torn slab has not, or has free. */
 static void merge_nmi_words(struct xslab_cache *cache, struct xpage *slab)
 {
 	unsigned int w;
 
 	for (w = 0; has_nmi_words(cache) && w < cache->words; w++) {
 		unsigned long set = atomic_long_xchg(&slab->map[w + XPAGE_MAP_WORDS / 2], 0);
-		unsigned long good = good_bits(cache, slab, w, set);
+		unsigned long good = set & ~atomic_long_read(&slab->map[w]);
 
+		if (is_torn(slab))
+			good &= slab->there;
 		change_word(cache, &slab->map[w], 0, good);
 		if (unlikely(set != good))
 			xslab_note_lost(cache, first_object(cache, slab) + cache->stride *
@@ -51,8 +41,7 @@ static void put_deferred(struct xslab_cache *cache, struct xpage *slab)
 	}
 	merge_nmi_words(cache, slab);
 	recount_free(cache, slab);
-	if (is_torn(slab))
-		xtear_freed(cache, slab);
+	xtear_freed(cache, slab);
 }
 
 /* Slabs that NMIs freed objects of. */
@@ -70,40 +59,25 @@ noinline void xfill_deferred(struct xslab_cache *cache)
 		xwait_serve(cache);	/* the NMI saw to it that they are woken */
 }
 
-/*
- * Take those slabs that may not stay empty off the cache's lists; those that must wait join
- * the others that do.
- */
-static void take_excess(struct xslab_cache *cache, struct list_head *excess)
-{
-	unsigned int most = XSLAB_CHUNK;	/* no free empties more slabs */
-	struct xpage *slab;
-
-	while (most-- && has_excess(cache) && (slab = xslab_take_spare(cache)))
-		if (xrcu_is_typesafe(cache))
-			xrcu_retire(cache, slab);
-		else
-			list_add(&slab->list, excess);
-}
-
 /* No other CPU sees slabs that are one too many, nor an object for which a task waits. */
 noinline void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long flags)
 	__releases(&cache->lock)
 {
+	unsigned int most = XSLAB_CHUNK;	/* no free empties more slabs */
 	LIST_HEAD(excess);
 	LIST_HEAD(over);
 	bool served, is_over;
 
 	rcu_read_lock();
 	served = xwait_serve(cache);
-	take_excess(cache, &excess);
+	while (most-- && has_excess(cache) && xslab_take_spare(cache, &excess))
+		;
 	list_splice_init(&cache->torn.over, &over);
 	set_watermark(cache);
 	is_over = cache->state.retired && cache->objects.free == cache->objects.capacity;
 	xslab_unlock(cache, flags);
 	xslab_put_list(cache, &excess);
-	if (xrcu_is_typesafe(cache))
-		xrcu_start(cache);
+	xrcu_start(cache);
 	xtear_put(cache, &over);
 	rcu_read_unlock();
 	if (served)

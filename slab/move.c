@@ -42,8 +42,6 @@
  * The reserve of xslab_cache_prefill() stays whole: a slab is emptied only where the
  * reserve can do without all of it, as otherwise it would not be given back either.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/export.h>
 #include <linux/sched.h>
 
@@ -70,7 +68,6 @@ static void take_free(struct xmove *move)
 	struct xslab_cache *cache = move->cache;
 	unsigned int w;
 
-	settle(cache);
 	if (move->given_up)
 		return;		/* the slab may be another owner's by now */
 	for (w = 0; w < cache->words; w++) {
@@ -89,18 +86,20 @@ static bool can_spare(const struct xslab_cache *cache, const struct xpage *slab)
 	       kept_free(cache) + xtear_objects(cache, slab);
 }
 
-/* Begin with the first slab of a list. Returns false if there is none to spare. */
-static bool begin(struct xmove *move, unsigned int list)
+/*
+ * Begin with @slab, or (NULL) the first one of @list. Returns false if it is not one to take. What
+ * is in a region that will be emptied need not be left over, as long as the reserve is whole.
+ */
+static bool begin(struct xmove *move, struct xpage *slab, struct list_head *list)
 {
 	struct xslab_cache *cache = move->cache;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&cache->lock, flags);
-	settle(cache);
-	move->slab = list_first_entry_or_null(&cache->lists[list], struct xpage, list);
-	if (move->slab && !can_spare(cache, move->slab))
-		move->slab = NULL;
-	if (move->slab) {
+	xslab_lock(cache, &flags);
+	slab = slab ?: list_first_entry_or_null(list, struct xpage, list);
+	if (slab && owner_of(slab) == cache &&
+	    ((move->to && !kept_free(cache)) || can_spare(cache, slab))) {
+		move->slab = slab;
 		take_free(move);
 		cache->moving.emptied = move;
 	}
@@ -130,19 +129,19 @@ static void put_taken(struct xmove *move)
  */
 bool xmove_give_back(struct xslab_cache *cache)
 {
+	struct xmove *move;
 	unsigned long flags;
 	bool some = false;
 
 	if (likely(!READ_ONCE(cache->moving.emptied)))
 		return false;
-	raw_spin_lock_irqsave(&cache->lock, flags);
-	settle(cache);
-	if (cache->moving.emptied && !cache->moving.emptied->given_up) {
-		some = cache->moving.emptied->nr;
-		cache->moving.emptied->given_up = true;
-		put_taken(cache->moving.emptied);
-		if (is_torn(cache->moving.emptied->slab))
-			xtear_freed(cache, cache->moving.emptied->slab);
+	xslab_lock(cache, &flags);
+	move = cache->moving.emptied;
+	if (move && !move->given_up) {
+		some = move->nr;
+		move->given_up = true;
+		put_taken(move);
+		xtear_freed(cache, move->slab);
 	}
 	unlock_freed(cache, flags);
 	return some;
@@ -155,19 +154,16 @@ static void end(struct xmove *move)
 	unsigned int list;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&cache->lock, flags);
+	xslab_lock(cache, &flags);
 	take_free(move);
 	cache->moving.emptied = NULL;
-	if (move->given_up) {
-		unlock_freed(cache, flags);
-		return;
-	}
-	put_taken(move);
-	list = cache->list_of[move->slab->nr_free];
-	if (list < XSLAB_BUCKETS)
-		list_move_tail(&move->slab->list, &cache->lists[list]);
-	if (is_torn(move->slab))
+	if (!move->given_up) {
+		put_taken(move);
+		list = cache->list_of[move->slab->nr_free];
+		if (list < XSLAB_BUCKETS)
+			list_move_tail(&move->slab->list, &cache->lists[list]);
 		xtear_freed(cache, move->slab);
+	}
 	unlock_freed(cache, flags);
 }
 
@@ -179,12 +175,6 @@ static bool will_go(const struct xslab_cache *cache, const struct xpage *slab)
 	return READ_ONCE(cache->pool->regions[r].serves) == XSERVES_NONE;
 }
 
-/* Has a slab that the lock was given up for still room? It may be another owner's now. */
-static bool has_room(const struct xslab_cache *cache, const struct xpage *slab)
-{
-	return slab && slab->kind == XPAGE_SLAB && slab->cache == cache && slab->nr_free;
-}
-
 /* A slab with room: the fullest, or where a region is emptied one that stays; or NULL. */
 static struct xpage *slab_for(struct xmove *move)
 {
@@ -192,8 +182,10 @@ static struct xpage *slab_for(struct xmove *move)
 	struct xpage *slab;
 
 	lockdep_assert_held(&cache->lock);
-	if (move->to && has_room(cache, *move->to) && !will_go(cache, *move->to))
-		return *move->to;
+	slab = move->to ? *move->to : NULL;
+	/* The lock was given up since then: it may be full now, or another owner's. */
+	if (slab && owns(cache, slab) && slab->nr_free && !will_go(cache, slab))
+		return slab;
 	slab = xslab_fullest(cache);
 	if (!move->to)
 		return slab;
@@ -209,7 +201,7 @@ static void *new_place(struct xmove *move, unsigned int i)
 	unsigned long flags;
 	void *new = NULL;
 
-	raw_spin_lock_irqsave(&cache->lock, flags);
+	xslab_lock(cache, &flags);
 	take_free(move);
 	slab = move->given_up ? NULL : slab_for(move);
 	if (slab && !is_taken(move, i))
@@ -217,25 +209,19 @@ static void *new_place(struct xmove *move, unsigned int i)
 	xslab_unlock(cache, flags);
 	if (!slab && move->to && !is_taken(move, i) && !READ_ONCE(move->given_up))
 		*move->to = xslab_grow_in_place(cache, &new);
-	if (!new)
+	if (!new || !xslab_mark_live(cache, new))
 		return NULL;
-	if (xslab_mark_live(cache, new)) {
-		tell_alloc(cache, addr_of(cache, new), 0);
-		return new;
-	}
-	xslab_report_lost(cache, new);
-	return NULL;
+	tell_alloc(cache, addr_of(cache, new), 0);
+	return new;
 }
 
 /* The client does not want @new. */
 static void put_back(struct xslab_cache *cache, void *new)
 {
-	if (!xslab_mark(cache, new, XSLAB_LIVE, cache->fast.check.tag)) {
-		xslab_report_lost(cache, new);
+	if (!xslab_mark(cache, new, XSLAB_LIVE, cache->fast.check.tag))
 		return;
-	}
 	tell_free(cache, addr_of(cache, new));
-	cache->mag.ops->drain(&cache->mag, &new, 1);
+	xfill_drain(cache, &new, 1);
 }
 
 /* The client has given object @i up, unless it was freed besides. */
@@ -244,10 +230,8 @@ static void take_moved(struct xmove *move, unsigned int i, void *old)
 	struct xslab_cache *cache = move->cache;
 	unsigned long flags;
 
-	if (!xslab_mark(cache, old, XSLAB_LIVE, XSLAB_IN_SLAB)) {
-		xslab_report_lost(cache, old);
+	if (!xslab_mark(cache, old, XSLAB_LIVE, XSLAB_IN_SLAB))
 		return;
-	}
 	tell_free(cache, addr_of(cache, old));
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	note_taken(move, BIT_WORD(i), BIT_MASK(i));
@@ -285,25 +269,21 @@ static bool is_wanted(const struct xmove *move)
 	return READ_ONCE(move->cache->moving.move) == move->fn && !READ_ONCE(move->given_up);
 }
 
-/* Try to empty a slab. Returns false if there is none to try on the list. */
-static bool empty_slab(struct xmove *move, unsigned int list)
+/* Try to empty @slab, or the first one of @list; see begin(). Returns false if there is none. */
+static bool empty_slab(struct xmove *move, struct xpage *slab, struct list_head *list)
 {
 	struct xslab_cache *cache = move->cache;
 	unsigned int i;
 
-	*move = (struct xmove){ .cache = cache, .fn = move->fn, .arg = move->arg };
-	if (!begin(move, list))
+	*move = (struct xmove){
+		.cache = cache, .fn = move->fn, .arg = move->arg, .to = move->to };
+	if (!begin(move, slab, list))
 		return false;
 	for (i = 0; i < cache->per_slab && is_wanted(move); i++)
 		if (xtear_has(move->slab, i) && !is_taken(move, i) && !move_object(move, i))
 			break;
 	end(move);
-	return READ_ONCE(cache->moving.move) == move->fn;
-}
-
-void xmove_init(struct xslab_cache *cache)
-{
-	init_waitqueue_head(&cache->moving.gone);
+	return true;
 }
 
 /* Would the caller, from a callback, wait for itself, or for one that waits for it? */
@@ -365,7 +345,8 @@ unsigned long xmove_compact(struct xslab_cache *cache)
 	xpool_enter_callback(&mover);
 	xslab_sort(cache, nr);
 	for (list = XSLAB_BUCKETS - 1; list >= 0; list--) {
-		while (nr[list]-- && empty_slab(&move, list)) {
+		while (nr[list]-- && READ_ONCE(cache->moving.move) == move.fn &&
+		       empty_slab(&move, NULL, &cache->lists[list])) {
 			pages += xslab_release_all(cache);
 			cond_resched();
 		}
@@ -375,8 +356,8 @@ unsigned long xmove_compact(struct xslab_cache *cache)
 	return pages;
 }
 
-/* Set the function, and wait until the one before does not run any more. */
-static void set_move(struct xslab_cache *cache, xslab_move_fn move, void *arg)
+/* Set the function, and wait until the one before does not run any more. Not from a callback. */
+void xmove_set(struct xslab_cache *cache, xslab_move_fn move, void *arg)
 {
 	unsigned long flags;
 
@@ -387,96 +368,32 @@ static void set_move(struct xslab_cache *cache, xslab_move_fn move, void *arg)
 	wait_event(cache->moving.gone, !READ_ONCE(cache->moving.task));
 }
 
-/* Not from a callback. */
-void xmove_forget(struct xslab_cache *cache)
-{
-	set_move(cache, NULL, NULL);
-}
-
 /*
  * Emptying regions of a pool that grows
  */
 
-static unsigned int pages_in(const struct xslab_cache *cache, const struct xregion *region)
-{
-	const struct xpage *page = &cache->pages[region->index];
-	unsigned long i = 0, nr = 0;
-
-	/* Blocks come and go meanwhile: this is for a plan. */
-	while (i < XPOOL_CHUNK_PAGES) {
-		unsigned int kind = READ_ONCE(page[i].kind), order = 0;
-
-		if (kind != XPAGE_NONE)
-			order = min_t(unsigned int, READ_ONCE(page[i].order), XBUDDY_MAX_ORDER);
-		if (kind == XPAGE_SLAB && owner_of(&page[i]) == cache)
-			nr += 1UL << order;
-		i += 1UL << order;
-	}
-	return nr;
-}
-
-/* Pages of the cache's objects, by region. */
+/* Pages of the cache's objects, by region. Slabs come and go meanwhile: this is for a plan. */
 void xmove_count(struct xclient *client)
 {
-	struct xslab_cache *cache = container_of(client, struct xslab_cache, client);
+	struct xslab_cache *cache = of_client(client);
 	struct xpool *pool = cache->pool;
-	unsigned long r;
+	unsigned long r, i;
 
 	if (!READ_ONCE(cache->moving.move))
 		return;
 	for (r = pool->nr_fixed; r < pool->nr_regions; r++) {
-		if (READ_ONCE(pool->regions[r].used))
-			pool->regions[r].movable += pages_in(cache, &pool->regions[r]);
+		struct xregion *region = &pool->regions[r];
+
+		for (i = 0; READ_ONCE(region->used) && i < XPOOL_CHUNK_PAGES; i++)
+			region->movable += owner_of(&cache->pages[region->index + i]) == cache;
 		cond_resched();
 	}
 }
 
-/* Like begin(), but with the slab at @slab. Returns false if it is not one to take. */
-static bool begin_at(struct xmove *move, struct xpage *slab)
-{
-	struct xslab_cache *cache = move->cache;
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&cache->lock, flags);
-	settle(cache);
-	if (slab->kind == XPAGE_SLAB && owner_of(slab) == cache &&
-	    (!kept_free(cache) || can_spare(cache, slab))) {
-		move->slab = slab;
-		take_free(move);
-		cache->moving.emptied = move;
-	}
-	xslab_unlock(cache, flags);
-	return move->slab;
-}
-
-/* Where the reserve cannot do without a slab, one that stays comes before it. */
-static bool begin_instead(struct xmove *move, struct xpage *slab)
-{
-	if (READ_ONCE(slab->kind) != XPAGE_SLAB || owner_of(slab) != move->cache)
-		return false;
-	return begin_at(move, slab) ||
-	       (xslab_grow_in_place(move->cache, NULL) && begin_at(move, slab));
-}
-
-/* Move the objects of the slab at @slab, if it is one. Returns false if no room is left. */
-static bool vacate_slab(struct xmove *move, struct xpage *slab)
-{
-	struct xslab_cache *cache = move->cache;
-	unsigned int i;
-
-	*move = (struct xmove){
-		.cache = cache, .fn = move->fn, .arg = move->arg, .to = move->to };
-	if (!begin_instead(move, slab))
-		return true;
-	*move->to = *move->to ?: slab;
-	for (i = 0; i < cache->per_slab && *move->to && is_wanted(move); i++)
-		if (xtear_has(slab, i) && !is_taken(move, i) && !move_object(move, i))
-			break;
-	end(move);
-	xslab_release_this(cache, slab);
-	return *move->to && READ_ONCE(cache->moving.move) == move->fn;
-}
-
+/*
+ * Empty each slab in regions that serve nothing, until no room is left. Where the reserve cannot
+ * do without a slab, one that stays comes before it.
+ */
 static void vacate(struct xmove *move)
 {
 	struct xslab_cache *cache = move->cache;
@@ -487,9 +404,17 @@ static void vacate(struct xmove *move)
 		if (READ_ONCE(pool->regions[r].serves) != XSERVES_NONE)
 			continue;
 		for (i = 0; i < XPOOL_CHUNK_PAGES; i += pages_per_slab(cache)) {
-			if (!vacate_slab(move, &cache->pages[pool->regions[r].index + i]))
-				return;
+			struct xpage *slab = &cache->pages[pool->regions[r].index + i];
+
 			cond_resched();
+			if (owner_of(slab) != cache)
+				continue;
+			*move->to = *move->to ?: slab;	/* NULL after it: there is no room */
+			if (empty_slab(move, slab, NULL) ||
+			    (xslab_grow_in_place(cache, NULL) && empty_slab(move, slab, NULL)))
+				xslab_release_this(cache, slab);
+			if (!*move->to || READ_ONCE(cache->moving.move) != move->fn)
+				return;
 		}
 	}
 }
@@ -497,7 +422,7 @@ static void vacate(struct xmove *move)
 /* Move the cache's objects out of the regions that serve nothing. Calls the client. */
 void xmove_vacate(struct xclient *client)
 {
-	struct xslab_cache *cache = container_of(client, struct xslab_cache, client);
+	struct xslab_cache *cache = of_client(client);
 	struct xpage *to = NULL;
 	struct xmove move = { .cache = cache, .to = &to };
 	struct xpool_caller mover;
@@ -550,7 +475,7 @@ int xslab_cache_set_move(struct xslab_cache *cache, xslab_move_fn move, void *ar
 		return -EINVAL;
 	if (xmove_would_wait_for_itself(cache))
 		return -EDEADLK;
-	set_move(cache, move, arg);
+	xmove_set(cache, move, arg);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(xslab_cache_set_move);

@@ -19,6 +19,7 @@
 #define pr_fmt(fmt) "xalloc: " fmt
 
 #include <linux/export.h>
+#include <linux/irq_work.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -43,22 +44,12 @@ static unsigned int find_live(struct xslab_cache *cache, void **objs, unsigned i
 	return got;
 }
 
-static void report_object(struct xslab_cache *cache, void *at)
-{
-	unsigned long start = slab_start(cache, (unsigned long)at);
-
-	pr_err("cache %s: live: %p, object %u of the slab at page %lu\n", cache->name,
-	       addr_of(cache, at), object_nr(&cache->fast.check, (unsigned long)at - start),
-	       xpage_index(cache->pool, slab_of(cache, start)));
-}
-
 /* How many objects are live by the maps of slabs, while the magazines are closed and empty. */
 static unsigned long count_live(struct xslab_cache *cache)
 {
 	unsigned long live, flags;
 
-	raw_spin_lock_irqsave(&cache->lock, flags);
-	settle(cache);
+	xslab_lock(cache, &flags);
 	live = cache->objects.capacity - cache->objects.free;
 	xslab_unlock(cache, flags);
 	return live;
@@ -83,8 +74,13 @@ static void report_live(struct xslab_cache *cache, unsigned long live)
 
 	pr_err("cache %s: not destroyed: %lu objects of %u bytes are live; it takes no allocations any more, and goes with the last of them\n",
 	       cache->name, live, cache->object_size);
-	for (i = 0; i < nr; i++)
-		report_object(cache, objs[i]);
+	for (i = 0; i < nr; i++) {
+		unsigned long at = (unsigned long)objs[i], start = slab_start(cache, at);
+
+		pr_err("cache %s: live: %p, object %u of the slab at page %lu\n", cache->name,
+		       addr_of(cache, objs[i]), object_nr(&cache->fast.check, at - start),
+		       xpage_index(cache->pool, slab_of(cache, start)));
+	}
 	if (live > nr)
 		pr_err("cache %s: and %lu more\n", cache->name, live - nr);
 }
@@ -94,14 +90,6 @@ static void report_live(struct xslab_cache *cache, unsigned long live)
  * more, and must then not meet another cache at the same address.
  */
 static LIST_HEAD(tombs);
-
-/* Constructors that run were called before the cache forgot its own. */
-static void wait_for_constructors(struct xslab_cache *cache)
-{
-	smp_mb();	/* pairs with construct() in grow.c */
-	while (atomic_read(&cache->nr_constructing))
-		schedule_timeout_uninterruptible(1);
-}
 
 /*
  * From now on nothing is allocated, everything that is freed goes to slabs, and no code of
@@ -122,10 +110,13 @@ static void retire(struct xslab_cache *cache)
 	WRITE_ONCE(cache->ctor, NULL);
 	set_watermark(cache);
 	xslab_unlock(cache, flags);
-	xmove_forget(cache);
-	wait_for_constructors(cache);
+	xmove_set(cache, NULL, NULL);
+	/* Constructors that run were called before the cache forgot its own. */
+	smp_mb();	/* pairs with construct() in grow.c */
+	while (atomic_read(&cache->nr_constructing))
+		schedule_timeout_uninterruptible(1);
 	if (first)
-		xwait_wake_all(cache);
+		xwait_look(cache);	/* each task that leaves wakes the next */
 	xrcu_flush(cache->pool);
 	synchronize_rcu_expedited();
 	xmag_drain_closed(&cache->mag);
@@ -158,25 +149,6 @@ static void unlist(struct xslab_cache *cache, struct xpool *pool, bool to_tombs)
 	mutex_unlock(&xpool_registry);
 }
 
-/*
- * Clients may come back to free what was given up. No address is in the pool of a cache that
- * is in its tomb: so nothing is looked at that goes, live bytes or the pool itself.
- */
-static void leave_places(struct xslab_cache *cache)
-{
-	WRITE_ONCE(cache->fast.bytes, 0);
-	WRITE_ONCE(cache->fast.linear.mask, 0);	/* the first entry, which any table has */
-	WRITE_ONCE(cache->pool, &xslab_gone);
-}
-
-/* No observer or other task looks at the cache after this. May sleep. */
-static void unpublish(struct xslab_cache *cache)
-{
-	raw_notifier_call_chain(&xobservers, XOBSERVE_CACHE_DEL, cache);
-	xlisted_retire(&cache->listing.entry);
-	xpool_del_client(&cache->client);
-}
-
 /* A claimed cache without live objects, or that is given up, goes. */
 static void dispose(struct xslab_cache *cache, bool was_refused)
 {
@@ -185,17 +157,26 @@ static void dispose(struct xslab_cache *cache, bool was_refused)
 	/* As long as the cache is a client, those that gather see what it has. */
 	xslab_release_all(cache);
 	xrcu_wait_slabs(cache);
-	unpublish(cache);
+	/* No observer or other task looks at the cache after this. */
+	raw_notifier_call_chain(&xobservers, XOBSERVE_CACHE_DEL, cache);
+	xlisted_retire(&cache->listing.entry);
+	xpool_del_client(&cache->client);
 	xslab_release_all(cache);
 	xrcu_wait_slabs(cache);
 	if (cache->state.given_up)
 		lose_slabs(cache);
-	leave_places(cache);
+	/*
+	 * Clients may come back to free what was given up. No address is in the pool of a cache
+	 * that is in its tomb: so nothing is looked at that goes, live bytes or the pool itself.
+	 */
+	WRITE_ONCE(cache->fast.bytes, 0);
+	WRITE_ONCE(cache->fast.linear.mask, 0);	/* the first entry, which any table has */
+	WRITE_ONCE(cache->pool, &xslab_gone);
 	synchronize_rcu_expedited();	/* for those that found it by an address */
 	if (cache->state.given_up)
 		xrcu_flush(cache->pool);	/* what they freed meanwhile is dropped */
 	xrcu_del_cache(cache);
-	xwait_exit(cache);
+	irq_work_sync(&cache->later);
 	cache->fast.linear = xlinear_nowhere;
 	xslab_put_live(cache, pool);
 	xmag_destroy(&cache->mag);
@@ -225,7 +206,8 @@ static int destroy(struct xslab_cache *cache)
 	if (live)
 		report_live(cache, live);
 	else
-		xwait_say_refused(cache, waiting);
+		pr_err("cache %s: not destroyed: %d tasks wait for an object\n", cache->name,
+		       waiting);
 	atomic_long_inc(&cache->counts.errors);
 	xlisted_unclaim(&cache->listing.entry);
 	xpool_reap_soon();	/* the last may have been freed meanwhile */

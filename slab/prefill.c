@@ -18,8 +18,6 @@
  * Locks: cache->lock for the moment in which the promise is made; cache->limit.tuning for the
  * shutting.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/cpumask.h>
 #include <linux/export.h>
 #include <linux/sched.h>
@@ -56,8 +54,7 @@ static bool promise(struct xslab_cache *cache, unsigned long keep, bool exact)
 	unsigned long flags;
 	bool enough;
 
-	raw_spin_lock_irqsave(&cache->lock, flags);
-	settle(cache);
+	xslab_lock(cache, &flags);
 	enough = cache->objects.free >= keep && !cache->state.retired;
 	if (enough) {
 		WRITE_ONCE(cache->reserve.nr, keep);
@@ -112,9 +109,7 @@ static void set_keep_shut(struct xslab_cache *cache, bool shut)
 {
 	mutex_lock(&cache->limit.tuning);
 	shut |= READ_ONCE(cache->reserve.is_exact);
-	if (cache->reserve.shut != shut)
-		xmag_set_closed(&cache->mag, shut);
-	cache->reserve.shut = shut;
+	xslab_set_closed(cache, &cache->reserve.shut, shut);
 	mutex_unlock(&cache->limit.tuning);
 }
 

@@ -21,10 +21,6 @@
  *
  * Locks: cache->lock is held for one magazine, or up to 256 objects of a bulk operation.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
-#include <linux/prefetch.h>
-
 #include "row.h"
 
 /*
@@ -286,32 +282,21 @@ static __always_inline void **put_whole(struct xslab_cache *cache, struct xpage 
 	return next;
 }
 
-/* Put an object of a magazine into its slab if that is torn. Returns false if it did not. */
-static bool put_torn(struct xslab_cache *cache, struct xpage *slab, unsigned long obj,
-		     unsigned long start)
-{
-	const struct xslab_check *check = &cache->fast.check;
-	unsigned int nr;
-
-	if (!is_torn(slab) || owner_of(slab) != cache)
-		return false;
-	nr = object_nr(check, obj - start);
-	if (!xtear_has(slab, nr) ||
-	    !accept_live(check, obj, cache->checks.live ? XSLAB_MAGAZINE_LIVE : XSLAB_MAGAZINE) ||
-	    !put_bit(cache, slab, nr, true))
-		return false;
-	xtear_freed(cache, slab);
-	return true;
-}
-
 /*
  * An object that is not what it was when it came into the magazine was freed twice. It may be
- * free in its slab, or a client's, and its slab may have another owner: it is dropped.
+ * free in its slab, or a client's, and its slab may have another owner: it is dropped. But it may
+ * be one of a torn slab that is as it was.
  */
 static noinline void put_odd(struct xslab_cache *cache, struct xpage *slab, void *obj,
 			     unsigned long start)
 {
-	if (!put_torn(cache, slab, (unsigned long)obj, start))
+	const struct xslab_check *check = &cache->fast.check;
+
+	if (!xslab_mark(cache, obj, check->tag, XSLAB_IN_SLAB))
+		return;
+	if (put_bit(cache, slab, object_nr(check, (unsigned long)obj - start), false))
+		xtear_freed(cache, slab);
+	else
 		xslab_note_lost(cache, obj, 1);
 }
 
@@ -321,7 +306,8 @@ typedef void **(*put_fn)(struct xslab_cache *cache, struct xpage *slab, void **a
 /*
  * Put objects into slabs; a client's by address, those of a magazine by linear address.
  * Stops at one that cannot be freed; returns how many. Those that come from a magazine were
- * looked at before: then all are taken, and one that is not what it was is dropped.
+ * looked at before: then all are taken, and one that is not what it was is dropped. Without
+ * @group, @row and @whole each goes alone, which is cheaper where mostly each is of another slab.
  */
 static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **objs,
 					     unsigned int nr, put_fn group, put_fn row,
@@ -339,7 +325,7 @@ static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **o
 		slab = slab_of(cache, linear);
 		if (unlikely(!owns(cache, slab)))
 			next = at;
-		else if (is_alone(cache, at, end, start))
+		else if (!group || is_alone(cache, at, end, start))
 			next = put_one(cache, slab, at, start, trust, one_word);
 		else if (!are_row(cache, at))
 			next = group(cache, slab, at, end, start);
@@ -355,26 +341,6 @@ static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **o
 		next = at + 1;
 	}
 	return at - objs;
-}
-
-/* Like put_runs(), but objects that come from a magazine, and mostly of different slabs. */
-static __always_inline void put_each(struct xslab_cache *cache, void **objs, unsigned int nr,
-				     enum xslab_trust trust, bool one_word)
-{
-	void **at = objs, **end = objs + nr, **next;
-
-	for (; at != end; at = next) {
-		unsigned long start = slab_start(cache, (unsigned long)*at);
-		struct xpage *slab = slab_of(cache, start);
-
-		next = at;
-		if (likely(owns(cache, slab)))
-			next = put_one(cache, slab, at, start, trust, one_word);
-		if (likely(next != at))
-			continue;
-		put_odd(cache, slab, *at, start);
-		next = at + 1;
-	}
 }
 
 static noinline void **put_whole_start(struct xslab_cache *cache, struct xpage *slab,
@@ -430,20 +396,19 @@ DEFINE_PUT(put_magazine_live, put_whole_magazine, XSLAB_MAGAZINE_LIVE, true)
 DEFINE_PUT(put_word_magazine, NULL, XSLAB_MAGAZINE, false)
 DEFINE_PUT(put_word_magazine_live, NULL, XSLAB_MAGAZINE_LIVE, false)
 
-static noinline void put_singles_live(struct xslab_cache *cache, void **objs, unsigned int nr)
-{
-	if (unlikely(cache->words > 1))
-		put_each(cache, objs, nr, XSLAB_MAGAZINE_LIVE, false);
-	else
-		put_each(cache, objs, nr, XSLAB_MAGAZINE_LIVE, true);
-}
-
+/* Objects of a magazine that are mostly of different slabs. */
 static noinline void put_singles(struct xslab_cache *cache, void **objs, unsigned int nr)
 {
-	if (unlikely(cache->words > 1))
-		put_each(cache, objs, nr, XSLAB_MAGAZINE, false);
+	bool live = cache->checks.live;
+
+	if (unlikely(cache->words > 1) && live)
+		put_runs(cache, objs, nr, NULL, NULL, NULL, XSLAB_MAGAZINE_LIVE, false);
+	else if (unlikely(cache->words > 1))
+		put_runs(cache, objs, nr, NULL, NULL, NULL, XSLAB_MAGAZINE, false);
+	else if (likely(live))
+		put_runs(cache, objs, nr, NULL, NULL, NULL, XSLAB_MAGAZINE_LIVE, true);
 	else
-		put_each(cache, objs, nr, XSLAB_MAGAZINE, true);
+		put_runs(cache, objs, nr, NULL, NULL, NULL, XSLAB_MAGAZINE, true);
 }
 
 static unsigned int put_checked(struct xslab_cache *cache, void **objs, unsigned int nr)
@@ -469,22 +434,16 @@ static __always_inline bool are_together(const struct xslab_cache *cache, void *
  */
 static void put_from_magazine(struct xslab_cache *cache, void **objs, unsigned int nr)
 {
-	bool singles = nr == 1 ||
-		       (!are_together(cache, objs) && !are_together(cache, objs + nr - 2));
+	bool one_word = likely(cache->words == 1);
 
-	if (likely(cache->checks.live)) {
-		if (singles)
-			put_singles_live(cache, objs, nr);
-		else if (likely(cache->words == 1))
-			put_magazine_live(cache, objs, nr);
-		else
-			put_word_magazine_live(cache, objs, nr);
-		return;
-	}
-	if (singles)
+	if (nr == 1 || (!are_together(cache, objs) && !are_together(cache, objs + nr - 2)))
 		put_singles(cache, objs, nr);
-	else if (likely(cache->words == 1))
+	else if (likely(cache->checks.live) && one_word)
+		put_magazine_live(cache, objs, nr);
+	else if (one_word)
 		put_magazine(cache, objs, nr);
+	else if (cache->checks.live)
+		put_word_magazine_live(cache, objs, nr);
 	else
 		put_word_magazine(cache, objs, nr);
 }
@@ -501,24 +460,19 @@ static bool set_bit_nmi(const struct xslab_cache *cache, struct xpage *slab, uns
 	return !(atomic_long_fetch_or(BIT_MASK(nr), &slab->map[word]) & BIT_MASK(nr));
 }
 
-/* Put one object, also into a torn slab. Returns false if it is not what it was. */
-static bool put_nmi(struct xslab_cache *cache, unsigned long obj)
+/* Put one object, also into a torn slab. */
+static void put_nmi(struct xslab_cache *cache, void *obj)
 {
-	unsigned long start = slab_start(cache, obj);
-	struct xpage *slab = slab_of(cache, start);
+	unsigned long start = slab_start(cache, (unsigned long)obj);
 	const struct xslab_check *check = &cache->fast.check;
-	unsigned int nr;
+	struct xpage *slab = slab_of(cache, start);
 
-	if (owner_of(slab) != cache)
-		return false;
-	nr = object_nr(check, obj - start);
-	if (!xtear_has(slab, nr) ||
-	    !accept_live(check, obj, cache->checks.live ? XSLAB_MAGAZINE_LIVE : XSLAB_MAGAZINE) ||
-	    !set_bit_nmi(cache, slab, nr))
-		return false;
-	if (xdefer_claim(slab))
+	if (!xslab_mark(cache, obj, check->tag, XSLAB_IN_SLAB))
+		return;
+	if (!set_bit_nmi(cache, slab, object_nr(check, (unsigned long)obj - start)))
+		xslab_note_lost(cache, obj, 1);
+	else if (xdefer_claim(slab))
 		xdefer_push(cache->pool, &cache->nmi.deferred, slab);
-	return true;
 }
 
 /* In an NMI that found the lock taken. */
@@ -529,8 +483,7 @@ static void drain_nmi(struct xslab_cache *cache, void **objs, unsigned int nr)
 	atomic_inc(&cache->nmi.frees);
 	smp_mb__after_atomic();		/* pairs with nmi_uses() */
 	for (i = 0; i < nr; i++)
-		if (unlikely(!put_nmi(cache, (unsigned long)objs[i])))
-			xslab_note_lost(cache, objs[i], 1);
+		put_nmi(cache, objs[i]);
 	smp_mb__before_atomic();	/* pairs with nmi_uses() */
 	atomic_dec(&cache->nmi.frees);
 	irq_work_queue(&cache->later);

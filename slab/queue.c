@@ -10,8 +10,6 @@
  * Unless it comes from a task with interrupts on, the waking is left to an irq_work. How a task
  * gets into the queue, and what it does there, is in wait.c.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/irq_work.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
@@ -43,36 +41,33 @@ bool xwait_serve(struct xslab_cache *cache)
 	return served;
 }
 
-/* Wake a task that was found on one of the lists; it may be gone from there by now. */
+/* Wake a task, if any, that was found on one of the lists; it may be gone from there by now. */
 void xslab_wake_task(struct task_struct *task)
 {
+	if (!task)
+		return;
 	wake_up_process(task);
 	put_task_struct(task);
 }
 
-/* A task that was served and sleeps still, or NULL. */
-static struct task_struct *next_served(struct xslab_cache *cache)
-{
-	struct task_struct *task = NULL;
-	struct xwaiter *waiter;
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&cache->lock, flags);
-	waiter = list_first_entry_or_null(&cache->waiting.served, struct xwaiter, node);
-	if (waiter) {
-		list_del_init(&waiter->node);
-		task = get_task_struct(waiter->task);
-	}
-	xslab_unlock(cache, flags);
-	return task;
-}
-
+/* Wake the tasks that were served and sleep still. */
 void xslab_wake_served(struct xslab_cache *cache)
 {
 	struct task_struct *task;
+	struct xwaiter *waiter;
+	unsigned long flags;
 
-	while ((task = next_served(cache)))
+	do {
+		task = NULL;
+		raw_spin_lock_irqsave(&cache->lock, flags);
+		waiter = list_first_entry_or_null(&cache->waiting.served, struct xwaiter, node);
+		if (waiter) {
+			list_del_init(&waiter->node);
+			task = get_task_struct(waiter->task);
+		}
+		xslab_unlock(cache, flags);
 		xslab_wake_task(task);
+	} while (task);
 }
 
 /* Wake the tasks that were served. From any context. */

@@ -32,8 +32,6 @@
  * Locks: xrcu_lock, a mutex, protects the list of caches; a task that waits for their objects
  * holds it. No lock of a cache is held when a batch's lock is taken.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/export.h>
 #include <linux/jiffies.h>
 #include <linux/rcupdate.h>
@@ -80,14 +78,11 @@ static LLIST_HEAD(filled);			/* by NMIs */
 static DEFINE_MUTEX(xrcu_lock);
 static LIST_HEAD(caches);			/* under xrcu_lock */
 
-static bool armed;				/* the worker will look at the open batches */
-static bool some_left;				/* objects, to the other worker */
+static bool armed;				/* the worker will look at what waits */
 static void kick(struct irq_work *unused);
 static struct irq_work kicker = IRQ_WORK_INIT(kick);
-static void close_old(struct work_struct *unused);
-static DECLARE_DELAYED_WORK(closer, close_old);
-static void free_left(struct work_struct *unused);
-static DECLARE_WORK(left_worker, free_left);
+static void look(struct work_struct *unused);
+static DECLARE_DELAYED_WORK(worker, look);
 
 /*
  * Back to where they came from
@@ -99,10 +94,8 @@ static void give_back(struct xslab_cache *cache, void **objs, unsigned int nr, u
 	unsigned int i, good = 0;
 
 	for (i = 0; i < nr; i++) {
-		if (unlikely(!xslab_mark(cache, objs[i], state, cache->fast.check.tag))) {
-			xslab_note_lost(cache, objs[i], 1);
+		if (unlikely(!xslab_mark(cache, objs[i], state, cache->fast.check.tag)))
 			continue;
-		}
 		tell_free(cache, addr_of(cache, objs[i]));
 		objs[good++] = objs[i];
 	}
@@ -159,7 +152,7 @@ static void submit(struct xrcu_batch *batch)
 	}
 }
 
-/* The worker should look at this batch, which has its first object, in a while. */
+/* The worker should look in a while: a batch has its first object, or one was left. */
 static void arm(void)
 {
 	if (!xchg(&armed, true))
@@ -190,32 +183,20 @@ static bool add_to_batch(struct xslab_cache *cache, void *obj)
 	return nr;
 }
 
-static void close_batch(struct xrcu_cpu *cpu)
-{
-	struct xrcu_batch *batch;
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&cpu->lock, flags);
-	batch = cpu->open;
-	cpu->open = NULL;
-	if (batch)
-		submit(batch);
-	raw_spin_unlock_irqrestore(&cpu->lock, flags);
-}
-
 static void close_all(void)
 {
-	int cpu;
+	unsigned long flags;
+	int i;
 
-	for_each_possible_cpu(cpu)
-		close_batch(per_cpu_ptr(&xrcu_cpus, cpu));
-}
+	for_each_possible_cpu(i) {
+		struct xrcu_cpu *cpu = per_cpu_ptr(&xrcu_cpus, i);
 
-/* A batch that comes to be filled after the exchange arms us again. */
-static void close_old(struct work_struct *unused)
-{
-	xchg(&armed, false);
-	close_all();
+		raw_spin_lock_irqsave(&cpu->lock, flags);
+		if (cpu->open)
+			submit(cpu->open);
+		cpu->open = NULL;
+		raw_spin_unlock_irqrestore(&cpu->lock, flags);
+	}
 }
 
 /* What could not be done at once. */
@@ -225,77 +206,51 @@ static void kick(struct irq_work *unused)
 
 	llist_for_each_entry_safe(batch, next, llist_del_all(&filled), next)
 		call_rcu(&batch->rcu, batch_over);
-	if (xchg(&some_left, false))
-		schedule_work(&left_worker);
 	if (READ_ONCE(armed))
-		schedule_delayed_work(&closer, msecs_to_jiffies(XRCU_AGE_MS));
+		schedule_delayed_work(&worker, msecs_to_jiffies(XRCU_AGE_MS));
 }
 
 /*
  * Objects that were left: their live bytes say so
  */
 
-/* Another free of them was believed, too. */
-static void lose(struct xslab_cache *cache, void *obj, long nr)
-{
-	xslab_note_lost(cache, obj, nr);
-	atomic_long_sub(nr, &cache->rcu.nr);
-}
-
 static void leave(struct xslab_cache *cache, void *obj)
 {
 	if (unlikely(!xslab_mark(cache, obj, XSLAB_WAITS, XSLAB_LEFT))) {
-		lose(cache, obj, 1);
+		atomic_long_dec(&cache->rcu.nr);
 		return;
 	}
 	smp_mb__before_atomic();	/* a CPU that sees the count sees the byte */
 	atomic_long_inc(&cache->rcu.nr_left);
-	if (!xchg(&some_left, true))
-		irq_work_queue(&kicker);
+	arm();
 }
 
 /*
- * Slabs of other owners may come and go during the scan, and so may their bytes. But a slab
- * with an object that waits stays. So the worker looks again when it finds such a byte.
+ * Does object @nr wait as @state says? Slabs of other owners may come and go during the scan,
+ * and so may their bytes. But a slab with an object that waits stays. So the worker looks at the
+ * owner again when it finds such a byte. One that a torn slab gave away has another owner.
  */
-static bool is_slab_of(const struct xslab_cache *cache, const struct xpage *slab)
-{
-	return READ_ONCE(slab->kind) == XPAGE_SLAB && owner_of(slab) == cache;
-}
-
-/* Does object @nr wait as @state says? One that a torn slab gave away has another owner. */
 static bool is_left(const struct xslab_cache *cache, const struct xpage *slab, unsigned int nr,
 		    u8 *byte, u8 state)
 {
 	if (likely(READ_ONCE(*byte) != state))
 		return false;
 	smp_rmb();	/* see above */
-	return is_slab_of(cache, slab) && xtear_has(slab, nr);
+	return owner_of(slab) == cache && xtear_has(slab, nr);
 }
 
-/* The objects of a slab that were left begin to wait. */
-static void begin_wait(struct xslab_cache *cache, struct xpage *slab, unsigned long offset)
-{
-	unsigned int i;
-
-	for (i = 0; i < cache->per_slab; i++, offset += cache->stride) {
-		u8 *byte = &cache->checks.live[offset >> cache->checks.shift];
-
-		if (is_left(cache, slab, i, byte, XSLAB_LEFT))
-			WRITE_ONCE(*byte, XSLAB_SEEN);
-	}
-}
-
-/* Those that waited long enough are free. */
-static void end_wait(struct xslab_cache *cache, struct xpage *slab, unsigned long offset)
+/* The objects of a slab that were left begin to wait; those that waited (@over) are free. */
+static void scan_slab(struct xslab_cache *cache, struct xpage *slab, bool over)
 {
 	void *objs[XRCU_BATCH], *obj = first_object(cache, slab);
 	unsigned int i, nr = 0;
 
-	for (i = 0; i < cache->per_slab; i++, offset += cache->stride, obj += cache->stride) {
-		u8 *byte = &cache->checks.live[offset >> cache->checks.shift];
+	for (i = 0; i < cache->per_slab; i++, obj += cache->stride) {
+		u8 *byte = xslab_live_at(&cache->fast.check, obj);
 
-		if (is_left(cache, slab, i, byte, XSLAB_SEEN))
+		if (!over && is_left(cache, slab, i, byte, XSLAB_LEFT))
+			WRITE_ONCE(*byte, XSLAB_SEEN);
+		if (over && is_left(cache, slab, i, byte, XSLAB_SEEN))
 			objs[nr++] = obj;
 		if (nr && (nr == XRCU_BATCH || i + 1 == cache->per_slab)) {
 			atomic_long_sub(nr, &cache->rcu.nr_left);
@@ -306,44 +261,26 @@ static void end_wait(struct xslab_cache *cache, struct xpage *slab, unsigned lon
 	}
 }
 
-/* For each slab of a cache. Process context. */
-static void each_slab(struct xslab_cache *cache,
-		      void (*fn)(struct xslab_cache *cache, struct xpage *slab,
-				 unsigned long offset))
+static void scan(struct xslab_cache *cache, bool over)
 {
-	unsigned long size = PAGE_SIZE << cache->order;
-	unsigned long at = round_up(cache->pool->start, size);
-	unsigned long end = cache->pool->buddy.nr << PAGE_SHIFT;
+	struct xpage *slab;
 
-	for (; at < end; at += size) {
-		struct xpage *slab = slab_in(cache->pages, at);
-
-		if (is_slab_of(cache, slab))
-			fn(cache, slab, at + cache->slack);
-		cond_resched();
-	}
+	for (slab = next_slab(cache, NULL); slab; slab = next_slab(cache, slab))
+		scan_slab(cache, slab, over);
 }
 
-/* Some that were counted are not there: another free has changed their bytes. */
-static void lose_left(struct xslab_cache *cache)
-{
-	atomic_long_sub(cache->rcu.unseen, &cache->rcu.nr_left);
-	lose(cache, NULL, cache->rcu.unseen);
-}
-
-/* All objects that were left to us, of one pool or (NULL) of all, go back. */
-static void settle_left(const struct xpool *pool)
+/* All objects that were left go back. */
+static void settle_left(void)
 {
 	struct xslab_cache *cache;
 	bool some = false;
 
 	lockdep_assert_held(&xrcu_lock);
 	list_for_each_entry(cache, &caches, rcu.node) {
-		cache->rcu.unseen = !pool || cache->pool == pool ?
-				  atomic_long_read(&cache->rcu.nr_left) : 0;
+		cache->rcu.unseen = atomic_long_read(&cache->rcu.nr_left);
 		some |= cache->rcu.unseen;
 		if (cache->rcu.unseen)
-			each_slab(cache, begin_wait);
+			scan(cache, false);
 	}
 	if (!some)
 		return;
@@ -351,16 +288,23 @@ static void settle_left(const struct xpool *pool)
 	list_for_each_entry(cache, &caches, rcu.node) {
 		if (!cache->rcu.unseen)
 			continue;
-		each_slab(cache, end_wait);
-		if (unlikely(cache->rcu.unseen > 0))
-			lose_left(cache);
+		scan(cache, true);
+		if (likely(cache->rcu.unseen <= 0))
+			continue;
+		/* Some that were counted are not there: another free was believed, too. */
+		atomic_long_sub(cache->rcu.unseen, &cache->rcu.nr_left);
+		xslab_note_lost(cache, NULL, cache->rcu.unseen);
+		atomic_long_sub(cache->rcu.unseen, &cache->rcu.nr);
 	}
 }
 
-static void free_left(struct work_struct *unused)
+/* What comes to wait after the exchange arms us again. */
+static void look(struct work_struct *unused)
 {
+	xchg(&armed, false);
+	close_all();
 	mutex_lock(&xrcu_lock);
-	settle_left(NULL);
+	settle_left();
 	mutex_unlock(&xrcu_lock);
 }
 
@@ -390,7 +334,7 @@ void xrcu_flush(struct xpool *pool)
 	if (any_waits(pool)) {
 		close_all();
 		irq_work_sync(&kicker);
-		settle_left(pool);
+		settle_left();
 		rcu_barrier();
 	}
 	mutex_unlock(&xrcu_lock);
@@ -482,8 +426,7 @@ int xrcu_init(void)
 void xrcu_exit(void)
 {
 	irq_work_sync(&kicker);
-	cancel_delayed_work_sync(&closer);
-	cancel_work_sync(&left_worker);
+	cancel_delayed_work_sync(&worker);
 	rcu_barrier();
 	xmeta_free(batches);
 }

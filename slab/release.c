@@ -8,46 +8,32 @@
  * Slabs that are on their way to the pool are so under rcu_read_lock(): a grace period later the
  * pool has them (pool/gather.c). Those of a typesafe cache wait for one (typesafe.c).
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 
 #include "slab.h"
-
-static void retire_some(struct xslab_cache *cache, struct xpage **slabs, unsigned int nr)
-{
-	while (nr--)
-		xrcu_retire(cache, slabs[nr]);
-}
 
 /*
  * Give back up to @most free slabs, a few at a time; returns how many. Slabs that are on
  * their way to the pool are so under rcu_read_lock(), here and below: a grace period later
  * the pool has them (pool/gather.c).
  */
-unsigned int xslab_release_some(struct xslab_cache *cache, unsigned int most)
+unsigned int xslab_release_some(struct xslab_cache *cache, unsigned long most)
 {
-	struct xpage *slabs[XSLAB_RELEASE];
 	unsigned long flags;
 	unsigned int nr = 0;
+	LIST_HEAD(list);
 
 	rcu_read_lock();
-	if (!xlock(&cache->lock, &flags)) {
-		rcu_read_unlock();
-		return 0;
-	}
-	settle(cache);
-	most = min(most, XSLAB_RELEASE);
-	while (nr < most && (slabs[nr] = xslab_take_spare(cache)))
-		nr++;
-	if (xrcu_is_typesafe(cache))
-		retire_some(cache, slabs, nr);
-	xslab_unlock(cache, flags);
-	if (xrcu_is_typesafe(cache))
+	if (xlock(&cache->lock, &flags)) {
+		settle(cache);
+		while (nr < min_t(unsigned long, most, XSLAB_RELEASE) &&
+		       xslab_take_spare(cache, &list))
+			nr++;
+		xslab_unlock(cache, flags);
+		xslab_put_list(cache, &list);
 		xrcu_start(cache);
-	else
-		xslab_put_slabs(cache, slabs, nr);
+	}
 	rcu_read_unlock();
 	return nr;
 }
@@ -56,33 +42,17 @@ unsigned int xslab_release_some(struct xslab_cache *cache, unsigned int most)
 void xslab_release_this(struct xslab_cache *cache, struct xpage *slab)
 {
 	unsigned long flags;
-	bool goes;
+	LIST_HEAD(list);
 
 	rcu_read_lock();
-	raw_spin_lock_irqsave(&cache->lock, flags);
-	settle(cache);
-	goes = slab->cache == cache && slab->nr_free == cache->per_slab &&
-	       cache->objects.free >= kept_free(cache) + cache->per_slab &&
-	       xslab_take_off(cache, slab);
-	if (goes && xrcu_is_typesafe(cache))
-		xrcu_retire(cache, slab);
+	xslab_lock(cache, &flags);
+	if (slab->cache == cache && slab->nr_free == cache->per_slab &&
+	    cache->objects.free >= kept_free(cache) + cache->per_slab)
+		xslab_take_off(cache, slab, &list);
 	xslab_unlock(cache, flags);
-	if (xrcu_is_typesafe(cache))
-		xrcu_start(cache);
-	else
-		xslab_put_slabs(cache, &slab, goes);
+	xslab_put_list(cache, &list);
+	xrcu_start(cache);
 	rcu_read_unlock();
-}
-
-static unsigned long nr_empty(struct xslab_cache *cache)
-{
-	unsigned long flags, nr;
-
-	raw_spin_lock_irqsave(&cache->lock, flags);
-	settle(cache);
-	nr = cache->nr[XSLAB_FREE];
-	xslab_unlock(cache, flags);
-	return nr;
 }
 
 /*
@@ -92,14 +62,8 @@ static unsigned long nr_empty(struct xslab_cache *cache)
 unsigned long xslab_release_all(struct xslab_cache *cache)
 {
 	unsigned long torn = READ_ONCE(cache->torn.nr) ? xtear_release(cache) : 0;
-	unsigned long most = nr_empty(cache), done = 0;
-	unsigned int nr;
 
-	while (done < most && (nr = xslab_release_some(cache, XSLAB_RELEASE))) {
-		done += nr;
-		cond_resched();
-	}
-	return (done << cache->order) + torn;
+	return xslab_trim(cache, xslab_empty_pages(cache)) + torn;
 }
 
 /*
@@ -110,11 +74,10 @@ unsigned long xslab_trim(struct xslab_cache *cache, unsigned long pages)
 	unsigned long most = pages >> cache->order, done = 0;
 	unsigned int nr;
 
-	do {
-		nr = xslab_release_some(cache, min_t(unsigned long, most - done, XSLAB_RELEASE));
+	while (done < most && (nr = xslab_release_some(cache, most - done))) {
 		done += nr;
 		cond_resched();
-	} while (nr && done < most);
+	}
 	return done << cache->order;
 }
 
@@ -123,8 +86,7 @@ unsigned long xslab_empty_pages(struct xslab_cache *cache)
 {
 	unsigned long flags, slabs;
 
-	raw_spin_lock_irqsave(&cache->lock, flags);
-	settle(cache);
+	xslab_lock(cache, &flags);
 	slabs = spare_slabs(cache);
 	xslab_unlock(cache, flags);
 	return slabs << cache->order;
@@ -142,51 +104,38 @@ static void forget_objects(struct xslab_cache *cache, const struct xpage *slab)
 			xtools_forget(cache->tools, addr_of(cache, at));
 }
 
-/* No page of the slab leads to the cache any more; returns the pages that it has. */
-static unsigned long detach_slab(struct xslab_cache *cache, struct xpage *slab)
+/* Like xslab_detach_all(), but the first slab of a list; returns 0 if there is none. */
+static unsigned long detach_first(struct xslab_cache *cache, struct list_head *list)
 {
-	unsigned long holes = is_torn(slab) ? slab->holes : 0;
-	unsigned int p;
-
-	if (xtools_watch(cache->tools))
-		forget_objects(cache, slab);
-	list_del(&slab->list);
-	for (p = 0; p < pages_per_slab(cache); p++)
-		if (!(holes & BIT(p)))
-			WRITE_ONCE(slab[p].cache, NULL);
-	return pages_per_slab(cache) - hweight_long(holes);
-}
-
-/* Like xslab_detach_all(), but a few under one lock. */
-static unsigned long detach_some(struct xslab_cache *cache)
-{
-	unsigned int l = 0, most = XSLAB_CHUNK;
 	unsigned long flags, pages = 0;
+	struct xpage *slab;
 
-	raw_spin_lock_irqsave(&cache->lock, flags);
-	settle(cache);
-	while (l < XSLAB_LISTS && most) {
-		struct list_head *list = &cache->lists[l];
-
-		if (list_empty(list)) {
-			l++;
-			continue;
-		}
-		pages += detach_slab(cache, list_first_entry(list, struct xpage, list));
-		most--;
+	xslab_lock(cache, &flags);
+	slab = list_first_entry_or_null(list, struct xpage, list);
+	if (slab) {
+		if (xtools_watch(cache->tools))
+			forget_objects(cache, slab);
+		list_del(&slab->list);
+		xslab_set_owner(cache, slab, NULL);
+		pages = pages_per_slab(cache) - hweight_long(holes_of(cache, slab));
 	}
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	return pages;
 }
 
-/* The cache is given up: it forgets all of its slabs. Returns their pages. Process context. */
+/*
+ * The cache is given up: it forgets all of its slabs, and no page of them leads to it. Returns
+ * their pages. Process context.
+ */
 unsigned long xslab_detach_all(struct xslab_cache *cache)
 {
 	unsigned long pages = 0, some;
+	unsigned int l;
 
-	while ((some = detach_some(cache))) {
-		pages += some;
-		cond_resched();
-	}
+	for (l = 0; l < XSLAB_LISTS; l++)
+		while ((some = detach_first(cache, &cache->lists[l]))) {
+			pages += some;
+			cond_resched();
+		}
 	return pages;
 }

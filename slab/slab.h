@@ -8,6 +8,7 @@
 #define _XALLOC_XSLAB_IMPL_H
 
 #include <linux/irq_work.h>
+#include <linux/sched.h>
 
 #include <xalloc/xslab.h>
 
@@ -155,7 +156,6 @@ struct xslab_cache {
 		struct rcu_head	head;
 		bool		is_waiting;	/* head is in use; under lock */
 		unsigned long	nr_slabs;	/* on both lists; under lock */
-		struct irq_work	later;
 	} rcu;
 
 	struct {
@@ -233,12 +233,6 @@ static __always_inline unsigned long slab_start(const struct xslab_cache *cache,
 	return offset & cache->fast.slab_mask;
 }
 
-static __always_inline struct xpage *slab_in(struct xpage *pages, unsigned long start)
-{
-	/* Slabs start at pages: one shift instead of a division and a product. */
-	return (void *)pages + (start >> (PAGE_SHIFT - XPAGE_SHIFT));
-}
-
 /*
  * Can a slab be at linear address @at, or around it? The last one may end behind the pool; then
  * it is none, but what is known of its pages may be looked at.
@@ -251,7 +245,9 @@ static __always_inline bool can_have_slab(const struct xslab_cache *cache, unsig
 static __always_inline struct xpage *slab_from(const struct xslab_cache *cache,
 					       unsigned long start)
 {
-	return slab_in(cache->first.page, start - cache->first.start);
+	/* Slabs start at pages: one shift instead of a division and a product. */
+	return (void *)cache->first.page +
+	       ((start - cache->first.start) >> (PAGE_SHIFT - XPAGE_SHIFT));
 }
 
 extern struct list_head xslab_list;	/* under xpool_registry */
@@ -293,12 +289,6 @@ static __always_inline bool is_start(const struct xslab_check *check, unsigned l
 	return xslab_is_start(check, in + check->bias);
 }
 
-/* The live byte of the object at @offset. */
-static inline u8 *live_at(const struct xslab_cache *cache, unsigned long offset)
-{
-	return &cache->checks.live[offset >> cache->checks.shift];
-}
-
 static __always_inline bool owns(const struct xslab_cache *cache, const struct xpage *slab)
 {
 	/* The owner changes only while the slab has no live object. */
@@ -316,7 +306,7 @@ static __always_inline void *first_object(const struct xslab_cache *cache,
 {
 	unsigned long in = (unsigned long)slab - (unsigned long)cache->first.page;
 
-	/* One shift, as in slab_in(). */
+	/* One shift, as in slab_from(). */
 	return (void *)cache->first.start + (in << (PAGE_SHIFT - XPAGE_SHIFT)) + cache->slack;
 }
 
@@ -405,6 +395,13 @@ static __always_inline void settle(struct xslab_cache *cache)
 		xfill_deferred(cache);
 }
 
+/* Not from an NMI, see xlock(). */
+static __always_inline void xslab_lock(struct xslab_cache *cache, unsigned long *flags)
+{
+	raw_spin_lock_irqsave(&cache->lock, *flags);
+	settle(cache);
+}
+
 void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long flags)
 	__releases(&cache->lock);
 
@@ -466,6 +463,27 @@ static inline struct xslab_cache *owner_of(const struct xpage *slab)
 	return (void *)((unsigned long)READ_ONCE(slab->cache) & ~1UL);
 }
 
+/* The pages of a slab that it gave back, as bits: none, where it is whole. */
+static inline unsigned long holes_of(const struct xslab_cache *cache, const struct xpage *slab)
+{
+	return cache->words == 1 ? slab->holes : 0;
+}
+
+/*
+ * The next slab of the cache behind @slab, or (NULL) the first one; or NULL. Of those that have
+ * no live object some may come or go meanwhile. Process context.
+ */
+static inline struct xpage *next_slab(const struct xslab_cache *cache, struct xpage *slab)
+{
+	slab = slab ? slab + pages_per_slab(cache) : cache->first.page;
+	for (; slab < cache->pages + cache->pool->buddy.nr; slab += pages_per_slab(cache)) {
+		cond_resched();
+		if (owner_of(slab) == cache)
+			return slab;
+	}
+	return NULL;
+}
+
 /* How many objects the slab has. */
 static inline unsigned int xtear_objects(const struct xslab_cache *cache, const struct xpage *slab)
 {
@@ -475,7 +493,7 @@ static inline unsigned int xtear_objects(const struct xslab_cache *cache, const 
 /* Is object @nr of the slab there? Without the lock too, if it is live or is not. */
 static inline bool xtear_has(const struct xpage *slab, unsigned int nr)
 {
-	/* Pairs with mark_torn(). */
+	/* Pairs with xslab_set_owner(). */
 	if (!((unsigned long)smp_load_acquire(&slab->cache) & 1UL))
 		return true;
 	return READ_ONCE(slab->there) & BIT(nr);
@@ -527,6 +545,12 @@ static inline bool wants_fetch(const struct xslab_cache *cache)
 	return cache->flags & XSLAB_PREFETCH && cache->stride > L1_CACHE_BYTES;
 }
 
+/* May it be that a request cannot be met, whatever is free? Then xslab_refuse_alloc() knows. */
+static __always_inline bool xslab_may_refuse(const struct xslab_cache *cache, gfp_t gfp)
+{
+	return unlikely(READ_ONCE(cache->state.retired)) || unlikely(gfp & XSLAB_GFP_SPECIAL);
+}
+
 /* Does the client want to wait until others free? It may sleep, and it says so, or its cache. */
 static inline bool xwait_wanted(const struct xslab_cache *cache, gfp_t gfp)
 {
@@ -548,6 +572,14 @@ static inline bool xrcu_is_typesafe(const struct xslab_cache *cache)
 static inline struct xslab_cache *of_client(struct xclient *client)
 {
 	return container_of(client, struct xslab_cache, client);
+}
+
+/* @is, a reason to keep the magazines closed, becomes @closed. The caller keeps others out. */
+static inline void xslab_set_closed(struct xslab_cache *cache, bool *is, bool closed)
+{
+	if (*is != closed)
+		xmag_set_closed(&cache->mag, closed);
+	*is = closed;
 }
 
 /* Say why the arguments of a cache are refused; the value is @err. */
@@ -577,7 +609,6 @@ void xslab_subsys_exit(void);
 
 /* live.c */
 int xslab_get_live(struct xslab_cache *cache);
-unsigned int xslab_live_group(const struct xslab_cache *cache);
 void xslab_put_live(struct xslab_cache *cache, struct xpool *pool);
 
 /* geometry.c */
@@ -590,7 +621,7 @@ unsigned int xslab_live_in(struct xslab_cache *cache, struct xpage *slab);
 
 /* limit.c */
 void xslab_limit_init(struct xslab_cache *cache);
-void xslab_limit_set_most(struct xslab_cache *cache);
+unsigned long xslab_magazine_pages(const struct xslab_cache *cache);
 void xslab_limit_apply(struct xslab_cache *cache);
 int xslab_cache_set_limit(struct xslab_cache *cache, size_t field, unsigned long pages);
 
@@ -610,29 +641,23 @@ void xslab_check_refs(struct xslab_cache *cache);
 unsigned long xslab_collect_by_force(struct xslab_cache *cache, bool tear);
 
 /* alloc.c */
-bool xslab_refuse_gfp(struct xslab_cache *cache, gfp_t gfp);
+bool xslab_refuse_alloc(struct xslab_cache *cache, gfp_t gfp);
 void *xslab_alloc_marked(struct xslab_cache *cache, gfp_t gfp);
 bool xslab_gather(struct xslab_cache *cache, gfp_t gfp);
 void *xslab_alloc_any(struct xslab_cache *cache, gfp_t gfp);
-void *xslab_refuse_alloc(struct xslab_cache *cache);
-void *xslab_alloc_slow(struct xslab_cache *cache, gfp_t gfp);
 
 /* wait.c */
 void xwait_look(struct xslab_cache *cache);
-void xwait_wake_all(struct xslab_cache *cache);
 void xwait_init(struct xslab_cache *cache);
-void xwait_exit(struct xslab_cache *cache);
-void xwait_say_refused(struct xslab_cache *cache, int nr);
-void xwait_begin(struct xslab_cache *cache);
-void xwait_end(struct xslab_cache *cache);
+void xwait_begin(struct xslab_cache *cache, gfp_t gfp);
+void xwait_end(struct xslab_cache *cache, gfp_t gfp);
 void *xwait_for_object(struct xslab_cache *cache, gfp_t gfp);
 
 /* move.c */
 bool xmove_give_back(struct xslab_cache *cache);
-void xmove_init(struct xslab_cache *cache);
 bool xmove_would_wait_for_itself(struct xslab_cache *cache);
 unsigned long xmove_compact(struct xslab_cache *cache);
-void xmove_forget(struct xslab_cache *cache);
+void xmove_set(struct xslab_cache *cache, xslab_move_fn move, void *arg);
 void xmove_count(struct xclient *client);
 void xmove_vacate(struct xclient *client);
 
@@ -649,7 +674,7 @@ void xfill_drain(struct xslab_cache *cache, void **objs, unsigned int nr);
 unsigned int xfill_drain_checked(struct xslab_cache *cache, void **objs, unsigned int nr);
 
 /* release.c */
-unsigned int xslab_release_some(struct xslab_cache *cache, unsigned int most);
+unsigned int xslab_release_some(struct xslab_cache *cache, unsigned long most);
 void xslab_release_this(struct xslab_cache *cache, struct xpage *slab);
 unsigned long xslab_release_all(struct xslab_cache *cache);
 unsigned long xslab_trim(struct xslab_cache *cache, unsigned long pages);
@@ -676,19 +701,18 @@ void xtear_freed(struct xslab_cache *cache, struct xpage *slab);
 void xtear_put(struct xslab_cache *cache, struct list_head *over);
 
 /* typesafe.c */
-void xrcu_retire(struct xslab_cache *cache, struct xpage *slab);
 void xrcu_start(struct xslab_cache *cache);
 void xrcu_wait_slabs(struct xslab_cache *cache);
-void xslab_typesafe_init(struct xslab_cache *cache);
 
 /* leave.c */
 void xslab_put_slabs(struct xslab_cache *cache, struct xpage **slabs, unsigned int nr);
-void xslab_put_pages(struct xslab_cache *cache, struct xpage **pages, unsigned int nr);
+void xslab_put_blocks(struct xslab_cache *cache, struct xpage **pages, unsigned int nr,
+		      unsigned int order);
 void xslab_set_owner(const struct xslab_cache *cache, struct xpage *slab,
 		     struct xslab_cache *owner);
 void xslab_believe_live(struct xslab_cache *cache, struct xpage *slab);
-bool xslab_take_off(struct xslab_cache *cache, struct xpage *slab);
-struct xpage *xslab_take_spare(struct xslab_cache *cache);
+void xslab_take_off(struct xslab_cache *cache, struct xpage *slab, struct list_head *to);
+bool xslab_take_spare(struct xslab_cache *cache, struct list_head *to);
 unsigned long xslab_put_list(struct xslab_cache *cache, struct list_head *list);
 
 /* queue.c */
@@ -709,7 +733,6 @@ void *xslab_take_one(struct xslab_cache *cache, struct xpage *slab);
 /* check.c */
 void xslab_note_lost(struct xslab_cache *cache, void *at, unsigned int nr);
 void xslab_print_lost(struct xslab_cache *cache);
-void xslab_report_lost(struct xslab_cache *cache, void *at);
 int xslab_refuse_free(struct xslab_cache *cache, void *obj);
 bool xslab_mark(struct xslab_cache *cache, void *at, u8 from, u8 to);
 bool xslab_mark_live(struct xslab_cache *cache, void *at);

@@ -5,8 +5,6 @@
  * A free leaves a partial slab on its list (lists.c). Compaction and tearing begin with the
  * emptiest slabs, so they have all of them sorted first.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/sched.h>
 
 #include "slab.h"
@@ -22,8 +20,7 @@ static bool sort_first(struct xslab_cache *cache, unsigned int list, struct xpag
 	unsigned long flags;
 	bool goes_on;
 
-	raw_spin_lock_irqsave(&cache->lock, flags);
-	settle(cache);
+	xslab_lock(cache, &flags);
 	slab = list_first_entry_or_null(&cache->lists[list], struct xpage, list);
 	goes_on = slab && slab != *stop;
 	if (goes_on && !xslab_refile(cache, slab, list)) {

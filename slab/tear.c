@@ -27,17 +27,9 @@
  *
  * The cache's limit counts a torn slab as if it were whole.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/sched.h>
 
 #include "slab.h"
-
-static bool can_tear(const struct xslab_cache *cache)
-{
-	return cache->words == 1 && cache->order && cache->order <= XTEAR_MAX_ORDER &&
-	       !xrcu_is_typesafe(cache);
-}
 
 /* The objects of a whole slab that lie on page @page, or partly so, as bits. */
 static unsigned long objects_on(const struct xslab_cache *cache, unsigned int page)
@@ -80,12 +72,7 @@ static unsigned long find_holes(const struct xslab_cache *cache, struct xpage *s
 /* Its pages are blocks of their own; the fast path does not know it any more. */
 static void mark_torn(struct xslab_cache *cache, struct xpage *slab)
 {
-	unsigned int p;
-
-	for (p = 0; p < pages_per_slab(cache); p++) {
-		/* Pairs with xtear_has(): a CPU that sees this sees which objects are left. */
-		smp_store_release(&slab[p].cache, torn_owner(cache));
-	}
+	xslab_set_owner(cache, slab, torn_owner(cache));
 	xpool_split(cache->pool, slab, 0);
 	xset_add(&cache->torn.set, slab_nr(cache, slab));
 	WRITE_ONCE(cache->torn.nr, cache->torn.nr + 1);
@@ -113,14 +100,15 @@ static unsigned int cut(struct xslab_cache *cache, struct xpage *slab, unsigned 
 	return n;
 }
 
-/* The torn slab before number *@at, which becomes its number; or NULL. */
+/* The torn slab before number *@at, which becomes its number; or NULL, and *@at is the end. */
 static struct xpage *torn_before(struct xslab_cache *cache, unsigned long *at)
 {
 	lockdep_assert_held(&cache->lock);
-	if (xset_is_empty(&cache->torn.set))
-		return NULL;
 	*at = xset_before(&cache->torn.set, *at);
-	return *at == XSET_NONE ? NULL : &cache->pages[*at << cache->order];
+	if (*at != XSET_NONE)
+		return &cache->pages[*at << cache->order];
+	*at = cache->pool->buddy.nr >> cache->order;
+	return NULL;
 }
 
 /*
@@ -134,8 +122,7 @@ unsigned long xtear_release(struct xslab_cache *cache)
 	unsigned int most;
 
 	do {
-		raw_spin_lock_irqsave(&cache->lock, flags);
-		settle(cache);
+		xslab_lock(cache, &flags);
 		most = XSLAB_CHUNK;
 		while (most-- && (slab = torn_before(cache, &at))) {
 			if (!xtear_is_over(cache, slab))
@@ -157,8 +144,7 @@ static bool tear_first(struct xslab_cache *cache, unsigned int list, unsigned lo
 	unsigned int nr = 0;
 
 	rcu_read_lock();	/* as in slab/release.c: the pages are on their way */
-	raw_spin_lock_irqsave(&cache->lock, flags);
-	settle(cache);
+	xslab_lock(cache, &flags);
 	slab = list_first_entry_or_null(&cache->lists[list], struct xpage, list);
 	if (slab) {
 		list_move_tail(&slab->list, &cache->lists[list]);
@@ -166,11 +152,10 @@ static bool tear_first(struct xslab_cache *cache, unsigned int list, unsigned lo
 		holes = find_holes(cache, slab, &gone);
 		if (holes && cache->objects.free >= kept_free(cache) + hweight_long(gone))
 			nr = cut(cache, slab, holes, gone, pages);
-		if (slab->holes)
-			xtear_freed(cache, slab);
+		xtear_freed(cache, slab);
 	}
 	unlock_freed(cache, flags);
-	xslab_put_pages(cache, pages, nr);
+	xslab_put_blocks(cache, pages, nr, 0);
 	rcu_read_unlock();
 	*given += nr;
 	return slab;
@@ -182,7 +167,8 @@ unsigned long xtear_cache(struct xslab_cache *cache)
 	unsigned long nr[XSLAB_BUCKETS], given = 0;
 	int list;
 
-	if (!can_tear(cache))
+	if (cache->words > 1 || !cache->order || cache->order > XTEAR_MAX_ORDER ||
+	    xrcu_is_typesafe(cache))
 		return 0;
 	xslab_sort(cache, nr);
 	for (list = XSLAB_BUCKETS - 1; list >= 0; list--) {
@@ -196,27 +182,6 @@ unsigned long xtear_cache(struct xslab_cache *cache)
  * Mending
  */
 
-/* The torn slab before the one that was looked at last, or NULL: there is none. */
-static struct xpage *next_torn(struct xslab_cache *cache)
-{
-	unsigned long nr;
-
-	if (xset_is_empty(&cache->torn.set))
-		return NULL;
-	nr = xset_before(&cache->torn.set, cache->torn.mended);
-	cache->torn.mended = nr == XSET_NONE ? xset_last(&cache->torn.set) : nr;
-	return &cache->pages[cache->torn.mended << cache->order];
-}
-
-/* All pages are there again. */
-static void make_whole(struct xslab_cache *cache, struct xpage *slab)
-{
-	xset_del(&cache->torn.set, slab_nr(cache, slab));
-	WRITE_ONCE(cache->torn.nr, cache->torn.nr - 1);
-	xpool_unsplit(cache->pool, slab, cache->order);
-	xslab_set_owner(cache, slab, cache);
-}
-
 /* The pages @back are the slab's again, and so are the objects on them, free. */
 static void sew(struct xslab_cache *cache, struct xpage *slab, unsigned long back)
 {
@@ -227,15 +192,16 @@ static void sew(struct xslab_cache *cache, struct xpage *slab, unsigned long bac
 	cache->torn.nr_holes -= hweight_long(back);
 	for_each_set_bit(p, &back, XTEAR_PAGES)
 		tell_slab_comes(cache, &slab[p], 0);
-	for (p = 1; p < pages_per_slab(cache); p++)
-		if (slab->holes & BIT(p))
-			there &= ~objects_on(cache, p);
-		else
-			WRITE_ONCE(slab[p].cache, torn_owner(cache));
+	for_each_set_bit(p, &slab->holes, XTEAR_PAGES)
+		there &= ~objects_on(cache, p);
 	more = there & ~slab->there;
 	WRITE_ONCE(slab->there, there);
-	if (!slab->holes)
-		make_whole(cache, slab);
+	if (!slab->holes) {
+		xset_del(&cache->torn.set, slab_nr(cache, slab));
+		WRITE_ONCE(cache->torn.nr, cache->torn.nr - 1);
+		xpool_unsplit(cache->pool, slab, cache->order);
+	}
+	xslab_set_owner(cache, slab, slab->holes ? torn_owner(cache) : cache);
 	change_word(cache, &slab->word, 0, more);
 	cache->objects.capacity += hweight_long(more);
 	add_nr_free(cache, slab, hweight_long(more));
@@ -254,10 +220,10 @@ bool xtear_mend(struct xslab_cache *cache, enum xpool_need need)
 
 	if (cache->ctor)
 		return false;	/* which would be called under the lock */
-	raw_spin_lock_irqsave(&cache->lock, flags);
-	settle(cache);
+	xslab_lock(cache, &flags);
 	had = cache->objects.capacity;
-	slab = next_torn(cache);
+	slab = torn_before(cache, &cache->torn.mended) ?:
+	       torn_before(cache, &cache->torn.mended);
 	if (slab) {
 		back = xpool_get_these(cache->pool, slab, slab->holes, XPAGE_SLAB, need);
 		if (back)

@@ -11,20 +11,10 @@
  *
  * They count against the hard limits of the cache and the pool until they are back.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/irq_work.h>
 #include <linux/rcupdate.h>
 
 #include "slab.h"
-
-/* A slab has left the lists of a cache whose slabs wait. Under the cache's lock. */
-void xrcu_retire(struct xslab_cache *cache, struct xpage *slab)
-{
-	lockdep_assert_held(&cache->lock);
-	list_add(&slab->list, &cache->rcu.retired);
-	WRITE_ONCE(cache->rcu.nr_slabs, cache->rcu.nr_slabs + 1);
-}
 
 /* Slabs for which a grace period is over, which no other CPU knows. */
 static void slabs_over(struct rcu_head *head)
@@ -45,8 +35,10 @@ void xrcu_start(struct xslab_cache *cache)
 	unsigned long flags;
 	bool begin;
 
+	if (!xrcu_is_typesafe(cache))
+		return;
 	if (in_nmi()) {
-		irq_work_queue(&cache->rcu.later);
+		irq_work_queue(&cache->later);	/* which comes here */
 		return;
 	}
 	raw_spin_lock_irqsave(&cache->lock, flags);
@@ -60,11 +52,6 @@ void xrcu_start(struct xslab_cache *cache)
 		call_rcu(&cache->rcu.head, slabs_over);
 }
 
-static void start_later(struct irq_work *work)
-{
-	xrcu_start(container_of(work, struct xslab_cache, rcu.later));
-}
-
 /* Wait until the pool has all slabs that have retired so far. Process context. */
 void xrcu_wait_slabs(struct xslab_cache *cache)
 {
@@ -72,17 +59,10 @@ void xrcu_wait_slabs(struct xslab_cache *cache)
 
 	if (!xrcu_is_typesafe(cache))
 		return;
-	irq_work_sync(&cache->rcu.later);
+	irq_work_sync(&cache->later);
 	/* Those that wait, and then those that retired meanwhile. */
 	for (i = 0; i < 2 && READ_ONCE(cache->rcu.nr_slabs); i++) {
 		xrcu_start(cache);
 		rcu_barrier();
 	}
-}
-
-void xslab_typesafe_init(struct xslab_cache *cache)
-{
-	INIT_LIST_HEAD(&cache->rcu.retired);
-	INIT_LIST_HEAD(&cache->rcu.dying);
-	init_irq_work(&cache->rcu.later, start_later);
 }

@@ -32,8 +32,6 @@
  * A free may come from NMI, or with a lock of the scheduler held, where no task can be
  * woken. Unless it comes from a task with interrupts on, the waking is left to an irq_work.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/irq_work.h>
 #include <linux/jiffies.h>
 #include <linux/rcupdate.h>
@@ -45,7 +43,8 @@
 
 #define XWAIT_LOOK	(HZ / 10)	/* jiffies between looks that no event asked for */
 
-static struct task_struct *first_to_look(struct xslab_cache *cache)
+/* The first task that waits must ask the pool again, or see that the cache is retired. */
+void xwait_look(struct xslab_cache *cache)
 {
 	struct task_struct *task = NULL;
 	struct xwaiter *waiter;
@@ -58,30 +57,7 @@ static struct task_struct *first_to_look(struct xslab_cache *cache)
 		task = get_task_struct(waiter->task);
 	}
 	xslab_unlock(cache, flags);
-	return task;
-}
-
-/* The first task that waits must ask the pool again. */
-void xwait_look(struct xslab_cache *cache)
-{
-	struct task_struct *task = first_to_look(cache);
-
-	if (task)
-		xslab_wake_task(task);
-}
-
-/* The cache is retired: all that wait must see it. */
-void xwait_wake_all(struct xslab_cache *cache)
-{
-	struct xwaiter *waiter;
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&cache->lock, flags);
-	list_for_each_entry(waiter, &cache->waiting.list, node)
-		WRITE_ONCE(waiter->look, true);
-	xslab_unlock(cache, flags);
-	/* They look after a moment in any case; the first need not wait for that. */
-	xwait_look(cache);
+	xslab_wake_task(task);
 }
 
 static void do_later(struct irq_work *work)
@@ -90,17 +66,17 @@ static void do_later(struct irq_work *work)
 	unsigned long flags;
 
 	/* What an NMI freed may be what a task waits for. */
-	raw_spin_lock_irqsave(&cache->lock, flags);
-	settle(cache);
+	xslab_lock(cache, &flags);
 	unlock_freed(cache, flags);
 	xslab_print_lost(cache);
 	xslab_wake_served(cache);
 	xwait_look(cache);
+	xrcu_start(cache);
 }
 
 static void has_room(struct xclient *client)
 {
-	struct xslab_cache *cache = container_of(client, struct xslab_cache, client);
+	struct xslab_cache *cache = of_client(client);
 
 	if (READ_ONCE(cache->waiting.nr))
 		irq_work_queue(&cache->later);
@@ -114,26 +90,18 @@ void xwait_init(struct xslab_cache *cache)
 	cache->client.room = has_room;
 }
 
-void xwait_exit(struct xslab_cache *cache)
-{
-	irq_work_sync(&cache->later);
-}
-
-/* Tasks wait, so the cache cannot go; says so. */
-void xwait_say_refused(struct xslab_cache *cache, int nr)
-{
-	pr_err("cache %s: not destroyed: %d tasks wait for an object\n", cache->name, nr);
-}
-
 /* A request that may wait uses the cache, which stays until xwait_end(). */
-void xwait_begin(struct xslab_cache *cache)
+void xwait_begin(struct xslab_cache *cache, gfp_t gfp)
 {
-	atomic_inc(&cache->waiting.nr_callers);
+	if (gfpflags_allow_blocking(gfp))
+		atomic_inc(&cache->waiting.nr_callers);
 }
 
 /* The last of them, of an orphan, may be what it waited for. */
-void xwait_end(struct xslab_cache *cache)
+void xwait_end(struct xslab_cache *cache, gfp_t gfp)
 {
+	if (!gfpflags_allow_blocking(gfp))
+		return;
 	rcu_read_lock();	/* the cache that goes waits for a grace period after the count */
 	if (atomic_dec_and_test(&cache->waiting.nr_callers) && READ_ONCE(cache->state.retired))
 		xpool_reap_soon();
@@ -146,8 +114,7 @@ static void queue_up(struct xslab_cache *cache, struct xwaiter *waiter)
 	unsigned long flags;
 
 	atomic_inc(&cache->pool->waiting.nr);
-	raw_spin_lock_irqsave(&cache->lock, flags);
-	settle(cache);
+	xslab_lock(cache, &flags);
 	list_add_tail(&waiter->node, &cache->waiting.list);
 	xslab_count_waiting(cache, 1);
 	unlock_freed(cache, flags);
