@@ -200,32 +200,20 @@ bool xpage_is_refused(struct xpool *pool, unsigned long order, gfp_t gfp)
 /* Flags that the usual ways do not look at; see pool/gfp.c. */
 #define XPAGE_GFP_SPECIAL	(__GFP_ZERO | __GFP_COMP | __GFP_NOMEMALLOC | XGFP_ZONES)
 
-static __always_inline void *alloc_addr_plain(struct xpool *pool, unsigned long order, gfp_t gfp)
+static noinline void *alloc_addr_slow(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
-	struct xpage *page = xpage_take(pool, order, gfp);
+	struct xpage *page;
+	void *addr;
 
+	if (unlikely(gfp & XPAGE_GFP_SPECIAL) && xpage_is_refused(pool, order, gfp))
+		return NULL;
+	page = xpage_take(pool, order, xgfp_without_reserve(gfp));
 	if (unlikely(!page))
 		return NULL;
 	if (xtools_watch(pool->tools))
 		tell_page_alloc(pool, page, order, gfp);
-	return page_addr(pool, page);
-}
-
-static noinline void *alloc_addr_special(struct xpool *pool, unsigned long order, gfp_t gfp)
-{
-	void *addr;
-
-	if (xpage_is_refused(pool, order, gfp))
-		return NULL;
-	addr = alloc_addr_plain(pool, order, xgfp_without_reserve(gfp));
-	return addr && gfp & __GFP_ZERO ? memset(addr, 0, PAGE_SIZE << order) : addr;
-}
-
-static noinline void *alloc_addr_slow(struct xpool *pool, unsigned long order, gfp_t gfp)
-{
-	if (unlikely(gfp & XPAGE_GFP_SPECIAL))
-		return alloc_addr_special(pool, order, gfp);
-	return alloc_addr_plain(pool, order, gfp);
+	addr = page_addr(pool, page);
+	return unlikely(gfp & __GFP_ZERO) ? memset(addr, 0, PAGE_SIZE << order) : addr;
 }
 
 static noinline struct page *alloc_pages_slow(struct xpool *pool, unsigned long order,
@@ -248,35 +236,24 @@ static __always_inline bool is_special(unsigned long order, gfp_t gfp)
 
 /*
  * What the fast paths leave to others, which begins with preemption off: that the
- * magazine could not serve, and that the block came twice
+ * magazine could not serve, or that its block (@lost) came twice
  */
 
-static noinline void *alloc_addr_missed(struct xpool *pool, unsigned long order, gfp_t gfp)
+static noinline void *alloc_addr_missed(struct xpool *pool, unsigned long order, gfp_t gfp,
+					struct xpage *lost)
 {
 	preempt_enable();
+	if (lost)
+		xpage_report_lost(pool, lost);
 	return alloc_addr_slow(pool, order, gfp);
 }
 
 static noinline struct page *alloc_pages_missed(struct xpool *pool, unsigned long order,
-						gfp_t gfp)
+						gfp_t gfp, struct xpage *lost)
 {
 	preempt_enable();
-	return alloc_pages_slow(pool, order, gfp);
-}
-
-static noinline void *alloc_addr_again(struct xpool *pool, unsigned long order,
-				       struct xpage *page, gfp_t gfp)
-{
-	preempt_enable();
-	xpage_report_lost(pool, page);
-	return alloc_addr_slow(pool, order, gfp);
-}
-
-static noinline struct page *alloc_pages_again(struct xpool *pool, unsigned long order,
-					       gfp_t gfp, struct xpage *page)
-{
-	preempt_enable();
-	xpage_report_lost(pool, page);
+	if (lost)
+		xpage_report_lost(pool, lost);
 	return alloc_pages_slow(pool, order, gfp);
 }
 
@@ -308,9 +285,9 @@ void *xpool_alloc_addr(struct xpool *pool, unsigned long order, gfp_t gfp)
 		return alloc_addr_slow(pool, order, gfp);
 	preempt_disable();
 	if (unlikely(!xmag_try_alloc(&pool->cpus[order], &page, true)))
-		return alloc_addr_missed(pool, order, gfp);
+		return alloc_addr_missed(pool, order, gfp, NULL);
 	if (unlikely(!make_live(page, order)))
-		return alloc_addr_again(pool, order, page, gfp);
+		return alloc_addr_missed(pool, order, gfp, page);
 	preempt_enable();
 	/* A struct xpage stands for a page as its linear address does, to scale. */
 	at = ((unsigned long)page + pool->span.scale) << (PAGE_SHIFT - XPAGE_SHIFT);
@@ -341,9 +318,9 @@ struct page *xpool_alloc_pages(struct xpool *pool, unsigned long order, gfp_t gf
 		return alloc_pages_slow(pool, order, gfp);
 	preempt_disable();
 	if (unlikely(!xmag_try_alloc(&pool->page_cpus[order], &page, true)))
-		return alloc_pages_missed(pool, order, gfp);
+		return alloc_pages_missed(pool, order, gfp, NULL);
 	if (unlikely(!make_live(page, order)))
-		return alloc_pages_again(pool, order, gfp, page);
+		return alloc_pages_missed(pool, order, gfp, page);
 	preempt_enable();
 	return struct_page_of(pool, page);
 }
@@ -353,46 +330,21 @@ EXPORT_SYMBOL_GPL(xpool_alloc_pages);
  * Free
  */
 
-/* What is known of an address whose free is refused */
-struct free_mistake {
-	bool		is_foreign;
-	bool		is_free;
-	bool		is_slab;
-	unsigned int	order;		/* of the block that it is in ... */
-	unsigned long	nr;		/* ... and which page of it */
-};
-
-/* A pool that is going waits for contexts with preemption off. */
-static struct free_mistake look_at(struct xpool *pool, void *addr)
-{
-	struct free_mistake is = {};
-	unsigned long offset;
-	struct xpage *head;
-
-	preempt_disable();
-	offset = xpool_offset(pool, addr);
-	is.is_foreign = offset == XPOOL_FOREIGN;
-	head = is.is_foreign ? NULL : xpool_head(pool, offset >> PAGE_SHIFT);
-	is.is_free = !head || head->kind == XPAGE_CACHED || head->kind == XPAGE_DEFERRED;
-	if (head) {
-		is.is_slab = head->kind == XPAGE_SLAB;
-		is.order = head->order;
-		is.nr = (offset >> PAGE_SHIFT) - xpage_index(pool, head);
-	}
-	preempt_enable();
-	return is;
-}
-
-/* A client's error: say what is known about the address, change nothing. */
+/*
+ * A client's error: say what is known about the address, change nothing. Begins with
+ * preemption off, because a pool that is going waits for contexts that have it off.
+ */
 static noinline int refuse_free(struct xpool *pool, void *addr, unsigned long order)
 {
-	struct free_mistake is;
+	unsigned long offset = xpool_offset(pool, addr), index = offset >> PAGE_SHIFT;
+	struct xpage *head = offset == XPOOL_FOREIGN ? NULL : xpool_head(pool, index);
+	u16 state = head ? READ_ONCE(head->state) : xpage_state(XPAGE_NONE, 0);
 
+	preempt_enable();
 	if (!addr)
 		return 0;
-	is = look_at(pool, addr);
 	atomic_long_inc(&pool->counts.errors);
-	if (is.is_foreign) {
+	if (offset == XPOOL_FOREIGN) {
 		pr_err_ratelimited("pool %s: free of %p: not of this pool\n",
 				   pool->name, addr);
 		return -ERANGE;
@@ -402,23 +354,25 @@ static noinline int refuse_free(struct xpool *pool, void *addr, unsigned long or
 				   pool->name, addr, order);
 		return -EINVAL;
 	}
-	if (is.is_free) {
+	if (state >> 8 != XPAGE_LIVE && state >> 8 != XPAGE_SLAB) {
 		pr_err_ratelimited("pool %s: free of %p, order %lu: free already\n",
 				   pool->name, addr, order);
 		return -EALREADY;
 	}
 	pr_err_ratelimited("pool %s: free of %p, order %lu: is page %lu of a block of order %u of %s\n",
-			   pool->name, addr, order, is.nr, is.order,
-			   is.is_slab ? "a cache" : "pages");
+			   pool->name, addr, order, index - xpage_index(pool, head),
+			   state & U8_MAX, state >> 8 == XPAGE_SLAB ? "a cache" : "pages");
 	return -EINVAL;
 }
 
+/* Begins with preemption off. */
 static noinline int refuse_refs(struct xpool *pool, struct xpage *page, unsigned long order)
 {
 	void *addr = page_addr(pool, page);
 	struct page *first = virt_to_page(addr);
 	unsigned long nr = 0;
 
+	preempt_enable();
 	while (nr + 1 < 1UL << order && page_ref_count(first + nr) == 1)
 		nr++;
 	atomic_long_inc(&pool->counts.errors);
@@ -427,41 +381,22 @@ static noinline int refuse_refs(struct xpool *pool, struct xpage *page, unsigned
 	return -EBUSY;
 }
 
-static __always_inline int give_plain(struct xpool *pool, struct xpage *page,
-				      unsigned long order)
-{
-	if (order < pool->mags->nr)
-		xmag_free_slow(&pool->mags->of[order].mag, page);
-	else
-		xpool_put_hot(pool, page, order);
-	return 0;
-}
-
-static noinline int give_watched(struct xpool *pool, struct xpage *page, unsigned long order)
-{
-	tell_page_free(pool, page, order, 1);
-	return give_plain(pool, page, order);
-}
-
-static int give_slow(struct xpool *pool, struct xpage *page, unsigned long order)
-{
-	return xtools_watch(pool->tools) ? give_watched(pool, page, order) :
-					   give_plain(pool, page, order);
-}
-
 /*
  * The loaded magazine could not serve. Begins with preemption off. Where an operator gives the
  * pool up, this alone keeps it from going.
  */
 static noinline int give_missed(struct xpool *pool, struct xpage *page, unsigned long order)
 {
-	int err;
-
 	rcu_read_lock();
 	preempt_enable();
-	err = give_slow(pool, page, order);
+	if (xtools_watch(pool->tools))
+		tell_page_free(pool, page, order, 1);
+	if (order < pool->mags->nr)
+		xmag_free_slow(&pool->mags->of[order].mag, page);
+	else
+		xpool_put_hot(pool, page, order);
 	rcu_read_unlock();
-	return err;
+	return 0;
 }
 
 /* A block that was accepted, so its order is one. Begins with preemption off. Always 0. */
@@ -480,27 +415,12 @@ static __always_inline int give(struct xpool *pool, struct xpage *page, unsigned
  */
 static noinline int free_block(struct xpool *pool, struct xpage *page, unsigned long order)
 {
-	int err = 0;
-	void *addr;
-
 	if (unlikely(!is_live(page, order)))
-		err = -EINVAL;
-	else if (pool->counts_refs && !xrefs_only_one(struct_page_of(pool, page), order))
-		err = -EBUSY;
-	if (likely(!err)) {
-		make_cached(page, order);
-		return give(pool, page, order);
-	}
-	addr = page_addr(pool, page);
-	preempt_enable();
-	return err == -EBUSY ? refuse_refs(pool, page, order) : refuse_free(pool, addr, order);
-}
-
-/* Begins with preemption off. */
-static noinline int free_foreign(struct xpool *pool, void *addr, unsigned long order)
-{
-	preempt_enable();
-	return refuse_free(pool, addr, order);
+		return refuse_free(pool, page_addr(pool, page), order);
+	if (pool->counts_refs && !xrefs_only_one(struct_page_of(pool, page), order))
+		return refuse_refs(pool, page, order);
+	make_cached(page, order);
+	return give(pool, page, order);
 }
 
 /**
@@ -527,7 +447,7 @@ int xpool_free_addr(struct xpool *pool, void *addr, unsigned long order)
 	/* What is no multiple of a page is rotated to something huge. */
 	nr = ror64(xlinear_of(&pool->linear, addr) - pool->span.first, PAGE_SHIFT);
 	if (unlikely(nr >= pool->span.nr))
-		return free_foreign(pool, addr, order);
+		return refuse_free(pool, addr, order);
 	page = pool->pages_mem + nr;
 	if (!is_single(page, order) ||
 	    (likely(pool->counts_refs) && !has_one_ref(struct_page_of(pool, page))))
@@ -540,33 +460,27 @@ EXPORT_SYMBOL_GPL(xpool_free_addr);
 #define XPAGE_STRUCT_ALIGN \
 	(is_power_of_2(sizeof(struct page)) ? sizeof(struct page) : __alignof__(struct page))
 
-/* A client's error: a pointer that is no struct page. */
-static noinline int refuse_struct(struct xpool *pool, struct page *page)
-{
-	atomic_long_inc(&pool->counts.errors);
-	pr_err_ratelimited("pool %s: free of %p: no struct page starts there\n", pool->name, page);
-	return -EINVAL;
-}
-
 /*
  * No struct page of the pool, or one that does not lead to its struct xpage. Begins with
  * preemption off.
  */
 static noinline int free_pages_far(struct xpool *pool, struct page *page, unsigned long order)
 {
-	void *addr;
+	bool wrong = !IS_ALIGNED((unsigned long)page, XPAGE_STRUCT_ALIGN);
+	void *addr = NULL;
 
-	preempt_enable();
-	if (!page)
-		return 0;
 	/* By the number alone: to read what is no struct page may be fatal. */
-	if (!IS_ALIGNED((unsigned long)page, XPAGE_STRUCT_ALIGN))
-		return refuse_struct(pool, page);
-	addr = page_address(page);
-	/* The address of what is no struct page may be any. */
-	if (!look_at(pool, addr).is_foreign && virt_to_page(addr) != page)
-		return refuse_struct(pool, page);
-	return xpool_free_addr(pool, addr, order);
+	if (page && !wrong) {
+		addr = page_address(page);
+		/* The address of what is no struct page may be any. */
+		wrong = xpool_offset(pool, addr) != XPOOL_FOREIGN && virt_to_page(addr) != page;
+	}
+	preempt_enable();
+	if (!wrong)
+		return xpool_free_addr(pool, addr, order);
+	atomic_long_inc(&pool->counts.errors);
+	pr_err_ratelimited("pool %s: free of %p: no struct page starts there\n", pool->name, page);
+	return -EINVAL;
 }
 
 /**
