@@ -17,15 +17,6 @@
 #define XPAGE_CHUNK	256U	/* pages under one lock */
 #define XPAGE_ROWS	16U	/* rows under one lock */
 
-/* The struct pages that stand for @pages, in the same place. */
-static void to_struct_pages(struct xpool *pool, void **pages, size_t nr)
-{
-	void **end = pages + nr;
-
-	for (; pages != end; pages++)
-		*pages = struct_page_of(pool, *pages);
-}
-
 /* A full magazine of the depot, if as many are wanted; returns how many it had. */
 static unsigned int take_magazine(struct xpool *pool, size_t nr, struct xpage **pages)
 {
@@ -69,14 +60,6 @@ static size_t alloc_some(struct xpool *pool, gfp_t gfp, size_t nr, struct xpage 
 	return got;
 }
 
-/* More than can be returned, a client's error; always 0. */
-static noinline int refuse_many(struct xpool *pool, size_t nr)
-{
-	atomic_long_inc(&pool->counts.errors);
-	pr_err_ratelimited("pool %s: %zu pages at once: at most %d\n", pool->name, nr, INT_MAX);
-	return 0;
-}
-
 /**
  * xpool_alloc_pages_bulk() - take many single pages of a pool
  * @pool: the pool; its range must have struct page
@@ -93,17 +76,23 @@ static noinline int refuse_many(struct xpool *pool, size_t nr)
  */
 int xpool_alloc_pages_bulk(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages)
 {
+	struct xpage **taken = (struct xpage **)pages;
 	size_t got, i;
 
-	if (unlikely(nr > INT_MAX))
-		return refuse_many(pool, nr);
+	if (unlikely(nr > INT_MAX)) {
+		atomic_long_inc(&pool->counts.errors);
+		pr_err_ratelimited("pool %s: %zu pages at once: at most %d\n", pool->name, nr,
+				   INT_MAX);
+		return 0;
+	}
 	if (unlikely(READ_ONCE(pool->state.retired)) || unlikely(!xpage_has_struct(pool)) ||
 	    unlikely(xpage_is_refused(pool, 0, gfp)))
 		return 0;
-	got = alloc_some(pool, xgfp_without_reserve(gfp), nr, (struct xpage **)pages);
-	if (xtools_watch(pool->tools))
-		tell_bulk_alloc(pool, (struct xpage **)pages, got, gfp);
-	to_struct_pages(pool, (void **)pages, got);
+	got = alloc_some(pool, xgfp_without_reserve(gfp), nr, taken);
+	for (i = 0; xtools_watch(pool->tools) && i < got; i++)
+		tell_page_alloc(pool, taken[i], 0, gfp);
+	for (i = 0; i < got; i++)
+		pages[i] = struct_page_of(pool, taken[i]);
 	if (unlikely(got < nr)) {
 		xpool_free_pages_bulk(pool, got, pages);
 		return 0;
@@ -114,12 +103,6 @@ int xpool_alloc_pages_bulk(struct xpool *pool, gfp_t gfp, size_t nr, struct page
 }
 EXPORT_SYMBOL_GPL(xpool_alloc_pages_bulk);
 
-/* Pages from @page on that lie in its largest block. */
-static unsigned long rest_of_block(const struct xpool *pool, const struct xpage *page)
-{
-	return XPOOL_CHUNK_PAGES - xpage_index(pool, page) % XPOOL_CHUNK_PAGES;
-}
-
 /*
  * The single pages from @pages on, but before @end, that follow one another in a block of the
  * pool and are a client's. They are free then. Returns how many.
@@ -128,8 +111,8 @@ static unsigned int take_row(struct xpool *pool, struct page **pages, struct pag
 			     struct xpage **first)
 {
 	struct page **from = pages, *next = *pages;
+	unsigned long nr, rest;
 	struct xpage *at;
-	unsigned long nr;
 
 	preempt_disable();
 	at = xpage_of(pool, *pages);
@@ -137,7 +120,9 @@ static unsigned int take_row(struct xpool *pool, struct page **pages, struct pag
 	*first = at;
 	if (unlikely(nr >= pool->structs.nr))
 		goto out;
-	end = min(end, pages + min(pool->structs.nr - nr, rest_of_block(pool, at)));
+	/* Struct pages follow one another in a largest block. */
+	rest = XPOOL_CHUNK_PAGES - xpage_index(pool, at) % XPOOL_CHUNK_PAGES;
+	end = min(end, pages + min(pool->structs.nr - nr, rest));
 	do {
 		if (!is_single(at, 0) || (likely(pool->counts_refs) && !has_one_ref(next)))
 			break;
@@ -156,7 +141,7 @@ static size_t free_rows(struct xpool *pool, size_t nr, struct page **pages)
 {
 	struct page **end = pages + nr, **at = pages;
 	struct xrow rows[XPAGE_ROWS];
-	unsigned int i = 0, n;
+	unsigned int i = 0, n, r;
 
 	while (at != end && i < XPAGE_ROWS) {
 		n = take_row(pool, at, min(end, at + XPAGE_CHUNK), &rows[i].first);
@@ -165,8 +150,8 @@ static size_t free_rows(struct xpool *pool, size_t nr, struct page **pages)
 		rows[i++].nr = n;
 		at += n;
 	}
-	if (xtools_watch(pool->tools))
-		tell_rows_free(pool, rows, i);
+	for (r = 0; xtools_watch(pool->tools) && r < i; r++)
+		tell_page_free(pool, rows[r].first, 0, rows[r].nr);
 	if (i)
 		xpool_put_rows(pool, rows, i, xpage_state(XPAGE_CACHED, 0));
 	return at - pages;

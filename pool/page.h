@@ -70,25 +70,11 @@ static inline void tell_page_alloc(struct xpool *pool, struct xpage *page,
 	xtools_pages_alloc(pool->tools, page_addr(pool, page), PAGE_SIZE << order, gfp);
 }
 
-static inline void tell_bulk_alloc(struct xpool *pool, struct xpage **pages, size_t nr,
-				   gfp_t gfp)
-{
-	while (nr--)
-		tell_page_alloc(pool, *pages++, 0, gfp);
-}
-
 /* Tell them of @nr blocks in a row that were accepted, before these have another owner. */
 static inline void tell_page_free(struct xpool *pool, struct xpage *page, unsigned int order,
 				  unsigned int nr)
 {
 	xtools_pages_free(pool->tools, page_addr(pool, page), (PAGE_SIZE << order) * nr);
-}
-
-static inline void tell_rows_free(struct xpool *pool, const struct xrow *rows,
-				  unsigned int nr)
-{
-	for (; nr; nr--, rows++)
-		tell_page_free(pool, rows->first, 0, rows->nr);
 }
 
 /*
