@@ -17,31 +17,27 @@
 #define XGROW_STEPS	16U	/* of pages in use, by which regions are looked at */
 #define XGROW_STEP	(XPOOL_CHUNK_PAGES / XGROW_STEPS)
 
-/* Can what is in the region be held by the others? @room: what is free, by xserves. */
-static bool can_empty(const struct xregion *region, const unsigned long *room)
-{
-	unsigned long own = region->nr - region->used;
-
-	if (!region->nr || !region->used || region->serves >= XSERVES_KINDS ||
-	    region->movable < region->used)
-		return false;
-	return room[region->serves] + room[XSERVES_ANY] >= own + region->used &&
-	       room[region->serves] >= own;
-}
-
-/* It will be empty: what is free elsewhere of its kind, or in the first ones, is taken. */
-static void empty_later(struct xpool *pool, unsigned long r, unsigned long *room)
+/*
+ * Can what is in the region be held by the others? Then it will be empty: what is free
+ * elsewhere of its kind, or in the first ones, is taken. @room: what is free, by xserves.
+ */
+static bool empty_later(struct xpool *pool, unsigned long r, unsigned long *room)
 {
 	struct xregion *region = &pool->regions[r];
+	unsigned long used = region->used, free = region->nr - used, own;
 	enum xserves kind = region->serves;
-	unsigned long used = region->used, own;
 
-	room[kind] -= region->nr - used;
+	lockdep_assert_held(&pool->lock);
+	if (!region->nr || !used || kind >= XSERVES_KINDS || region->movable < used ||
+	    room[kind] < free || room[kind] + room[XSERVES_ANY] < region->nr)
+		return false;
+	room[kind] -= free;
 	own = min(room[kind], used);
 	room[kind] -= own;
 	room[XSERVES_ANY] -= used - own;
 	region->served = kind;
 	xgrow_set_serves(pool, r, XSERVES_NONE);
+	return true;
 }
 
 /* Empty regions are not there to be filled: they have gone, or are a reserve. */
@@ -69,29 +65,22 @@ static bool plan_step(struct xpool *pool, unsigned long step, unsigned long *roo
 		if (!READ_ONCE(region->movable) || READ_ONCE(region->used) / XGROW_STEP != step)
 			continue;
 		raw_spin_lock_irqsave(&pool->lock, flags);
-		if (can_empty(region, room)) {
-			empty_later(pool, r, room);
-			any = true;
-		}
+		any |= empty_later(pool, r, room);
 		raw_spin_unlock_irqrestore(&pool->lock, flags);
 	}
 	return any;
 }
 
-static bool count_movable(struct xpool *pool)
+static void count_movable(struct xpool *pool)
 {
 	struct xclient *client;
-	bool any = false;
 	unsigned long r;
 
 	for (r = 0; r < pool->nr_regions; r++)
 		pool->regions[r].movable = 0;
 	for_each_client(client, pool)
-		if (client->count_movable) {
+		if (client->count_movable)
 			client->count_movable(client);
-			any = true;
-		}
-	return any;
 }
 
 /*
@@ -105,10 +94,7 @@ bool xgrow_plan(struct xpool *pool)
 
 	if (test_and_set_bit_lock(0, &pool->grow->planned))
 		return false;
-	if (!count_movable(pool)) {
-		clear_bit_unlock(0, &pool->grow->planned);
-		return false;
-	}
+	count_movable(pool);
 	count_room(pool, room);
 	for (step = 0; step <= XGROW_STEPS; step++) {
 		any |= plan_step(pool, step, room);

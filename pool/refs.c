@@ -116,22 +116,18 @@ EXPORT_SYMBOL_FOR_KUNIT(xrefs_release);
  * The caller's pages
  */
 
-static bool is_plain(unsigned long addr)
-{
-	struct page *page;
-
-	if (!virt_addr_valid((void *)addr))
-		return false;
-	page = pfn_to_online_page(PHYS_PFN(virt_to_phys((void *)addr)));
-	return page && !is_zone_device_page(page) && !PageSlab(page) && !PageCompound(page) &&
-	       page_count(page) >= 1;
-}
-
 /* Can all pages of a range be handed out as struct page, to be used like any others? */
 bool xrefs_all_plain(unsigned long addr, unsigned long nr)
 {
-	for (; nr; nr--, addr += PAGE_SIZE)
-		if (!is_plain(addr))
+	for (; nr; nr--, addr += PAGE_SIZE) {
+		struct page *page;
+
+		if (!virt_addr_valid((void *)addr))
 			return false;
+		page = pfn_to_online_page(PHYS_PFN(virt_to_phys((void *)addr)));
+		if (!page || is_zone_device_page(page) || PageSlab(page) || PageCompound(page) ||
+		    page_count(page) < 1)
+			return false;
+	}
 	return true;
 }

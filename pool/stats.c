@@ -15,33 +15,9 @@
 
 #include "page.h"
 
-static unsigned int largest_order(const struct xbuddy *buddy)
-{
-	return fls(buddy->orders) - 1;
-}
-
 static u64 limit_stat(unsigned long limit)
 {
 	return limit == XPOOL_NO_LIMIT ? U64_MAX : limit;
-}
-
-static void limit_stats(const struct xpool *pool, struct xpool_stats *stats)
-{
-	stats->hard = limit_stat(pool->limits.hard);
-	stats->cache = limit_stat(pool->limits.cache);
-	stats->reserve = pool->limits.reserve;
-}
-
-static void growth_stats(const struct xpool *pool, struct xpool_stats *stats)
-{
-	const struct xgrow *grow = pool->grow;
-
-	stats->regions = pool->nr_fixed;
-	if (!grow)
-		return;
-	stats->regions += (grow->grown - grow->returned) / XPOOL_CHUNK_PAGES;
-	stats->grown = grow->grown;
-	stats->returned = grow->returned;
 }
 
 /**
@@ -56,6 +32,7 @@ static void growth_stats(const struct xpool *pool, struct xpool_stats *stats)
  */
 void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 {
+	const struct xgrow *grow = pool->grow;
 	struct xbuddy *buddy = &pool->buddy;
 	unsigned long cached, kept, flags;
 	unsigned int o;
@@ -73,14 +50,18 @@ void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
 	stats->total = pool->nr_pages;
-	limit_stats(pool, stats);
-	growth_stats(pool, stats);
+	stats->hard = limit_stat(pool->limits.hard);
+	stats->cache = limit_stat(pool->limits.cache);
+	stats->reserve = pool->limits.reserve;
+	stats->grown = grow ? grow->grown : 0;
+	stats->returned = grow ? grow->returned : 0;
+	stats->regions = pool->nr_fixed + (stats->grown - stats->returned) / XPOOL_CHUNK_PAGES;
 	stats->free = buddy->nr_free;
 	stats->slabs = pool->used.slabs;
 	stats->magazines = min(cached + pool->last_freed.nr_pages, pool->used.clients);
 	stats->pages = pool->used.clients - stats->magazines;
 	stats->cached = xpool_idle(pool) + kept;
-	stats->largest_free = buddy->orders ? 1UL << largest_order(buddy) : 0;
+	stats->largest_free = buddy->orders ? 1UL << (fls(buddy->orders) - 1) : 0;
 	stats->gets = pool->counts.gets;
 	stats->puts = pool->counts.puts;
 	stats->splits = buddy->splits;

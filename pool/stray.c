@@ -49,12 +49,6 @@ static bool is_clients(const struct xpool *pool, unsigned long index, unsigned l
 	return true;
 }
 
-static const struct xregion *region_of(const struct xpool *pool, unsigned long index)
-{
-	return pool->nr_regions == 1 ? pool->regions :
-				       &pool->regions[index / XPOOL_CHUNK_PAGES];
-}
-
 /*
  * The first page from @index on, but before @end, that should be frozen and was not; its
  * count has been mended. All are of one region. Returns false if there is none.
@@ -62,7 +56,8 @@ static const struct xregion *region_of(const struct xpool *pool, unsigned long i
 bool xrefs_find(struct xpool *pool, unsigned long index, unsigned long end,
 		struct xrefs_stray *stray)
 {
-	const struct xregion *region = region_of(pool, index);
+	const struct xregion *region = pool->nr_regions == 1 ? pool->regions :
+				       &pool->regions[index / XPOOL_CHUNK_PAGES];
 
 	while (index < end) {
 		unsigned long nr = 1, next = index + 1;
