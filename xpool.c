@@ -58,11 +58,14 @@ static struct xpool *create(const struct xpool_args *args)
 	err = xpage_attach_magazines(pool);
 	if (err)
 		goto undo_setup;
-	xpage_open_magazines(pool);
 	err = xgrow_start(pool);
 	if (err)
 		goto undo_magazines;
-	xpool_publish(pool);
+	/* From now on the pool can be seen and pinned. */
+	raw_notifier_call_chain(&xobservers, XOBSERVE_POOL_ADD, pool);
+	mutex_lock(&xpool_registry);
+	pool->listing.entry.going = false;
+	mutex_unlock(&xpool_registry);
 	return pool;
 
 undo_magazines:
@@ -79,13 +82,6 @@ undo_setup:
  * more, and must then not meet another pool at the same address.
  */
 static LIST_HEAD(tombs);
-
-static void bury(struct xpool *pool)
-{
-	mutex_lock(&xpool_registry);
-	list_add(&pool->listing.entry.node, &tombs);
-	mutex_unlock(&xpool_registry);
-}
 
 /* After the last pool. */
 void xpage_exit_tombs(void)
@@ -110,7 +106,11 @@ static void dispose(struct xpool *pool, bool was_refused)
 {
 	bool lost;
 
-	xpool_unpublish(pool);
+	/* From now on the pool is not seen any more. This waits until the last pin is gone. */
+	xlisted_retire(&pool->listing.entry);
+	raw_notifier_call_chain(&xobservers, XOBSERVE_POOL_DEL, pool);
+	xgrow_stop(pool);
+	xgather_exit(pool);
 	lost = pool->state.given_up && pages_held(pool);	/* which looks at the magazines */
 	xlinear_close(pool);
 	xpage_detach_magazines(pool);
@@ -118,10 +118,13 @@ static void dispose(struct xpool *pool, bool was_refused)
 		xpool_abandon(pool);
 	else
 		xpool_teardown(pool);
-	if (was_refused)
-		bury(pool);
-	else
+	if (!was_refused) {
 		xmeta_free(pool);
+		return;
+	}
+	mutex_lock(&xpool_registry);
+	list_add(&pool->listing.entry.node, &tombs);
+	mutex_unlock(&xpool_registry);
 }
 
 /* From now on nothing is allocated, and nothing is kept. */
@@ -142,24 +145,6 @@ static void refuse_destroy(struct xpool *pool)
 	       pool->name, READ_ONCE(pool->listing.nr_caches), stats.pages);
 }
 
-static void retire_holders(struct xpool *pool)
-{
-	struct xclient *client;
-
-	for_each_client(client, pool)
-		if (client->retire)
-			client->retire(client);
-}
-
-static void give_up_holders(struct xpool *pool)
-{
-	struct xclient *client;
-
-	for_each_client(client, pool)
-		if (client->give_up)
-			client->give_up(client);
-}
-
 /*
  * A pool that is claimed. Its caches lose their callbacks if it cannot go: the client
  * that made it may be about to be unloaded.
@@ -169,6 +154,7 @@ static int destroy(struct xpool *pool)
 	/* Tasks that wait leave when it is retired, but may use its memory a moment longer. */
 	bool waited = atomic_read(&pool->waiting.nr);
 	bool was_retired = pool->state.retired;
+	struct xclient *client;
 
 	if (!was_retired)
 		retire(pool);
@@ -181,7 +167,9 @@ static int destroy(struct xpool *pool)
 		return 0;
 	}
 	refuse_destroy(pool);
-	retire_holders(pool);
+	for_each_client(client, pool)
+		if (client->retire)
+			client->retire(client);
 	xlisted_unclaim(&pool->listing.entry);
 	xpool_reap_soon();	/* the last of them may have been freed meanwhile */
 	return -EBUSY;
@@ -273,9 +261,13 @@ EXPORT_SYMBOL_GPL(xpool_destroy);
  */
 int xpage_give_up(struct xpool *pool)
 {
+	struct xclient *client;
+
 	if (!READ_ONCE(pool->state.retired))
 		return -EINVAL;
-	give_up_holders(pool);
+	for_each_client(client, pool)
+		if (client->give_up)
+			client->give_up(client);
 	WRITE_ONCE(pool->state.given_up, true);
 	xpool_reap_soon();
 	return 0;

@@ -45,15 +45,23 @@ static const struct xmag_ops page_ops = {
 	.drain	= page_drain,
 };
 
+/* The magazines of a pool, from those of single pages on. */
+#define for_each_page_mag(of, mags) \
+	for (of = (mags)->of; of != (mags)->of + (mags)->nr; of++)
+
+static struct xpage_mags *mags_of(struct xclient *client)
+{
+	return container_of(client, struct xpage_mags, client);
+}
+
 static unsigned long page_reclaim(struct xclient *client)
 {
-	struct xpage_mags *mags = container_of(client, struct xpage_mags, client);
 	unsigned long pages = 0;
-	unsigned int i;
+	struct xpage_mag *of;
 
-	for (i = 0; i < mags->nr; i++) {
-		pages += xmag_drain_here(&mags->of[i].mag) << i;
-		pages += xmag_drain_depot(&mags->of[i].mag) << i;
+	for_each_page_mag(of, mags_of(client)) {
+		pages += xmag_drain_here(&of->mag) << of->order;
+		pages += xmag_drain_depot(&of->mag) << of->order;
 	}
 	return pages;
 }
@@ -61,71 +69,67 @@ static unsigned long page_reclaim(struct xclient *client)
 /* What is kept for the next goes to the pool. May sleep. */
 void xpage_drain(struct xpool *pool)
 {
-	unsigned int i;
+	struct xpage_mag *of;
 
-	for (i = 0; i < pool->mags->nr; i++)
-		xmag_drain(&pool->mags->of[i].mag);
+	for_each_page_mag(of, pool->mags)
+		xmag_drain(&of->mag);
 	xpool_settle(pool);
 }
 
 /* Like xpage_drain(), but the next operation on a magazine tells the watcher. */
 void xpage_park(struct xpool *pool)
 {
-	unsigned int i;
+	struct xpage_mag *of;
 
-	for (i = 0; i < pool->mags->nr; i++)
-		xmag_park(&pool->mags->of[i].mag);
+	for_each_page_mag(of, pool->mags)
+		xmag_park(&of->mag);
 	xpool_settle(pool);
 }
 
 /* Before the pool is used. */
 void xpage_set_watch(struct xpool *pool, struct xwatch *watch)
 {
-	unsigned int i;
+	struct xpage_mag *of;
 
-	for (i = 0; i < pool->mags->nr; i++)
-		xmag_set_watch(&pool->mags->of[i].mag, watch);
+	for_each_page_mag(of, pool->mags)
+		xmag_set_watch(&of->mag, watch);
 }
 
 void xpage_close(struct xclient *client)
 {
-	struct xpage_mags *mags = container_of(client, struct xpage_mags, client);
-	unsigned int i;
+	struct xpage_mag *of;
 
-	for (i = 0; i < mags->nr; i++)
-		xmag_shut(&mags->of[i].mag);
+	for_each_page_mag(of, mags_of(client))
+		xmag_shut(&of->mag);
 }
 
 unsigned long xpage_drain_closed(struct xclient *client)
 {
-	struct xpage_mags *mags = container_of(client, struct xpage_mags, client);
 	unsigned long pages = 0;
-	unsigned int i;
+	struct xpage_mag *of;
 
-	for (i = 0; i < mags->nr; i++)
-		pages += xmag_drain_closed(&mags->of[i].mag) << i;
+	for_each_page_mag(of, mags_of(client))
+		pages += xmag_drain_closed(&of->mag) << of->order;
 	return pages;
 }
 
 static void page_open(struct xclient *client)
 {
-	struct xpage_mags *mags = container_of(client, struct xpage_mags, client);
-	unsigned int i;
+	struct xpage_mag *of;
 
-	for (i = 0; i < mags->nr; i++)
-		xmag_unshut(&mags->of[i].mag);
+	for_each_page_mag(of, mags_of(client))
+		xmag_unshut(&of->mag);
 }
 
 unsigned long xpage_kept(struct xclient *client)
 {
-	struct xpage_mags *mags = container_of(client, struct xpage_mags, client);
 	unsigned long pages = 0;
 	struct xmag_count count;
-	unsigned int i;
+	struct xpage_mag *of;
 
-	for (i = 0; i < mags->nr; i++) {
-		xmag_count(&mags->of[i].mag, &count);
-		pages += (count.cpus + count.depot) << i;
+	for_each_page_mag(of, mags_of(client)) {
+		xmag_count(&of->mag, &count);
+		pages += (count.cpus + count.depot) << of->order;
 	}
 	return pages;
 }
@@ -133,14 +137,14 @@ unsigned long xpage_kept(struct xclient *client)
 /* What the magazines hold goes to the pool, and nothing comes into them. */
 static void page_shut(struct xclient *client, bool shut)
 {
-	struct xpage_mags *mags = container_of(client, struct xpage_mags, client);
-	unsigned int i;
+	struct xpage_mags *mags = mags_of(client);
+	struct xpage_mag *of;
 
 	if (mags->shut == shut)
 		return;
 	mags->shut = shut;
-	for (i = 0; i < mags->nr; i++)
-		xmag_set_closed(&mags->of[i].mag, shut);
+	for_each_page_mag(of, mags)
+		xmag_set_closed(&of->mag, shut);
 }
 
 /* Shorter magazines are not worth the memory that they take on each CPU. */
@@ -155,12 +159,6 @@ static unsigned int magazine_size(struct xpool *pool, unsigned int order)
 	return fair < XPAGE_MIN_MAGAZINE ? 0 : min_t(unsigned long, fair, XMAG_MAX_SIZE >> order);
 }
 
-/* Objects that the magazines of all CPUs and the depot hold at most. */
-static unsigned long magazine_pages(const struct xmag *mag)
-{
-	return (2UL * num_possible_cpus() + mag->depot.nr) * mag->size;
-}
-
 void xpage_detach_magazines(struct xpool *pool)
 {
 	struct xpage_mags *mags = pool->mags;
@@ -172,6 +170,26 @@ void xpage_detach_magazines(struct xpool *pool)
 	xmeta_free(mags);
 }
 
+/* The fast paths do not tell the kernel's tools, so a watched pool takes the slow ones. */
+static void open_routes(struct xpool *pool)
+{
+	struct xpage_mag *of;
+	unsigned int order;
+
+	for (order = 0; order < XBUDDY_NR_ORDERS; order++) {
+		pool->cpus[order] = &xmag_closed;
+		pool->page_cpus[order] = &xmag_closed;
+	}
+	if (xtools_watch(pool->tools))
+		return;
+	for_each_page_mag(of, pool->mags) {
+		xmag_add_route(&of->mag, &pool->cpus[of->order]);
+		if (pool->structs.nr)
+			xmag_add_route(&of->mag, &pool->page_cpus[of->order]);
+	}
+}
+
+/* Once the pool has all that its fast paths use. */
 int xpage_attach_magazines(struct xpool *pool)
 {
 	struct xpage_mags *mags = xmeta_alloc(sizeof(*mags));
@@ -197,39 +215,12 @@ int xpage_attach_magazines(struct xpool *pool)
 		if (err)
 			break;
 		pool->metadata += of->mag.metadata;
-		mags->client.most += magazine_pages(&of->mag) << of->order;
+		mags->client.most += xmag_capacity(&of->mag) << of->order;
 		mags->nr++;
 	}
 	if (err)
 		xpage_detach_magazines(pool);
+	else
+		open_routes(pool);
 	return err;
-}
-
-static void close_routes(struct xmag_cpu __percpu **routes)
-{
-	unsigned int order;
-
-	for (order = 0; order < XBUDDY_NR_ORDERS; order++)
-		routes[order] = &xmag_closed;
-}
-
-/* The fast paths do not tell the kernel's tools, so a watched pool takes the slow ones. */
-static void open_routes(struct xpool *pool, struct xmag_cpu __percpu **routes)
-{
-	unsigned int order;
-
-	if (xtools_watch(pool->tools))
-		return;
-	for (order = 0; order < pool->mags->nr; order++)
-		xmag_add_route(&pool->mags->of[order].mag, &routes[order]);
-}
-
-/* Once the pool has all that its fast paths use. */
-void xpage_open_magazines(struct xpool *pool)
-{
-	close_routes(pool->cpus);
-	close_routes(pool->page_cpus);
-	open_routes(pool, pool->cpus);
-	if (pool->structs.nr)
-		open_routes(pool, pool->page_cpus);
 }
