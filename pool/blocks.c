@@ -57,34 +57,3 @@ bool xpool_forms(const struct xpool *pool, const unsigned long *reserved)
 	}
 	return true;
 }
-
-/* Pages for clients, in a pool that grows, lie with the objects of about their size. */
-bool xpool_is_at_top(unsigned int order, enum xplace place)
-{
-	return place == XPLACE_FIT ? order > XPOOL_SMALL_ORDER : place == XPLACE_TOP;
-}
-
-/*
- * A row of up to @nr blocks may be taken. Blocks up to order *@most may be broken for
- * it; -1: none. Returns 0 if there is no row.
- */
-unsigned int xpool_largest_row(const struct xpool *pool, unsigned int order, unsigned int nr,
-			       enum xpool_need need, int *most)
-{
-	unsigned int more = nr ? min_t(unsigned int, ilog2(nr), XBUDDY_MAX_ORDER - order) : 0;
-
-	while ((*most = xpool_breakable(pool, order + more, need)) < 0 && more)
-		more--;
-	return nr && *most >= 0 ? 1U << more : 0;
-}
-
-/* The smallest block is the one that hurts a reserve least. */
-unsigned int xpool_take_smallest(struct xpool *pool, unsigned int order, unsigned int nr,
-				 bool whole, int most, unsigned long *index)
-{
-	unsigned long candidates = pool->buddy.orders >> order;
-
-	if (!candidates || order + __ffs(candidates) > most)
-		return 0;
-	return xbuddy_alloc_row(&pool->buddy, order, nr, whole, index);
-}

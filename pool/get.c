@@ -61,9 +61,10 @@ static struct xpage *get_hot(struct xpool *pool, unsigned int order)
 	return NULL;
 }
 
-/* Note that the blocks of a row are used for @kind from now on. */
-static void own_row(struct xpool *pool, unsigned long index, unsigned int nr,
-		    unsigned int order, enum xpage_kind kind, struct xpage **pages)
+/* The blocks of a row are used for @kind from now on. A row is cut from one block. */
+static __always_inline void own_row(struct xpool *pool, unsigned long index, unsigned int nr,
+				    unsigned int order, enum xpage_kind kind,
+				    struct xpage **pages)
 {
 	struct xpage *page = &pool->pages[index];
 	unsigned long size = 1UL << order;
@@ -76,19 +77,10 @@ static void own_row(struct xpool *pool, unsigned long index, unsigned int nr,
 	}
 	if (kind != XPAGE_SLAB && pool->counts_refs)
 		xrefs_set(pool, pages[0], nr * size, 1);
-}
-
-/* The block at @page is used for @kind from now on. */
-static void own(struct xpool *pool, struct xpage *page, unsigned int order,
-		enum xpage_kind kind)
-{
-	WRITE_ONCE(page->state, xpage_state(kind, order));
-	if (kind != XPAGE_SLAB && pool->counts_refs)
-		xrefs_set(pool, page, 1UL << order, 1);
-	count_pages(pool, kind, 1L << order);
-	pool->counts.gets++;
+	count_pages(pool, kind, nr * size);
+	pool->counts.gets += nr;
 	if (unlikely(pool->grow))
-		xgrow_use(pool, page, 1L << order);
+		xgrow_use(pool, pages[0], nr * size);
 }
 
 /* The regions from which a request takes what is there. */
@@ -97,22 +89,40 @@ enum reach {
 	REACH_ALL,
 };
 
+/* Pages for clients, in a pool that grows, lie with the objects of about their size. */
+static bool is_at_top(unsigned int order, enum xplace place)
+{
+	return place == XPLACE_FIT ? order > XPOOL_SMALL_ORDER : place == XPLACE_TOP;
+}
+
 /* Like xbuddy_alloc_row(), but in a pool that has a reserve or may grow. */
 static noinline unsigned int take_row_with_care(struct xpool *pool, unsigned int order,
 						unsigned int nr, bool whole,
 						enum xpool_need need, enum xplace place,
 						enum reach reach, unsigned long *index)
 {
-	bool top = xpool_is_at_top(order, place);
+	bool top = is_at_top(order, place);
 	struct xbuddy_part part = { .to = pool->buddy.nr, .top = top };
+	unsigned int more;
 	int most;
 
-	nr = xpool_largest_row(pool, order, nr, need, &most);
 	if (!nr)
 		return 0;
-	if (!pool->grow && place == XPLACE_FIT)
-		return xpool_take_smallest(pool, order, nr, whole, most, index);
+	more = min_t(unsigned int, ilog2(nr), XBUDDY_MAX_ORDER - order);
+	while ((most = xpool_breakable(pool, order + more, need)) < 0 && more)
+		more--;
+	if (most < 0)
+		return 0;
+	nr = 1U << more;
 	part.most = most;
+	if (!pool->grow && place == XPLACE_FIT) {
+		/* The smallest block is the one that hurts a reserve least. */
+		unsigned long candidates = pool->buddy.orders >> order;
+
+		if (!candidates || order + __ffs(candidates) > most)
+			return 0;
+		return xbuddy_alloc_row(&pool->buddy, order, nr, whole, index);
+	}
 	if (pool->grow && reach == REACH_KIND)
 		nr = xgrow_take(pool, order, nr, whole, &part, index);
 	else
@@ -158,7 +168,8 @@ static noinline long take_anywhere(struct xpool *pool, unsigned int order,
 				   enum xpool_need need, enum xplace place)
 {
 	if (!is_over_hard(pool, order, need))
-		xgrow_starve(pool, xpool_is_at_top(order, place) ? XSERVES_LARGE : XSERVES_SMALL);
+		WRITE_ONCE(pool->grow->starved, pool->grow->starved |
+			   BIT(is_at_top(order, place) ? XSERVES_LARGE : XSERVES_SMALL));
 	return take_block(pool, order, need, place, REACH_ALL);
 }
 
@@ -177,8 +188,7 @@ static noinline struct xpage *get_cold(struct xpool *pool, unsigned int order,
 		index = take_anywhere(pool, order, need, place);
 	if (unlikely(index < 0))
 		return NULL;
-	page = &pool->pages[index];
-	own(pool, page, order, kind);
+	own_row(pool, index, 1, order, kind, &page);
 	return page;
 }
 
@@ -213,40 +223,6 @@ static __always_inline struct xpage *get_once(struct xpool *pool, unsigned int o
 	return page;
 }
 
-static noinline unsigned int get_rows_with_care(struct xpool *pool, unsigned int order,
-						enum xpage_kind kind, enum xpool_need need,
-						struct xpage **pages, unsigned int nr)
-{
-	unsigned int got = 0, rows = XPOOL_ROWS, n;
-	unsigned long index;
-
-	while (rows-- && (n = take_row_with_care(pool, order, nr - got,
-						 got && kind == XPAGE_CACHED, need,
-						 XPLACE_FIT, REACH_KIND, &index))) {
-		own_row(pool, index, n, order, kind, pages + got);
-		/* A row is cut from one block, so it is of one region. */
-		if (pool->grow)
-			xgrow_use(pool, pages[got], (long)n << order);
-		got += n;
-	}
-	return got;
-}
-
-static __always_inline unsigned int get_rows(struct xpool *pool, unsigned int order,
-					     enum xpage_kind kind, struct xpage **pages,
-					     unsigned int nr)
-{
-	unsigned int got = 0, rows = XPOOL_ROWS, n;
-	unsigned long index;
-
-	while (rows-- && (n = xbuddy_alloc_row(&pool->buddy, order, nr - got,
-					       got && kind == XPAGE_CACHED, &index))) {
-		own_row(pool, index, n, order, kind, pages + got);
-		got += n;
-	}
-	return got;
-}
-
 /*
  * Take up to @nr blocks of 2^@order pages for @kind, as many as the limits allow,
  * without asking clients to give back, and XPOOL_ROWS rows at most. Any context. Returns
@@ -259,19 +235,25 @@ unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 			    enum xpage_kind kind, enum xpool_need need,
 			    struct xpage **pages, unsigned int nr)
 {
-	unsigned long flags;
-	unsigned int got;
+	unsigned int got = 0, rows = XPOOL_ROWS, n;
+	unsigned long index, flags;
 
 	if (!xlock(&pool->lock, &flags))
 		return 0;
 	xpool_put_deferred(pool);
 	nr = min_t(unsigned long, nr, xpool_allowance(pool, need) >> order);
-	if (needs_care(pool))
-		got = get_rows_with_care(pool, order, kind, need, pages, nr);
-	else
-		got = get_rows(pool, order, kind, pages, nr);
-	count_pages(pool, kind, (long)got << order);
-	pool->counts.gets += got;
+	while (rows--) {
+		bool whole = got && kind == XPAGE_CACHED;
+
+		n = needs_care(pool) ?
+		    take_row_with_care(pool, order, nr - got, whole, need, XPLACE_FIT,
+				       REACH_KIND, &index) :
+		    xbuddy_alloc_row(&pool->buddy, order, nr - got, whole, &index);
+		if (!n)
+			break;
+		own_row(pool, index, n, order, kind, pages + got);
+		got += n;
+	}
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	if (unlikely(pool->grow))
 		xgrow_wake(pool);
@@ -319,8 +301,6 @@ static __always_inline struct xpage *get_or_ask(struct xpool *pool, unsigned int
 	unsigned long asked = 0, most = READ_ONCE(pool->nr_pages), got;
 	struct xpage *page;
 
-	if (unlikely(order > XBUDDY_MAX_ORDER))
-		return NULL;
 	do {
 		page = get_once(pool, order, kind, need, place, REACH_ALL);
 		if (likely(page) || in_nmi() || asked > most)
@@ -332,22 +312,7 @@ static __always_inline struct xpage *get_or_ask(struct xpool *pool, unsigned int
 }
 
 /*
- * Take a block of 2^@order pages for @kind, at @place. Any context. Returns its first
- * page, or NULL: there is none that @need may have, or this is an NMI that found the
- * lock taken.
- */
-struct xpage *xpool_get_at(struct xpool *pool, unsigned int order, enum xpage_kind kind,
-			   enum xpool_need need, enum xplace place)
-{
-	struct xpage *page = get_or_ask(pool, order, kind, need, place);
-
-	if (unlikely(pool->grow))
-		xgrow_wake(pool);
-	return page;
-}
-
-/*
- * Like xpool_get_at(), but no client is asked to give back, and the pool neither grows
+ * Like xpool_get_for(), but no client is asked to give back, and the pool neither grows
  * for it nor gives what it has for the other kind of blocks.
  */
 struct xpage *xpool_try(struct xpool *pool, unsigned int order, enum xpage_kind kind,
@@ -363,7 +328,7 @@ struct xpage *xpool_try(struct xpool *pool, unsigned int order, enum xpage_kind 
 static struct xpage *get_grown(struct xpool *pool, unsigned int order, enum xpage_kind kind,
 			       enum xpool_need need, enum xplace place, gfp_t gfp)
 {
-	enum xserves serves = xpool_is_at_top(order, place) ? XSERVES_LARGE : XSERVES_SMALL;
+	enum xserves serves = is_at_top(order, place) ? XSERVES_LARGE : XSERVES_SMALL;
 	struct page *region;
 	struct xpage *page;
 	unsigned long r, flags;
@@ -387,31 +352,28 @@ static struct xpage *get_grown(struct xpool *pool, unsigned int order, enum xpag
 	return page;
 }
 
-static noinline struct xpage *get_or_grow(struct xpool *pool, unsigned int order,
-					  enum xpage_kind kind, enum xpool_need need,
-					  enum xplace place, gfp_t gfp)
-{
-	struct xpage *page = NULL;
-
-	if (gfpflags_allow_blocking(gfp) && order <= XBUDDY_MAX_ORDER)
-		page = xpool_try(pool, order, kind, need, place) ?:
-		       get_grown(pool, order, kind, need, place, gfp);
-	if (!page)
-		return xpool_get_at(pool, order, kind, need, place);
-	xgrow_wake(pool);
-	return page;
-}
-
 /*
- * Like xpool_get_at(), for a client that said @gfp: where it may sleep, a pool that may
- * grow does so before it gives what it has for the other kind of blocks.
+ * Take a block of 2^@order pages for @kind, at @place, for a client that said @gfp: where it
+ * may sleep, a pool that may grow does so before it gives what it has for the other kind of
+ * blocks. Any context. Returns its first page, or NULL: there is none that @need may have, or
+ * this is an NMI that found the lock taken.
  */
 struct xpage *xpool_get_for(struct xpool *pool, unsigned int order, enum xpage_kind kind,
 			    enum xpool_need need, enum xplace place, gfp_t gfp)
 {
-	if (unlikely(pool->grow))
-		return get_or_grow(pool, order, kind, need, place, gfp);
-	return get_or_ask(pool, order, kind, need, place);
+	struct xpage *page = NULL;
+
+	if (unlikely(order > XBUDDY_MAX_ORDER))
+		return NULL;
+	if (likely(!pool->grow))
+		return get_or_ask(pool, order, kind, need, place);
+	if (gfpflags_allow_blocking(gfp))
+		page = xpool_try(pool, order, kind, need, place) ?:
+		       get_grown(pool, order, kind, need, place, gfp);
+	if (!page)
+		page = get_or_ask(pool, order, kind, need, place);
+	xgrow_wake(pool);
+	return page;
 }
 
 /* Does a page of the block that holds @index take from the reserve? */
@@ -420,8 +382,6 @@ static bool breaks_reserve(const struct xpool *pool, unsigned long index,
 {
 	struct xbuddy_block block;
 
-	if (need == XPOOL_URGENT || !pool->limits.reserve)
-		return false;
 	return !xbuddy_lookup(&pool->buddy, index, &block) &&
 	       (int)block.order > xpool_breakable(pool, 0, need);
 }
@@ -434,7 +394,7 @@ static bool get_this(struct xpool *pool, struct xpage *page, enum xpage_kind kin
 	if (!xpool_allowance(pool, need) || breaks_reserve(pool, index, need) ||
 	    xbuddy_alloc_range(&pool->buddy, 0, index, index + 1) < 0)
 		return false;
-	own(pool, page, 0, kind);
+	own_row(pool, index, 1, 0, kind, &page);
 	return true;
 }
 
