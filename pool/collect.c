@@ -6,6 +6,10 @@
  * other CPUs. With force, all that no client holds is gathered (gather.c), objects that can be
  * moved are packed, regions that the others can do without are emptied (plan.c), and regions
  * without a page in use go back to the system.
+ *
+ * A pool that grows registers a shrinker: empty regions count, and what its holders could give
+ * back. Scanning returns empty regions first, and then asks the holders for more. After that the
+ * pool does not ask the system for a region for a while.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -89,3 +93,43 @@ unsigned long xpool_collect(struct xpool *pool, bool force)
 	return pages + xgrow_return_all(pool);
 }
 EXPORT_SYMBOL_GPL(xpool_collect);
+
+/*
+ * The system asks for memory back
+ */
+
+/* Empty regions, and what may become such when all that is kept is given up. */
+static unsigned long shrink_count(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	struct xpool *pool = xcompat_shrinker_data(shrinker);
+	unsigned long spare = xgrow_spare(pool);
+	unsigned long here = READ_ONCE(pool->grow->grown) - READ_ONCE(pool->grow->returned);
+	unsigned long rest = min(xpool_idle(pool), here);
+
+	return max(spare, rest) ?: SHRINK_EMPTY;
+}
+
+static unsigned long shrink_scan(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	unsigned long wanted = round_up(sc->nr_to_scan, XPOOL_CHUNK_PAGES), freed;
+	struct xpool *pool = xcompat_shrinker_data(shrinker);
+
+	xgrow_pause(pool->grow);
+	freed = xpool_trim(pool, wanted);
+	if (freed < wanted) {
+		xpool_settle(pool);
+		xpool_ask_clients(pool);
+		freed += xpool_trim(pool, wanted - freed);
+	}
+	return freed ?: SHRINK_STOP;
+}
+
+/* The pool is complete. Returns 0 or -ENOMEM. */
+int xgrow_start(struct xpool *pool)
+{
+	if (!pool->grow)
+		return 0;
+	pool->grow->shrinker = xcompat_shrinker_new(pool->name, pool, shrink_count,
+						    shrink_scan);
+	return pool->grow->shrinker ? 0 : -ENOMEM;
+}

@@ -2,9 +2,17 @@
 /*
  * pool/find: the pool and the block of an address
  *
- * The pool of an address of which nothing else is known is in a maple tree. Each CPU
- * looks first at the pool that it found last, because the tree costs a free that names no
+ * The pool of an address of which nothing else is known is in a map: for ranges of any length,
+ * which stay as long as the pool, in a maple tree; for regions that a pool has grown by in an
+ * array of largest blocks, because to take an entry out of that needs no memory. A region is in
+ * the map before it is a part of the pool, and until it is none any more. Each CPU
+ * looks first at the pool that it found last, because the maps cost a free that names no
  * cache more than the free itself. A pool that goes must be forgotten.
+ *
+ * A lookup takes no lock. It is certain for an address that a client holds, because its region
+ * stays; for another one it may see what was there an instant ago, finds no block there, and
+ * refuses it. What it may read, the arrays of struct xpage and of regions, stays as long as
+ * the pool.
  *
  * A block that is handed out has a kind at its first page. An address inside of it finds that by
  * looking at the (at most eleven) numbers at which a block that holds it could start.
@@ -12,12 +20,16 @@
 #define pr_fmt(fmt) "xalloc: " fmt
 
 #include <linux/maple_tree.h>
+#include <linux/xarray.h>
 
 #include "pool.h"
 
-/* Address to pool, for a pointer of which nothing else is known. */
+/* Address to pool, for a pointer of which nothing else is known: ranges that stay */
 static struct maple_tree xpool_map =
 	MTREE_INIT(xpool_map, MT_FLAGS_USE_RCU);
+
+/* ... and regions that come and go, by the number of their largest block */
+static DEFINE_XARRAY(xpool_grown);
 
 /* The pool that was found last on this CPU; mostly it is the one of the next address, too. */
 static DEFINE_PER_CPU(struct xpool *, xpool_found);
@@ -50,6 +62,13 @@ struct xpage *xpool_head(const struct xpool *pool, unsigned long index)
 	}
 	return index - chunk - in < 1UL << page->order ? page : NULL;
 }
+
+/* The pool that has grown to @addr, or NULL. With preemption off, like xpool_page_any(). */
+struct xpool *xgrow_owner(unsigned long addr)
+{
+	return xa_load(&xpool_grown, addr >> XPOOL_CHUNK_SHIFT);
+}
+EXPORT_SYMBOL_FOR_KUNIT(xgrow_owner);
 
 static noinline struct xpool *find_pool(const void *addr)
 {
@@ -99,37 +118,51 @@ void xpool_count_stray(const void *addr)
 	preempt_enable();
 }
 
-void xpool_unmap_regions(struct xpool *pool, unsigned long nr)
+/* A region that may come is found from now on; 0 or an error. Sleeps as @gfp allows. */
+int xpool_map_grown(struct xpool *pool, unsigned long addr, gfp_t gfp)
+{
+	return xa_insert(&xpool_grown, addr >> XPOOL_CHUNK_SHIFT, pool, gfp);
+}
+
+/* And from now on not any more. Where the system's memory may be given back. */
+void xpool_unmap_grown(unsigned long addr)
+{
+	xa_erase(&xpool_grown, addr >> XPOOL_CHUNK_SHIFT);
+}
+
+static void unmap_fixed(struct xpool *pool, unsigned long nr)
 {
 	while (nr--)
 		mtree_erase(&xpool_map, pool->regions[nr].addr);
 }
 
-static int map_region(struct xpool *pool, const struct xregion *region)
+/* No address leads to the pool any more. */
+void xpool_unmap_regions(struct xpool *pool)
 {
-	unsigned long bytes = region->nr << PAGE_SHIFT;
-	bool overlaps;
+	unsigned long r;
 
-	mutex_lock(&xpool_registry);
-	overlaps = xgrow_overlaps(region->addr, bytes);
-	mutex_unlock(&xpool_registry);
-	if (overlaps)
-		return -EEXIST;
-	return mtree_insert_range(&xpool_map, region->addr, region->addr + bytes - 1,
-				  pool, GFP_KERNEL);
+	unmap_fixed(pool, pool->nr_fixed);
+	for (r = pool->nr_fixed; r < pool->nr_regions; r++)
+		if (pool->regions[r].nr)
+			xpool_unmap_grown(pool->regions[r].addr);
 }
 
-/* Regions that come and go are found by another way; see pool/grow.c. */
+/* The regions that a pool begins with. */
 int xpool_map_regions(struct xpool *pool)
 {
 	unsigned long r;
 
 	for (r = 0; r < pool->nr_fixed; r++) {
-		int err = map_region(pool, &pool->regions[r]);
+		unsigned long first = pool->regions[r].addr;
+		unsigned long last = first + (pool->regions[r].nr << PAGE_SHIFT) - 1;
+		unsigned long chunk = first >> XPOOL_CHUNK_SHIFT;
+		int err = -EEXIST;
 
+		if (!xa_find(&xpool_grown, &chunk, last >> XPOOL_CHUNK_SHIFT, XA_PRESENT))
+			err = mtree_insert_range(&xpool_map, first, last, pool, GFP_KERNEL);
 		if (!err)
 			continue;
-		xpool_unmap_regions(pool, r);
+		unmap_fixed(pool, r);
 		if (err != -EEXIST)
 			return err;
 		return pool_refuse(pool, -EBUSY,

@@ -45,7 +45,7 @@ static phys_addr_t end_of(const struct xpool *pool)
 	if (!pool->has_struct_page && !virt_addr_valid((void *)pool->regions[0].addr))
 		return PHYS_ADDR_MAX;
 	if (pool->grow) {
-		xgrow_direct_map(&first, &nr);
+		xlinear_direct_map(&first, &nr);
 		return physical_end(first << XPOOL_CHUNK_SHIFT, nr << XBUDDY_MAX_ORDER);
 	}
 	for (r = 0; r < pool->nr_regions; r++)

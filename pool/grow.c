@@ -42,8 +42,7 @@
  * a reserve (pool/blocks.c) needs, and such regions do not count as cached.
  *
  * Locks: pool->lock protects all that is counted, which regions are there, and what they
- * serve. No lock is held while the system is asked for memory. The shared table comes and
- * goes under xpool_registry.
+ * serve. No lock is held while the system is asked for memory.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -74,12 +73,6 @@ static bool too_many_spare(const struct xpool *pool, unsigned long more)
 	return limit != XPOOL_NO_LIMIT && xpool_idle(pool) + fixed + more > limit;
 }
 
-/* Pages that a block of @kind could be made of. */
-static unsigned long free_for(const struct xgrow *grow, enum xserves kind)
-{
-	return READ_ONCE(grow->free[kind]) + READ_ONCE(grow->free[XSERVES_ANY]);
-}
-
 /* The kinds of blocks that there are few of, as bits; of those that were asked for. */
 static unsigned long low_kinds(const struct xpool *pool)
 {
@@ -87,10 +80,13 @@ static unsigned long low_kinds(const struct xpool *pool)
 	unsigned long low = room ? READ_ONCE(pool->grow->starved) : 0;
 	enum xserves kind;
 
-	for (kind = 0; kind < XSERVES_KINDS; kind++)
-		if (READ_ONCE(pool->grow->asked) & BIT(kind) &&
-		    free_for(pool->grow, kind) < mark)
+	for (kind = 0; kind < XSERVES_KINDS; kind++) {
+		unsigned long free = READ_ONCE(pool->grow->free[kind]) +
+				     READ_ONCE(pool->grow->free[XSERVES_ANY]);
+
+		if (READ_ONCE(pool->grow->asked) & BIT(kind) && free < mark)
 			low |= BIT(kind);
+	}
 	return low;
 }
 
@@ -120,13 +116,16 @@ static bool gives_region(const struct xpool *pool)
  * A region comes
  */
 
-static void free_to_system(struct xpool *pool, struct page *page)
+/* The memory of a region that was not added, or has been taken out. */
+void xgrow_drop(struct xpool *pool, struct page *page)
 {
+	xpool_unmap_grown((unsigned long)page_address(page));
 	if (xtools_watch(pool->tools))
 		xtools_range_goes(pool->tools, page_address(page), 1UL << XPOOL_CHUNK_SHIFT);
 	xrefs_release(pool, page, XPOOL_CHUNK_PAGES);
 }
 
+/* The memory of a region, which leads to the pool from now on; or NULL. */
 static struct page *take_from_system(struct xpool *pool, gfp_t gfp)
 {
 	struct page *page;
@@ -138,51 +137,21 @@ static struct page *take_from_system(struct xpool *pool, gfp_t gfp)
 	 */
 	if (current->flags & PF_MEMALLOC)
 		gfp &= ~__GFP_DIRECT_RECLAIM;
-	page = alloc_pages(gfp | __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC,
-			   XBUDDY_MAX_ORDER);
+	gfp |= __GFP_NORETRY | __GFP_NOWARN | __GFP_NOMEMALLOC;
+	page = alloc_pages(gfp, XBUDDY_MAX_ORDER);
 	if (!page)
 		return NULL;
+	if (!xlinear_fits(pool, (unsigned long)page_address(page)) ||
+	    xpool_map_grown(pool, (unsigned long)page_address(page), gfp)) {
+		__free_pages(page, XBUDDY_MAX_ORDER);
+		return NULL;
+	}
 	/* A client's pages are not parts of anything larger. */
 	split_page(page, XBUDDY_MAX_ORDER);
 	xrefs_freeze(page, XPOOL_CHUNK_PAGES);
 	if (xtools_watch(pool->tools))
 		xtools_range_comes(pool->tools, page_address(page), 1UL << XPOOL_CHUNK_SHIFT);
 	return page;
-}
-
-static bool fits_tables(const struct xpool *pool, unsigned long addr)
-{
-	return xlinear_fits(pool, addr) && xgrow_owner_slot(addr);
-}
-
-/* Where a region for @kind should come; nr_regions: nowhere. */
-static unsigned long best_absent(const struct xpool *pool, enum xserves kind)
-{
-	const unsigned long *absent = pool->grow->absent;
-	unsigned long all = pool->nr_regions;
-
-	lockdep_assert_held(&pool->lock);
-	return kind == XSERVES_LARGE ? find_last_bit(absent, all) : find_first_bit(absent, all);
-}
-
-static void publish(struct xpool *pool, unsigned long r, unsigned long addr)
-{
-	struct xregion *region = &pool->regions[r];
-
-	WRITE_ONCE(region->addr, addr);
-	WRITE_ONCE(region->nr, XPOOL_CHUNK_PAGES);
-	xlinear_add(pool, r);
-	/* Pairs with the dependency of the reader that finds the pool here. */
-	smp_store_release(xgrow_owner_slot(addr), pool);
-}
-
-static void unpublish(struct xpool *pool, unsigned long r)
-{
-	unsigned long addr = pool->regions[r].addr;
-
-	WRITE_ONCE(*xgrow_owner_slot(addr), NULL);
-	xlinear_del(pool, r);
-	WRITE_ONCE(pool->regions[r].nr, 0);
 }
 
 /* The counts, when a region has come or, with a negative number, gone. */
@@ -201,36 +170,51 @@ static void count_spare(struct xpool *pool, long nr)
 		xwatch_tell(&pool->decay.watch);
 }
 
-/* A region for @kind is there, and empty; its pages are not counted as spare yet. */
-static void add_region(struct xpool *pool, unsigned long r, enum xserves kind,
-		       unsigned long addr)
+/*
+ * A region for @kind comes as number *@r. Until xgrow_added() it counts as in use, so
+ * that it is not seen empty for an instant. Returns false if no place is absent.
+ */
+bool xgrow_add(struct xpool *pool, enum xserves kind, struct page *page, unsigned long *r)
 {
+	const unsigned long *absent = pool->grow->absent;
+	unsigned long all = pool->nr_regions;
+	struct xregion *region;
+
 	lockdep_assert_held(&pool->lock);
-	pool->regions[r].used = 0;
-	pool->regions[r].was_used = XPOOL_CHUNK_PAGES;
-	publish(pool, r, addr);
-	xbuddy_free(&pool->buddy, pool->regions[r].index, XBUDDY_MAX_ORDER);
-	count_region(pool, r, XPOOL_CHUNK_PAGES);
-	xgrow_set_serves(pool, r, kind);
+	*r = kind == XSERVES_LARGE ? find_last_bit(absent, all) : find_first_bit(absent, all);
+	if (*r == all)
+		return false;
+	region = &pool->regions[*r];
+	region->used = 0;
+	region->was_used = XPOOL_CHUNK_PAGES;
+	WRITE_ONCE(region->addr, (unsigned long)page_address(page));
+	WRITE_ONCE(region->nr, XPOOL_CHUNK_PAGES);
+	xlinear_add(pool, *r);
+	xbuddy_free(&pool->buddy, region->index, XBUDDY_MAX_ORDER);
+	count_region(pool, *r, XPOOL_CHUNK_PAGES);
+	xgrow_set_serves(pool, *r, kind);
+	region->used = 1;
 	pool->grow->grown += XPOOL_CHUNK_PAGES;
 	WRITE_ONCE(pool->grow->starved, pool->grow->starved & ~BIT(kind));
+	return true;
 }
 
-/* Returns false if the region is not wanted any more. */
-static bool add_if_wanted(struct xpool *pool, enum xserves kind, unsigned long addr)
+/* An empty region for @kind; unless @anyway, only if the pool still wants it. */
+static bool add_spare(struct xpool *pool, enum xserves kind, struct page *page, bool anyway)
 {
 	unsigned long flags, r;
-	bool wanted;
+	bool added;
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
-	r = best_absent(pool, kind);
-	wanted = r < pool->nr_regions && wants_region(pool, kind);
-	if (wanted) {
-		add_region(pool, r, kind, addr);
+	added = (anyway || wants_region(pool, kind)) && xgrow_add(pool, kind, page, &r);
+	if (added) {
+		pool->regions[r].used = 0;
 		count_spare(pool, XPOOL_CHUNK_PAGES);
 	}
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
-	return wanted;
+	if (!added)
+		xgrow_drop(pool, page);
+	return added;
 }
 
 void xgrow_pause(struct xgrow *grow)
@@ -239,14 +223,8 @@ void xgrow_pause(struct xgrow *grow)
 	WRITE_ONCE(grow->starved, 0);
 }
 
-static bool is_paused(const struct xgrow *grow)
-{
-	return time_before(jiffies, READ_ONCE(grow->not_before));
-}
-
 static bool grow_once(struct xpool *pool, enum xserves kind)
 {
-	unsigned long addr;
 	struct page *page;
 
 	if (!wants_region(pool, kind))
@@ -256,15 +234,7 @@ static bool grow_once(struct xpool *pool, enum xserves kind)
 		xgrow_pause(pool->grow);
 		return false;
 	}
-	addr = (unsigned long)page_address(page);
-	if (fits_tables(pool, addr)) {
-		if (add_if_wanted(pool, kind, addr))
-			return true;
-	} else {
-		xgrow_pause(pool->grow);
-	}
-	free_to_system(pool, page);
-	return false;
+	return add_spare(pool, kind, page, false);
 }
 
 /*
@@ -302,48 +272,17 @@ struct page *xgrow_fetch(struct xpool *pool, gfp_t gfp)
 	if (time_before(jiffies, READ_ONCE(grow->refused)))
 		gfp &= ~__GFP_DIRECT_RECLAIM;
 	page = take_from_system(pool, gfp);
-	if (page && fits_tables(pool, (unsigned long)page_address(page)))
-		return page;
 	if (page)
-		free_to_system(pool, page);
+		return page;
 	if (gfp & __GFP_DIRECT_RECLAIM)
 		WRITE_ONCE(grow->refused, jiffies + XGROW_PAUSE);
 	xgrow_pause(grow);
 	return NULL;
 }
 
-/* What xgrow_fetch() brought is not wanted any more. */
-void xgrow_drop(struct xpool *pool, struct page *page)
-{
-	free_to_system(pool, page);
-}
-
-/*
- * A region for @kind comes as number *@r. Until xgrow_added() it counts as in use, so
- * that it is not seen empty for an instant. Returns false if no place is absent.
- */
-bool xgrow_add(struct xpool *pool, enum xserves kind, struct page *page, unsigned long *r)
-{
-	*r = best_absent(pool, kind);
-	if (*r == pool->nr_regions)
-		return false;
-	add_region(pool, *r, kind, (unsigned long)page_address(page));
-	pool->regions[*r].used++;
-	return true;
-}
-
 /*
  * A region goes
  */
-
-/* The highest one that is empty and can go; nr_regions: none. */
-static unsigned long last_empty(const struct xpool *pool)
-{
-	const struct xbuddy_area *area = &pool->buddy.free_area[XBUDDY_MAX_ORDER];
-	unsigned long r = find_last_bit(area->free.level[0], pool->nr_regions);
-
-	return r < pool->nr_fixed ? pool->nr_regions : r;
-}
 
 /* Does the reserve leave a whole region? */
 static bool can_spare_region(const struct xpool *pool)
@@ -359,22 +298,22 @@ static struct page *remove_region(struct xpool *pool, unsigned long r)
 
 	lockdep_assert_held(&pool->lock);
 	xbuddy_alloc_range(&pool->buddy, XBUDDY_MAX_ORDER, from, from + XPOOL_CHUNK_PAGES);
-	unpublish(pool, r);
+	xlinear_del(pool, r);
+	WRITE_ONCE(region->nr, 0);
 	count_region(pool, r, -(long)XPOOL_CHUNK_PAGES);
-	region->serves = XSERVES_ANY;
-	xgrow_assign_kind(pool, r, XSERVES_SMALL, true);
-	xgrow_assign_kind(pool, r, XSERVES_LARGE, true);
+	xgrow_set_serves(pool, r, XSERVES_ANY);
 	pool->grow->returned += XPOOL_CHUNK_PAGES;
 	pool->grow->unused += XPOOL_CHUNK_PAGES - region->was_used;
 	return virt_to_page((void *)region->addr);
 }
 
-/* Take an empty region out; or NULL. */
+/* Take the highest region that is empty and can go out; or NULL. */
 static struct page *remove_empty(struct xpool *pool)
 {
-	unsigned long r = last_empty(pool);
+	const struct xbuddy_area *area = &pool->buddy.free_area[XBUDDY_MAX_ORDER];
+	unsigned long r = find_last_bit(area->free.level[0], pool->nr_regions);
 
-	if (r == pool->nr_regions || !can_spare_region(pool))
+	if (r < pool->nr_fixed || r == pool->nr_regions || !can_spare_region(pool))
 		return NULL;
 	count_spare(pool, -(long)XPOOL_CHUNK_PAGES);
 	return remove_region(pool, r);
@@ -398,44 +337,16 @@ bool xgrow_added(struct xpool *pool, unsigned long r)
 	return true;
 }
 
-/*
- * From now on regions come for a reserve, and stay although more are empty than the limit of
- * what is cached allows: until xgrow_end_reserving().
- */
-void xgrow_begin_reserving(struct xpool *pool)
-{
-	atomic_inc(&pool->grow->nr_reserving);
-}
-
-void xgrow_end_reserving(struct xpool *pool)
-{
-	atomic_dec(&pool->grow->nr_reserving);
-	xgrow_trim(pool);
-}
-
 /* An empty region comes so that a reserve can be formed. Does not sleep for memory. */
 bool xgrow_for_reserve(struct xpool *pool)
 {
 	struct page *page = xgrow_fetch(pool, __GFP_KSWAPD_RECLAIM);
-	unsigned long flags, r;
-	bool added;
 
-	if (!page)
-		return false;
-	raw_spin_lock_irqsave(&pool->lock, flags);
-	added = xgrow_add(pool, XSERVES_LARGE, page, &r);
-	if (added) {
-		pool->regions[r].used--;
-		count_spare(pool, XPOOL_CHUNK_PAGES);
-	}
-	raw_spin_unlock_irqrestore(&pool->lock, flags);
-	if (!added)
-		xgrow_drop(pool, page);
-	return added;
+	return page && add_spare(pool, XSERVES_LARGE, page, true);
 }
 
 /* Give one back; without @force only if it is over the limit. Returns false if none went. */
-bool xgrow_return_region(struct xpool *pool, bool force)
+static bool return_region(struct xpool *pool, bool force)
 {
 	struct page *page = NULL;
 	unsigned long flags;
@@ -445,7 +356,7 @@ bool xgrow_return_region(struct xpool *pool, bool force)
 		page = remove_empty(pool);
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	if (page)
-		free_to_system(pool, page);
+		xgrow_drop(pool, page);
 	return page;
 }
 
@@ -484,7 +395,7 @@ void xgrow_trim(struct xpool *pool)
 		wake(pool);
 		return;
 	}
-	while (xgrow_return_region(pool, false))
+	while (return_region(pool, false))
 		;
 }
 
@@ -493,7 +404,8 @@ void xgrow_wake(struct xpool *pool)
 {
 	if (likely(!low_kinds(pool)))
 		return;
-	if (in_nmi() || is_paused(pool->grow) || !may_grow(pool))
+	if (in_nmi() || !may_grow(pool) ||
+	    time_before(jiffies, READ_ONCE(pool->grow->not_before)))
 		return;
 	wake(pool);
 }
@@ -522,19 +434,6 @@ void xgrow_mark(struct xpool *pool)
 }
 
 /*
- * Give all empty regions back. Returns the pages of regions that went since the
- * collection began and that were not in use then. Process context.
- */
-unsigned long xgrow_return_all(struct xpool *pool)
-{
-	if (!pool->grow)
-		return 0;
-	while (xgrow_return_region(pool, true))
-		cond_resched();
-	return READ_ONCE(pool->grow->unused);
-}
-
-/*
  * Pages of empty regions that xpool_trim() could give back now; unless @all, as long
  * as the pool would not want them again.
  */
@@ -555,11 +454,23 @@ unsigned long xpool_trim(struct xpool *pool, unsigned long pages)
 {
 	unsigned long done = 0;
 
-	while (pages - done >= XPOOL_CHUNK_PAGES && xgrow_return_region(pool, true)) {
+	while (pages - done >= XPOOL_CHUNK_PAGES && return_region(pool, true)) {
 		done += XPOOL_CHUNK_PAGES;
 		cond_resched();
 	}
 	return done;
+}
+
+/*
+ * Give all empty regions back. Returns the pages of regions that went since the
+ * collection began and that were not in use then. Process context.
+ */
+unsigned long xgrow_return_all(struct xpool *pool)
+{
+	if (!pool->grow)
+		return 0;
+	xpool_trim(pool, ULONG_MAX);
+	return READ_ONCE(pool->grow->unused);
 }
 
 /*
@@ -568,12 +479,27 @@ unsigned long xpool_trim(struct xpool *pool, unsigned long pages)
 
 #define XGROW_MAPS	(1 + XSERVES_KINDS)
 
-/* The regions of the initial size may serve any kind, and so may those that come. */
-static void init_maps(struct xpool *pool, unsigned long words)
+/*
+ * For a pool that has its regions, their numbers and its metadata. The regions of the initial
+ * size may serve any kind, and so may those that come.
+ */
+int xgrow_init(struct xpool *pool, unsigned long max_pages)
 {
-	struct xgrow *grow = pool->grow;
-	unsigned long r;
+	unsigned long words = BITS_TO_LONGS(pool->nr_regions), r;
+	struct xgrow *grow;
+	size_t bytes = struct_size(grow, maps, XGROW_MAPS * words);
 
+	grow = xmeta_alloc(bytes);
+	if (!grow)
+		return -ENOMEM;
+	grow->pool = pool;
+	grow->max_pages = max_pages;
+	grow->fixed_spare = pool->nr_pages;
+	grow->free[XSERVES_ANY] = pool->nr_pages;
+	grow->not_before = jiffies;
+	grow->refused = jiffies;
+	INIT_WORK(&grow->work, work);
+	init_irq_work(&grow->soon, start_work);
 	grow->absent = grow->maps;
 	bitmap_set(grow->absent, pool->nr_fixed, pool->nr_regions - pool->nr_fixed);
 	grow->for_kind[XSERVES_SMALL] = grow->maps + words;
@@ -582,47 +508,9 @@ static void init_maps(struct xpool *pool, unsigned long words)
 	bitmap_fill(grow->for_kind[XSERVES_LARGE], pool->nr_regions);
 	for (r = 0; r < pool->nr_regions; r++)
 		pool->regions[r].serves = XSERVES_ANY;
-	grow->free[XSERVES_ANY] = pool->nr_pages;
-}
-
-/* For a pool that has its regions, their numbers and its metadata. */
-int xgrow_init(struct xpool *pool, unsigned long max_pages)
-{
-	unsigned long words = BITS_TO_LONGS(pool->nr_regions);
-	struct xgrow *grow;
-	size_t bytes = struct_size(grow, maps, XGROW_MAPS * words);
-	int err;
-
-	grow = xmeta_alloc(bytes);
-	err = grow ? xgrow_get_owners() : -ENOMEM;
-	if (err) {
-		xmeta_free(grow);
-		return err;
-	}
-	grow->pool = pool;
-	grow->max_pages = max_pages;
-	grow->fixed_spare = pool->nr_pages;
-	grow->not_before = jiffies;
-	grow->refused = jiffies;
-	INIT_WORK(&grow->work, work);
-	init_irq_work(&grow->soon, start_work);
 	pool->metadata += bytes;
 	pool->grow = grow;
-	init_maps(pool, words);
 	return 0;
-}
-
-/* No client has anything of the pool any more; its memory goes with it. */
-void xgrow_exit(struct xpool *pool)
-{
-	unsigned long r;
-
-	if (!pool->grow)
-		return;
-	for (r = pool->nr_fixed; r < pool->nr_regions; r++)
-		if (pool->regions[r].nr)
-			WRITE_ONCE(*xgrow_owner_slot(pool->regions[r].addr), NULL);
-	xgrow_put_owners();
 }
 
 /* The pool begins to go. No regions come any more, and none is asked for. */

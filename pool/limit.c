@@ -42,11 +42,6 @@ static void trim(struct xpool *pool)
 		xpool_collect_here(pool);
 }
 
-static bool fits(const struct xpool *pool, const struct xclient *client, unsigned long left)
-{
-	return client->most <= left && client->most <= pool->limits.hard / 2;
-}
-
 /*
  * Open the holders that may keep all that they could, or shut the others. Returns what the
  * former leave of the limit.
@@ -58,7 +53,7 @@ static unsigned long settle_clients(struct xpool *pool, bool open)
 
 	lockdep_assert_held(&pool->tuning);
 	for_each_client(client, pool) {
-		bool fit = fits(pool, client, left);
+		bool fit = client->most <= min(left, pool->limits.hard / 2);
 
 		if (fit && left != XPOOL_NO_LIMIT)
 			left -= client->most;
@@ -93,27 +88,6 @@ unsigned long xpool_most_blocks(const struct xpool *pool, unsigned int order)
 	return sum;
 }
 
-/* A reserve in blocks: of each order as many as it has room for, and the pool has. */
-static void split_reserve(const struct xpool *pool, unsigned long reserve,
-			  unsigned long *reserved)
-{
-	unsigned int o;
-
-	for (o = 0; o < XBUDDY_NR_ORDERS; o++)
-		reserved[o] = min(reserve >> o, reserve >> o ? xpool_most_blocks(pool, o) : 0);
-}
-
-/* A reserve that becomes no larger need not be there: urgent requests may have it. */
-static bool can_reserve(const struct xpool *pool, const struct xpool_limits *limits,
-			const unsigned long *reserved)
-{
-	lockdep_assert_held(&pool->lock);
-	if (limits->reserve <= pool->limits.reserve)
-		return true;
-	return limits->hard - xpool_used(pool) >= limits->reserve &&
-	       xpool_forms(pool, reserved);
-}
-
 /*
  * Returns 0 if the limits are set; -EBUSY where *@over pages more than the hard limit are
  * in use; -EAGAIN where what is free does not make the reserve.
@@ -121,34 +95,27 @@ static bool can_reserve(const struct xpool *pool, const struct xpool_limits *lim
 static int try_limits(struct xpool *pool, const struct xpool_limits *limits,
 		      unsigned long *over)
 {
-	unsigned long reserved[XBUDDY_NR_ORDERS], flags;
+	unsigned long reserved[XBUDDY_NR_ORDERS], used, flags;
+	unsigned int o;
 	int err = 0;
 
-	split_reserve(pool, limits->reserve, reserved);
+	/* A reserve in blocks: of each order as many as it has room for, and the pool has. */
+	for (o = 0; o < XBUDDY_NR_ORDERS; o++)
+		reserved[o] = min(limits->reserve >> o, xpool_most_blocks(pool, o));
 	raw_spin_lock_irqsave(&pool->lock, flags);
-	*over = xpool_used(pool) > limits->hard ? xpool_used(pool) - limits->hard : 0;
+	used = xpool_used(pool);
+	*over = used > limits->hard ? used - limits->hard : 0;
 	if (*over) {
 		err = -EBUSY;
-	} else if (!can_reserve(pool, limits, reserved)) {
-		err = -EAGAIN;
+	} else if (limits->reserve > pool->limits.reserve &&
+		   (limits->hard - used < limits->reserve || !xpool_forms(pool, reserved))) {
+		err = -EAGAIN;	/* one that becomes no larger need not be there */
 	} else {
 		memcpy(pool->reserved, reserved, sizeof(reserved));
 		pool->limits = *limits;
 	}
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	return err;
-}
-
-/* Like try_limits(), but nothing is kept for later: magazines are shut until it is decided. */
-static int try_limits_hard(struct xpool *pool, const struct xpool_limits *limits,
-			   unsigned long *over)
-{
-	struct xclient *client;
-
-	for_each_client(client, pool)
-		client->shut(client, true);
-	xpool_gather(pool);
-	return try_limits(pool, limits, over);
 }
 
 /* A holder has come: it must not keep what the limits that are set leave no room for. */
@@ -177,59 +144,47 @@ static unsigned long *limit_at(struct xpool_limits *limits, size_t field)
 	return (void *)limits + field;
 }
 
-/* Only the limit at offset @field should change; the others are those that hold. */
-static void keep_others(struct xpool *pool, struct xpool_limits *limits, size_t field)
-{
-	unsigned long pages;
-
-	lockdep_assert_held(&pool->tuning);
-	if (field == ALL_LIMITS)
-		return;
-	pages = *limit_at(limits, field);
-	*limits = pool->limits;
-	*limit_at(limits, field) = pages;
-}
-
 /*
- * Like try_limits(), but sets the limits, too, if they can hold only when nothing is kept.
+ * Set the limits. @gather: also if they can hold only when nothing is kept for later. Otherwise
+ * nothing is given back before.
  * @over: pages in use more than the hard limit allows.
  */
 static int change_limits(struct xpool *pool, struct xpool_limits *limits, size_t field,
-			 unsigned long *over)
+			 bool gather, unsigned long *over)
 {
+	struct xclient *client;
 	int err;
 
 	mutex_lock(&pool->tuning);
-	keep_others(pool, limits, field);
-	err = check_limits(pool, limits);
-	if (!err) {
-		err = try_limits(pool, limits, over);
-		if (err)
-			err = try_limits_hard(pool, limits, over);
-		apply_cache(pool);	/* of the old limits if the new ones were refused */
+	if (field != ALL_LIMITS) {
+		/* The others are those that hold. */
+		unsigned long pages = *limit_at(limits, field);
+
+		*limits = pool->limits;
+		*limit_at(limits, field) = pages;
 	}
-	mutex_unlock(&pool->tuning);
-	return err;
-}
-
-/* Like change_limits(), but with what has come meanwhile; nothing is given back before. */
-static int change_limits_now(struct xpool *pool, struct xpool_limits *limits, size_t field,
-			     unsigned long *over)
-{
-	int err;
-
-	mutex_lock(&pool->tuning);
-	keep_others(pool, limits, field);
+	err = check_limits(pool, limits);
+	if (err)
+		goto out;
 	err = try_limits(pool, limits, over);
-	if (!err)
-		apply_cache(pool);
+	if (err && gather) {
+		/* Magazines are shut until it is decided. */
+		for_each_client(client, pool)
+			client->shut(client, true);
+		xpool_gather(pool);
+		err = try_limits(pool, limits, over);
+	}
+	if (!err || gather)
+		apply_cache(pool);	/* of the old limits if the new ones were refused */
+out:
 	mutex_unlock(&pool->tuning);
 	return err;
 }
 
 /*
- * Like change_limits_now(), but with regions that come for the reserve; no lock is held for
- * these. They go again if that was in vain.
+ * Like change_limits(), but with regions that come for the reserve; no lock is held for
+ * these. They go again if that was in vain. Until then they stay, although more may be empty
+ * than the limit of what is cached allows.
  */
 static int change_limits_grown(struct xpool *pool, struct xpool_limits *limits, size_t field,
 			       unsigned long *over)
@@ -237,26 +192,16 @@ static int change_limits_grown(struct xpool *pool, struct xpool_limits *limits, 
 	unsigned long most = pool->nr_regions, nr = 0;
 	int err = -EAGAIN;
 
-	xgrow_begin_reserving(pool);
+	atomic_inc(&pool->grow->nr_reserving);
 	while (err == -EAGAIN && nr < most && xgrow_for_reserve(pool)) {
 		nr++;
-		err = change_limits_now(pool, limits, field, over);
+		err = change_limits(pool, limits, field, false, over);
 	}
 	if (err)
 		xpool_trim(pool, nr * XPOOL_CHUNK_PAGES);
-	xgrow_end_reserving(pool);
+	atomic_dec(&pool->grow->nr_reserving);
+	xgrow_trim(pool);
 	return err;
-}
-
-static void report_limits(const struct xpool *pool, const struct xpool_limits *limits,
-			  int err, unsigned long over)
-{
-	if (err == -EBUSY)
-		pr_err("pool %s: hard=%lu: %lu pages more than that are in use; free them first\n",
-		       pool->name, limits->hard, over);
-	else if (err == -EAGAIN)
-		pr_err("pool %s: reserve=%lu: what is free does not make blocks of that many pages now; free some first\n",
-		       pool->name, limits->reserve);
 }
 
 static int set_limits(struct xpool *pool, struct xpool_limits *limits, size_t field)
@@ -266,19 +211,21 @@ static int set_limits(struct xpool *pool, struct xpool_limits *limits, size_t fi
 
 	if (unlikely(xpool_is_gone(pool)))
 		return -ENOENT;
-	err = change_limits(pool, limits, field, &over);
+	err = change_limits(pool, limits, field, true, &over);
 	/* Objects that can be moved may lie in fewer pages; clients are called for it. */
 	if ((err == -EBUSY || err == -EAGAIN) && xpool_compact(pool))
-		err = change_limits(pool, limits, field, &over);
+		err = change_limits(pool, limits, field, true, &over);
 	if (err == -EAGAIN && pool->grow)
 		err = change_limits_grown(pool, limits, field, &over);
-	if (err) {
-		report_limits(pool, limits, err, over);
-		return err;
-	}
-	if (pool->grow)
+	if (err == -EBUSY)
+		pr_err("pool %s: hard=%lu: %lu pages more than that are in use; free them first\n",
+		       pool->name, limits->hard, over);
+	else if (err == -EAGAIN)
+		pr_err("pool %s: reserve=%lu: what is free does not make blocks of that many pages now; free some first\n",
+		       pool->name, limits->reserve);
+	if (!err && pool->grow)
 		xgrow_wake(pool);
-	return 0;
+	return err;
 }
 
 /*

@@ -18,17 +18,18 @@
 const long xlinear_none;
 const struct xlinear xlinear_nowhere = XLINEAR_NOWHERE;
 
-/* What addresses regions can have. */
-static void find_span(struct xpool *pool)
+/* Which largest blocks of addresses the memory of the system lies in. */
+void xlinear_direct_map(unsigned long *first, unsigned long *nr)
 {
-	const struct xregion *last = &pool->regions[pool->nr_fixed - 1];
+	unsigned long start = ULONG_MAX, end = 0;
+	int nid;
 
-	if (pool->nr_regions > pool->nr_fixed) {
-		xgrow_direct_map(&pool->tables.first_block, &pool->tables.nr_blocks);
-		return;
+	for_each_online_node(nid) {
+		start = min_t(unsigned long, start, node_start_pfn(nid));
+		end = max_t(unsigned long, end, node_end_pfn(nid));
 	}
-	pool->tables.first_block = pool->regions[0].addr >> XLINEAR_SHIFT;
-	pool->tables.nr_blocks = (last->addr >> XLINEAR_SHIFT) - pool->tables.first_block + 1;
+	*first = (unsigned long)__va(PFN_PHYS(start)) >> XLINEAR_SHIFT;
+	*nr = ((unsigned long)__va(PFN_PHYS(end) - 1) >> XLINEAR_SHIFT) - *first + 1;
 }
 
 /*
@@ -91,26 +92,23 @@ static void set_from(const struct xregion *region, long *from, long to)
 		WRITE_ONCE(from[block], -to);
 }
 
-static void add_structs(struct xpool *pool, const struct xregion *region)
-{
-	const struct page *page = virt_to_page((void *)region->addr);
-	long to = (const void *)&pool->pages[region->index] - (const void *)page;
-
-	set_from(region, pool->structs.from, to);
-	/* Pairs with xpage_of(): what is found there can be translated. */
-	smp_store_release(&pool->tables.mem[pool->linear.mask + 1 + slot_of_struct(pool, page)],
-			  to);
-}
-
 /* Region @r has come. */
 void xlinear_add(struct xpool *pool, unsigned long r)
 {
 	const struct xregion *region = &pool->regions[r];
-	long to = pool->base + (region->index << PAGE_SHIFT) - region->addr;
+	unsigned long slots = pool->linear.mask + 1;
+	long to;
 
-	if (pool->structs.nr)
-		add_structs(pool, region);
-	set_from(region, pool->tables.mem + 2 * (pool->linear.mask + 1), to);
+	if (pool->structs.nr) {
+		const struct page *page = virt_to_page((void *)region->addr);
+
+		to = (const void *)&pool->pages[region->index] - (const void *)page;
+		set_from(region, pool->structs.from, to);
+		/* Pairs with xpage_of(): what is found there can be translated. */
+		smp_store_release(&pool->tables.mem[slots + slot_of_struct(pool, page)], to);
+	}
+	to = pool->base + (region->index << PAGE_SHIFT) - region->addr;
+	set_from(region, pool->tables.mem + 2 * slots, to);
 	/* Pairs with the dependency in xlinear_of(): what is found there can be translated. */
 	smp_store_release(&pool->tables.mem[slot_of(pool, region->addr)], to);
 }
@@ -165,13 +163,17 @@ static void number_pages(struct xpool *pool)
 /* Once the regions and their metadata are there; 0 or -ENOMEM. */
 int xlinear_init(struct xpool *pool)
 {
-	unsigned long slots = 1, r;
+	const struct xregion *last = &pool->regions[pool->nr_fixed - 1];
+	unsigned long first = pool->regions[0].addr >> XLINEAR_SHIFT;
+	unsigned long nr = (last->addr >> XLINEAR_SHIFT) - first + 1, slots = 1, r;
 
 	number_pages(pool);
-	if (pool->nr_regions > 1) {
-		find_span(pool);
-		slots = roundup_pow_of_two(max(pool->tables.nr_blocks, pool->nr_regions + 1));
-	}
+	if (pool->nr_regions > pool->nr_fixed)
+		xlinear_direct_map(&first, &nr);
+	pool->tables.first_block = first;
+	pool->tables.nr_blocks = nr;
+	if (pool->nr_regions > 1)
+		slots = roundup_pow_of_two(max(nr, pool->nr_regions + 1));
 	if (make_tables(pool, slots))
 		return -ENOMEM;
 	for (r = 0; r < pool->nr_fixed; r++)

@@ -378,14 +378,11 @@ unsigned long xpage_drain_closed(struct xclient *client);
 unsigned long xpage_kept(struct xclient *client);
 void xpage_detach_magazines(struct xpool *pool);
 int xpage_attach_magazines(struct xpool *pool);
-void xpage_open_magazines(struct xpool *pool);
 
 /* setup.c */
 struct xpool *xpool_setup(const struct xpool_args *args);
 void xpool_teardown(struct xpool *pool);
 void xpool_abandon(struct xpool *pool);
-void xpool_publish(struct xpool *pool);
-void xpool_unpublish(struct xpool *pool);
 
 /* An orphan that has gone: a call of its client's finds nothing. */
 static inline bool xpool_is_gone(const struct xpool *pool)
@@ -409,14 +406,12 @@ int xpool_set_limit(struct xpool *pool, size_t field, unsigned long pages);
 /* collect.c */
 unsigned long xpool_collect_here(struct xpool *pool);
 unsigned long xpool_compact(struct xpool *pool);
+int xgrow_start(struct xpool *pool);
 
 /* stray.c */
 bool xrefs_find(struct xpool *pool, unsigned long index, unsigned long end,
 		struct xrefs_stray *stray);
 void xrefs_check(struct xpool *pool);
-
-/* shrink.c */
-int xgrow_start(struct xpool *pool);
 
 /* plan.c */
 bool xgrow_plan(struct xpool *pool);
@@ -437,8 +432,6 @@ void xgather_subsys_exit(void);
 unsigned int xpool_get_many(struct xpool *pool, unsigned int order, enum xpage_kind kind,
 			    enum xpool_need need, struct xpage **pages, unsigned int nr);
 unsigned long xpool_ask_clients(struct xpool *pool);
-struct xpage *xpool_get_at(struct xpool *pool, unsigned int order, enum xpage_kind kind,
-			   enum xpool_need need, enum xplace place);
 struct xpage *xpool_try(struct xpool *pool, unsigned int order, enum xpage_kind kind,
 			enum xpool_need need, enum xplace place);
 struct xpage *xpool_get_for(struct xpool *pool, unsigned int order, enum xpage_kind kind,
@@ -466,10 +459,7 @@ struct page *xgrow_fetch(struct xpool *pool, gfp_t gfp);
 void xgrow_drop(struct xpool *pool, struct page *page);
 bool xgrow_add(struct xpool *pool, enum xserves kind, struct page *page, unsigned long *r);
 bool xgrow_added(struct xpool *pool, unsigned long r);
-void xgrow_begin_reserving(struct xpool *pool);
-void xgrow_end_reserving(struct xpool *pool);
 bool xgrow_for_reserve(struct xpool *pool);
-bool xgrow_return_region(struct xpool *pool, bool force);
 void xgrow_trim(struct xpool *pool);
 void xgrow_wake(struct xpool *pool);
 void xgrow_mark(struct xpool *pool);
@@ -477,42 +467,35 @@ unsigned long xgrow_return_all(struct xpool *pool);
 unsigned long xpool_idle_pages(struct xpool *pool, bool all);
 unsigned long xpool_trim(struct xpool *pool, unsigned long pages);
 int xgrow_init(struct xpool *pool, unsigned long max_pages);
-void xgrow_exit(struct xpool *pool);
 void xgrow_stop(struct xpool *pool);
 bool xgrow_valid(const struct xpool *pool);
 
-/* idle.c */
-unsigned long xpool_idle(const struct xpool *pool);
-bool xpool_over_cache(const struct xpool *pool);
-
 /* region.c */
 unsigned long xgrow_bit(const struct xpool *pool, unsigned long r, enum xserves kind);
-void xgrow_assign_kind(struct xpool *pool, unsigned long r, enum xserves kind, bool may);
 void xgrow_count_free(struct xpool *pool, enum xserves serves, long more);
 void xgrow_set_serves(struct xpool *pool, unsigned long r, enum xserves serves);
 void xgrow_serve(struct xpool *pool, unsigned long index, enum xserves kind);
 void xgrow_use(struct xpool *pool, const struct xpage *page, long nr);
 unsigned int xgrow_take(struct xpool *pool, unsigned int order, unsigned int nr, bool whole,
 			struct xbuddy_part *part, unsigned long *index);
-void xgrow_starve(struct xpool *pool, enum xserves kind);
 unsigned long xgrow_spare(const struct xpool *pool);
+unsigned long xpool_idle(const struct xpool *pool);
+bool xpool_over_cache(const struct xpool *pool);
 
 /* blocks.c */
 unsigned long xpool_allowance(const struct xpool *pool, enum xpool_need need);
 int xpool_breakable(const struct xpool *pool, unsigned int order, enum xpool_need need);
 bool xpool_forms(const struct xpool *pool, const unsigned long *reserved);
-bool xpool_is_at_top(unsigned int order, enum xplace place);
-unsigned int xpool_largest_row(const struct xpool *pool, unsigned int order, unsigned int nr,
-			       enum xpool_need need, int *most);
-unsigned int xpool_take_smallest(struct xpool *pool, unsigned int order, unsigned int nr,
-				 bool whole, int most, unsigned long *index);
 
 /* find.c */
 void xpool_forget(struct xpool *pool);
 struct xpage *xpool_head(const struct xpool *pool, unsigned long index);
+struct xpool *xgrow_owner(unsigned long addr);
 struct xpage *xpool_page_any(const void *addr);
 void xpool_count_stray(const void *addr);
-void xpool_unmap_regions(struct xpool *pool, unsigned long nr);
+int xpool_map_grown(struct xpool *pool, unsigned long addr, gfp_t gfp);
+void xpool_unmap_grown(unsigned long addr);
+void xpool_unmap_regions(struct xpool *pool);
 int xpool_map_regions(struct xpool *pool);
 
 /* client.c */
@@ -533,6 +516,7 @@ struct xpage *xdefer_take_all(struct xpool *pool, struct xdefer *defer);
 struct xpage *xdefer_next(struct xpool *pool, struct xpage *page);
 
 /* linear.c */
+void xlinear_direct_map(unsigned long *first, unsigned long *nr);
 void xlinear_add(struct xpool *pool, unsigned long r);
 void xlinear_del(struct xpool *pool, unsigned long r);
 bool xlinear_fits(const struct xpool *pool, unsigned long addr);
@@ -540,14 +524,6 @@ int xlinear_init(struct xpool *pool);
 void xlinear_close(struct xpool *pool);
 void xlinear_exit(struct xpool *pool);
 unsigned long xpool_offset(const struct xpool *pool, const void *addr);
-
-/* owner.c */
-void xgrow_direct_map(unsigned long *first, unsigned long *nr);
-int xgrow_get_owners(void);
-void xgrow_put_owners(void);
-struct xpool **xgrow_owner_slot(unsigned long addr);
-struct xpool *xgrow_owner(unsigned long addr);
-bool xgrow_overlaps(unsigned long addr, unsigned long bytes);
 
 /* refs.c */
 struct page *xrefs_pages_at(const struct xpool *pool, unsigned long index, unsigned long *nr);

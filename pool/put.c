@@ -31,24 +31,6 @@ noinline void xpool_note_lost(struct xpool *pool, const struct xpage *page)
 	irq_work_queue(&pool->waiting.tell);
 }
 
-static void print_lost(struct xpool *pool)
-{
-	unsigned long page = READ_ONCE(pool->late.first);
-	long nr = atomic_long_xchg(&pool->late.nr, 0);
-
-	if (unlikely(nr))
-		pr_err_ratelimited("pool %s: the block at page %lu was freed twice, found late; %ld such\n",
-				   pool->name, page, nr);
-}
-
-/* A row that is put may begin in one region and end in another. */
-static noinline void unuse_row(struct xpool *pool, struct xpage *page, unsigned int nr,
-			       long size)
-{
-	for (; nr; nr--, page += size)
-		xgrow_use(pool, page, -size);
-}
-
 /* Blocks of a row have another state from now on; returns how many: one may be another's. */
 static unsigned int change_row(struct xpage *page, unsigned int nr, unsigned long size,
 			       u16 from, u16 to)
@@ -83,10 +65,11 @@ static bool try_row(struct xpool *pool, struct xpage *page, unsigned int nr, u16
 	}
 	count_pages(pool, state >> 8, -((long)nr << order));
 	pool->counts.puts += nr;
-	if (unlikely(pool->grow))
-		unuse_row(pool, page, nr, 1L << order);
 	if (state >> 8 != XPAGE_SLAB && pool->counts_refs)
 		xrefs_set(pool, page, (unsigned long)nr << order, 0);
+	/* A row may begin in one region and end in another. */
+	for (; unlikely(pool->grow) && nr; nr--, page += 1UL << order)
+		xgrow_use(pool, page, -(1L << order));
 	return true;
 }
 
@@ -101,25 +84,19 @@ static void put_row(struct xpool *pool, struct xpage *page, unsigned int nr, u16
 			xpool_note_lost(pool, page);
 }
 
-/* What an NMI left: a client's block, or a slab. */
-static void put_deferred_block(struct xpool *pool, struct xpage *page)
-{
-	u16 state = READ_ONCE(page->state);
-
-	if (likely(page->kind == XPAGE_DEFERRED || page->kind == XPAGE_SLAB))
-		put_row(pool, page, 1, state);
-	else
-		xpool_note_lost(pool, page);
-}
-
+/* What NMIs left: clients' blocks and slabs. */
 static noinline void put_all_deferred(struct xpool *pool)
 {
 	struct xpage *page = xdefer_take_all(pool, &pool->deferred);
 
 	while (page) {
 		struct xpage *next = xdefer_next(pool, page);
+		u16 state = READ_ONCE(page->state);
 
-		put_deferred_block(pool, page);
+		if (likely(state >> 8 == XPAGE_DEFERRED || state >> 8 == XPAGE_SLAB))
+			put_row(pool, page, 1, state);
+		else
+			xpool_note_lost(pool, page);
 		page = next;
 	}
 }
@@ -169,22 +146,17 @@ static void make_hot(struct xpool *pool, struct xpage *page, unsigned int order)
 	}
 }
 
-/*
- * A task sleeps until there is room. The put may have come from anywhere, with any lock
- * held, so the task is told later.
- */
-static void tell_room(struct xpool *pool)
-{
-	if (unlikely(atomic_read(&pool->waiting.nr)))
-		irq_work_queue(&pool->waiting.tell);
-}
-
+/* Tasks sleep until there is room. */
 void xpool_tell_clients(struct irq_work *work)
 {
 	struct xpool *pool = container_of(work, struct xpool, waiting.tell);
+	unsigned long page = READ_ONCE(pool->late.first);
+	long nr = atomic_long_xchg(&pool->late.nr, 0);
 	struct xclient *client;
 
-	print_lost(pool);
+	if (unlikely(nr))
+		pr_err_ratelimited("pool %s: the block at page %lu was freed twice, found late; %ld such\n",
+				   pool->name, page, nr);
 	wake_up_all(&pool->waiting.room);
 	rcu_read_lock();
 	list_for_each_entry_rcu(client, &pool->clients, entry.node)
@@ -205,37 +177,30 @@ static void unlock_after_put(struct xpool *pool, unsigned long flags)
 	if (unlikely(READ_ONCE(pool->state.retired))) {
 		xpool_reap_soon();
 	} else {
-		tell_room(pool);
+		/* The put may have come with any lock held, so tasks are told later. */
+		if (unlikely(atomic_read(&pool->waiting.nr)))
+			irq_work_queue(&pool->waiting.tell);
 		if (unlikely(pool->grow))
 			xgrow_trim(pool);
 	}
 	rcu_read_unlock();
 }
 
-/* Like try_row(), but in an NMI that found the lock taken: as far as can be seen without it. */
-static void defer_put(struct xpool *pool, struct xpage *page, u16 state)
+/* Like put_row(), but in an NMI that found the lock taken: as far as can be seen without it. */
+static void defer_row(struct xpool *pool, struct xpage *page, unsigned int nr, u16 state)
 {
-	u16 to = state >> 8 == XPAGE_SLAB ? state :
-		 xpage_state(XPAGE_DEFERRED, state & U8_MAX);
+	unsigned int order = state & U8_MAX;
+	u16 to = state >> 8 == XPAGE_SLAB ? state : xpage_state(XPAGE_DEFERRED, order);
 
-	if (unlikely(!change_row(page, 1, 1, state, to))) {
-		xpool_note_lost(pool, page);
-		return;
+	for (; nr; nr--, page += 1UL << order) {
+		if (unlikely(!change_row(page, 1, 1, state, to)))
+			xpool_note_lost(pool, page);
+		else if (xdefer_claim(page))
+			xdefer_push(pool, &pool->deferred, page);
 	}
-	if (xdefer_claim(page))
-		xdefer_push(pool, &pool->deferred, page);
 	/* If this was the last page of an orphan, no other CPU may ever take its lock. */
 	if (unlikely(READ_ONCE(pool->state.retired)))
 		xpool_reap_soon();
-}
-
-static void defer_row(struct xpool *pool, const struct xrow *row, u16 state)
-{
-	unsigned long size = 1UL << (state & U8_MAX);
-	unsigned int i;
-
-	for (i = 0; i < row->nr; i++)
-		defer_put(pool, row->first + i * size, state);
 }
 
 /*
@@ -249,7 +214,7 @@ void xpool_put_rows(struct xpool *pool, const struct xrow *rows, unsigned int nr
 
 	if (unlikely(!xlock(&pool->lock, &flags))) {
 		for (i = 0; i < nr; i++)
-			defer_row(pool, &rows[i], state);
+			defer_row(pool, rows[i].first, rows[i].nr, state);
 		return;
 	}
 	xpool_put_deferred(pool);
@@ -294,7 +259,7 @@ void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr, u
 
 	if (unlikely(!xlock(&pool->lock, &flags))) {
 		for (i = 0; i < nr; i++)
-			defer_put(pool, pages[i], state);
+			defer_row(pool, pages[i], 1, state);
 		return;
 	}
 	xpool_put_deferred(pool);
@@ -343,7 +308,7 @@ void xpool_put_hot(struct xpool *pool, struct xpage *page, unsigned int order)
 	unsigned long flags;
 
 	if (unlikely(!xlock(&pool->lock, &flags))) {
-		defer_put(pool, page, state);
+		defer_row(pool, page, 1, state);
 		return;
 	}
 	xpool_put_deferred(pool);
@@ -375,9 +340,7 @@ unsigned long xpool_settle(struct xpool *pool)
  */
 bool xpool_cached_add(struct xpool *pool, long pages)
 {
-	atomic_long_add_return(pages, &pool->cached);	/* and a full barrier */
-	if (unlikely(pool->grow))
-		xgrow_trim(pool);
+	xpool_cached_count(pool, pages);
 	return xpool_over_cache(pool);
 }
 EXPORT_SYMBOL_FOR_KUNIT(xpool_cached_add);

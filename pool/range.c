@@ -18,12 +18,6 @@
 
 #include "pool.h"
 
-/* A block is aligned in page numbers as it is in addresses. */
-static unsigned long first_number(unsigned long addr)
-{
-	return (addr >> PAGE_SHIFT) % XPOOL_CHUNK_PAGES;
-}
-
 static int one_region(struct xpool *pool, void *addr)
 {
 	struct xregion *region = xmeta_alloc(sizeof(*region));
@@ -33,21 +27,13 @@ static int one_region(struct xpool *pool, void *addr)
 	*region = (struct xregion){
 		.addr = (unsigned long)addr,
 		.nr = pool->nr_pages,
-		.index = first_number((unsigned long)addr),
+		/* A block is aligned in page numbers as it is in addresses. */
+		.index = ((unsigned long)addr >> PAGE_SHIFT) % XPOOL_CHUNK_PAGES,
 	};
 	pool->regions = region;
 	pool->nr_regions = 1;
 	pool->nr_fixed = 1;
 	return 0;
-}
-
-static void release_run(unsigned long pfn, unsigned long nr)
-{
-	for (; nr; nr--, pfn++) {
-		__free_page(pfn_to_page(pfn));
-		if (!(nr % XPOOL_CHUNK_PAGES))
-			cond_resched();
-	}
 }
 
 /* The first page of [@pfn, @end) that @zone could not give away, or @end. */
@@ -64,9 +50,9 @@ static unsigned long obstacle(struct zone *zone, unsigned long pfn, unsigned lon
 
 /*
  * alloc_contig_pages() does this, but is exported only by newer kernels; what
- * it is made of is exported by all. Returns a page frame number or 0.
+ * it is made of is exported by all.
  */
-static unsigned long run_in_zone(struct zone *zone, unsigned long nr)
+static struct page *run_in_zone(struct zone *zone, unsigned long nr)
 {
 	unsigned long pfn = ALIGN(zone->zone_start_pfn, XPOOL_CHUNK_PAGES);
 
@@ -76,43 +62,32 @@ static unsigned long run_in_zone(struct zone *zone, unsigned long nr)
 		if (stop == pfn + nr) {
 			if (!xcompat_alloc_contig_range(pfn, pfn + nr, GFP_KERNEL |
 							__GFP_NOWARN))
-				return pfn;
+				return pfn_to_page(pfn);
 			stop--;		/* in use: try behind it */
 		}
 		pfn = ALIGN(stop + 1, XPOOL_CHUNK_PAGES);
 		cond_resched();
 	}
-	return 0;
+	return NULL;
 }
 
-/* From the zones of a GFP_KERNEL allocation, the highest first. */
-static unsigned long run_in_node(int nid, unsigned long nr)
+/* From the zones of a GFP_KERNEL allocation, of each node the highest first. */
+static struct page *run_in_system(unsigned long nr)
 {
-	int z;
-
-	for (z = ZONE_NORMAL; z >= 0; z--) {
-		struct zone *zone = &NODE_DATA(nid)->node_zones[z];
-		unsigned long pfn = 0;
-
-		if (IS_ENABLED(CONFIG_CONTIG_ALLOC) && populated_zone(zone))
-			pfn = run_in_zone(zone, nr);
-		if (pfn)
-			return pfn;
-	}
-	return 0;
-}
-
-static unsigned long run_in_system(unsigned long nr)
-{
-	unsigned long pfn;
-	int nid;
+	int nid, z;
 
 	for_each_online_node(nid) {
-		pfn = run_in_node(nid, nr);
-		if (pfn)
-			return pfn;
+		for (z = ZONE_NORMAL; z >= 0; z--) {
+			struct zone *zone = &NODE_DATA(nid)->node_zones[z];
+			struct page *page = NULL;
+
+			if (IS_ENABLED(CONFIG_CONTIG_ALLOC) && populated_zone(zone))
+				page = run_in_zone(zone, nr);
+			if (page)
+				return page;
+		}
 	}
-	return 0;
+	return NULL;
 }
 
 #define XPOOL_BLOCK_GFP (GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
@@ -122,28 +97,17 @@ static unsigned long run_in_system(unsigned long nr)
  * rest back. Each page is made one of its own, with a count of one, as
  * alloc_contig_range() leaves them.
  */
-static unsigned long run_in_block(unsigned long nr, unsigned int order)
+static struct page *run_in_block(unsigned long nr, unsigned int order)
 {
 	struct page *page = alloc_pages(XPOOL_BLOCK_GFP, order);
+	unsigned long i;
 
 	if (!page)
-		return 0;
+		return NULL;
 	split_page(page, order);
-	release_run(page_to_pfn(page) + nr, (1UL << order) - nr);
-	return page_to_pfn(page);
-}
-
-static unsigned long region_pfn(const struct xregion *region)
-{
-	return PHYS_PFN(virt_to_phys((void *)region->addr));
-}
-
-static void region_to_system(struct xpool *pool, const struct xregion *region)
-{
-	if (pool->counts_refs)
-		xrefs_release(pool, pfn_to_page(region_pfn(region)), region->nr);
-	else
-		release_run(region_pfn(region), region->nr);
+	for (i = nr; i < 1UL << order; i++)
+		__free_page(page + i);
+	return page;
 }
 
 static void release_system(struct xpool *pool)
@@ -152,17 +116,8 @@ static void release_system(struct xpool *pool)
 
 	for (r = 0; r < pool->nr_regions; r++)
 		if (pool->regions[r].nr)
-			region_to_system(pool, &pool->regions[r]);
-}
-
-/* The pages that came are the pool's alone; see pool/refs.c. */
-static void freeze_system(struct xpool *pool)
-{
-	unsigned long r;
-
-	pool->counts_refs = true;
-	for (r = 0; r < pool->nr_fixed; r++)
-		xrefs_freeze(pfn_to_page(region_pfn(&pool->regions[r])), pool->regions[r].nr);
+			xrefs_release(pool, virt_to_page((void *)pool->regions[r].addr),
+				      pool->regions[r].nr);
 }
 
 static int by_address(const void *a, const void *b)
@@ -190,12 +145,13 @@ static int acquire_blocks(struct xpool *pool, unsigned long more)
 		return -ENOMEM;
 	while (left) {
 		unsigned long nr = min(left, XPOOL_CHUNK_PAGES);
-		unsigned long pfn = run_in_block(nr, XBUDDY_MAX_ORDER);
+		struct page *page = run_in_block(nr, XBUDDY_MAX_ORDER);
 
-		if (!pfn)
+		if (!page)
 			goto undo;
+		xrefs_freeze(page, nr);
 		pool->regions[pool->nr_regions++] = (struct xregion){
-			.addr = (unsigned long)page_address(pfn_to_page(pfn)), .nr = nr,
+			.addr = (unsigned long)page_address(page), .nr = nr,
 		};
 		left -= nr;
 		cond_resched();
@@ -215,13 +171,6 @@ undo:
 	return -ENOMEM;
 }
 
-static int too_much_for_system(struct xpool *pool, unsigned long nr)
-{
-	return pool_refuse(pool, -ENOMEM,
-			   "size=%lu: the system has not that much free; ask for less, or reserve it at boot with memmap= or reserve_mem=",
-			   nr << PAGE_SHIFT);
-}
-
 /* Regions that may come to those of @args->size. */
 unsigned long xpool_more_regions(const struct xpool_args *args)
 {
@@ -230,7 +179,8 @@ unsigned long xpool_more_regions(const struct xpool_args *args)
 
 static int acquire_system(struct xpool *pool, const struct xpool_args *args)
 {
-	unsigned long nr = pool->nr_pages, more = xpool_more_regions(args), pfn;
+	unsigned long nr = pool->nr_pages, more = xpool_more_regions(args);
+	struct page *page = NULL;
 	int err;
 
 	if (nr > totalram_pages())
@@ -239,21 +189,22 @@ static int acquire_system(struct xpool *pool, const struct xpool_args *args)
 				   nr << PAGE_SHIFT, totalram_pages() << PAGE_SHIFT);
 
 	pool->has_struct_page = true;
-	if (more) {
-		err = acquire_blocks(pool, more);
-		return err ? too_much_for_system(pool, nr) : 0;
+	pool->counts_refs = true;	/* the pages are the pool's alone; see pool/refs.c */
+	if (!more)
+		page = nr <= XPOOL_CHUNK_PAGES ?
+		       run_in_block(nr, get_order(nr << PAGE_SHIFT)) : run_in_system(nr);
+	if (page) {
+		xrefs_freeze(page, nr);
+		err = one_region(pool, page_address(page));
+		if (err)
+			xrefs_release(pool, page, nr);
+		return err;
 	}
-	pfn = nr <= XPOOL_CHUNK_PAGES ?
-	      run_in_block(nr, get_order(nr << PAGE_SHIFT)) : run_in_system(nr);
-	if (!pfn) {
-		err = nr <= XPOOL_CHUNK_PAGES ? -ENOMEM : acquire_blocks(pool, 0);
-		return err ? too_much_for_system(pool, nr) : 0;
-	}
-
-	err = one_region(pool, page_address(pfn_to_page(pfn)));
-	if (err)
-		release_run(pfn, nr);
-	return err;
+	if (acquire_blocks(pool, more))
+		return pool_refuse(pool, -ENOMEM,
+				   "size=%lu: the system has not that much free; ask for less, or reserve it at boot with memmap= or reserve_mem=",
+				   nr << PAGE_SHIFT);
+	return 0;
 }
 
 /* All of the range is of a kind that firmware or memmap= set aside. */
@@ -269,12 +220,6 @@ static bool is_set_aside(phys_addr_t base, size_t size)
 {
 	return is_reserved(base, size, IORES_DESC_RESERVED) ||
 	       is_reserved(base, size, IORES_DESC_PERSISTENT_MEMORY_LEGACY);
-}
-
-static bool is_ram(phys_addr_t base, size_t size)
-{
-	return region_intersects(base, size, IORESOURCE_SYSTEM_RAM,
-				 IORES_DESC_NONE) != REGION_DISJOINT;
 }
 
 static int not_reserved(struct xpool *pool, const struct xpool_args *args)
@@ -298,11 +243,14 @@ static int acquire_base(struct xpool *pool, const struct xpool_args *args)
 		return pool_refuse(pool, -EINVAL,
 				   "base=%pa size=%zu: runs over the end of memory; ask for less",
 				   &base, args->size);
-	if (!request_mem_region(base, args->size, "xalloc"))
-		return is_ram(base, args->size) ? not_reserved(pool, args) :
-		       pool_refuse(pool, -EBUSY,
+	if (!request_mem_region(base, args->size, "xalloc")) {
+		if (region_intersects(base, args->size, IORESOURCE_SYSTEM_RAM, IORES_DESC_NONE) !=
+		    REGION_DISJOINT)
+			return not_reserved(pool, args);
+		return pool_refuse(pool, -EBUSY,
 				   "base=%pa size=%zu: overlaps a range that is in use; choose another one",
 				   &base, args->size);
+	}
 	if (!is_set_aside(base, args->size)) {
 		err = not_reserved(pool, args);
 		goto undo_request;
@@ -326,12 +274,6 @@ undo_map:
 undo_request:
 	release_mem_region(base, args->size);
 	return err;
-}
-
-static void release_base(struct xpool *pool)
-{
-	memunmap((void *)pool->regions[0].addr);
-	release_mem_region(pool->range.phys, pool->nr_pages << PAGE_SHIFT);
 }
 
 static int acquire_reserve_mem(struct xpool *pool, const struct xpool_args *args)
@@ -391,8 +333,6 @@ enum xtools_range xpool_range_of(const struct xpool *pool)
 
 int xpool_acquire(struct xpool *pool, const struct xpool_args *args)
 {
-	int err;
-
 	switch (pool->range.source) {
 	case XPOOL_BASE:
 		return acquire_base(pool, args);
@@ -401,10 +341,7 @@ int xpool_acquire(struct xpool *pool, const struct xpool_args *args)
 	case XPOOL_ADDR:
 		return acquire_addr(pool, args);
 	default:
-		err = acquire_system(pool, args);
-		if (!err)
-			freeze_system(pool);
-		return err;
+		return acquire_system(pool, args);
 	}
 }
 
@@ -425,9 +362,11 @@ void xpool_tell_regions(struct xpool *pool,
 void xpool_release(struct xpool *pool)
 {
 	xpool_tell_regions(pool, xtools_range_goes);
-	if (pool->range.source == XPOOL_SYSTEM)
+	if (pool->range.source == XPOOL_SYSTEM) {
 		release_system(pool);
-	else if (pool->range.source == XPOOL_BASE)
-		release_base(pool);
+	} else if (pool->range.source == XPOOL_BASE) {
+		memunmap((void *)pool->regions[0].addr);
+		release_mem_region(pool->range.phys, pool->nr_pages << PAGE_SHIFT);
+	}
 	xmeta_free(pool->regions);
 }

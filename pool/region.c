@@ -16,6 +16,9 @@
  * initial ones serve any. A request takes a block where its kind is served. If there is
  * none, a region comes for it, if the request may sleep; and only if none can come it has
  * what is there for the other kind. A request that may not sleep has that at once.
+ *
+ * Empty regions, hot blocks and slabs without objects are what no client uses. Their sum is
+ * held against the limit of what is cached. How each is counted is in limit.c.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -25,20 +28,10 @@
  * Which regions are in use
  */
 
-static unsigned long *spare_of(struct xpool *pool, unsigned long r)
-{
-	return r < pool->nr_fixed ? &pool->grow->fixed_spare : &pool->grow->spare;
-}
-
 /* The bit of a region among those that may serve @kind. */
 unsigned long xgrow_bit(const struct xpool *pool, unsigned long r, enum xserves kind)
 {
 	return kind == XSERVES_LARGE ? pool->nr_regions - 1 - r : r;
-}
-
-void xgrow_assign_kind(struct xpool *pool, unsigned long r, enum xserves kind, bool may)
-{
-	__assign_bit(xgrow_bit(pool, r, kind), pool->grow->for_kind[kind], may);
 }
 
 /* @more pages are free in regions that serve @serves. */
@@ -59,7 +52,8 @@ void xgrow_set_serves(struct xpool *pool, unsigned long r, enum xserves serves)
 	xgrow_count_free(pool, serves, nr);
 	region->serves = serves;
 	for (kind = 0; kind < XSERVES_KINDS; kind++)
-		xgrow_assign_kind(pool, r, kind, serves == kind || serves == XSERVES_ANY);
+		__assign_bit(xgrow_bit(pool, r, kind), pool->grow->for_kind[kind],
+			     serves == kind || serves == XSERVES_ANY);
 }
 
 /* A block at @index is about to be used: an empty region serves its kind from now on. */
@@ -76,7 +70,8 @@ void xgrow_serve(struct xpool *pool, unsigned long index, enum xserves kind)
 void xgrow_use(struct xpool *pool, const struct xpage *page, long nr)
 {
 	unsigned long r = xpage_index(pool, page) / XPOOL_CHUNK_PAGES;
-	unsigned long *spare = spare_of(pool, r);
+	unsigned long *spare = r < pool->nr_fixed ? &pool->grow->fixed_spare :
+						    &pool->grow->spare;
 	struct xregion *region = &pool->regions[r];
 
 	lockdep_assert_held(&pool->lock);
@@ -119,13 +114,6 @@ unsigned int xgrow_take(struct xpool *pool, unsigned int order, unsigned int nr,
 	return 0;
 }
 
-/* A block of @kind was not there, or not where it should be. */
-void xgrow_starve(struct xpool *pool, enum xserves kind)
-{
-	lockdep_assert_held(&pool->lock);
-	WRITE_ONCE(pool->grow->starved, pool->grow->starved | BIT(kind));
-}
-
 /*
  * Pages of empty regions that are cached: not those that a reserve needs, beside the
  * empty regions of the initial size.
@@ -140,4 +128,20 @@ unsigned long xgrow_spare(const struct xpool *pool)
 	fixed = round_down(READ_ONCE(pool->grow->fixed_spare), XPOOL_CHUNK_PAGES);
 	needed = needed > fixed ? needed - fixed : 0;
 	return spare > needed ? spare - needed : 0;
+}
+
+/* Pages that are counted against idle_limit. */
+unsigned long xpool_idle(const struct xpool *pool)
+{
+	long cached = max(atomic_long_read(&pool->cached), 0L);
+	unsigned long idle = cached + READ_ONCE(pool->last_freed.nr_pages);
+
+	return pool->grow ? idle + xgrow_spare(pool) : idle;
+}
+
+bool xpool_over_cache(const struct xpool *pool)
+{
+	unsigned long limit = READ_ONCE(pool->idle_limit);
+
+	return limit != XPOOL_NO_LIMIT && xpool_idle(pool) > limit;
 }

@@ -85,18 +85,12 @@ static void take_gaps(struct xpool *pool)
 	}
 }
 
-/* The last region, if it has no memory yet, is a whole chunk once it has. */
-static unsigned long end_number(const struct xpool *pool)
-{
-	const struct xregion *last = &pool->regions[pool->nr_regions - 1];
-
-	return last->index + (last->nr ?: XPOOL_CHUNK_PAGES);
-}
-
 static int init_metadata(struct xpool *pool)
 {
+	const struct xregion *last = &pool->regions[pool->nr_regions - 1];
 	unsigned long first = pool->regions[0].index;
-	unsigned long end = end_number(pool);
+	/* The last region, if it has no memory yet, is a whole chunk once it has. */
+	unsigned long end = last->index + (last->nr ?: XPOOL_CHUNK_PAGES);
 	int err;
 
 	pool->pages_mem = xmeta_alloc((end - first) * sizeof(struct xpage));
@@ -118,6 +112,13 @@ undo_buddy:
 undo_pages:
 	xmeta_free(pool->pages_mem);
 	return err;
+}
+
+static void free_metadata(struct xpool *pool)
+{
+	xlinear_exit(pool);
+	xbuddy_destroy(&pool->buddy);
+	xmeta_free(pool->pages_mem);
 }
 
 static bool name_taken(const char *name)
@@ -174,13 +175,13 @@ static int setup(struct xpool *pool, const struct xpool_args *args)
 			    pool->nr_pages << PAGE_SHIFT);
 		goto undo_acquire;
 	}
-	err = xpool_map_regions(pool);
-	if (err)
-		goto undo_metadata;
 	more = xpool_more_regions(args) * XPOOL_CHUNK_PAGES;
 	err = more ? xgrow_init(pool, pool->nr_pages + more) : 0;
 	if (err)
-		goto undo_map;
+		goto undo_metadata;
+	err = xpool_map_regions(pool);
+	if (err)
+		goto undo_grow;
 	xgfp_init(pool);
 	pool->tools = xtools_of_pool(xpool_range_of(pool), (void *)pool->regions[0].addr,
 				     pool->regions[0].nr);
@@ -189,13 +190,10 @@ static int setup(struct xpool *pool, const struct xpool_args *args)
 	xtools_look_at(&pool->start, pool + 1);
 	return 0;
 
-undo_map:
-	xpool_unmap_regions(pool, pool->nr_fixed);
-	xpool_forget(pool);
+undo_grow:
+	xmeta_free(pool->grow);
 undo_metadata:
-	xlinear_exit(pool);
-	xbuddy_destroy(&pool->buddy);
-	xmeta_free(pool->pages_mem);
+	free_metadata(pool);
 undo_acquire:
 	xpool_release(pool);
 	return err;
@@ -245,13 +243,10 @@ undo_pool:
 /* Undo xpool_setup(), but for the pool's own memory. No client has anything of it any more. */
 void xpool_teardown(struct xpool *pool)
 {
-	xpool_unmap_regions(pool, pool->nr_fixed);
-	xgrow_exit(pool);
+	xpool_unmap_regions(pool);
 	irq_work_sync(&pool->waiting.tell);
 	xpool_forget(pool);
-	xlinear_exit(pool);
-	xbuddy_destroy(&pool->buddy);
-	xmeta_free(pool->pages_mem);
+	free_metadata(pool);
 	xpool_release(pool);
 	xmeta_free(pool->grow);
 	unlist_pool(pool);
@@ -269,22 +264,4 @@ void xpool_abandon(struct xpool *pool)
 		release_mem_region(pool->range.phys, pool->nr_pages << PAGE_SHIFT);
 	pool->range.source = XPOOL_ADDR;
 	xpool_teardown(pool);
-}
-
-/* From now on the pool can be seen and pinned. */
-void xpool_publish(struct xpool *pool)
-{
-	raw_notifier_call_chain(&xobservers, XOBSERVE_POOL_ADD, pool);
-	mutex_lock(&xpool_registry);
-	pool->listing.entry.going = false;
-	mutex_unlock(&xpool_registry);
-}
-
-/* And from now on not any more. May sleep until the last pin is gone. */
-void xpool_unpublish(struct xpool *pool)
-{
-	xlisted_retire(&pool->listing.entry);
-	raw_notifier_call_chain(&xobservers, XOBSERVE_POOL_DEL, pool);
-	xgrow_stop(pool);
-	xgather_exit(pool);
 }
