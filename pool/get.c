@@ -322,19 +322,21 @@ struct xpage *xpool_try(struct xpool *pool, unsigned int order, enum xpage_kind 
 }
 
 /*
- * A region comes, and a block of it is taken at the same instant: so no other request gets
- * the region, and it is never empty, which the limit of what is cached may forbid.
+ * Where there is no block for the kind, a region comes, and a block of it is taken at the same
+ * instant: so no other request gets the region, and it is never empty, which the limit of what
+ * is cached may forbid. May sleep.
  */
-static struct xpage *get_grown(struct xpool *pool, unsigned int order, enum xpage_kind kind,
-			       enum xpool_need need, enum xplace place, gfp_t gfp)
+static noinline struct xpage *get_or_grow(struct xpool *pool, unsigned int order,
+					  enum xpage_kind kind, enum xpool_need need,
+					  enum xplace place, gfp_t gfp)
 {
 	enum xserves serves = is_at_top(order, place) ? XSERVES_LARGE : XSERVES_SMALL;
+	struct xpage *page = xpool_try(pool, order, kind, need, place);
 	struct page *region;
-	struct xpage *page;
 	unsigned long r, flags;
 
-	if (is_over_hard(pool, order, need))
-		return NULL;
+	if (page || is_over_hard(pool, order, need))
+		return page;
 	region = xgrow_fetch(pool, gfp);
 	if (!region)
 		return NULL;
@@ -365,14 +367,12 @@ struct xpage *xpool_get_for(struct xpool *pool, unsigned int order, enum xpage_k
 
 	if (unlikely(order > XBUDDY_MAX_ORDER))
 		return NULL;
-	if (likely(!pool->grow))
-		return get_or_ask(pool, order, kind, need, place);
-	if (gfpflags_allow_blocking(gfp))
-		page = xpool_try(pool, order, kind, need, place) ?:
-		       get_grown(pool, order, kind, need, place, gfp);
-	if (!page)
+	if (unlikely(pool->grow) && gfpflags_allow_blocking(gfp))
+		page = get_or_grow(pool, order, kind, need, place, gfp);
+	if (likely(!page))
 		page = get_or_ask(pool, order, kind, need, place);
-	xgrow_wake(pool);
+	if (unlikely(pool->grow))
+		xgrow_wake(pool);
 	return page;
 }
 
