@@ -5,8 +5,6 @@
  * What a request may take of the buddy system, under the limits; see get.c. In a pool with
  * a reserve, small blocks are broken first, and those that the reserve needs not at all.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include "pool.h"
 
 /* Pages that may be taken; see struct xpool_limits. May be old without the lock. */

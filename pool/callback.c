@@ -5,8 +5,6 @@
  * A task that is in a client's callback, or may be soon, is on a list: what would wait for such
  * a callback to end must not be called by it.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/sched.h>
 
 #include "pool.h"

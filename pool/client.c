@@ -31,9 +31,6 @@ void xpool_del_client(struct xclient *client)
 	synchronize_rcu_expedited();
 }
 
-/* Does work for requests that wait for memory, so it must not wait for a new thread. */
-struct workqueue_struct *xgather_queue;
-
 void (*xpool_flush)(struct xpool *pool);
 
 /*

@@ -11,8 +11,6 @@
  * back. Scanning returns empty regions first, and then asks the holders for more. After that the
  * pool does not ask the system for a region for a while.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/export.h>
 #include <linux/sched.h>
 

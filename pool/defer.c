@@ -5,8 +5,6 @@
  * Links are page numbers plus one, so that zero is "not on a stack". Any context pushes without a
  * lock; the holder of the lock that the NMI found taken empties it.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include "pool.h"
 
 /* The caller gets the right to push @page. Returns false if it is on its way. */

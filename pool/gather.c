@@ -43,6 +43,9 @@
 
 #include "pool.h"
 
+/* Does work for requests that wait for memory, so it must not wait for a new thread. */
+static struct workqueue_struct *gather_queue;
+
 #define XGATHER_SAY	(10 * HZ)	/* between two lines of a request that waits */
 
 /* Pages that the magazines of all holders keep now. Any context but NMI. */
@@ -56,13 +59,6 @@ unsigned long xpool_kept(struct xpool *pool)
 		pages += client->kept(client);
 	rcu_read_unlock();
 	return pages;
-}
-
-/* Is there anything to gather, as far as can be seen without disturbing a CPU? */
-static bool has_something(struct xpool *pool)
-{
-	return xpool_kept(pool) || atomic_long_read(&pool->cached) > 0 ||
-	       READ_ONCE(pool->last_freed.nr_pages) || xdefer_waits(&pool->deferred);
 }
 
 /* Shut the magazines of all holders that are not about to go; these are pinned. */
@@ -146,7 +142,9 @@ static void gather_work(struct work_struct *work)
 {
 	struct xpool *pool = container_of(work, struct xpool, gather.work);
 
-	if (has_something(pool))
+	/* Is there anything to gather, as far as can be seen without disturbing a CPU? */
+	if (xpool_kept(pool) || atomic_long_read(&pool->cached) > 0 ||
+	    READ_ONCE(pool->last_freed.nr_pages) || xdefer_waits(&pool->deferred))
 		xpool_gather(pool);
 }
 
@@ -154,7 +152,7 @@ static void start_work(struct irq_work *soon)
 {
 	struct xpool *pool = container_of(soon, struct xpool, gather.soon);
 
-	queue_work(xgather_queue, &pool->gather.work);
+	queue_work(gather_queue, &pool->gather.work);
 }
 
 /* A request that may not sleep failed: have a worker gather. Any context, any locks held. */
@@ -208,12 +206,12 @@ void xgather_exit(struct xpool *pool)
 
 int xgather_subsys_init(void)
 {
-	xgather_queue = alloc_workqueue("xalloc_gather", WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM,
+	gather_queue = alloc_workqueue("xalloc_gather", WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM,
 					0);
-	return xgather_queue ? 0 : -ENOMEM;
+	return gather_queue ? 0 : -ENOMEM;
 }
 
 void xgather_subsys_exit(void)
 {
-	destroy_workqueue(xgather_queue);
+	destroy_workqueue(gather_queue);
 }

@@ -38,8 +38,6 @@
  * in pool/limit.c; pools that grow are in pool/grow.c, and are told here which pages
  * come into use and go out of it.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/sched.h>
 
 #include "pool.h"
@@ -163,16 +161,6 @@ static bool is_over_hard(const struct xpool *pool, unsigned int order, enum xpoo
 	return room < keep || !((room - keep) >> order);
 }
 
-/* In a pool that grows, from a region of the other kind; the worker should know of it. */
-static noinline long take_anywhere(struct xpool *pool, unsigned int order,
-				   enum xpool_need need, enum xplace place)
-{
-	if (!is_over_hard(pool, order, need))
-		WRITE_ONCE(pool->grow->starved, pool->grow->starved |
-			   BIT(is_at_top(order, place) ? XSERVES_LARGE : XSERVES_SMALL));
-	return take_block(pool, order, need, place, REACH_ALL);
-}
-
 /* Apart from get_locked(), so that a pair of a block that is hot saves no registers. */
 static noinline struct xpage *get_cold(struct xpool *pool, unsigned int order,
 				       enum xpage_kind kind, enum xpool_need need,
@@ -184,8 +172,13 @@ static noinline struct xpage *get_cold(struct xpool *pool, unsigned int order,
 	index = take_block(pool, order, need, place, REACH_KIND);
 	if (unlikely(index < 0 && xpool_put_all_hot(pool)))
 		index = take_block(pool, order, need, place, REACH_KIND);
-	if (unlikely(index < 0) && pool->grow && reach == REACH_ALL)
-		index = take_anywhere(pool, order, need, place);
+	if (unlikely(index < 0) && pool->grow && reach == REACH_ALL) {
+		/* From a region of the other kind; the worker should know of it. */
+		if (!is_over_hard(pool, order, need))
+			WRITE_ONCE(pool->grow->starved, pool->grow->starved |
+				   BIT(is_at_top(order, place) ? XSERVES_LARGE : XSERVES_SMALL));
+		index = take_block(pool, order, need, place, REACH_ALL);
+	}
 	if (unlikely(index < 0))
 		return NULL;
 	own_row(pool, index, 1, order, kind, &page);
@@ -260,13 +253,6 @@ unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 	return got;
 }
 
-/* Is there a block, as far as can be seen without the lock? */
-static bool has_block(const struct xpool *pool, unsigned int order, enum xpool_need need)
-{
-	return READ_ONCE(pool->buddy.orders) >> order && xpool_allowance(pool, need) >> order &&
-	       xpool_breakable(pool, order, need) >= 0;
-}
-
 /*
  * The clients are asked for pages, one after the other, until there is a block; of an
  * order that no block has, each of them. Any context but NMI. Returns how many came.
@@ -279,7 +265,9 @@ static unsigned long ask_clients(struct xpool *pool, unsigned int order, enum xp
 	rcu_read_lock();
 	list_for_each_entry_rcu(client, &pool->clients, entry.node) {
 		got += client->reclaim(client);
-		if (has_block(pool, order, need))
+		/* Is there a block, as far as can be seen without the lock? */
+		if (READ_ONCE(pool->buddy.orders) >> order && xpool_allowance(pool, need) >> order &&
+		    xpool_breakable(pool, order, need) >= 0)
 			break;
 	}
 	rcu_read_unlock();
@@ -376,22 +364,15 @@ struct xpage *xpool_get_for(struct xpool *pool, unsigned int order, enum xpage_k
 	return page;
 }
 
-/* Does a page of the block that holds @index take from the reserve? */
-static bool breaks_reserve(const struct xpool *pool, unsigned long index,
-			   enum xpool_need need)
-{
-	struct xbuddy_block block;
-
-	return !xbuddy_lookup(&pool->buddy, index, &block) &&
-	       (int)block.order > xpool_breakable(pool, 0, need);
-}
-
+/* One page, if it is free and the reserve does not need the block that holds it. */
 static bool get_this(struct xpool *pool, struct xpage *page, enum xpage_kind kind,
 		     enum xpool_need need)
 {
 	unsigned long index = xpage_index(pool, page);
+	struct xbuddy_block block;
 
-	if (!xpool_allowance(pool, need) || breaks_reserve(pool, index, need) ||
+	if (!xpool_allowance(pool, need) || xbuddy_lookup(&pool->buddy, index, &block) ||
+	    (int)block.order > xpool_breakable(pool, 0, need) ||
 	    xbuddy_alloc_range(&pool->buddy, 0, index, index + 1) < 0)
 		return false;
 	own_row(pool, index, 1, 0, kind, &page);

@@ -44,8 +44,6 @@
  * Locks: pool->lock protects all that is counted, which regions are there, and what they
  * serve. No lock is held while the system is asked for memory.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/export.h>
 #include <linux/jiffies.h>
 #include <linux/rcupdate.h>
@@ -92,7 +90,7 @@ static unsigned long low_kinds(const struct xpool *pool)
 
 static bool has_absent(const struct xpool *pool)
 {
-	return READ_ONCE(pool->nr_pages) + XPOOL_CHUNK_PAGES <= pool->grow->max_pages;
+	return READ_ONCE(pool->nr_pages) + XPOOL_CHUNK_PAGES <= pool->max_pages;
 }
 
 static bool may_grow(const struct xpool *pool)
@@ -483,7 +481,7 @@ unsigned long xgrow_return_all(struct xpool *pool)
  * For a pool that has its regions, their numbers and its metadata. The regions of the initial
  * size may serve any kind, and so may those that come.
  */
-int xgrow_init(struct xpool *pool, unsigned long max_pages)
+int xgrow_init(struct xpool *pool)
 {
 	unsigned long words = BITS_TO_LONGS(pool->nr_regions), r;
 	struct xgrow *grow;
@@ -493,7 +491,6 @@ int xgrow_init(struct xpool *pool, unsigned long max_pages)
 	if (!grow)
 		return -ENOMEM;
 	grow->pool = pool;
-	grow->max_pages = max_pages;
 	grow->fixed_spare = pool->nr_pages;
 	grow->free[XSERVES_ANY] = pool->nr_pages;
 	grow->not_before = jiffies;
@@ -573,7 +570,7 @@ bool xgrow_valid(const struct xpool *pool)
 		if (!used)
 			spare[r >= pool->nr_fixed] += region->nr;
 	}
-	return pages == pool->nr_pages && pages <= grow->max_pages &&
+	return pages == pool->nr_pages && pages <= pool->max_pages &&
 	       spare[0] == grow->fixed_spare && spare[1] == grow->spare &&
 	       !memcmp(free, grow->free, sizeof(free));
 }

@@ -128,12 +128,12 @@ void xpool_admit_client(struct xpool *pool)
 
 static int check_limits(const struct xpool *pool, const struct xpool_limits *limits)
 {
-	unsigned long pages = pool->grow ? pool->grow->max_pages : pool->nr_pages;
+	unsigned long pages = min(pool->max_pages, limits->hard);
 
-	if (limits->reserve <= min(pages, limits->hard))
+	if (limits->reserve <= pages)
 		return 0;
 	pr_err("pool %s: reserve=%lu: more than the %lu pages that can be had; reserve less\n",
-	       pool->name, limits->reserve, min(pages, limits->hard));
+	       pool->name, limits->reserve, pages);
 	return -EINVAL;
 }
 

@@ -10,8 +10,6 @@
  * from other CPUs, and the metadata within bounds however far apart the regions lie. A pool that
  * is too small for that has no magazines.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/log2.h>
 #include <linux/string.h>
 
@@ -199,7 +197,6 @@ int xpage_attach_magazines(struct xpool *pool)
 	if (!mags)
 		return -ENOMEM;
 	pool->mags = mags;
-	mags->pool = pool;
 	mags->client = (struct xclient){
 		.reclaim = page_reclaim, .collect = page_reclaim, .close = xpage_close,
 		.drain = xpage_drain_closed, .open = page_open, .kept = xpage_kept,

@@ -82,11 +82,10 @@ noinline void xpage_report_lost(struct xpool *pool, struct xpage *page)
  */
 static bool order_fits(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
-	unsigned long pages = pool->grow ? pool->grow->max_pages : pool->nr_pages;
+	unsigned long pages = min(pool->max_pages, READ_ONCE(pool->limits.hard));
 	unsigned long reserve = xpool_need_of(gfp) == XPOOL_URGENT ? 0 :
 				READ_ONCE(pool->limits.reserve);
 
-	pages = min(pages, READ_ONCE(pool->limits.hard));
 	if (pages >= reserve + (1UL << order) && xpool_most_blocks(pool, order))
 		return true;
 	atomic_long_inc(&pool->counts.errors);
@@ -415,7 +414,9 @@ static __always_inline int give(struct xpool *pool, struct xpage *page, unsigned
  */
 static noinline int free_block(struct xpool *pool, struct xpage *page, unsigned long order)
 {
-	if (unlikely(!is_live(page, order)))
+	/* An order may be any number. */
+	if (unlikely(order > XBUDDY_MAX_ORDER) ||
+	    unlikely(READ_ONCE(page->state) != xpage_state(XPAGE_LIVE, order)))
 		return refuse_free(pool, page_addr(pool, page), order);
 	if (pool->counts_refs && !xrefs_only_one(struct_page_of(pool, page), order))
 		return refuse_refs(pool, page, order);

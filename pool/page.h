@@ -19,14 +19,12 @@ struct xpage_mag {
 /**
  * struct xpage_mags - the magazines of a pool
  * @client: gives the depots' blocks back when the pool runs dry
- * @pool: the pool
  * @shut: they are kept empty, because of the pool's limits
  * @nr: orders that have magazines: 0 to @nr - 1
  * @of: by order
  */
 struct xpage_mags {
 	struct xclient		client;
-	struct xpool		*pool;
 	bool			shut;
 	unsigned int		nr;
 	struct xpage_mag	of[XPOOL_MAG_ORDERS];
@@ -89,13 +87,6 @@ static __always_inline bool make_live(struct xpage *page, unsigned long order)
 		return false;
 	WRITE_ONCE(page->state, xpage_state(XPAGE_LIVE, order));
 	return true;
-}
-
-/* Is this a block of @order that a client holds? An order may be any number. */
-static __always_inline bool is_live(const struct xpage *page, unsigned long order)
-{
-	return order <= XBUDDY_MAX_ORDER &&
-	       likely(READ_ONCE(page->state) == xpage_state(XPAGE_LIVE, order));
 }
 
 /* Is this a single page that a client holds? An order other than 0 needs no comparison. */

@@ -8,8 +8,6 @@
  * serve no request from then on (XSERVES_NONE), their objects are moved out (slab/move.c), and
  * they go back to the system.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/sched.h>
 
 #include "pool.h"
@@ -53,24 +51,6 @@ static void count_room(struct xpool *pool, unsigned long *room)
 		room[XSERVES_ANY] += pool->regions[r].nr - READ_ONCE(pool->regions[r].used);
 }
 
-/* Begin with the emptiest: the regions with @step steps of pages in use, to the next. */
-static bool plan_step(struct xpool *pool, unsigned long step, unsigned long *room)
-{
-	unsigned long r, flags;
-	bool any = false;
-
-	for (r = pool->nr_regions; r-- > pool->nr_fixed;) {
-		struct xregion *region = &pool->regions[r];
-
-		if (!READ_ONCE(region->movable) || READ_ONCE(region->used) / XGROW_STEP != step)
-			continue;
-		raw_spin_lock_irqsave(&pool->lock, flags);
-		any |= empty_later(pool, r, room);
-		raw_spin_unlock_irqrestore(&pool->lock, flags);
-	}
-	return any;
-}
-
 static void count_movable(struct xpool *pool)
 {
 	struct xclient *client;
@@ -84,12 +64,12 @@ static void count_movable(struct xpool *pool)
 }
 
 /*
- * Choose the regions that will be emptied, for one caller at a time. Returns false if there
- * are none, or another caller is at it.
+ * Choose the regions that will be emptied, for one caller at a time, the emptiest first: by
+ * steps of pages in use. Returns false if there are none, or another caller is at it.
  */
 bool xgrow_plan(struct xpool *pool)
 {
-	unsigned long room[XSERVES_NR], step;
+	unsigned long room[XSERVES_NR], step, r, flags;
 	bool any = false;
 
 	if (test_and_set_bit_lock(0, &pool->grow->planned))
@@ -97,7 +77,16 @@ bool xgrow_plan(struct xpool *pool)
 	count_movable(pool);
 	count_room(pool, room);
 	for (step = 0; step <= XGROW_STEPS; step++) {
-		any |= plan_step(pool, step, room);
+		for (r = pool->nr_regions; r-- > pool->nr_fixed;) {
+			struct xregion *region = &pool->regions[r];
+
+			if (!READ_ONCE(region->movable) ||
+			    READ_ONCE(region->used) / XGROW_STEP != step)
+				continue;
+			raw_spin_lock_irqsave(&pool->lock, flags);
+			any |= empty_later(pool, r, room);
+			raw_spin_unlock_irqrestore(&pool->lock, flags);
+		}
 		cond_resched();
 	}
 	if (!any)

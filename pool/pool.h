@@ -260,6 +260,7 @@ struct xpool {
 		enum xpool_source source;
 		phys_addr_t	phys;
 	} range;
+	unsigned long		max_pages;	/* that it may ever have */
 	size_t			metadata;
 	char			name[XPOOL_NAME_MAX];
 	struct {	/* Under xpool_registry */
@@ -392,7 +393,6 @@ static inline bool xpool_is_gone(const struct xpool *pool)
 
 /* range.c */
 unsigned long xpool_more_regions(const struct xpool_args *args);
-enum xtools_range xpool_range_of(const struct xpool *pool);
 int xpool_acquire(struct xpool *pool, const struct xpool_args *args);
 void xpool_tell_regions(struct xpool *pool,
 			void (*tell)(unsigned int tools, const void *addr, size_t bytes));
@@ -466,7 +466,7 @@ void xgrow_mark(struct xpool *pool);
 unsigned long xgrow_return_all(struct xpool *pool);
 unsigned long xpool_idle_pages(struct xpool *pool, bool all);
 unsigned long xpool_trim(struct xpool *pool, unsigned long pages);
-int xgrow_init(struct xpool *pool, unsigned long max_pages);
+int xgrow_init(struct xpool *pool);
 void xgrow_stop(struct xpool *pool);
 bool xgrow_valid(const struct xpool *pool);
 
@@ -526,7 +526,7 @@ void xlinear_exit(struct xpool *pool);
 unsigned long xpool_offset(const struct xpool *pool, const void *addr);
 
 /* refs.c */
-struct page *xrefs_pages_at(const struct xpool *pool, unsigned long index, unsigned long *nr);
+struct page *xrefs_page_at(const struct xpool *pool, unsigned long index);
 void xrefs_set(struct xpool *pool, const struct xpage *page, unsigned long nr, int refs);
 void xrefs_freeze(struct page *page, unsigned long nr);
 void xrefs_release(struct xpool *pool, struct page *page, unsigned long nr);
@@ -634,10 +634,6 @@ static inline bool xpool_is_capped(const struct xpool *pool)
 	return READ_ONCE(pool->idle_limit) != XPOOL_NO_LIMIT;
 }
 
-/* What no client holds */
-
-extern struct workqueue_struct *xgather_queue;
-
 /* Flags of a request */
 
 /* Where objects and pages of any order can be asked to lie. */
@@ -699,7 +695,6 @@ static __always_inline bool xrefs_only_one(const struct page *page, unsigned lon
 /**
  * struct xgrow - what a pool has that takes memory from the system and gives it back
  * @pool: the pool
- * @max_pages: that it may have
  * @work: takes and gives back where others cannot
  * @soon: queues @work
  * @shrinker: the system's way of asking for memory
@@ -725,7 +720,6 @@ static __always_inline bool xrefs_only_one(const struct page *page, unsigned lon
  */
 struct xgrow {
 	struct xpool		*pool;
-	unsigned long		max_pages;
 	struct work_struct	work;
 	struct irq_work		soon;
 	struct shrinker		*shrinker;

@@ -319,18 +319,6 @@ static int acquire_addr(struct xpool *pool, const struct xpool_args *args)
 	return one_region(pool, args->addr);
 }
 
-enum xtools_range xpool_range_of(const struct xpool *pool)
-{
-	switch (pool->range.source) {
-	case XPOOL_BASE:
-		return XTOOLS_MAPPED;
-	case XPOOL_ADDR:
-		return XTOOLS_CALLERS;
-	default:
-		return XTOOLS_SYSTEM;
-	}
-}
-
 int xpool_acquire(struct xpool *pool, const struct xpool_args *args)
 {
 	switch (pool->range.source) {

@@ -38,10 +38,9 @@
 
 #include "pool.h"
 
-/* Page number @index, of which @nr follow at most; these are of one section of memory. */
-struct page *xrefs_pages_at(const struct xpool *pool, unsigned long index, unsigned long *nr)
+/* Page number @index. Those that follow it in its largest block are of one section of memory. */
+struct page *xrefs_page_at(const struct xpool *pool, unsigned long index)
 {
-	*nr = min(*nr, XPOOL_CHUNK_PAGES - index % XPOOL_CHUNK_PAGES);
 	return virt_to_page((void *)xpool_addr(pool, index));
 }
 
@@ -69,11 +68,8 @@ void xrefs_set(struct xpool *pool, const struct xpage *page, unsigned long nr, i
 
 	lockdep_assert_held(&pool->lock);
 	for (; nr; nr -= n, index += n) {
-		struct page *first;
-
-		n = nr;
-		first = xrefs_pages_at(pool, index, &n);	/* and how many follow it there */
-		set_refs(first, n, refs);
+		n = min(nr, XPOOL_CHUNK_PAGES - index % XPOOL_CHUNK_PAGES);
+		set_refs(xrefs_page_at(pool, index), n, refs);
 	}
 }
 

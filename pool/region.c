@@ -20,8 +20,6 @@
  * Empty regions, hot blocks and slabs without objects are what no client uses. Their sum is
  * held against the limit of what is cached. How each is counted is in limit.c.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include "pool.h"
 
 /*

@@ -74,15 +74,14 @@ static void take_gaps(struct xpool *pool)
 {
 	unsigned long r, at = 0;
 
-	for (r = 0; r <= pool->nr_regions; r++) {
-		bool last = r == pool->nr_regions;
-		unsigned long to = last ? pool->buddy.nr : pool->regions[r].index;
+	/* Nothing is taken where nothing lies between two regions. */
+	for (r = 0; r < pool->nr_regions; r++) {
+		const struct xregion *region = &pool->regions[r];
 
-		if (at < to)
-			xbuddy_alloc_run(&pool->buddy, to - at, at, to);
-		if (!last)
-			at = pool->regions[r].index + pool->regions[r].nr;
+		xbuddy_alloc_run(&pool->buddy, region->index - at, at, region->index);
+		at = region->index + region->nr;
 	}
+	xbuddy_alloc_run(&pool->buddy, pool->buddy.nr - at, at, pool->buddy.nr);
 }
 
 static int init_metadata(struct xpool *pool)
@@ -121,24 +120,15 @@ static void free_metadata(struct xpool *pool)
 	xmeta_free(pool->pages_mem);
 }
 
-static bool name_taken(const char *name)
-{
-	struct xpool *pool;
-
-	lockdep_assert_held(&xpool_registry);
-	list_for_each_entry(pool, &xpool_list, listing.entry.node)
-		if (!strcmp(pool->name, name))
-			return true;
-	return false;
-}
-
 /* The pool is listed, which takes its name, but cannot be pinned yet. */
 static int list_pool(struct xpool *pool)
 {
-	bool taken;
+	struct xpool *other;
+	bool taken = false;
 
 	mutex_lock(&xpool_registry);
-	taken = name_taken(pool->name);
+	list_for_each_entry(other, &xpool_list, listing.entry.node)
+		taken |= !strcmp(pool->name, other->name);
 	if (!taken) {
 		pool->listing.entry.going = true;
 		list_add_tail(&pool->listing.entry.node, &xpool_list);
@@ -159,7 +149,8 @@ static void unlist_pool(struct xpool *pool)
 
 static int setup(struct xpool *pool, const struct xpool_args *args)
 {
-	unsigned long more;
+	enum xtools_range range = args->base ? XTOOLS_MAPPED :
+				  args->addr ? XTOOLS_CALLERS : XTOOLS_SYSTEM;
 	int err;
 
 	err = check_args(pool, args);
@@ -175,15 +166,15 @@ static int setup(struct xpool *pool, const struct xpool_args *args)
 			    pool->nr_pages << PAGE_SHIFT);
 		goto undo_acquire;
 	}
-	more = xpool_more_regions(args) * XPOOL_CHUNK_PAGES;
-	err = more ? xgrow_init(pool, pool->nr_pages + more) : 0;
+	pool->max_pages = pool->nr_pages + xpool_more_regions(args) * XPOOL_CHUNK_PAGES;
+	err = pool->max_pages > pool->nr_pages ? xgrow_init(pool) : 0;
 	if (err)
 		goto undo_metadata;
 	err = xpool_map_regions(pool);
 	if (err)
 		goto undo_grow;
 	xgfp_init(pool);
-	pool->tools = xtools_of_pool(xpool_range_of(pool), (void *)pool->regions[0].addr,
+	pool->tools = xtools_of_pool(range, (void *)pool->regions[0].addr,
 				     pool->regions[0].nr);
 	xpool_tell_regions(pool, xtools_range_comes);
 	kmemleak_no_scan(pool->regions);

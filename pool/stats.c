@@ -8,8 +8,6 @@
  *
  * The validator recounts all from the buddy system and the states of the pages.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/export.h>
 #include <linux/string.h>
 

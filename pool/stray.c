@@ -23,8 +23,7 @@ static bool mend(struct xpool *pool, const struct xregion *region, unsigned long
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
 	if (region->nr && index - region->index < region->nr) {
-		unsigned long nr = 1;
-		struct page *page = xrefs_pages_at(pool, index, &nr);
+		struct page *page = xrefs_page_at(pool, index);
 
 		head = xpool_head(pool, index);
 		stray->refs = page_ref_count(page);
@@ -60,9 +59,9 @@ bool xrefs_find(struct xpool *pool, unsigned long index, unsigned long end,
 				       &pool->regions[index / XPOOL_CHUNK_PAGES];
 
 	while (index < end) {
-		unsigned long nr = 1, next = index + 1;
+		unsigned long next = index + 1;
 
-		if (unlikely(xcompat_page_refs(xrefs_pages_at(pool, index, &nr))) &&
+		if (unlikely(xcompat_page_refs(xrefs_page_at(pool, index))) &&
 		    !is_clients(pool, index, &next) && mend(pool, region, index, stray))
 			return true;
 		index = max(next, index + 1);
