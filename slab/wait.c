@@ -187,7 +187,7 @@ void *xwait_for_object(struct xslab_cache *cache, gfp_t gfp)
 		bool is_last = waiter.for_grace && !xrcu_waits(cache);
 
 		WRITE_ONCE(waiter.look, false);
-		/* Pairs with tell_room() of the pool: it knows that a task sleeps. */
+		/* Pairs with unlock_after_put() of the pool: it knows that a task sleeps. */
 		if (!look(cache, &waiter, gfp)) {
 			if (is_last)
 				break;
