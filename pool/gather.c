@@ -207,7 +207,7 @@ void xgather_exit(struct xpool *pool)
 int xgather_subsys_init(void)
 {
 	gather_queue = alloc_workqueue("xalloc_gather", WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM,
-					0);
+				       0);
 	return gather_queue ? 0 : -ENOMEM;
 }
 

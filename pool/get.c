@@ -266,7 +266,8 @@ static unsigned long ask_clients(struct xpool *pool, unsigned int order, enum xp
 	list_for_each_entry_rcu(client, &pool->clients, entry.node) {
 		got += client->reclaim(client);
 		/* Is there a block, as far as can be seen without the lock? */
-		if (READ_ONCE(pool->buddy.orders) >> order && xpool_allowance(pool, need) >> order &&
+		if (READ_ONCE(pool->buddy.orders) >> order &&
+		    xpool_allowance(pool, need) >> order &&
 		    xpool_breakable(pool, order, need) >= 0)
 			break;
 	}

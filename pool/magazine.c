@@ -43,106 +43,103 @@ static const struct xmag_ops page_ops = {
 	.drain	= page_drain,
 };
 
-/* The magazines of a pool, from those of single pages on. */
-#define for_each_page_mag(of, mags) \
-	for (of = (mags)->of; of != (mags)->of + (mags)->nr; of++)
-
 static struct xpage_mags *mags_of(struct xclient *client)
 {
 	return container_of(client, struct xpage_mags, client);
 }
 
-static unsigned long page_reclaim(struct xclient *client)
+/* For the magazines of each order. */
+static void for_all(struct xpage_mags *mags, void (*what)(struct xmag *mag))
+{
+	unsigned int i;
+
+	for (i = 0; i < mags->nr; i++)
+		what(&mags->of[i].mag);
+}
+
+/* Like for_all(), of what returns blocks; returns the pages. */
+static unsigned long sum_up(struct xpage_mags *mags, unsigned long (*what)(struct xmag *mag))
 {
 	unsigned long pages = 0;
-	struct xpage_mag *of;
+	unsigned int i;
 
-	for_each_page_mag(of, mags_of(client)) {
-		pages += xmag_drain_here(&of->mag) << of->order;
-		pages += xmag_drain_depot(&of->mag) << of->order;
-	}
+	for (i = 0; i < mags->nr; i++)
+		pages += what(&mags->of[i].mag) << i;
 	return pages;
+}
+
+static unsigned long reclaim(struct xmag *mag)
+{
+	return xmag_drain_here(mag) + xmag_drain_depot(mag);
+}
+
+static unsigned long page_reclaim(struct xclient *client)
+{
+	return sum_up(mags_of(client), reclaim);
 }
 
 /* What is kept for the next goes to the pool. May sleep. */
 void xpage_drain(struct xpool *pool)
 {
-	struct xpage_mag *of;
-
-	for_each_page_mag(of, pool->mags)
-		xmag_drain(&of->mag);
+	for_all(pool->mags, xmag_drain);
 	xpool_settle(pool);
 }
 
 /* Like xpage_drain(), but the next operation on a magazine tells the watcher. */
 void xpage_park(struct xpool *pool)
 {
-	struct xpage_mag *of;
-
-	for_each_page_mag(of, pool->mags)
-		xmag_park(&of->mag);
+	for_all(pool->mags, xmag_park);
 	xpool_settle(pool);
 }
 
 /* Before the pool is used. */
 void xpage_set_watch(struct xpool *pool, struct xwatch *watch)
 {
-	struct xpage_mag *of;
+	unsigned int i;
 
-	for_each_page_mag(of, pool->mags)
-		xmag_set_watch(&of->mag, watch);
+	for (i = 0; i < pool->mags->nr; i++)
+		xmag_set_watch(&pool->mags->of[i].mag, watch);
 }
 
 void xpage_close(struct xclient *client)
 {
-	struct xpage_mag *of;
-
-	for_each_page_mag(of, mags_of(client))
-		xmag_shut(&of->mag);
+	for_all(mags_of(client), xmag_shut);
 }
 
 unsigned long xpage_drain_closed(struct xclient *client)
 {
-	unsigned long pages = 0;
-	struct xpage_mag *of;
-
-	for_each_page_mag(of, mags_of(client))
-		pages += xmag_drain_closed(&of->mag) << of->order;
-	return pages;
+	return sum_up(mags_of(client), xmag_drain_closed);
 }
 
 static void page_open(struct xclient *client)
 {
-	struct xpage_mag *of;
+	for_all(mags_of(client), xmag_unshut);
+}
 
-	for_each_page_mag(of, mags_of(client))
-		xmag_unshut(&of->mag);
+static unsigned long kept(struct xmag *mag)
+{
+	struct xmag_count count;
+
+	xmag_count(mag, &count);
+	return count.cpus + count.depot;
 }
 
 unsigned long xpage_kept(struct xclient *client)
 {
-	unsigned long pages = 0;
-	struct xmag_count count;
-	struct xpage_mag *of;
-
-	for_each_page_mag(of, mags_of(client)) {
-		xmag_count(&of->mag, &count);
-		pages += (count.cpus + count.depot) << of->order;
-	}
-	return pages;
+	return sum_up(mags_of(client), kept);
 }
 
 /* What the magazines hold goes to the pool, and nothing comes into them. */
 static void page_shut(struct xclient *client, bool shut)
 {
 	struct xpage_mags *mags = mags_of(client);
-	struct xpage_mag *of;
+	unsigned int i;
 
 	if (mags->shut == shut)
 		return;
 	mags->shut = shut;
-	for_each_page_mag(of, mags)
-		xmag_set_closed(&of->mag, shut);
+	for (i = 0; i < mags->nr; i++)
+		xmag_set_closed(&mags->of[i].mag, shut);
 }
 
 /* Shorter magazines are not worth the memory that they take on each CPU. */
@@ -171,7 +168,6 @@ void xpage_detach_magazines(struct xpool *pool)
 /* The fast paths do not tell the kernel's tools, so a watched pool takes the slow ones. */
 static void open_routes(struct xpool *pool)
 {
-	struct xpage_mag *of;
 	unsigned int order;
 
 	for (order = 0; order < XBUDDY_NR_ORDERS; order++) {
@@ -180,10 +176,10 @@ static void open_routes(struct xpool *pool)
 	}
 	if (xtools_watch(pool->tools))
 		return;
-	for_each_page_mag(of, pool->mags) {
-		xmag_add_route(&of->mag, &pool->cpus[of->order]);
+	for (order = 0; order < pool->mags->nr; order++) {
+		xmag_add_route(&pool->mags->of[order].mag, &pool->cpus[order]);
 		if (pool->structs.nr)
-			xmag_add_route(&of->mag, &pool->page_cpus[of->order]);
+			xmag_add_route(&pool->mags->of[order].mag, &pool->page_cpus[order]);
 	}
 }
 
