@@ -13,11 +13,6 @@
 
 #include "page.h"
 
-static u64 limit_stat(unsigned long limit)
-{
-	return limit == XPOOL_NO_LIMIT ? U64_MAX : limit;
-}
-
 /**
  * xpool_stats() - where the pages of a pool are
  * @pool: the pool
@@ -48,8 +43,9 @@ void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
 	stats->total = pool->nr_pages;
-	stats->hard = limit_stat(pool->limits.hard);
-	stats->cache = limit_stat(pool->limits.cache);
+	/* XPOOL_NO_LIMIT is U64_MAX, because xalloc needs a 64-bit kernel. */
+	stats->hard = pool->limits.hard;
+	stats->cache = pool->limits.cache;
 	stats->reserve = pool->limits.reserve;
 	stats->grown = grow ? grow->grown : 0;
 	stats->returned = grow ? grow->returned : 0;
