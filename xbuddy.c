@@ -71,26 +71,21 @@
  * Bring-up and tear-down
  */
 
-/* Lay out one area from @at on, or only measure it where @at is NULL. */
-static size_t area_layout(struct xbuddy_area *area, unsigned long bits,
-			  unsigned long *at)
-{
-	size_t words = BITS_TO_LONGS(bits);
-
-	area->used = at;
-	xset_layout(&area->free, bits, XBUDDY_LEVELS, at ? at + words : NULL);
-	return words + area->free.words;
-}
-
+/* Lay out all areas from @at on, or only measure them where @at is NULL. */
 static size_t layout(struct xbuddy *buddy, unsigned long *at)
 {
 	unsigned int order;
 	size_t words = 0;
 
-	for (order = 0; order < XBUDDY_NR_ORDERS; order++)
-		words += area_layout(&buddy->free_area[order],
-				     max(nr_blocks(buddy, order), 1UL),
-				     at ? at + words : NULL);
+	for (order = 0; order < XBUDDY_NR_ORDERS; order++) {
+		struct xbuddy_area *area = &buddy->free_area[order];
+		unsigned long bits = max(nr_blocks(buddy, order), 1UL);
+
+		area->used = at ? at + words : NULL;
+		words += BITS_TO_LONGS(bits);
+		xset_layout(&area->free, bits, XBUDDY_LEVELS, at ? at + words : NULL);
+		words += area->free.words;
+	}
 	return words;
 }
 
@@ -106,7 +101,8 @@ static size_t layout(struct xbuddy *buddy, unsigned long *at)
  */
 int xbuddy_init(struct xbuddy *buddy, unsigned long nr)
 {
-	unsigned long *words;
+	unsigned long *words, at;
+	unsigned int order;
 
 	if (!nr || nr > XBUDDY_MAX_NR)
 		return -EINVAL;
@@ -118,7 +114,10 @@ int xbuddy_init(struct xbuddy *buddy, unsigned long nr)
 		return -ENOMEM;
 
 	layout(buddy, words);
-	mark_range_free(buddy, 0, nr);
+	for (at = 0; at < nr; at += 1UL << order) {
+		order = piece_order(at, nr - at);
+		join(buddy, at, order);
+	}
 	return 0;
 }
 EXPORT_SYMBOL_GPL(xbuddy_init);
@@ -141,18 +140,45 @@ EXPORT_SYMBOL_GPL(xbuddy_destroy);
  */
 
 /*
- * Take the block of @order at page @index out of free block @i of order @from,
- * which holds it: halve, keep the half that holds it, free the other one.
+ * Take up to @nr blocks of @order, a power of two of them, out of the free block of order @in
+ * that holds page @at: from @at on, or its last ones. Halve, keep the half that holds them, free
+ * the other one. @whole: only if that takes all of the free block. Returns how many.
  */
-static void carve(struct xbuddy *buddy, unsigned int from, unsigned long i,
-		  unsigned int order, unsigned long index)
+static __always_inline unsigned int carve(struct xbuddy *buddy, unsigned int in,
+					  unsigned long at, unsigned int order,
+					  unsigned int nr, bool whole, bool last,
+					  unsigned long *index)
 {
-	area_clear(buddy, from, i);
-	buddy->nr_free -= 1UL << order;
-	buddy->splits += from - order;
-	while (from-- > order)
-		area_set(buddy, from, (index >> from) ^ 1);
-	mark_used(buddy, order, index >> order);
+	unsigned int as = min_t(unsigned int, in, order + ilog2(nr));
+
+	if (whole && as < in)
+		return 0;
+	if (last)
+		at += (1UL << in) - (1UL << as);
+	area_clear(buddy, in, at >> in);
+	buddy->nr_free -= 1UL << as;
+	buddy->splits += in - as;
+	while (in-- > as)
+		area_set(buddy, in, (at >> in) ^ 1);
+	mark_used(buddy, at, as, order);
+	*index = at;
+	return 1U << (as - order);
+}
+
+/* Take them out of the smallest free block, and the lowest of those. */
+static __always_inline unsigned int take_smallest(struct xbuddy *buddy, unsigned int order,
+						  unsigned int nr, bool whole,
+						  unsigned long *index)
+{
+	unsigned long candidates = buddy->orders >> order;
+	unsigned long at;
+	unsigned int in;
+
+	if (!candidates)
+		return 0;
+	in = order + __ffs(candidates);
+	at = xset_first(&buddy->free_area[in].free) << in;
+	return carve(buddy, in, at, order, nr, whole, false, index);
 }
 
 /**
@@ -167,130 +193,13 @@ static void carve(struct xbuddy *buddy, unsigned int from, unsigned long i,
  */
 long xbuddy_alloc(struct xbuddy *buddy, unsigned int order)
 {
-	unsigned long candidates, i;
-	unsigned int from;
+	unsigned long index;
 
 	if (order > XBUDDY_MAX_ORDER)
 		return -EINVAL;
-	candidates = buddy->orders >> order;
-	if (!candidates)
-		return -ENOSPC;
-
-	from = order + __ffs(candidates);
-	i = xset_first(&buddy->free_area[from].free);
-	carve(buddy, from, i, order, i << from);
-	return i << from;
+	return take_smallest(buddy, order, 1, false, &index) ? index : -ENOSPC;
 }
 EXPORT_SYMBOL_GPL(xbuddy_alloc);
-
-/* The order of the free block at the lowest address; @candidates has a bit an order. */
-static unsigned int order_of_lowest(const struct xbuddy *buddy, unsigned long candidates)
-{
-	unsigned long best = ULONG_MAX;
-	unsigned int order, in = 0;
-
-	for_each_set_bit(order, &candidates, XBUDDY_NR_ORDERS) {
-		unsigned long start = xset_first(&buddy->free_area[order].free) << order;
-
-		if (start < best) {
-			best = start;
-			in = order;
-		}
-	}
-	return in;
-}
-
-/* The order of the free block at the highest address. */
-static unsigned int order_of_highest(const struct xbuddy *buddy, unsigned long candidates)
-{
-	unsigned int order, in = 0;
-	unsigned long best = 0;
-
-	for_each_set_bit(order, &candidates, XBUDDY_NR_ORDERS) {
-		unsigned long end = (xset_last(&buddy->free_area[order].free) + 1) << order;
-
-		if (end > best) {
-			best = end;
-			in = order;
-		}
-	}
-	return in;
-}
-
-/* The orders of free blocks that are large enough for @order, or why there is none. */
-static long candidates_for(const struct xbuddy *buddy, unsigned int order)
-{
-	unsigned long candidates;
-
-	if (order > XBUDDY_MAX_ORDER)
-		return -EINVAL;
-	candidates = buddy->orders >> order << order;
-	return candidates ? (long)candidates : -ENOSPC;
-}
-
-/**
- * xbuddy_alloc_low() - take the block at the lowest address
- * @buddy: the instance
- * @order: the block gets 2^@order pages
- *
- * The lowest place is used, whatever the size of the free block it is cut from,
- * in time bounded by orders times levels. Together with xbuddy_alloc_top() this
- * keeps two kinds of blocks apart: what one cuts a large block for is left to it.
- *
- * Context: Any; the caller serialises.
- * Return: the first page number, -ENOSPC, or -EINVAL where @order is too large.
- */
-long xbuddy_alloc_low(struct xbuddy *buddy, unsigned int order)
-{
-	long candidates = candidates_for(buddy, order);
-	unsigned int in;
-	unsigned long i;
-
-	if (candidates < 0)
-		return candidates;
-	in = order_of_lowest(buddy, candidates);
-	i = xset_first(&buddy->free_area[in].free);
-	carve(buddy, in, i, order, i << in);
-	return i << in;
-}
-EXPORT_SYMBOL_GPL(xbuddy_alloc_low);
-
-/**
- * xbuddy_alloc_top() - take the block at the highest address
- * @buddy: the instance
- * @order: the block gets 2^@order pages
- *
- * Like xbuddy_alloc_low(), but from the other end.
- *
- * Context: Any; the caller serialises.
- * Return: the first page number, -ENOSPC, or -EINVAL where @order is too large.
- */
-long xbuddy_alloc_top(struct xbuddy *buddy, unsigned int order)
-{
-	long candidates = candidates_for(buddy, order);
-	unsigned long i, index;
-	unsigned int in;
-
-	if (candidates < 0)
-		return candidates;
-	in = order_of_highest(buddy, candidates);
-	i = xset_last(&buddy->free_area[in].free);
-	index = ((i + 1) << in) - (1UL << order);
-	carve(buddy, in, i, order, index);
-	return index;
-}
-EXPORT_SYMBOL_GPL(xbuddy_alloc_top);
-
-/* The used block of order @from will be used as blocks of @order. */
-static void mark_used_as(struct xbuddy *buddy, unsigned long index, unsigned int from,
-			 unsigned int order)
-{
-	unsigned long nr = 1UL << (from - order);
-
-	unmark_used(buddy, from, index >> from);
-	bitmap_set(buddy->free_area[order].used, index >> order, nr);
-	buddy->splits += nr - 1;
-}
 
 /**
  * xbuddy_alloc_row() - take blocks of one order that follow one another
@@ -310,24 +219,9 @@ static void mark_used_as(struct xbuddy *buddy, unsigned long index, unsigned int
 unsigned int xbuddy_alloc_row(struct xbuddy *buddy, unsigned int order, unsigned int nr,
 			      bool whole, unsigned long *index)
 {
-	unsigned int smallest, as;
-	unsigned long candidates;
-	long at;
-
 	if (order > XBUDDY_MAX_ORDER || !nr)
 		return 0;
-	candidates = buddy->orders >> order;
-	if (!candidates)
-		return 0;
-	smallest = __ffs(candidates);
-	if (whole && smallest > ilog2(nr))
-		return 0;
-	as = order + min_t(unsigned int, smallest, ilog2(nr));
-	at = xbuddy_alloc(buddy, as);
-	if (as > order)
-		mark_used_as(buddy, at, as, order);
-	*index = at;
-	return 1U << (as - order);
+	return take_smallest(buddy, order, nr, whole, index);
 }
 EXPORT_SYMBOL_GPL(xbuddy_alloc_row);
 
@@ -359,13 +253,13 @@ unsigned int xbuddy_alloc_many(struct xbuddy *buddy, unsigned int order,
 EXPORT_SYMBOL_GPL(xbuddy_alloc_many);
 
 /*
- * The highest aligned free place for @order before @to, as the page number behind it;
- * *@in is its block's order. 0: there is none.
+ * The free block at the highest address before @to of one of the orders in @candidates, or
+ * XSET_NONE; *@in is its order.
  */
 static unsigned long highest(const struct xbuddy *buddy, unsigned long candidates,
 			     unsigned long to, unsigned int *in)
 {
-	unsigned long best = 0;
+	unsigned long best = 0, start = XSET_NONE;
 	unsigned int o;
 
 	for_each_set_bit(o, &candidates, XBUDDY_NR_ORDERS) {
@@ -374,59 +268,11 @@ static unsigned long highest(const struct xbuddy *buddy, unsigned long candidate
 		if (i == XSET_NONE || (i + 1) << o <= best)
 			continue;
 		best = (i + 1) << o;
+		start = i << o;
 		*in = o;
 	}
-	return best;
+	return start;
 }
-
-/* The lowest block of one of the orders in @candidates from @from on, or ULONG_MAX. */
-static unsigned long lowest_block(const struct xbuddy *buddy, unsigned long candidates,
-				  unsigned long from, unsigned int *in)
-{
-	unsigned long best = ULONG_MAX;
-	unsigned int o;
-
-	for_each_set_bit(o, &candidates, XBUDDY_NR_ORDERS) {
-		unsigned long index = lowest_in_order(buddy, o, o, from);
-
-		if (index >= best)
-			continue;
-		best = index;
-		*in = o;
-	}
-	return best;
-}
-
-/**
- * xbuddy_alloc_range() - take a block inside part of the range
- * @buddy: the instance
- * @order: the block gets 2^@order pages
- * @from: first page number allowed
- * @to: first page number not allowed any more
- *
- * The lowest place is used, whatever the size of the free block it is cut from.
- *
- * Context: Any; the caller serialises.
- * Return: the first page number, -ENOSPC, or -EINVAL where @order is too large
- * or [@from, @to) is empty or leaves the instance.
- */
-long xbuddy_alloc_range(struct xbuddy *buddy, unsigned int order,
-			unsigned long from, unsigned long to)
-{
-	unsigned long index;
-	unsigned int in;
-
-	if (order > XBUDDY_MAX_ORDER || bad_range(buddy, from, to))
-		return -EINVAL;
-
-	index = lowest(buddy, order, from, &in);
-	if (index >= to || to - index < 1UL << order)
-		return -ENOSPC;
-
-	carve(buddy, in, index >> in, order, index);
-	return index;
-}
-EXPORT_SYMBOL_GPL(xbuddy_alloc_range);
 
 /**
  * xbuddy_alloc_part() - take blocks that follow one another, inside part of the range
@@ -449,35 +295,48 @@ unsigned int xbuddy_alloc_part(struct xbuddy *buddy, unsigned int order, unsigne
 			       bool whole, const struct xbuddy_part *part,
 			       unsigned long *index)
 {
-	unsigned long candidates, block;
-	unsigned int in, as;
+	unsigned long candidates, at;
+	unsigned int in;
 
 	if (order > XBUDDY_MAX_ORDER || part->most > XBUDDY_MAX_ORDER || !nr ||
 	    bad_range(buddy, part->from, part->to))
 		return 0;
-	candidates = buddy->orders & (BIT(part->most + 1) - BIT(order));
-	if (part->most < order || !candidates)
+	candidates = buddy->orders & (BIT(part->most + 1) - 1) & ~(BIT(order) - 1);
+	at = part->top ? highest(buddy, candidates, part->to, &in) :
+			 lowest(buddy, candidates, order, part->from, &in);
+	if (at < part->from || at >= part->to || part->to - at < 1UL << order)
 		return 0;
-	if (part->top) {
-		block = highest(buddy, candidates, part->to, &in);
-		if (!block || block - (1UL << in) < part->from)
-			return 0;
-		block -= 1UL << in;
-	} else {
-		block = lowest_block(buddy, candidates, part->from, &in);
-		if (block >= part->to || part->to - block < 1UL << in)
-			return 0;
-	}
-	if (whole && in - order > ilog2(nr))
-		return 0;
-	as = order + min_t(unsigned int, in - order, ilog2(nr));
-	*index = part->top ? block + (1UL << in) - (1UL << as) : block;
-	carve(buddy, in, block >> in, as, *index);
-	if (as > order)
-		mark_used_as(buddy, *index, as, order);
-	return 1U << (as - order);
+	return carve(buddy, in, at, order, nr, whole, part->top, index);
 }
 EXPORT_SYMBOL_GPL(xbuddy_alloc_part);
+
+/**
+ * xbuddy_alloc_in() - take a block inside part of the range, whatever it is cut from
+ * @buddy: the instance
+ * @order: the block gets 2^@order pages
+ * @from: first page number allowed
+ * @to: first page number not allowed any more
+ * @top: the highest place, else the lowest. Then no free block reaches across @from or @to
+ *
+ * In time bounded by orders times levels.
+ *
+ * Context: Any; the caller serialises.
+ * Return: the first page number, -ENOSPC, or -EINVAL where @order is too large
+ * or [@from, @to) is empty or leaves the instance.
+ */
+long xbuddy_alloc_in(struct xbuddy *buddy, unsigned int order, unsigned long from,
+		     unsigned long to, bool top)
+{
+	const struct xbuddy_part part = {
+		.from = from, .to = to, .most = XBUDDY_MAX_ORDER, .top = top,
+	};
+	unsigned long index;
+
+	if (order > XBUDDY_MAX_ORDER || bad_range(buddy, from, to))
+		return -EINVAL;
+	return xbuddy_alloc_part(buddy, order, 1, false, &part, &index) ? index : -ENOSPC;
+}
+EXPORT_SYMBOL_GPL(xbuddy_alloc_in);
 
 /**
  * xbuddy_free() - give a block back
@@ -492,25 +351,23 @@ EXPORT_SYMBOL_GPL(xbuddy_alloc_part);
  */
 int xbuddy_free(struct xbuddy *buddy, unsigned long index, unsigned int order)
 {
+	return xbuddy_free_row(buddy, index, order, 1);
+}
+EXPORT_SYMBOL_GPL(xbuddy_free);
+
+/* Can all of these blocks be freed? Else what xbuddy_free() says of the first that cannot. */
+static int check_row(const struct xbuddy *buddy, unsigned long index, unsigned int order,
+		     unsigned int nr)
+{
+	unsigned long i, end;
 	int err = check_used(buddy, index, order);
 
 	if (unlikely(err))
 		return err;
-	release(buddy, index, order);
-	return 0;
-}
-EXPORT_SYMBOL_GPL(xbuddy_free);
-
-/*
- * The first of @nr blocks of @order from @index on that is not used, or leaves
- * the range; or @nr.
- */
-static unsigned int first_not_used(const struct xbuddy *buddy, unsigned long index,
-				   unsigned int order, unsigned int nr)
-{
-	unsigned long i = index >> order, end = min(i + nr, nr_blocks(buddy, order));
-
-	return find_next_zero_bit(buddy->free_area[order].used, end, i) - i;
+	i = index >> order;
+	end = min(i + nr, nr_blocks(buddy, order));
+	end = find_next_zero_bit(buddy->free_area[order].used, end, i);
+	return likely(end == i + nr) ? 0 : check_used(buddy, end << order, order);
 }
 
 /**
@@ -530,25 +387,16 @@ static unsigned int first_not_used(const struct xbuddy *buddy, unsigned long ind
 int xbuddy_free_row(struct xbuddy *buddy, unsigned long index, unsigned int order,
 		    unsigned int nr)
 {
-	unsigned long end = index + ((unsigned long)nr << order);
-	unsigned int good;
-	int err;
+	unsigned long end;
+	unsigned int as;
+	int err = nr ? check_row(buddy, index, order, nr) : -EINVAL;
 
-	if (unlikely(!nr))
-		return -EINVAL;
-	err = check_used(buddy, index, order);
 	if (unlikely(err))
 		return err;
-	good = first_not_used(buddy, index, order, nr);
-	if (unlikely(good < nr))
-		return check_used(buddy, index + ((unsigned long)good << order), order);
-
-	while (index < end) {
-		unsigned int as = piece_order(index, end - index);
-
-		unmark_used_as(buddy, index, as, order);
+	for (end = index + ((unsigned long)nr << order); index < end; index += 1UL << as) {
+		as = piece_order(index, end - index);
+		unmark_used(buddy, index, as, order);
 		join(buddy, index, as);
-		index += 1UL << as;
 	}
 	return 0;
 }
@@ -568,14 +416,13 @@ EXPORT_SYMBOL_GPL(xbuddy_free_row);
 int xbuddy_split(struct xbuddy *buddy, unsigned long index, unsigned int order,
 		 unsigned int to)
 {
-	int err;
+	int err = to > order ? -EINVAL : check_used(buddy, index, order);
 
-	if (to > order)
-		return -EINVAL;
-	err = check_used(buddy, index, order);
-	if (!err && to < order)
-		mark_used_as(buddy, index, order, to);
-	return err;
+	if (err)
+		return err;
+	unmark_used(buddy, index, order, order);
+	mark_used(buddy, index, order, to);
+	return 0;
 }
 EXPORT_SYMBOL_GPL(xbuddy_split);
 
@@ -594,20 +441,15 @@ EXPORT_SYMBOL_GPL(xbuddy_split);
 int xbuddy_unsplit(struct xbuddy *buddy, unsigned long index, unsigned int order,
 		   unsigned int to)
 {
-	unsigned int nr, good;
 	int err;
 
 	if (to < order || to > XBUDDY_MAX_ORDER || index & ((1UL << to) - 1))
 		return -EINVAL;
-	nr = 1U << (to - order);
-	err = check_used(buddy, index, order);
-	if (err || to == order)
+	err = check_row(buddy, index, order, 1U << (to - order));
+	if (err)
 		return err;
-	good = first_not_used(buddy, index, order, nr);
-	if (good < nr)
-		return check_used(buddy, index + ((unsigned long)good << order), order);
-	unmark_used_as(buddy, index, to, order);
-	mark_used(buddy, to, index >> to);
+	unmark_used(buddy, index, to, order);
+	mark_used(buddy, index, to, to);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(xbuddy_unsplit);

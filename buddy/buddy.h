@@ -5,6 +5,7 @@
 #ifndef _XALLOC_BUDDY_H
 #define _XALLOC_BUDDY_H
 
+#include <linux/bitmap.h>
 #include <linux/bitops.h>
 #include <linux/log2.h>
 
@@ -31,7 +32,7 @@ static inline void area_set(struct xbuddy *buddy, unsigned int order, unsigned l
 
 	area->nr_free++;
 	buddy->orders |= BIT(order);
-	xset_add_from(&area->free, 0, i);
+	xset_add(&area->free, i);
 }
 
 static inline void area_clear(struct xbuddy *buddy, unsigned int order, unsigned long i)
@@ -40,33 +41,31 @@ static inline void area_clear(struct xbuddy *buddy, unsigned int order, unsigned
 
 	if (!--area->nr_free)
 		buddy->orders &= ~BIT(order);
-	xset_del_from(&area->free, 0, i);
+	xset_del(&area->free, i);
 }
 
 /*
- * State changes of blocks. A page number becomes free or used only here.
+ * Used blocks
  */
 
-static inline void mark_free(struct xbuddy *buddy, unsigned int order, unsigned long i)
+/* What is used, from @index on, are blocks of @order, which were or would be one of order @as. */
+static inline void mark_used(struct xbuddy *buddy, unsigned long index, unsigned int as,
+			     unsigned int order)
 {
-	area_set(buddy, order, i);
-	buddy->nr_free += 1UL << order;
+	unsigned long nr = 1UL << (as - order);
+
+	bitmap_set(buddy->free_area[order].used, index >> order, nr);
+	buddy->splits += nr - 1;
 }
 
-static inline void unmark_free(struct xbuddy *buddy, unsigned int order, unsigned long i)
+/* These blocks of @order are not used as such any more: they will be one of order @as. */
+static inline void unmark_used(struct xbuddy *buddy, unsigned long index, unsigned int as,
+			       unsigned int order)
 {
-	area_clear(buddy, order, i);
-	buddy->nr_free -= 1UL << order;
-}
+	unsigned long nr = 1UL << (as - order);
 
-static inline void mark_used(struct xbuddy *buddy, unsigned int order, unsigned long i)
-{
-	__set_bit(i, buddy->free_area[order].used);
-}
-
-static inline void unmark_used(struct xbuddy *buddy, unsigned int order, unsigned long i)
-{
-	__clear_bit(i, buddy->free_area[order].used);
+	bitmap_clear(buddy->free_area[order].used, index >> order, nr);
+	buddy->merges += nr - 1;
 }
 
 static inline bool is_used(const struct xbuddy *buddy, unsigned int order, unsigned long i)
@@ -82,48 +81,23 @@ static inline unsigned int piece_order(unsigned long index, unsigned long nr)
 	return index ? min_t(unsigned int, order, __ffs(index)) : order;
 }
 
-static inline void mark_range_free(struct xbuddy *buddy, unsigned long from,
-				   unsigned long to)
-{
-	while (from < to) {
-		unsigned int order = piece_order(from, to - from);
-
-		mark_free(buddy, order, from >> order);
-		from += 1UL << order;
-	}
-}
-
 /*
- * The lowest page number from @from on at which an aligned block of @order
- * lies inside a free block of order @in, or ULONG_MAX.
+ * The lowest page number from @from on at which an aligned block of @order lies inside a free
+ * block of one of the orders in @candidates, or XSET_NONE; *@in is the order of that block.
  */
-static inline unsigned long lowest_in_order(const struct xbuddy *buddy, unsigned int in,
-					    unsigned int order, unsigned long from)
+static inline unsigned long lowest(const struct xbuddy *buddy, unsigned long candidates,
+				   unsigned int order, unsigned long from, unsigned int *in)
 {
-	const struct xbuddy_area *area = &buddy->free_area[in];
-	unsigned long index = round_up(from, 1UL << order);
-	unsigned long i = xset_next(&area->free, index >> in);
-
-	return i == ULONG_MAX ? i : max(index, i << in);
-}
-
-/* The lowest aligned free place for @order from @from on; *@in is its block's order. */
-static inline unsigned long lowest(const struct xbuddy *buddy, unsigned int order,
-				   unsigned long from, unsigned int *in)
-{
-	unsigned long best = ULONG_MAX;
+	unsigned long best = XSET_NONE, start = round_up(from, 1UL << order);
 	unsigned int o;
 
-	for (o = order; o <= XBUDDY_MAX_ORDER; o++) {
-		unsigned long index;
+	for_each_set_bit(o, &candidates, XBUDDY_NR_ORDERS) {
+		unsigned long i = xset_next(&buddy->free_area[o].free, start >> o);
 
-		if (!buddy->free_area[o].nr_free)
+		if (i == XSET_NONE || max(start, i << o) >= best)
 			continue;
-		index = lowest_in_order(buddy, o, order, from);
-		if (index < best) {
-			best = index;
-			*in = o;
-		}
+		best = max(start, i << o);
+		*in = o;
 	}
 	return best;
 }
@@ -134,18 +108,12 @@ static inline bool bad_range(const struct xbuddy *buddy, unsigned long from,
 	return from >= to || to > buddy->nr;
 }
 
-/* Why is the block not one that can be freed? For the error path. */
-static inline int why_not_used(const struct xbuddy *buddy, unsigned long index)
-{
-	struct xbuddy_block block;
-
-	xbuddy_lookup(buddy, index, &block);
-	return block.state == XBUDDY_FREE ? -EALREADY : -EINVAL;
-}
-
+/* Is this a block that can be freed? Else why not. */
 static inline int check_used(const struct xbuddy *buddy, unsigned long index,
 			     unsigned int order)
 {
+	struct xbuddy_block block;
+
 	if (unlikely(index >= buddy->nr))
 		return -ERANGE;
 	if (unlikely(order > XBUDDY_MAX_ORDER || index & ((1UL << order) - 1)))
@@ -153,9 +121,10 @@ static inline int check_used(const struct xbuddy *buddy, unsigned long index,
 	/* A block that would leave the range at its end was never handed out. */
 	if (unlikely(index + (1UL << order) > buddy->nr))
 		return -ERANGE;
-	if (unlikely(!is_used(buddy, order, index >> order)))
-		return why_not_used(buddy, index);
-	return 0;
+	if (likely(is_used(buddy, order, index >> order)))
+		return 0;
+	xbuddy_lookup(buddy, index, &block);
+	return block.state == XBUDDY_FREE ? -EALREADY : -EINVAL;
 }
 
 /* Make a block free that is neither free nor used, and join it with its buddies. */
@@ -172,23 +141,6 @@ static inline void join(struct xbuddy *buddy, unsigned long index, unsigned int 
 		i >>= 1;
 	}
 	area_set(buddy, order, i);
-}
-
-/* The used blocks of @order will be joined as one of order @as. */
-static inline void unmark_used_as(struct xbuddy *buddy, unsigned long index, unsigned int as,
-				  unsigned int order)
-{
-	unsigned long nr = 1UL << (as - order);
-
-	bitmap_clear(buddy->free_area[order].used, index >> order, nr);
-	buddy->merges += nr - 1;
-}
-
-/* Free a block that is known to be used. */
-static inline void release(struct xbuddy *buddy, unsigned long index, unsigned int order)
-{
-	unmark_used(buddy, order, index >> order);
-	join(buddy, index, order);
 }
 
 #endif

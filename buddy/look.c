@@ -51,45 +51,22 @@ static unsigned long weight(const unsigned long *map, unsigned long bits)
 	return sum;
 }
 
-static bool area_valid(const struct xbuddy *buddy, unsigned int order)
+/* Do the counts and the mask of orders agree with the bitmaps? Counts the blocks. */
+static bool areas_valid(const struct xbuddy *buddy, unsigned long *blocks)
 {
-	const struct xbuddy_area *area = &buddy->free_area[order];
-	unsigned long bits = max(nr_blocks(buddy, order), 1UL);
+	unsigned int order;
 
-	return weight(area->free.level[0], bits) == area->nr_free &&
-	       !!area->nr_free == !!(buddy->orders & BIT(order)) &&
-	       xset_valid(&area->free);
-}
+	for (order = 0; order < XBUDDY_NR_ORDERS; order++) {
+		const struct xbuddy_area *area = &buddy->free_area[order];
+		unsigned long bits = max(nr_blocks(buddy, order), 1UL);
 
-/*
- * Walk the tiling: each page number must belong to exactly one block, and a
- * free block must not stand beside a free buddy.
- */
-static bool tiling_valid(const struct xbuddy *buddy, unsigned long *nr_free,
-			 unsigned long *nr_blocks_seen)
-{
-	unsigned long index = 0;
-
-	while (index < buddy->nr) {
-		struct xbuddy_block block;
-		const struct xbuddy_area *area;
-		unsigned long i;
-
-		if (xbuddy_lookup(buddy, index, &block) || block.index != index)
+		if (weight(area->free.level[0], bits) != area->nr_free ||
+		    !area->nr_free != !(buddy->orders & BIT(order)) ||
+		    !xset_valid(&area->free))
 			return false;
-		area = &buddy->free_area[block.order];
-		i = index >> block.order;
-		if (block.state == XBUDDY_FREE) {
-			if (is_used(buddy, block.order, i))
-				return false;
-			if (block.order < XBUDDY_MAX_ORDER && xset_has(&area->free, i ^ 1))
-				return false;
-			*nr_free += 1UL << block.order;
-		}
-		(*nr_blocks_seen)++;
-		index += 1UL << block.order;
+		*blocks += area->nr_free + weight(area->used, bits);
 	}
-	return index == buddy->nr;
+	return true;
 }
 
 /**
@@ -105,20 +82,27 @@ static bool tiling_valid(const struct xbuddy *buddy, unsigned long *nr_free,
  */
 int xbuddy_validate(const struct xbuddy *buddy)
 {
-	unsigned long nr_free = 0, seen = 0, bits = 0;
-	unsigned int order;
+	unsigned long index, nr_free = 0, blocks = 0;
+	struct xbuddy_block block;
 
-	for (order = 0; order < XBUDDY_NR_ORDERS; order++) {
-		const struct xbuddy_area *area = &buddy->free_area[order];
-
-		if (!area_valid(buddy, order))
-			return -EUCLEAN;
-		bits += area->nr_free +
-			weight(area->used, max(nr_blocks(buddy, order), 1UL));
-	}
-	if (!tiling_valid(buddy, &nr_free, &seen))
+	if (!areas_valid(buddy, &blocks))
 		return -EUCLEAN;
-	/* As many blocks as bits: none hides inside another. */
-	return nr_free == buddy->nr_free && seen == bits ? 0 : -EUCLEAN;
+	/* As many blocks as bits, so none hides inside another; and no two free buddies. */
+	for (index = 0; index < buddy->nr; index += 1UL << block.order, blocks--) {
+		const struct xbuddy_area *area;
+		unsigned long i;
+
+		if (xbuddy_lookup(buddy, index, &block) || block.index != index)
+			return -EUCLEAN;
+		if (block.state == XBUDDY_USED)
+			continue;
+		area = &buddy->free_area[block.order];
+		i = index >> block.order;
+		if (is_used(buddy, block.order, i) ||
+		    (block.order < XBUDDY_MAX_ORDER && xset_has(&area->free, i ^ 1)))
+			return -EUCLEAN;
+		nr_free += 1UL << block.order;
+	}
+	return index == buddy->nr && nr_free == buddy->nr_free && !blocks ? 0 : -EUCLEAN;
 }
 EXPORT_SYMBOL_GPL(xbuddy_validate);

@@ -10,52 +10,6 @@
 
 #include "buddy.h"
 
-static bool find_free(const struct xbuddy *buddy, unsigned long index,
-		      struct xbuddy_block *block)
-{
-	return !xbuddy_lookup(buddy, index, block) &&
-	       block->state == XBUDDY_FREE;
-}
-
-/* How many pages from @index on are free, counting no further than @nr. */
-static unsigned long free_extent(const struct xbuddy *buddy, unsigned long index,
-				 unsigned long nr)
-{
-	unsigned long end = index;
-	struct xbuddy_block block;
-
-	while (end - index < nr && find_free(buddy, end, &block))
-		end = block.index + (1UL << block.order);
-	return min(end - index, nr);
-}
-
-/* Take [@from, @to), all free, out of its free blocks; give their rests back. */
-static void cut_out(struct xbuddy *buddy, unsigned long from, unsigned long to)
-{
-	unsigned long at = from;
-	struct xbuddy_block block;
-
-	while (at < to && find_free(buddy, at, &block)) {
-		unsigned long end = block.index + (1UL << block.order);
-
-		unmark_free(buddy, block.order, block.index >> block.order);
-		mark_range_free(buddy, block.index, max(block.index, at));
-		mark_range_free(buddy, min(end, to), end);
-		at = end;
-	}
-}
-
-static void mark_range_used(struct xbuddy *buddy, unsigned long from,
-			    unsigned long to)
-{
-	while (from < to) {
-		unsigned int order = piece_order(from, to - from);
-
-		mark_used(buddy, order, from >> order);
-		from += 1UL << order;
-	}
-}
-
 /**
  * xbuddy_alloc_run() - take exactly @nr pages in a row
  * @buddy: the instance
@@ -73,22 +27,29 @@ static void mark_range_used(struct xbuddy *buddy, unsigned long from,
 long xbuddy_alloc_run(struct xbuddy *buddy, unsigned long nr,
 		      unsigned long from, unsigned long to)
 {
-	unsigned long extent;
-	unsigned int in;
+	struct xbuddy_block block;
+	unsigned long at, end;
+	unsigned int order;
 
 	if (!nr || bad_range(buddy, from, to))
 		return -EINVAL;
 
-	for (;; from += extent) {
-		from = lowest(buddy, 0, from, &in);
+	for (;; from = end) {
+		from = lowest(buddy, buddy->orders, 0, from, &order);
 		if (from >= to || to - from < nr)
 			return -ENOSPC;
-		extent = free_extent(buddy, from, nr);
-		if (extent == nr)
+		end = from;
+		while (end - from < nr && !xbuddy_lookup(buddy, end, &block) &&
+		       block.state == XBUDDY_FREE)
+			end = block.index + (1UL << block.order);
+		if (end - from >= nr)
 			break;
 	}
-	cut_out(buddy, from, from + nr);
-	mark_range_used(buddy, from, from + nr);
+	/* Free buddies are joined, so each block of the run lies in one free block. */
+	for (at = from, end = from + nr; at < end; at += 1UL << order) {
+		order = piece_order(at, end - at);
+		xbuddy_alloc_range(buddy, order, at, at + (1UL << order));
+	}
 	return from;
 }
 EXPORT_SYMBOL_GPL(xbuddy_alloc_run);
@@ -123,7 +84,7 @@ int xbuddy_free_run(struct xbuddy *buddy, unsigned long index, unsigned long nr)
 	}
 	for (at = index; at < end; at += 1UL << order) {
 		order = piece_order(at, end - at);
-		release(buddy, at, order);
+		xbuddy_free(buddy, at, order);
 	}
 	return 0;
 }

@@ -90,14 +90,12 @@ int xbuddy_init(struct xbuddy *buddy, unsigned long nr);
 void xbuddy_destroy(struct xbuddy *buddy);
 
 long xbuddy_alloc(struct xbuddy *buddy, unsigned int order);
-long xbuddy_alloc_low(struct xbuddy *buddy, unsigned int order);
-long xbuddy_alloc_top(struct xbuddy *buddy, unsigned int order);
 unsigned int xbuddy_alloc_row(struct xbuddy *buddy, unsigned int order, unsigned int nr,
 			      bool whole, unsigned long *index);
 unsigned int xbuddy_alloc_many(struct xbuddy *buddy, unsigned int order,
 			       unsigned long *indices, unsigned int nr);
-long xbuddy_alloc_range(struct xbuddy *buddy, unsigned int order,
-			unsigned long from, unsigned long to);
+long xbuddy_alloc_in(struct xbuddy *buddy, unsigned int order, unsigned long from,
+		     unsigned long to, bool top);
 unsigned int xbuddy_alloc_part(struct xbuddy *buddy, unsigned int order, unsigned int nr,
 			       bool whole, const struct xbuddy_part *part,
 			       unsigned long *index);
@@ -117,5 +115,56 @@ int xbuddy_free_run(struct xbuddy *buddy, unsigned long index,
 int xbuddy_lookup(const struct xbuddy *buddy, unsigned long index,
 		  struct xbuddy_block *block);
 int xbuddy_validate(const struct xbuddy *buddy);
+
+/**
+ * xbuddy_alloc_low() - take the block at the lowest address
+ * @buddy: the instance
+ * @order: the block gets 2^@order pages
+ *
+ * The lowest place is used, whatever the size of the free block it is cut from. Together with
+ * xbuddy_alloc_top() this keeps two kinds of blocks apart: what one cuts a large block for is
+ * left to it.
+ *
+ * Context: Any; the caller serialises.
+ * Return: the first page number, -ENOSPC, or -EINVAL where @order is too large.
+ */
+static inline long xbuddy_alloc_low(struct xbuddy *buddy, unsigned int order)
+{
+	return xbuddy_alloc_in(buddy, order, 0, buddy->nr, false);
+}
+
+/**
+ * xbuddy_alloc_top() - take the block at the highest address
+ * @buddy: the instance
+ * @order: the block gets 2^@order pages
+ *
+ * Like xbuddy_alloc_low(), but from the other end.
+ *
+ * Context: Any; the caller serialises.
+ * Return: the first page number, -ENOSPC, or -EINVAL where @order is too large.
+ */
+static inline long xbuddy_alloc_top(struct xbuddy *buddy, unsigned int order)
+{
+	return xbuddy_alloc_in(buddy, order, 0, buddy->nr, true);
+}
+
+/**
+ * xbuddy_alloc_range() - take a block inside part of the range
+ * @buddy: the instance
+ * @order: the block gets 2^@order pages
+ * @from: first page number allowed
+ * @to: first page number not allowed any more
+ *
+ * The lowest place is used, whatever the size of the free block it is cut from.
+ *
+ * Context: Any; the caller serialises.
+ * Return: the first page number, -ENOSPC, or -EINVAL where @order is too large
+ * or [@from, @to) is empty or leaves the instance.
+ */
+static inline long xbuddy_alloc_range(struct xbuddy *buddy, unsigned int order,
+				      unsigned long from, unsigned long to)
+{
+	return xbuddy_alloc_in(buddy, order, from, to, false);
+}
 
 #endif
