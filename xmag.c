@@ -65,7 +65,7 @@
  * Watched owners
  *
  * An owner that has more to do for an operation than the fast path knows calls
- * xmag_set_watched(). Then the fast path is led to the busy magazines for ever, and
+ * xmag_close_for() with XMAG_WATCHED. Then the fast path is led to the busy magazines for ever, and
  * the slow path uses the own ones as always. What only some owners need costs the
  * others nothing.
  *
@@ -126,16 +126,18 @@ static void prefetch_magazine(struct xmag *mag, void **magazine)
 		prefetchw(&magazine[i]);
 }
 
-/* The loaded magazine is empty: have one that is not, if there is one. */
-static void load(struct xmag *mag, struct xmag_cpu *cpu)
+/* Have a loaded magazine that is not empty. Returns false if there is none. */
+static bool load(struct xmag *mag, struct xmag_cpu *cpu)
 {
 	struct xmag_slow *slow = this_cpu_ptr(mag->slow);
 	void **magazine = cpu->bottom;
 	unsigned int nr;
 
+	if (!xmag_is_empty(cpu))
+		return true;
 	if (cpu->previous_full) {
 		swap_magazines(mag, cpu);
-		return;
+		return true;
 	}
 	slow->refills++;
 	prefetchw(&mag->depot);	/* to lock it: the look would fetch it for reading */
@@ -148,16 +150,19 @@ static void load(struct xmag *mag, struct xmag_cpu *cpu)
 		     xdepot_take_last(mag, magazine, mag->size);
 	}
 	set_loaded(mag, cpu, magazine, nr);
+	return nr;
 }
 
 /*
- * The loaded magazine is full: have one that is not. The previous one is given
+ * Have a loaded magazine that is not full. If both are, the previous one is given
  * away, because what was freed last is what the caches still hold.
  */
 static void unload(struct xmag *mag, struct xmag_cpu *cpu)
 {
 	struct xmag_slow *slow = this_cpu_ptr(mag->slow);
 
+	if (!xmag_is_full(cpu))
+		return;
 	if (cpu->previous_full) {
 		slow->flushes++;
 		prefetchw(&mag->depot);	/* as in load() */
@@ -169,14 +174,10 @@ static void unload(struct xmag *mag, struct xmag_cpu *cpu)
 		}
 		cpu->previous_full = false;
 	}
-	if (xmag_is_full(cpu))
-		swap_magazines(mag, cpu);
+	swap_magazines(mag, cpu);
 }
 
-/*
- * The magazines are in use by the context below, or closed.
- */
-
+/* An allocation that found the magazines in use by the context below, or closed. */
 static void *alloc_past(struct xmag *mag)
 {
 	void *obj;
@@ -186,12 +187,6 @@ static void *alloc_past(struct xmag *mag)
 		return NULL;
 	this_cpu_inc(mag->slow->allocs);
 	return obj;
-}
-
-static void free_past(struct xmag *mag, void *obj)
-{
-	this_cpu_inc(mag->slow->busy);
-	mag->ops->drain(mag, &obj, 1);
 }
 
 /* Lead the fast paths to @cpus. */
@@ -206,13 +201,23 @@ static void set_routes(struct xmag *mag, struct xmag_cpu __percpu *cpus)
 		smp_store_release(mag->routes[i], cpus);	/* as with mag->cpus */
 }
 
-static void close_for(struct xmag *mag, enum xmag_reason reason)
+/*
+ * Close the fast paths for @reason, until open_for(). XMAG_SHUT is counted. XMAG_WATCHED sends
+ * every operation to the slow path, where the owner can do more; it is never opened for. Any
+ * context but NMI.
+ */
+void xmag_close_for(struct xmag *mag, enum xmag_reason reason)
 {
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&mag->gate, flags);
+	mag->nr_shut += reason == XMAG_SHUT;
 	WRITE_ONCE(mag->closed_for, mag->closed_for | reason);
 	set_routes(mag, &xmag_closed);
+	raw_spin_unlock_irqrestore(&mag->gate, flags);
 }
 
-/* The fast paths are open when no other reason is left. */
+/* Undo xmag_close_for(). The fast paths are open when no other reason is left. */
 static void open_for(struct xmag *mag, enum xmag_reason reason)
 {
 	/* Pairs with xmag_is_shut(). */
@@ -252,10 +257,10 @@ noinline void *xmag_alloc_slow(struct xmag *mag)
 
 	if (!enter_to_use(mag, &cpu))
 		return alloc_past(mag);
-	if (xmag_is_empty(cpu))
-		load(mag, cpu);
-	if (!xmag_is_empty(cpu))
-		obj = xmag_pop(cpu);
+	if (load(mag, cpu)) {
+		cpu->allocs++;
+		obj = *--cpu->top;
+	}
 	xmag_leave(cpu);
 	return obj;
 }
@@ -273,9 +278,7 @@ bool xmag_reload(struct xmag *mag)
 
 	if (!enter_to_use(mag, &cpu))
 		return false;
-	if (xmag_is_empty(cpu))
-		load(mag, cpu);
-	some = !xmag_is_empty(cpu);
+	some = load(mag, cpu);
 	xmag_leave(cpu);
 	return some;
 }
@@ -284,15 +287,12 @@ bool xmag_reload(struct xmag *mag)
 bool xmag_make_room(struct xmag *mag)
 {
 	struct xmag_cpu *cpu;
-	bool room;
 
 	if (!enter_to_use(mag, &cpu))
 		return false;
-	if (xmag_is_full(cpu))
-		unload(mag, cpu);
-	room = !xmag_is_full(cpu);
+	unload(mag, cpu);
 	xmag_leave(cpu);
-	return room;
+	return true;
 }
 
 /* The rest of xmag_free(), where the loaded magazine could not serve. */
@@ -301,12 +301,12 @@ noinline void xmag_free_slow(struct xmag *mag, void *obj)
 	struct xmag_cpu *cpu;
 
 	if (!enter_to_use(mag, &cpu)) {
-		free_past(mag, obj);
+		this_cpu_inc(mag->slow->busy);
+		mag->ops->drain(mag, &obj, 1);
 		return;
 	}
-	if (xmag_is_full(cpu))
-		unload(mag, cpu);
-	xmag_push(cpu, obj);
+	unload(mag, cpu);
+	*cpu->top++ = obj;
 	xmag_leave(cpu);
 }
 EXPORT_SYMBOL_GPL(xmag_free_slow);
@@ -321,12 +321,7 @@ EXPORT_SYMBOL_GPL(xmag_free_slow);
  */
 void xmag_shut(struct xmag *mag)
 {
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&mag->gate, flags);
-	mag->nr_shut++;
-	close_for(mag, XMAG_SHUT);
-	raw_spin_unlock_irqrestore(&mag->gate, flags);
+	xmag_close_for(mag, XMAG_SHUT);
 }
 
 /* Let all CPUs have them again, unless another caller wants them to stay shut. */
@@ -339,20 +334,15 @@ void xmag_unshut(struct xmag *mag)
 		open_for(mag, XMAG_SHUT);
 	raw_spin_unlock_irqrestore(&mag->gate, flags);
 }
+EXPORT_SYMBOL_FOR_KUNIT(xmag_unshut);
 
-/* Take the magazines away from all CPUs. May sleep; ends with xmag_open(). */
+/* Take the magazines away from all CPUs. May sleep; ends with xmag_unshut(). */
 void xmag_close(struct xmag *mag)
 {
 	xmag_shut(mag);
 	synchronize_rcu_expedited();
 }
 EXPORT_SYMBOL_FOR_KUNIT(xmag_close);
-
-void xmag_open(struct xmag *mag)
-{
-	xmag_unshut(mag);
-}
-EXPORT_SYMBOL_FOR_KUNIT(xmag_open);
 
 /* Empty the magazines of a CPU that does not use them now; returns the objects. */
 static unsigned long drain_cpu(struct xmag *mag, struct xmag_cpu *cpu)
@@ -385,13 +375,35 @@ unsigned long xmag_drain_closed(struct xmag *mag)
 }
 EXPORT_SYMBOL_FOR_KUNIT(xmag_drain_closed);
 
+/*
+ * Keep the magazines closed and empty, so that every operation goes to the owner;
+ * or end that. Several callers may want it, each for a time. May sleep.
+ */
+void xmag_set_closed(struct xmag *mag, bool closed)
+{
+	if (!closed) {
+		xmag_unshut(mag);
+		return;
+	}
+	xmag_close(mag);
+	xmag_drain_closed(mag);
+}
+
 /* Empty all magazines and the depot into the owner. May sleep. */
 void xmag_drain(struct xmag *mag)
 {
-	xmag_close(mag);
-	xmag_drain_closed(mag);
-	xmag_open(mag);
+	xmag_set_closed(mag, true);
+	xmag_unshut(mag);
 }
+
+/* Empty all, and the next operation tells the watcher. May sleep. */
+void xmag_park(struct xmag *mag)
+{
+	xmag_set_closed(mag, true);
+	xmag_close_for(mag, XMAG_PARKED);
+	xmag_unshut(mag);
+}
+EXPORT_SYMBOL_FOR_KUNIT(xmag_park);
 
 /* Empty this CPU's magazines, unless they are in use or closed. Any context. */
 unsigned long xmag_drain_here(struct xmag *mag)
@@ -406,34 +418,6 @@ unsigned long xmag_drain_here(struct xmag *mag)
 	return objs;
 }
 EXPORT_SYMBOL_FOR_KUNIT(xmag_drain_here);
-
-/* Empty all, and the next operation tells the watcher. May sleep. */
-void xmag_park(struct xmag *mag)
-{
-	unsigned long flags;
-
-	xmag_close(mag);
-	xmag_drain_closed(mag);
-	raw_spin_lock_irqsave(&mag->gate, flags);
-	close_for(mag, XMAG_PARKED);
-	raw_spin_unlock_irqrestore(&mag->gate, flags);
-	xmag_open(mag);
-}
-EXPORT_SYMBOL_FOR_KUNIT(xmag_park);
-
-/*
- * Keep the magazines closed and empty, so that every operation goes to the owner;
- * or end that. Several callers may want it, each for a time. May sleep.
- */
-void xmag_set_closed(struct xmag *mag, bool closed)
-{
-	if (!closed) {
-		xmag_unshut(mag);
-		return;
-	}
-	xmag_close(mag);
-	xmag_drain_closed(mag);
-}
 
 /* Objects that all magazines together can hold. */
 unsigned long xmag_capacity(const struct xmag *mag)
@@ -483,20 +467,6 @@ static unsigned long count_loaded(struct xmag *mag, const struct xmag_cpu *cpu)
 	return 0;
 }
 
-static void add_cpu_counts(struct xmag_count *count, struct xmag *mag, int nr)
-{
-	const struct xmag_cpu *cpu = per_cpu_ptr(mag->own, nr);
-	const struct xmag_slow *slow = per_cpu_ptr(mag->slow, nr);
-
-	count->cpus += count_loaded(mag, cpu);
-	count->cpus += READ_ONCE(cpu->previous_full) ? mag->size : 0;
-	count->allocs += READ_ONCE(cpu->allocs) + READ_ONCE(slow->allocs);
-	count->refills += READ_ONCE(slow->refills);
-	count->flushes += READ_ONCE(slow->flushes);
-	count->depot_hits += READ_ONCE(slow->depot_hits);
-	count->busy += READ_ONCE(slow->busy);
-}
-
 /* What the magazines hold and did: exact when idle, near when not. */
 void xmag_count(struct xmag *mag, struct xmag_count *count)
 {
@@ -505,8 +475,18 @@ void xmag_count(struct xmag *mag, struct xmag_count *count)
 	*count = (struct xmag_count){
 		.depot = (unsigned long)READ_ONCE(mag->depot.nr_full) * mag->size,
 	};
-	for_each_possible_cpu(i)
-		add_cpu_counts(count, mag, i);
+	for_each_possible_cpu(i) {
+		const struct xmag_cpu *cpu = per_cpu_ptr(mag->own, i);
+		const struct xmag_slow *slow = per_cpu_ptr(mag->slow, i);
+
+		count->cpus += count_loaded(mag, cpu);
+		count->cpus += READ_ONCE(cpu->previous_full) ? mag->size : 0;
+		count->allocs += READ_ONCE(cpu->allocs) + READ_ONCE(slow->allocs);
+		count->refills += READ_ONCE(slow->refills);
+		count->flushes += READ_ONCE(slow->flushes);
+		count->depot_hits += READ_ONCE(slow->depot_hits);
+		count->busy += READ_ONCE(slow->busy);
+	}
 }
 EXPORT_SYMBOL_FOR_KUNIT(xmag_count);
 
@@ -577,19 +557,6 @@ undo:
 EXPORT_SYMBOL_FOR_KUNIT(xmag_init);
 
 /*
- * Send every operation to the slow path, where the owner can do more. Before the
- * magazines are used.
- */
-void xmag_set_watched(struct xmag *mag)
-{
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&mag->gate, flags);
-	close_for(mag, XMAG_WATCHED);
-	raw_spin_unlock_irqrestore(&mag->gate, flags);
-}
-
-/*
  * A fast path finds the magazines at @route, as others do at &mag->cpus. Before
  * the magazines are used; XMAG_ROUTES times at most.
  */
@@ -606,12 +573,8 @@ void xmag_add_route(struct xmag *mag, struct xmag_cpu __percpu **route)
 /* They are parked, and @watch is told of the first operation. Before it. */
 void xmag_set_watch(struct xmag *mag, struct xwatch *watch)
 {
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&mag->gate, flags);
 	mag->watch = watch;
-	close_for(mag, XMAG_PARKED);
-	raw_spin_unlock_irqrestore(&mag->gate, flags);
+	xmag_close_for(mag, XMAG_PARKED);
 }
 EXPORT_SYMBOL_FOR_KUNIT(xmag_set_watch);
 
@@ -625,13 +588,9 @@ EXPORT_SYMBOL_FOR_KUNIT(xmag_destroy);
 
 int xmag_subsys_init(void)
 {
-	int state = cpuhp_setup_state_multi(CPUHP_BP_PREPARE_DYN, "xalloc:dead",
-					    NULL, xmag_cpu_dead);
-
-	if (state < 0)
-		return state;
-	xmag_hotplug_state = state;
-	return 0;
+	xmag_hotplug_state = cpuhp_setup_state_multi(CPUHP_BP_PREPARE_DYN, "xalloc:dead",
+						     NULL, xmag_cpu_dead);
+	return min(xmag_hotplug_state, 0);
 }
 
 void xmag_subsys_exit(void)

@@ -124,7 +124,7 @@ static void close(struct backend *b)
 static void open(struct backend *b)
 {
 	b->closed = false;
-	xmag_open(&b->mag);
+	xmag_unshut(&b->mag);
 }
 
 static void pin(struct kunit *test, unsigned int cpu)
@@ -1059,7 +1059,7 @@ static void xmag_test_late_unpark(struct kunit *test)
 	xmag_unpark(&b->mag);		/* of the operation that saw them open */
 	KUNIT_EXPECT_EQ(test, atomic_read(&b->told), 1);
 	KUNIT_EXPECT_TRUE(test, b->mag.cpus != b->mag.own);
-	xmag_open(&b->mag);
+	xmag_unshut(&b->mag);
 	KUNIT_EXPECT_TRUE(test, b->mag.cpus == b->mag.own);
 	check_balance(test, b, 0);
 }

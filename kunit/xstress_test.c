@@ -913,7 +913,7 @@ static struct xslab_cache *begin_torn(struct kunit *test, struct stress *s, unsi
 
 static void end_torn(struct xslab_cache *cache)
 {
-	xmag_open(&cache->mag);
+	xmag_unshut(&cache->mag);
 	unregister_nmi_handler(NMI_LOCAL, "xstress");
 }
 

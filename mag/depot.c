@@ -21,22 +21,32 @@
 
 #include "mag.h"
 
+/* A full magazine that is empty from now on, or NULL. */
+static void **pop(struct xdepot *depot)
+{
+	lockdep_assert_held(&depot->lock);
+	if (!depot->nr_full)
+		return NULL;
+	WRITE_ONCE(depot->nr_full, depot->nr_full - 1);
+	return depot->magazines[depot->nr_full];
+}
+
 /* Give an empty magazine for a full one. Any context; returns false if there is none. */
 bool xdepot_swap_for_full(struct xmag *mag, void ***magazine)
 {
 	struct xdepot *depot = &mag->depot;
 	unsigned long flags;
-	bool hit;
+	void **full;
 
 	if (!xlock(&depot->lock, &flags))
 		return false;
-	hit = depot->nr_full;
-	if (hit) {
-		WRITE_ONCE(depot->nr_full, depot->nr_full - 1);
-		swap(depot->magazines[depot->nr_full], *magazine);
+	full = pop(depot);
+	if (full) {
+		depot->magazines[depot->nr_full] = *magazine;
+		*magazine = full;
 	}
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	return hit;
+	return full;
 }
 
 /* Give a full magazine for an empty one. Any context; returns false if there is none. */
@@ -57,16 +67,6 @@ bool xdepot_swap_for_empty(struct xmag *mag, void ***magazine)
 	return hit;
 }
 
-/* A full magazine that is empty from now on, or NULL. */
-static void **pop(struct xdepot *depot)
-{
-	lockdep_assert_held(&depot->lock);
-	if (!depot->nr_full)
-		return NULL;
-	WRITE_ONCE(depot->nr_full, depot->nr_full - 1);
-	return depot->magazines[depot->nr_full];
-}
-
 /* The rest of xmag_take_full(). */
 unsigned int xmag_depot_take(struct xmag *mag, void **objs)
 {
@@ -82,20 +82,10 @@ unsigned int xmag_depot_take(struct xmag *mag, void **objs)
 	return magazine ? mag->size : 0;
 }
 
-/* Objects of a full magazine that is empty from now on; the rest goes to the owner. */
-static unsigned int split(struct xmag *mag, void **magazine, void **objs, unsigned int nr)
-{
-	unsigned int rest = mag->size - nr;
-
-	memcpy(objs, magazine + rest, nr * sizeof(*objs));
-	if (rest)
-		mag->ops->drain(mag, magazine, rest);
-	return nr;
-}
-
 /*
  * Up to @nr objects, a magazine at most, for an allocation that had none from the owner: of
- * the depot, or of the owner after all. Any context; returns how many.
+ * the depot, which gives the rest of a magazine to the owner, or of the owner after all. Any
+ * context; returns how many.
  */
 unsigned int xdepot_take_last(struct xmag *mag, void **objs, unsigned int nr)
 {
@@ -105,37 +95,36 @@ unsigned int xdepot_take_last(struct xmag *mag, void **objs, unsigned int nr)
 	if (!xlock(&mag->depot.lock, &flags))
 		return 0;
 	magazine = pop(&mag->depot);
-	nr = magazine ? split(mag, magazine, objs, nr) : mag->ops->fill(mag, objs, nr);
+	if (magazine) {
+		memcpy(objs, magazine + mag->size - nr, nr * sizeof(*objs));
+		mag->ops->drain(mag, magazine, mag->size - nr);
+	} else {
+		nr = mag->ops->fill(mag, objs, nr);
+	}
 	raw_spin_unlock_irqrestore(&mag->depot.lock, flags);
 	return nr;
 }
 
 /*
- * Empty one full magazine into the owner. Another CPU that has popped one passes it on under
- * the lock: so without a look before it, the caller waits for that.
+ * Empty the depot into the owner, a magazine each time that the lock is held. Another CPU that
+ * has popped one passes it on under the lock: so without a look before it, the caller waits
+ * for that. Any context; returns the objects.
  */
-static bool spill(struct xmag *mag)
-{
-	unsigned long flags;
-	void **magazine;
-
-	if (!xlock(&mag->depot.lock, &flags))
-		return false;
-	magazine = pop(&mag->depot);
-	if (magazine)
-		mag->ops->drain(mag, magazine, mag->size);
-	raw_spin_unlock_irqrestore(&mag->depot.lock, flags);
-	return magazine;
-}
-
-/* Empty the depot into the owner. Any context; returns the objects. */
 unsigned long xmag_drain_depot(struct xmag *mag)
 {
-	unsigned int most = mag->depot.nr;
-	unsigned long objs = 0;
+	unsigned long flags, objs = 0;
+	unsigned int most;
+	void **magazine;
 
-	while (most-- && spill(mag))
+	for (most = mag->depot.nr; most && xlock(&mag->depot.lock, &flags); most--) {
+		magazine = pop(&mag->depot);
+		if (magazine)
+			mag->ops->drain(mag, magazine, mag->size);
+		raw_spin_unlock_irqrestore(&mag->depot.lock, flags);
+		if (!magazine)
+			break;
 		objs += mag->size;
+	}
 	return objs;
 }
 EXPORT_SYMBOL_FOR_KUNIT(xmag_drain_depot);

@@ -115,16 +115,15 @@ struct xmag_count {
 int xmag_init(struct xmag *mag, const struct xmag_ops *ops, unsigned int size,
 	      unsigned int depot);
 void xmag_destroy(struct xmag *mag);
-void xmag_set_watched(struct xmag *mag);
 void xmag_add_route(struct xmag *mag, struct xmag_cpu __percpu **route);
 void *xmag_alloc_slow(struct xmag *mag);
 void xmag_free_slow(struct xmag *mag, void *obj);
 bool xmag_reload(struct xmag *mag);
 bool xmag_make_room(struct xmag *mag);
+void xmag_close_for(struct xmag *mag, enum xmag_reason reason);
 void xmag_shut(struct xmag *mag);
 void xmag_unshut(struct xmag *mag);
 void xmag_close(struct xmag *mag);
-void xmag_open(struct xmag *mag);
 unsigned long xmag_drain_closed(struct xmag *mag);
 void xmag_drain(struct xmag *mag);
 unsigned long xmag_drain_here(struct xmag *mag);
@@ -196,17 +195,6 @@ static __always_inline bool xmag_is_empty(const struct xmag_cpu *cpu)
 static __always_inline bool xmag_is_full(const struct xmag_cpu *cpu)
 {
 	return cpu->top == cpu->end;
-}
-
-static __always_inline void *xmag_pop(struct xmag_cpu *cpu)
-{
-	cpu->allocs++;
-	return *--cpu->top;
-}
-
-static __always_inline void xmag_push(struct xmag_cpu *cpu, void *obj)
-{
-	*cpu->top++ = obj;
 }
 
 static __always_inline void *xmag_alloc(struct xmag *mag)

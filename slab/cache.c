@@ -109,7 +109,7 @@ static void set_fast(struct xslab_cache *cache)
 
 	cache->fast.linear = pool->linear;
 	if (xtools_watch(cache->tools))
-		xmag_set_watched(&cache->mag);
+		xmag_close_for(&cache->mag, XMAG_WATCHED);
 	if (first >= end)
 		return;
 	cache->first.start = pool->base + first;

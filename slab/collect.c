@@ -39,7 +39,7 @@ unsigned long xslab_collect_by_force(struct xslab_cache *cache, bool tear)
 	if (tear)
 		pages += xtear_cache(cache);
 	pages += xslab_release_all(cache);
-	xmag_open(&cache->mag);
+	xmag_unshut(&cache->mag);
 	xrcu_wait_slabs(cache);
 	return pages;
 }

@@ -64,7 +64,7 @@ static unsigned long try_hard_collected(struct xslab_cache *cache, unsigned long
 	xslab_release_all(cache);
 	xrcu_wait_slabs(cache);
 	over = try_hard(cache, hard);
-	xmag_open(&cache->mag);
+	xmag_unshut(&cache->mag);
 	return over;
 }
 

@@ -438,7 +438,7 @@ void xmove_vacate(struct xclient *client)
 		xpool_leave_callback(&mover);
 		unclaim(cache);
 	}
-	xmag_open(&cache->mag);
+	xmag_unshut(&cache->mag);
 }
 
 /**
