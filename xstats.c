@@ -54,6 +54,37 @@
 
 static struct dentry *root, *pools_dir, *caches_dir;
 
+/**
+ * struct xfile - a file; there is one for each object of the kind, a pool or a cache
+ * @name: in the directory of the object
+ * @show: write what is read, several lines; or
+ * @get: the one number that is read. @field: as of @set
+ * @set: a number was written. @field: offset of the limit that the file is for. Returns 0
+ *	or an errno
+ * @field: for @get and @set
+ * @least: the smallest number that can be written
+ * @most: the largest
+ * @max: "max" can be written, too, and is -1
+ * @fops: where the file is none of these
+ */
+struct xfile {
+	const char	*name;
+	void		(*show)(struct seq_file *m, void *of);
+	long		(*get)(void *of, size_t field);
+	int		(*set)(void *of, size_t field, long value);
+	size_t		field;
+	long		least;
+	long		most;
+	bool		max;
+	const struct file_operations *fops;
+};
+
+/* The object that a file is of. */
+static void *object_of(const struct file *file)
+{
+	return d_inode(file->f_path.dentry->d_parent)->i_private;
+}
+
 /* A line of a stats file: a name and where its number is in the snapshot. */
 struct xstat {
 	const char	*key;
@@ -136,58 +167,50 @@ static void show_table(struct seq_file *m, const struct xstat *table, size_t nr,
  * A pool
  */
 
-static int pool_stats_show(struct seq_file *m, void *unused)
+static void show_pool_stats(struct seq_file *m, void *pool)
 {
 	struct xpool_stats stats;
 	u64 share;
 
-	xpool_stats(m->private, &stats);
+	xpool_stats(pool, &stats);
 	show_table(m, pool_stats, ARRAY_SIZE(pool_stats), &stats);
 	share = div64_u64(stats.metadata * 10000, stats.total << PAGE_SHIFT);
 	seq_printf(m, "metadata_percent %llu.%02llu\n", share / 100, share % 100);
-	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(pool_stats);
 
-static int free_blocks_show(struct seq_file *m, void *unused)
+static void show_free_blocks(struct seq_file *m, void *pool)
 {
 	struct xpool_stats stats;
 	unsigned int order;
 
-	xpool_stats(m->private, &stats);
+	xpool_stats(pool, &stats);
 	for (order = 0; order < XBUDDY_NR_ORDERS; order++)
 		seq_printf(m, "%u %llu\n", order, stats.free_blocks[order]);
-	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(free_blocks);
 
-static int unusable_index_show(struct seq_file *m, void *unused)
+static void show_unusable_index(struct seq_file *m, void *pool)
 {
 	struct xpool_stats stats;
 	unsigned int order;
 
-	xpool_stats(m->private, &stats);
+	xpool_stats(pool, &stats);
 	for (order = 0; order < XBUDDY_NR_ORDERS; order++) {
 		unsigned int index = xpool_unusable_index(&stats, order);
 
 		seq_printf(m, "%u %u.%03u\n", order, index / 1000, index % 1000);
 	}
-	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(unusable_index);
 
-static int regions_show(struct seq_file *m, void *unused)
+static void show_regions(struct seq_file *m, void *of)
 {
-	struct xpool *pool = m->private;
+	struct xpool *pool = of;
 	unsigned long r;
 
 	for (r = 0; r < pool->nr_regions; r++)
 		if (READ_ONCE(pool->regions[r].nr))
 			seq_printf(m, "%lu 0x%lx %lu\n", pool->regions[r].index,
 				   pool->regions[r].addr, READ_ONCE(pool->regions[r].nr));
-	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(regions);
 
 /*
  * Why a region stays
@@ -202,7 +225,8 @@ struct why_cache {
 };
 
 /**
- * struct why - what was found in one region
+ * struct why - what a reader of `why` has: room for what is found in one region
+ * @pool: the pool
  * @clients: pages that clients hold
  * @kept: pages that they freed and that are kept for the next
  * @slabs: pages of slabs
@@ -210,6 +234,7 @@ struct why_cache {
  * @of: caches with slabs here
  */
 struct why {
+	struct xpool		*pool;
 	unsigned long		clients;
 	unsigned long		kept;
 	unsigned long		slabs;
@@ -243,49 +268,46 @@ static void why_slab(struct why *why, struct xpage *slab, unsigned long pages)
 	of->pages += pages;
 }
 
-static void why_block(struct why *why, struct xpage *page, enum xpage_kind kind,
-		      unsigned long pages)
-{
-	if (kind == XPAGE_SLAB)
-		why_slab(why, page, pages);
-	else if (kind == XPAGE_LIVE)
-		why->clients += pages;
-	else
-		why->kept += pages;
-}
-
 /* Look at the pages of region @nr. A block may change while it is looked at. */
-static void find_why(struct why *why, struct xpool *pool, unsigned long nr)
+static void find_why(struct why *why, unsigned long nr)
 {
+	struct xpool *pool = why->pool;
 	unsigned long i = max(nr * XPOOL_CHUNK_PAGES, pool->start >> PAGE_SHIFT);
-	unsigned long end = min((nr + 1) * XPOOL_CHUNK_PAGES, pool->buddy.nr);
+	unsigned long end = min((nr + 1) * XPOOL_CHUNK_PAGES, pool->buddy.nr), pages;
 
 	why->clients = 0;
 	why->kept = 0;
 	why->slabs = 0;
 	why->nr = 0;
-	while (i < end) {
+	for (; i < end; i += pages) {
 		struct xpage *page = &pool->pages[i];
 		u16 kind = READ_ONCE(page->kind);
-		unsigned long pages = 1;
 
-		if (kind != XPAGE_NONE) {
-			pages = min(1UL << READ_ONCE(page->order), end - i);
-			why_block(why, page, kind, pages);
-		}
-		i += pages;
+		pages = 1;
+		if (kind == XPAGE_NONE)
+			continue;
+		pages = min(1UL << READ_ONCE(page->order), end - i);
+		if (kind == XPAGE_SLAB)
+			why_slab(why, page, pages);
+		else if (kind == XPAGE_LIVE)
+			why->clients += pages;
+		else
+			why->kept += pages;
 	}
 }
 
-static void show_why(struct seq_file *m, const struct why *why, unsigned long nr)
+static int why_show(struct seq_file *m, void *unused)
 {
+	struct why *why = m->private;
+	unsigned long used;
 	unsigned int i;
 
-	if (!(why->clients + why->kept + why->slabs))
-		return;
-	seq_printf(m, "%lu used %lu clients %lu kept %lu slabs %lu", nr,
-		   why->clients + why->kept + why->slabs, why->clients, why->kept,
-		   why->slabs);
+	find_why(why, m->index);
+	used = why->clients + why->kept + why->slabs;
+	if (!used)
+		return 0;
+	seq_printf(m, "%llu used %lu clients %lu kept %lu slabs %lu", m->index, used,
+		   why->clients, why->kept, why->slabs);
 	for (i = 0; i < why->nr; i++) {
 		const struct why_cache *of = &why->of[i];
 
@@ -293,29 +315,19 @@ static void show_why(struct seq_file *m, const struct why *why, unsigned long nr
 		seq_escape(m, xslab_cache_name(of->cache), " \t\n\\");
 	}
 	seq_putc(m, '\n');
+	return 0;
 }
 
-/* What a reader of `why` has: room for one region, and which pool. */
-struct why_reader {
-	struct xpool	*pool;
-	bool		entered;
-	struct why	why;
-};
-
-static void *why_at(struct why_reader *reader, loff_t pos)
+static void *why_at(struct why *why, loff_t pos)
 {
-	unsigned long regions = DIV_ROUND_UP(reader->pool->buddy.nr, XPOOL_CHUNK_PAGES);
-
-	return pos < regions ? reader : NULL;
+	return pos < DIV_ROUND_UP(why->pool->buddy.nr, XPOOL_CHUNK_PAGES) ? why : NULL;
 }
 
 static void *why_start(struct seq_file *m, loff_t *pos)
 {
-	struct why_reader *reader = m->private;
 	int err = mutex_lock_interruptible(&xpool_registry);
 
-	reader->entered = !err;
-	return err ? ERR_PTR(err) : why_at(reader, *pos);
+	return err ? ERR_PTR(err) : why_at(m->private, *pos);
 }
 
 static void *why_next(struct seq_file *m, void *unused, loff_t *pos)
@@ -323,22 +335,11 @@ static void *why_next(struct seq_file *m, void *unused, loff_t *pos)
 	return why_at(m->private, ++*pos);
 }
 
-static void why_stop(struct seq_file *m, void *unused)
+/* @at: what why_start() or why_next() said last */
+static void why_stop(struct seq_file *m, void *at)
 {
-	struct why_reader *reader = m->private;
-
-	if (reader->entered)
+	if (!IS_ERR(at))
 		mutex_unlock(&xpool_registry);
-	reader->entered = false;
-}
-
-static int why_show(struct seq_file *m, void *unused)
-{
-	struct why_reader *reader = m->private;
-
-	find_why(&reader->why, reader->pool, m->index);
-	show_why(m, &reader->why, m->index);
-	return 0;
 }
 
 static const struct seq_operations why_ops = {
@@ -350,11 +351,11 @@ static const struct seq_operations why_ops = {
 
 static int why_open(struct inode *inode, struct file *file)
 {
-	struct why_reader *reader = __seq_open_private(file, &why_ops, sizeof(*reader));
+	struct why *why = __seq_open_private(file, &why_ops, sizeof(*why));
 
-	if (!reader)
+	if (!why)
 		return -ENOMEM;
-	reader->pool = inode->i_private;
+	why->pool = object_of(file);
 	return 0;
 }
 
@@ -367,233 +368,112 @@ static const struct file_operations why_fops = {
 };
 
 /*
- * Files with one number that can be set.
+ * Numbers that can be written. Each limit is a number of pages; no limit is -1, and a
+ * reserve is never that.
  */
 
-#define NUMBER_MAX	24	/* characters of a number, and some blanks */
+static_assert(XPOOL_NO_LIMIT == (unsigned long)-1L);
 
-/* A number, with blanks around it at most. "max" is -1, where there is a @max. */
-static int parse_number(char *text, bool max, long *value)
+static int set_pool_collect(void *pool, size_t unused, long force)
 {
-	text = strim(text);
-	if (max && !strcmp(text, "max")) {
-		*value = -1;
-		return 0;
-	}
-	return xtext_number(text, value);
-}
-
-/* One write is one number: a part of one would be another. */
-static ssize_t write_number(struct file *file, const char __user *from, size_t len,
-			    loff_t pos, bool max, int (*set)(void *what, long value))
-{
-	char text[NUMBER_MAX];
-	long value;
-	int err;
-
-	if (pos || len >= sizeof(text))
-		return -EINVAL;
-	if (copy_from_user(text, from, len))
-		return -EFAULT;
-	text[len] = '\0';
-	if (strlen(text) != len)
-		return -EINVAL;
-	err = parse_number(text, max, &value);
-	if (err)
-		return err;
-	return set(file_inode(file)->i_private, value) ?: len;
-}
-
-static int show_number(struct seq_file *m, long (*get)(void *what))
-{
-	seq_printf(m, "%ld\n", get(m->private));
-	return 0;
-}
-
-#define DEFINE_SET(name, max)							\
-static ssize_t name##_write(struct file *file, const char __user *from,	\
-			    size_t len, loff_t *pos)				\
-{										\
-	return write_number(file, from, len, *pos, max, name##_set);		\
-}
-
-/* A file that can only be written. */
-#define DEFINE_WRITE_FILE(name)							\
-DEFINE_SET(name, false)								\
-static const struct file_operations name##_fops = {				\
-	.owner		= THIS_MODULE,						\
-	.open		= simple_open,						\
-	.write		= name##_write,						\
-}
-
-#define DEFINE_NUMBER_FILE(name, max)						\
-DEFINE_SET(name, max)								\
-static int name##_show(struct seq_file *m, void *unused)			\
-{										\
-	return show_number(m, name##_get);					\
-}										\
-static int name##_open(struct inode *inode, struct file *file)			\
-{										\
-	return single_open(file, name##_show, inode->i_private);		\
-}										\
-static const struct file_operations name##_fops = {				\
-	.owner		= THIS_MODULE,						\
-	.open		= name##_open,						\
-	.read		= seq_read,						\
-	.write		= name##_write,						\
-	.llseek		= seq_lseek,						\
-	.release	= single_release,					\
-}
-
-static bool is_force(long value)
-{
-	return value == 0 || value == 1;
-}
-
-static int pool_collect_set(void *pool, long force)
-{
-	if (!is_force(force))
-		return -EINVAL;
 	xpool_collect(pool, force);
 	return 0;
 }
 
-DEFINE_WRITE_FILE(pool_collect);
-
-static int all_collect_set(void *unused, long force)
+static int set_all_collect(void *unused, size_t field, long force)
 {
 	struct xpool *pool;
-	int err = 0;
 
 	for_each_pool(pool)
-		err = err ?: pool_collect_set(pool, force);
-	return err;
-}
-
-DEFINE_WRITE_FILE(all_collect);
-
-static int cache_collect_set(void *cache, long force)
-{
-	if (!is_force(force))
-		return -EINVAL;
-	xslab_cache_collect(cache, force);
+		xpool_collect(pool, force);
 	return 0;
 }
 
-DEFINE_WRITE_FILE(cache_collect);
-
-static int cache_tear_set(void *cache, long value)
+static int set_pool_give_up(void *pool, size_t unused, long value)
 {
-	if (value != 1)
-		return -EINVAL;
-	xslab_cache_tear(cache);
-	return 0;
+	return xpage_give_up(pool);
 }
 
-DEFINE_WRITE_FILE(cache_tear);
-
-static int pool_give_up_set(void *pool, long value)
-{
-	return value == 1 ? xpage_give_up(pool) : -EINVAL;
-}
-
-DEFINE_WRITE_FILE(pool_give_up);
-
-static int cache_give_up_set(void *cache, long value)
-{
-	return value == 1 ? xslab_give_up(cache) : -EINVAL;
-}
-
-DEFINE_WRITE_FILE(cache_give_up);
-
-static int pool_decay_set(void *pool, long ms)
-{
-	return xpool_set_decay(pool, ms);
-}
-
-static long pool_decay_get(void *pool)
+static long get_pool_decay(void *pool, size_t unused)
 {
 	return xpool_get_decay(pool);
 }
 
-DEFINE_NUMBER_FILE(pool_decay, false);
-
-static int cache_decay_set(void *cache, long ms)
+static int set_pool_decay(void *pool, size_t unused, long ms)
 {
-	return xslab_cache_set_decay(cache, ms);
+	return xpool_set_decay(pool, ms);
 }
 
-static long cache_decay_get(void *cache)
+static long get_pool_limit(void *pool, size_t field)
+{
+	struct xpool_limits limits;
+
+	xpool_get_limits(pool, &limits);
+	return *(unsigned long *)((void *)&limits + field);
+}
+
+static int set_pool_limit(void *pool, size_t field, long pages)
+{
+	return xpool_set_limit(pool, field, pages);
+}
+
+static int set_cache_collect(void *cache, size_t unused, long force)
+{
+	xslab_cache_collect(cache, force);
+	return 0;
+}
+
+static int set_cache_tear(void *cache, size_t unused, long value)
+{
+	xslab_cache_tear(cache);
+	return 0;
+}
+
+static int set_cache_give_up(void *cache, size_t unused, long value)
+{
+	return xslab_give_up(cache);
+}
+
+static long get_cache_decay(void *cache, size_t unused)
 {
 	return xslab_cache_get_decay(cache);
 }
 
-DEFINE_NUMBER_FILE(cache_decay, false);
+static int set_cache_decay(void *cache, size_t unused, long ms)
+{
+	return xslab_cache_set_decay(cache, ms);
+}
 
-/* Each limit is a number of pages; no limit is -1, and a reserve is never that. */
-static_assert(XPOOL_NO_LIMIT == (unsigned long)-1L);
+static long get_cache_limit(void *cache, size_t field)
+{
+	struct xslab_limits limits;
 
-#define DEFINE_LIMIT_FILE(name, limits_of, field, get_limits, set_limit)	\
-static int name##_limit(void *of, long *pages, bool set)			\
-{										\
-	struct limits_of limits;						\
-	unsigned long *limit = &limits.field;					\
-										\
-	if (set)								\
-		return set_limit(of, (void *)limit - (void *)&limits, *pages);	\
-	get_limits(of, &limits);						\
-	*pages = *limit;							\
-	return 0;								\
-}										\
-										\
-static long name##_get(void *of)						\
-{										\
-	long pages;								\
-										\
-	name##_limit(of, &pages, false);					\
-	return pages;								\
-}										\
-										\
-static int name##_set(void *of, long pages)					\
-{										\
-	return pages < -1 ? -EINVAL : name##_limit(of, &pages, true);		\
-}										\
-										\
-DEFINE_NUMBER_FILE(name, true)
+	xslab_cache_get_limits(cache, &limits);
+	return *(unsigned long *)((void *)&limits + field);
+}
 
-#define DEFINE_POOL_LIMIT_FILE(field)						\
-	DEFINE_LIMIT_FILE(pool_##field, xpool_limits, field,			\
-			  xpool_get_limits, xpool_set_limit)
-
-#define DEFINE_CACHE_LIMIT_FILE(field)						\
-	DEFINE_LIMIT_FILE(cache_##field, xslab_limits, field,			\
-			  xslab_cache_get_limits, xslab_cache_set_limit)
-
-DEFINE_POOL_LIMIT_FILE(hard);
-DEFINE_POOL_LIMIT_FILE(cache);
-DEFINE_POOL_LIMIT_FILE(reserve);
-DEFINE_CACHE_LIMIT_FILE(hard);
-DEFINE_CACHE_LIMIT_FILE(cache);
+static int set_cache_limit(void *cache, size_t field, long pages)
+{
+	return xslab_cache_set_limit(cache, field, pages);
+}
 
 /*
  * A cache
  */
 
-static int cache_stats_show(struct seq_file *m, void *unused)
+static void show_cache_stats(struct seq_file *m, void *cache)
 {
 	struct xslab_stats stats;
 
-	xslab_cache_stats(m->private, &stats);
+	xslab_cache_stats(cache, &stats);
 	show_table(m, cache_stats, ARRAY_SIZE(cache_stats), &stats);
-	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(cache_stats);
 
 /*
  * All pools, all caches
  */
 
-static int buddyinfo_show(struct seq_file *m, void *unused)
+static void show_buddyinfo(struct seq_file *m, void *unused)
 {
 	struct xpool_stats stats;
 	struct xpool *pool;
@@ -606,36 +486,147 @@ static int buddyinfo_show(struct seq_file *m, void *unused)
 			seq_printf(m, "%6llu ", stats.free_blocks[order]);
 		seq_putc(m, '\n');
 	}
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(buddyinfo);
-
-static void show_slabinfo_line(struct seq_file *m, struct xslab_cache *cache)
-{
-	struct xslab_stats s;
-
-	xslab_cache_stats(cache, &s);
-	seq_printf(m, "%-17s %6llu %6llu %6llu %4llu %4d", xslab_cache_name(cache),
-		   s.live, s.capacity, s.stride, s.objects_per_slab,
-		   1 << s.slab_order);
-	seq_printf(m, " : tunables %4llu %4llu %4u", s.magazine_size, s.magazine_size, 0);
-	seq_printf(m, " : slabdata %6llu %6llu %6llu\n", s.slabs - s.slabs_free,
-		   s.slabs, s.depot);
 }
 
-static int slabinfo_show(struct seq_file *m, void *unused)
+static void show_slabinfo(struct seq_file *m, void *unused)
 {
 	struct xslab_cache *cache;
+	struct xslab_stats s;
 
 	seq_puts(m, "slabinfo - version: 2.1\n");
 	seq_puts(m, "# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab>");
 	seq_puts(m, " : tunables <limit> <batchcount> <sharedfactor>");
 	seq_puts(m, " : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
-	for_each_cache(cache)
-		show_slabinfo_line(m, cache);
+	for_each_cache(cache) {
+		xslab_cache_stats(cache, &s);
+		seq_printf(m, "%-17s %6llu %6llu %6llu %4llu %4d", xslab_cache_name(cache),
+			   s.live, s.capacity, s.stride, s.objects_per_slab,
+			   1 << s.slab_order);
+		seq_printf(m, " : tunables %4llu %4llu %4u", s.magazine_size,
+			   s.magazine_size, 0);
+		seq_printf(m, " : slabdata %6llu %6llu %6llu\n", s.slabs - s.slabs_free,
+			   s.slabs, s.depot);
+	}
+}
+
+/*
+ * Files
+ */
+
+#define COMMAND(file, from, to, func)						\
+	{ .name = file, .least = from, .most = to, .set = func }
+#define DECAY(func)								\
+	{ .name = "decay_ms", .least = -1, .most = LONG_MAX,			\
+	  .get = get_##func, .set = set_##func }
+#define LIMIT(limits, limit, func)						\
+	{ .name = #limit, .field = offsetof(struct limits, limit), .least = -1,	\
+	  .most = LONG_MAX, .max = true, .get = get_##func, .set = set_##func }
+
+static const struct xfile root_files[] = {
+	{ .name = "buddyinfo", .show = show_buddyinfo },
+	{ .name = "slabinfo", .show = show_slabinfo },
+	COMMAND("collect", 0, 1, set_all_collect),
+	{ }
+};
+
+static const struct xfile pool_files[] = {
+	{ .name = "stats", .show = show_pool_stats },
+	{ .name = "free_blocks", .show = show_free_blocks },
+	{ .name = "unusable_index", .show = show_unusable_index },
+	{ .name = "regions", .show = show_regions },
+	{ .name = "why", .fops = &why_fops },
+	COMMAND("collect", 0, 1, set_pool_collect),
+	COMMAND("give_up", 1, 1, set_pool_give_up),
+	DECAY(pool_decay),
+	{ }
+};
+
+static const struct xfile pool_limits[] = {
+	LIMIT(xpool_limits, hard, pool_limit),
+	LIMIT(xpool_limits, cache, pool_limit),
+	LIMIT(xpool_limits, reserve, pool_limit),
+	{ }
+};
+
+static const struct xfile cache_files[] = {
+	{ .name = "stats", .show = show_cache_stats },
+	COMMAND("collect", 0, 1, set_cache_collect),
+	COMMAND("tear", 1, 1, set_cache_tear),
+	COMMAND("give_up", 1, 1, set_cache_give_up),
+	DECAY(cache_decay),
+	{ }
+};
+
+static const struct xfile cache_limits[] = {
+	LIMIT(xslab_limits, hard, cache_limit),
+	LIMIT(xslab_limits, cache, cache_limit),
+	{ }
+};
+
+static int file_show(struct seq_file *m, void *unused)
+{
+	const struct xfile *xfile = m->private;
+
+	if (xfile->show)
+		xfile->show(m, object_of(m->file));
+	else if (xfile->get)
+		seq_printf(m, "%ld\n", xfile->get(object_of(m->file), xfile->field));
+	else
+		return -EINVAL;
 	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(slabinfo);
+
+static int file_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, file_show, inode->i_private);
+}
+
+#define NUMBER_MAX	24	/* characters of a number, and some blanks */
+
+/* One write is one number, with blanks around it at most: a part of one would be another. */
+static ssize_t file_write(struct file *file, const char __user *from, size_t len, loff_t *pos)
+{
+	const struct xfile *xfile = file_inode(file)->i_private;
+	char text[NUMBER_MAX], *number;
+	long value = -1;
+
+	if (!xfile->set || *pos || len >= sizeof(text))
+		return -EINVAL;
+	if (copy_from_user(text, from, len))
+		return -EFAULT;
+	text[len] = '\0';
+	if (strlen(text) != len)
+		return -EINVAL;
+	number = strim(text);
+	if (!(xfile->max && !strcmp(number, "max")) && xtext_number(number, &value))
+		return -EINVAL;
+	if (value < xfile->least || value > xfile->most)
+		return -EINVAL;
+	return xfile->set(object_of(file), xfile->field, value) ?: len;
+}
+
+static const struct file_operations file_fops = {
+	.owner		= THIS_MODULE,
+	.open		= file_open,
+	.read		= seq_read,
+	.write		= file_write,
+	.llseek		= seq_lseek,
+	.release	= single_release,
+};
+
+/* Without debugfs all of this does nothing, and that is fine. */
+static void add_files(struct dentry *dir, const struct xfile *xfile, void *of)
+{
+	if (IS_ERR(dir))
+		return;
+	d_inode(dir)->i_private = of;
+	for (; xfile->name; xfile++) {
+		umode_t mode = (xfile->set ? 0200 : 0400) | (xfile->get ? 0400 : 0);
+
+		debugfs_create_file(xfile->name, mode, dir, (void *)xfile,
+				    xfile->fops ?: &file_fops);
+	}
+}
 
 /*
  * Directories come and go with what they show. No lock is held, because debugfs takes
@@ -669,54 +660,35 @@ static struct dentry *make_dir(const char *name, struct dentry *parent)
 	return dir;
 }
 
-static void add_pool(struct xpool *pool)
+/* Returns the directory. */
+static struct dentry *add_object(const char *name, struct dentry *parent,
+				 const struct xfile *files, const struct xfile *limits, void *of)
 {
-	struct dentry *dir = make_dir(pool->name, pools_dir), *limits;
+	struct dentry *dir = make_dir(name, parent);
 
-	debugfs_create_file("stats", 0400, dir, pool, &pool_stats_fops);
-	debugfs_create_file("free_blocks", 0400, dir, pool, &free_blocks_fops);
-	debugfs_create_file("unusable_index", 0400, dir, pool, &unusable_index_fops);
-	debugfs_create_file("regions", 0400, dir, pool, &regions_fops);
-	debugfs_create_file("why", 0400, dir, pool, &why_fops);
-	debugfs_create_file("collect", 0200, dir, pool, &pool_collect_fops);
-	debugfs_create_file("give_up", 0200, dir, pool, &pool_give_up_fops);
-	debugfs_create_file("decay_ms", 0600, dir, pool, &pool_decay_fops);
-	limits = debugfs_create_dir("limits", dir);
-	debugfs_create_file("hard", 0600, limits, pool, &pool_hard_fops);
-	debugfs_create_file("cache", 0600, limits, pool, &pool_cache_fops);
-	debugfs_create_file("reserve", 0600, limits, pool, &pool_reserve_fops);
-	pool->observed = dir;
-}
-
-static void add_cache(struct xslab_cache *cache)
-{
-	struct dentry *dir = make_dir(xslab_cache_name(cache), caches_dir), *limits;
-
-	debugfs_create_file("stats", 0400, dir, cache, &cache_stats_fops);
-	debugfs_create_file("collect", 0200, dir, cache, &cache_collect_fops);
-	debugfs_create_file("tear", 0200, dir, cache, &cache_tear_fops);
-	debugfs_create_file("give_up", 0200, dir, cache, &cache_give_up_fops);
-	debugfs_create_file("decay_ms", 0600, dir, cache, &cache_decay_fops);
-	limits = debugfs_create_dir("limits", dir);
-	debugfs_create_file("hard", 0600, limits, cache, &cache_hard_fops);
-	debugfs_create_file("cache", 0600, limits, cache, &cache_cache_fops);
-	*xslab_cache_observed(cache) = dir;
+	add_files(dir, files, of);
+	add_files(debugfs_create_dir("limits", dir), limits, of);
+	return dir;
 }
 
 static int observe(struct notifier_block *block, unsigned long event, void *what)
 {
+	struct xslab_cache *cache = what;
+	struct xpool *pool = what;
+
 	switch (event) {
 	case XOBSERVE_POOL_ADD:
-		add_pool(what);
+		pool->observed = add_object(pool->name, pools_dir, pool_files, pool_limits, pool);
 		break;
 	case XOBSERVE_POOL_DEL:
-		debugfs_remove(((struct xpool *)what)->observed);
+		debugfs_remove(pool->observed);
 		break;
 	case XOBSERVE_CACHE_ADD:
-		add_cache(what);
+		cache->listing.observed = add_object(cache->name, caches_dir, cache_files,
+						     cache_limits, cache);
 		break;
 	case XOBSERVE_CACHE_DEL:
-		debugfs_remove(*xslab_cache_observed(what));
+		debugfs_remove(cache->listing.observed);
 		break;
 	}
 	return NOTIFY_DONE;
@@ -724,15 +696,12 @@ static int observe(struct notifier_block *block, unsigned long event, void *what
 
 static struct notifier_block observer = { .notifier_call = observe };
 
-/* Without debugfs all of this does nothing, and that is fine. */
 int xstats_init(void)
 {
 	root = debugfs_create_dir("xalloc", NULL);
 	pools_dir = debugfs_create_dir("pools", root);
 	caches_dir = debugfs_create_dir("caches", root);
-	debugfs_create_file("buddyinfo", 0400, root, NULL, &buddyinfo_fops);
-	debugfs_create_file("slabinfo", 0400, root, NULL, &slabinfo_fops);
-	debugfs_create_file("collect", 0200, root, NULL, &all_collect_fops);
+	add_files(root, root_files, NULL);
 	return raw_notifier_chain_register(&xobservers, &observer);
 }
 
