@@ -98,16 +98,8 @@
  * The curve
  */
 
-/* What may stay after @k epochs, in 2048ths. */
-static unsigned int weight(unsigned int k)
-{
-	unsigned int left = XDECAY_EPOCHS - k;
-
-	return left * left * (XDECAY_EPOCHS / 2 + k);
-}
-
 static_assert(XDECAY_EPOCHS == 16);
-#define XDECAY_WHOLE	2048U	/* weight(0) */
+#define XDECAY_WHOLE	2048U	/* w(0) as below */
 
 /**
  * xcurve_step() - some epochs are over
@@ -142,8 +134,11 @@ unsigned long xcurve_limit(const struct xcurve *curve)
 	u64 sum = 0;
 	unsigned int k;
 
-	for (k = 0; k < XDECAY_EPOCHS; k++)
-		sum += (u64)curve->fresh[k] * weight(k + 1);
+	for (k = 1; k <= XDECAY_EPOCHS; k++) {
+		unsigned int left = XDECAY_EPOCHS - k;
+
+		sum += (u64)curve->fresh[k - 1] * left * left * (XDECAY_EPOCHS / 2 + k);
+	}
 	return sum / XDECAY_WHOLE;
 }
 EXPORT_SYMBOL_FOR_KUNIT(xcurve_limit);
@@ -152,121 +147,72 @@ EXPORT_SYMBOL_FOR_KUNIT(xcurve_limit);
  * Owners
  */
 
-/**
- * struct kind - what caches and pools do differently
- * @unused: pages that @give could give back; of a quiet owner all, of another one
- *	but for what it would take again at once
- * @give: give back a number of pages at most
- * @operations: a number that changes when the owner is used
- * @drain: empty the magazines
- * @park: and be told of the next operation
+static struct xslab_cache *cache_of(struct xdecay *decay)
+{
+	return container_of(decay, struct xslab_cache, decay);
+}
+
+static struct xpool *pool_of(struct xdecay *decay)
+{
+	return container_of(decay, struct xpool, decay);
+}
+
+/* The time of an owner; that of a cache may be its pool's. */
+static long ms_of(struct xdecay *decay)
+{
+	long ms = READ_ONCE(decay->ms);
+
+	return ms == XDECAY_INHERIT ? READ_ONCE(cache_of(decay)->pool->decay.ms) : ms;
+}
+
+/*
+ * Pages that give_back() could give back: of a quiet owner all, of another one but for what
+ * it would take again at once.
  */
-struct kind {
-	unsigned long	(*unused)(void *owner, bool quiet);
-	void		(*give)(void *owner, unsigned long pages);
-	u64		(*operations)(void *owner);
-	void		(*drain)(void *owner);
-	void		(*park)(void *owner);
-};
-
-/* A cache or a pool, and its time. */
-struct holder {
-	const struct kind	*kind;
-	void			*owner;
-	struct xdecay		*decay;
-	long			ms;
-};
-
-static unsigned long cache_unused(void *owner, bool quiet)
+static unsigned long unused_pages(struct xdecay *decay, bool quiet)
 {
-	return xslab_empty_pages(owner);
+	return decay->of_cache ? xslab_empty_pages(cache_of(decay)) :
+				 xpool_idle_pages(pool_of(decay), quiet);
 }
 
-static void cache_give(void *owner, unsigned long pages)
+/* Give back a number of pages at most. */
+static void give_back(struct xdecay *decay, unsigned long pages)
 {
-	xslab_trim(owner, pages);
+	if (decay->of_cache)
+		xslab_trim(cache_of(decay), pages);
+	else
+		xpool_trim(pool_of(decay), pages);
 }
 
-static u64 cache_operations(void *owner)
+/* A number that changes when the owner is used. */
+static u64 operations(struct xdecay *decay)
 {
-	struct xslab_stats stats;
+	struct xslab_stats cache;
+	struct xpool_stats pool;
 
-	xslab_cache_stats(owner, &stats);
-	return stats.allocs + stats.frees;
+	if (decay->of_cache) {
+		xslab_cache_stats(cache_of(decay), &cache);
+		return cache.allocs + cache.frees;
+	}
+	xpool_stats(pool_of(decay), &pool);
+	return pool.gets + pool.puts + pool.pages;
 }
 
-static void cache_drain(void *owner)
+static void drain_magazines(struct xdecay *decay)
 {
-	xmag_drain(xslab_cache_mag(owner));
+	if (decay->of_cache)
+		xmag_drain(&cache_of(decay)->mag);
+	else
+		xpage_drain(pool_of(decay));
 }
 
-static void cache_park(void *owner)
+/* Empty the magazines, and be told of the next operation. */
+static void park_magazines(struct xdecay *decay)
 {
-	xmag_park(xslab_cache_mag(owner));
-}
-
-static const struct kind cache_kind = {
-	.unused		= cache_unused,
-	.give		= cache_give,
-	.operations	= cache_operations,
-	.drain		= cache_drain,
-	.park		= cache_park,
-};
-
-static struct holder cache_holder(struct xslab_cache *cache)
-{
-	struct xdecay *decay = xslab_cache_decay(cache);
-	long own = READ_ONCE(decay->ms);
-
-	return (struct holder){
-		.kind = &cache_kind, .owner = cache, .decay = decay,
-		.ms = own == XDECAY_INHERIT ? READ_ONCE(xslab_cache_pool(cache)->decay.ms) : own,
-	};
-}
-
-static unsigned long pool_unused(void *owner, bool quiet)
-{
-	return xpool_idle_pages(owner, quiet);
-}
-
-static void pool_give(void *owner, unsigned long pages)
-{
-	xpool_trim(owner, pages);
-}
-
-static u64 pool_operations(void *owner)
-{
-	struct xpool_stats stats;
-
-	xpool_stats(owner, &stats);
-	return stats.gets + stats.puts + stats.pages;
-}
-
-static void pool_drain(void *owner)
-{
-	xpage_drain(owner);
-}
-
-static void pool_park(void *owner)
-{
-	xpage_park(owner);
-}
-
-static const struct kind pool_kind = {
-	.unused		= pool_unused,
-	.give		= pool_give,
-	.operations	= pool_operations,
-	.drain		= pool_drain,
-	.park		= pool_park,
-};
-
-/* Of a pool that grows. */
-static struct holder pool_holder(struct xpool *pool)
-{
-	return (struct holder){
-		.kind = &pool_kind, .owner = pool, .decay = &pool->decay,
-		.ms = pool->decay.ms,
-	};
+	if (decay->of_cache)
+		xmag_park(&cache_of(decay)->mag);
+	else
+		xpage_park(pool_of(decay));
 }
 
 /*
@@ -284,90 +230,79 @@ static bool is_quiet(const struct xdecay *decay)
 }
 
 /* The owner is awake, and what it does is counted from now on. */
-static void begin(const struct holder *h, u64 now)
+static void begin(struct xdecay *decay, u64 now)
 {
-	struct xdecay *decay = h->decay;
-
 	decay->curve = (struct xcurve){ };
-	decay->operations = h->kind->operations(h->owner);
+	decay->operations = operations(decay);
 	decay->quiet = 0;
-	decay->end = now + epoch_ns(h->ms);
-}
-
-static void count_quiet(const struct holder *h, unsigned int epochs)
-{
-	u64 operations = h->kind->operations(h->owner);
-	struct xdecay *decay = h->decay;
-
-	decay->quiet = operations == decay->operations ? decay->quiet + epochs : 0;
-	decay->operations = operations;
+	decay->end = now + epoch_ns(ms_of(decay));
 }
 
 /* The owner has become quiet: what its magazines kept has been unused as long. */
-static void fall_quiet(const struct holder *h)
+static void fall_quiet(struct xdecay *decay)
 {
-	unsigned long before = h->kind->unused(h->owner, false), after;
+	unsigned long before = unused_pages(decay, false), after;
 
-	h->kind->drain(h->owner);
-	after = h->kind->unused(h->owner, true);
+	drain_magazines(decay);
+	after = unused_pages(decay, true);
 	if (after > before)
-		xcurve_add(&h->decay->curve, h->decay->quiet, after - before);
+		xcurve_add(&decay->curve, decay->quiet, after - before);
 }
 
 /* Give back what is over the curve. */
-static void give(const struct holder *h)
+static void give(struct xdecay *decay)
 {
-	unsigned long limit = h->ms ? xcurve_limit(&h->decay->curve) : 0;
-	unsigned long unused = h->kind->unused(h->owner, is_quiet(h->decay));
+	unsigned long limit = ms_of(decay) ? xcurve_limit(&decay->curve) : 0;
+	unsigned long pages = unused_pages(decay, is_quiet(decay));
 
-	if (unused > limit)
-		h->kind->give(h->owner, unused - limit);
-	h->decay->curve.kept = h->kind->unused(h->owner, is_quiet(h->decay));
+	if (pages > limit)
+		give_back(decay, pages - limit);
+	decay->curve.kept = unused_pages(decay, is_quiet(decay));
 }
 
 /* Nothing is unused. See the top for the order; a CPU that wakes the owner meanwhile wins. */
-static void try_sleep(const struct holder *h)
+static void try_sleep(struct xdecay *decay)
 {
-	struct xdecay *decay = h->decay;
-
 	WRITE_ONCE(decay->watch.asleep, true);
-	h->kind->park(h->owner);
-	if (h->kind->unused(h->owner, true))
+	park_magazines(decay);
+	if (unused_pages(decay, true))
 		WRITE_ONCE(decay->watch.asleep, false);
 	if (READ_ONCE(decay->watch.asleep))
 		decay->end = 0;
 }
 
-static void end_epochs(const struct holder *h, u64 now)
+static void end_epochs(struct xdecay *decay, u64 now)
 {
-	struct xdecay *decay = h->decay;
-	u64 epochs = 1 + div64_u64(now - decay->end, epoch_ns(h->ms));
+	u64 ns = epoch_ns(ms_of(decay)), epochs = 1 + div64_u64(now - decay->end, ns);
 	unsigned int nr = min_t(u64, epochs, XDECAY_EPOCHS);
 	bool was_quiet = is_quiet(decay);
+	u64 so_far;
 
-	decay->end += epochs * epoch_ns(h->ms);
-	xcurve_step(&decay->curve, nr, h->kind->unused(h->owner, was_quiet));
-	count_quiet(h, nr);
+	decay->end += epochs * ns;
+	xcurve_step(&decay->curve, nr, unused_pages(decay, was_quiet));
+	so_far = operations(decay);
+	decay->quiet = so_far == decay->operations ? decay->quiet + nr : 0;
+	decay->operations = so_far;
 	if (is_quiet(decay) && !was_quiet)
-		fall_quiet(h);
-	give(h);
+		fall_quiet(decay);
+	give(decay);
 	if (is_quiet(decay) && !decay->curve.kept)
-		try_sleep(h);
+		try_sleep(decay);
 }
 
 /* Returns when to look again. */
-static u64 tick(const struct holder *h, u64 now)
+static u64 tick(struct xdecay *decay)
 {
-	struct xdecay *decay = h->decay;
+	u64 now = ktime_get_ns();
 
-	if (READ_ONCE(decay->watch.asleep) || h->ms < 0)
+	if (READ_ONCE(decay->watch.asleep) || ms_of(decay) < 0)
 		return XDECAY_NO_END;
 	if (!decay->end)
-		begin(h, now);
+		begin(decay, now);
 	else if (now >= decay->end)
-		end_epochs(h, now);
-	if (!h->ms)
-		give(h);
+		end_epochs(decay, now);
+	if (!ms_of(decay))
+		give(decay);
 	return decay->end ?: XDECAY_NO_END;
 }
 
@@ -381,56 +316,30 @@ static void work(struct work_struct *unused);
 static DECLARE_DELAYED_WORK(worker, work);
 static unsigned long runs;
 
-static u64 tick_caches(u64 now)
-{
-	struct xslab_cache *cache;
-	u64 next = XDECAY_NO_END;
-
-	for_each_cache(cache) {
-		struct holder h = cache_holder(cache);
-
-		next = min(next, tick(&h, now));
-		cond_resched();
-	}
-	return next;
-}
-
-/* Only pools that grow can give something back. */
-static u64 tick_pools(u64 now)
-{
-	u64 next = XDECAY_NO_END;
-	struct xpool *pool;
-
-	for_each_pool(pool) {
-		struct holder h = pool_holder(pool);
-
-		if (pool->grow)
-			next = min(next, tick(&h, now));
-		cond_resched();
-	}
-	return next;
-}
-
-static void rearm(u64 end)
-{
-	u64 now = ktime_get_ns();
-	u64 ns = end > now ? end - now : 0;
-
-	/* Does nothing where an owner was woken meanwhile: then it is queued already. */
-	if (end != XDECAY_NO_END)
-		queue_delayed_work(queue, &worker, nsecs_to_jiffies64(ns) + 1);
-}
-
+/* Only pools that grow can give something back. They have what the caches gave by then. */
 static void work(struct work_struct *unused)
 {
-	u64 caches, pools;
+	u64 now, next = XDECAY_NO_END;
+	struct xslab_cache *cache;
+	struct xpool *pool;
 
 	WRITE_ONCE(runs, runs + 1);
 	mutex_lock(&xdecay_lock);
-	caches = tick_caches(ktime_get_ns());
-	pools = tick_pools(ktime_get_ns());	/* with what the caches gave */
+	for_each_cache(cache) {
+		next = min(next, tick(&cache->decay));
+		cond_resched();
+	}
+	for_each_pool(pool) {
+		if (pool->grow)
+			next = min(next, tick(&pool->decay));
+		cond_resched();
+	}
 	mutex_unlock(&xdecay_lock);
-	rearm(min(caches, pools));
+	if (next == XDECAY_NO_END)
+		return;
+	/* Does nothing where an owner was woken meanwhile: then it is queued already. */
+	now = ktime_get_ns();
+	queue_delayed_work(queue, &worker, nsecs_to_jiffies64(next > now ? next - now : 0) + 1);
 }
 
 /* How often the worker ran so far. */
@@ -476,24 +385,19 @@ static bool is_valid(long ms)
 	return ms >= XDECAY_NEVER && ms <= XDECAY_MAX_MS;
 }
 
-/* The time of @h has changed. */
-static void restart(const struct holder *h)
+/* The time of the owner has changed. */
+static void restart(struct xdecay *decay)
 {
+	long ms = ms_of(decay);
+
 	lockdep_assert_held(&xdecay_lock);
-	WRITE_ONCE(h->decay->watch.at_once, !h->ms);
-	WRITE_ONCE(h->decay->watch.asleep, false);
-	h->decay->end = 0;
-	if (h->ms)
+	WRITE_ONCE(decay->watch.at_once, !ms);
+	WRITE_ONCE(decay->watch.asleep, false);
+	decay->end = 0;
+	if (ms)
 		return;
-	h->kind->drain(h->owner);
-	h->kind->give(h->owner, ULONG_MAX);
-}
-
-static void restart_cache(struct xslab_cache *cache)
-{
-	struct holder h = cache_holder(cache);
-
-	restart(&h);
+	drain_magazines(decay);
+	give_back(decay, ULONG_MAX);
 }
 
 /**
@@ -515,8 +419,8 @@ int xslab_cache_set_decay(struct xslab_cache *cache, long ms)
 	if (unlikely(is_gone(cache)))
 		return -ENOENT;
 	mutex_lock(&xdecay_lock);
-	WRITE_ONCE(xslab_cache_decay(cache)->ms, ms);
-	restart_cache(cache);
+	WRITE_ONCE(cache->decay.ms, ms);
+	restart(&cache->decay);
 	mutex_unlock(&xdecay_lock);
 	mod_delayed_work(queue, &worker, 0);
 	return 0;
@@ -532,31 +436,9 @@ EXPORT_SYMBOL_GPL(xslab_cache_set_decay);
  */
 long xslab_cache_get_decay(struct xslab_cache *cache)
 {
-	return cache_holder(cache).ms;
+	return ms_of(&cache->decay);
 }
 EXPORT_SYMBOL_GPL(xslab_cache_get_decay);
-
-/* Those of the pool's caches that have no time of their own. */
-static void restart_heirs(struct xpool *pool)
-{
-	struct xslab_cache *cache;
-
-	for_each_cache(cache)
-		if (xslab_cache_pool(cache) == pool &&
-		    xslab_cache_decay(cache)->ms == XDECAY_INHERIT)
-			restart_cache(cache);
-}
-
-static void set_pool(struct xpool *pool, long ms)
-{
-	struct holder h;
-
-	WRITE_ONCE(pool->decay.ms, ms);
-	restart_heirs(pool);
-	h = pool_holder(pool);
-	if (pool->grow)
-		restart(&h);
-}
 
 /**
  * xpool_set_decay() - say how long a pool and its caches keep what no client uses
@@ -573,12 +455,19 @@ static void set_pool(struct xpool *pool, long ms)
  */
 int xpool_set_decay(struct xpool *pool, long ms)
 {
+	struct xslab_cache *cache;
+
 	if (!is_valid(ms))
 		return -EINVAL;
 	if (unlikely(xpool_is_gone(pool)))
 		return -ENOENT;
 	mutex_lock(&xdecay_lock);
-	set_pool(pool, ms);
+	WRITE_ONCE(pool->decay.ms, ms);
+	for_each_cache(cache)
+		if (cache->pool == pool && cache->decay.ms == XDECAY_INHERIT)
+			restart(&cache->decay);
+	if (pool->grow)
+		restart(&pool->decay);
 	mutex_unlock(&xdecay_lock);
 	mod_delayed_work(queue, &worker, 0);
 	return 0;
@@ -623,11 +512,12 @@ static void add_pool(struct xpool *pool)
 
 static void add_cache(struct xslab_cache *cache)
 {
-	struct xdecay *decay = xslab_cache_decay(cache);
+	struct xdecay *decay = &cache->decay;
 
+	decay->of_cache = true;
 	decay->ms = XDECAY_INHERIT;
-	set_watch(&decay->watch, cache_holder(cache).ms);
-	xmag_set_watch(xslab_cache_mag(cache), &decay->watch);
+	set_watch(&decay->watch, ms_of(decay));
+	xmag_set_watch(&cache->mag, &decay->watch);
 }
 
 static int observe(struct notifier_block *block, unsigned long event, void *what)

@@ -234,26 +234,10 @@ const char *xslab_cache_name(const struct xslab_cache *cache)
 }
 EXPORT_SYMBOL_GPL(xslab_cache_name);
 
-struct xpool *xslab_cache_pool(const struct xslab_cache *cache)
-{
-	return cache->pool;
-}
-
-/* A pointer for the observer's use. */
-void **xslab_cache_observed(struct xslab_cache *cache)
-{
-	return &cache->listing.observed;
-}
-
 /* The cache of a slab, or of a page of a torn one; NULL where it is on its way. */
 struct xslab_cache *xslab_owner(const struct xpage *slab)
 {
 	return owner_of(slab);
-}
-
-struct xdecay *xslab_cache_decay(struct xslab_cache *cache)
-{
-	return &cache->decay;
 }
 
 struct xmag *xslab_cache_mag(struct xslab_cache *cache)

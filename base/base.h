@@ -121,6 +121,7 @@ struct xcurve {
  * @end: of the current epoch, in ns; 0: none has begun
  * @operations: so far, when last looked
  * @quiet: epochs since then in which there were none
+ * @of_cache: of a cache, else of a pool; constant
  * @curve: what may stay
  */
 struct xdecay {
@@ -129,6 +130,7 @@ struct xdecay {
 	u64		end;
 	u64		operations;
 	unsigned int	quiet;
+	bool		of_cache;
 	struct xcurve	curve;
 };
 

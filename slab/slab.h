@@ -591,10 +591,7 @@ static inline void xslab_set_closed(struct xslab_cache *cache, bool *is, bool cl
  */
 
 /* xslab.c */
-struct xpool *xslab_cache_pool(const struct xslab_cache *cache);
-void **xslab_cache_observed(struct xslab_cache *cache);
 struct xslab_cache *xslab_owner(const struct xpage *slab);
-struct xdecay *xslab_cache_decay(struct xslab_cache *cache);
 struct xmag *xslab_cache_mag(struct xslab_cache *cache);
 
 /* cache.c */
