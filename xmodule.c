@@ -65,9 +65,10 @@ static char *decay_ms;
 module_param(decay_ms, charp, 0444);
 MODULE_PARM_DESC(decay_ms, "milliseconds after which unused memory has gone back; 0: at once, -1: never (default 10000)");
 
+/* The value stays where the parameter was not given. */
 static int parse_bytes(const char *name, const char *text, u64 *value)
 {
-	int err = xtext_bytes(text, value);
+	int err = text ? xtext_bytes(text, value) : 0;
 
 	if (err)
 		pr_err("%s=%s: not a number of bytes below 2^64; write it like 64M or 0x4000000\n",
@@ -75,79 +76,41 @@ static int parse_bytes(const char *name, const char *text, u64 *value)
 	return err;
 }
 
-static int parse_base(struct xpool_args *args)
+static int parse_parameters(struct xpool_args *args)
 {
-	u64 value;
-	int err;
+	u64 bytes = reserve_mem ? 0 : XMODULE_SIZE, most = 0, at = 0;
+	int err = parse_bytes("size", size, &bytes);
 
-	if (!base)
-		return 0;
-	err = parse_bytes("base", base, &value);
 	if (err)
 		return err;
-	if (!value || !args->size || !size) {
-		pr_err("base=%s: needs %s\n", base,
-		       value ? "size=, the bytes reserved there" : "an address other than 0");
+	if (size && !bytes && !base) {
+		if (!max_size && !reserve_mem)
+			return 0;
+		pr_err("%s=%s: with size=0 there is no default pool; leave one of them out\n",
+		       max_size ? "max_size" : "reserve_mem", max_size ?: reserve_mem);
 		return -EINVAL;
 	}
-	args->base = value;
-	return 0;
-}
-
-static int parse_size(struct xpool_args *args)
-{
-	u64 value = reserve_mem ? 0 : XMODULE_SIZE;
-	int err = size ? parse_bytes("size", size, &value) : 0;
-
+	err = parse_bytes("max_size", max_size, &most);
 	if (err)
 		return err;
-	args->size = value;
-	return 0;
-}
-
-/* With size=0 there is no default pool, so nothing must be said of one. */
-static bool is_wanted(const struct xpool_args *args)
-{
-	return args->size || args->reserve_mem;
-}
-
-static int check_unwanted(void)
-{
-	const char *name = max_size ? "max_size" : reserve_mem ? "reserve_mem" : NULL;
-
-	if (!name)
-		return 0;
-	pr_err("%s=%s: with size=0 there is no default pool; leave one of them out\n", name,
-	       max_size ?: reserve_mem);
-	return -EINVAL;
-}
-
-static int parse_max_size(struct xpool_args *args)
-{
-	u64 value = 0;
-	int err = max_size ? parse_bytes("max_size", max_size, &value) : 0;
-
-	if (err)
-		return err;
-	if (max_size && !value) {
+	if (max_size && !most) {
 		pr_err("max_size=%s: nothing to grow to; leave it out, or give a multiple of %lu\n",
 		       max_size, 1UL << XPOOL_CHUNK_SHIFT);
 		return -EINVAL;
 	}
-	args->max_size = value;
-	return 0;
-}
-
-static int parse_parameters(struct xpool_args *args)
-{
-	int err = parse_size(args);
-
+	err = parse_bytes("base", base, &at);
 	if (err)
 		return err;
-	if (size && !args->size && !base)
-		return check_unwanted();
+	if (base && (!at || !bytes || !size)) {
+		pr_err("base=%s: needs %s\n", base,
+		       at ? "size=, the bytes reserved there" : "an address other than 0");
+		return -EINVAL;
+	}
+	args->size = bytes;
+	args->max_size = most;
+	args->base = at;
 	args->reserve_mem = reserve_mem;
-	return parse_max_size(args) ?: parse_base(args);
+	return 0;
 }
 
 static int parse_decay(long *ms)
@@ -160,33 +123,16 @@ static int parse_decay(long *ms)
 	return -EINVAL;
 }
 
-static const char *source_text(char *text, size_t size)
-{
-	if (base)
-		snprintf(text, size, "at base=%s", base);
-	else if (reserve_mem)
-		snprintf(text, size, "of reserve_mem=%s", reserve_mem);
-	else
-		strscpy(text, "from the system", size);
-	return text;
-}
-
-static void tell_decay(char *text, size_t size, long ms)
-{
-	if (ms < 0)
-		strscpy(text, "never", size);
-	else
-		snprintf(text, size, "%ld ms", ms);
-}
-
 /* What is managed: the one line of a load. */
 static void tell(const struct xpool_args *args, long ms)
 {
-	char bytes[16], most[32] = "", source[64], decay[24];
+	const char *from = base ? "at base=" : reserve_mem ? "of reserve_mem=" : "from the system";
 	u64 step = BIT_ULL(PAGE_SHIFT + XBUDDY_MAX_ORDER), grows, share;
+	char bytes[16], most[16] = "", decay[24] = "never";
 	struct xpool_stats s;
 
-	tell_decay(decay, sizeof(decay), ms);
+	if (ms >= 0)
+		snprintf(decay, sizeof(decay), "%ld ms", ms);
 	if (!xpool_default()) {
 		pr_info("no default pool, decay %s, checks %s\n", decay, checks ? "on" : "off");
 		return;
@@ -196,19 +142,35 @@ static void tell(const struct xpool_args *args, long ms)
 	string_get_size(s.total << PAGE_SHIFT, 1, STRING_UNITS_2, bytes, sizeof(bytes));
 	if (args->max_size > args->size) {
 		grows = args->size + round_down(args->max_size - args->size, step);
-		strscpy(most, ", grows to ", sizeof(most));
-		string_get_size(grows, 1, STRING_UNITS_2, most + strlen(most),
-				sizeof(most) - strlen(most));
+		string_get_size(grows, 1, STRING_UNITS_2, most, sizeof(most));
 	}
-	pr_info("pool default: %s in %llu region%s %s%s, %llu.%02llu %% metadata, decay %s, checks %s\n",
-		bytes, s.regions, s.regions == 1 ? "" : "s",
-		source_text(source, sizeof(source)), most, share / 100, share % 100, decay,
+	pr_info("pool default: %s in %llu region%s %s%s%s%s, %llu.%02llu %% metadata, decay %s, checks %s\n",
+		bytes, s.regions, s.regions == 1 ? "" : "s", from, base ?: reserve_mem ?: "",
+		*most ? ", grows to " : "", most, share / 100, share % 100, decay,
 		checks ? "on" : "off");
+}
+
+/* What needs nothing but the layers before it; the last goes first. */
+static const struct {
+	int	(*init)(void);
+	void	(*exit)(void);
+} layers[] = {
+	{ xgather_subsys_init, xgather_subsys_exit },
+	{ xmag_subsys_init, xmag_subsys_exit },
+	{ xrcu_init, xrcu_exit },
+	{ xstats_init, xstats_exit },
+};
+
+static void exit_layers(unsigned int nr)
+{
+	while (nr--)
+		layers[nr].exit();
 }
 
 static int __init xmodule_init(void)
 {
 	struct xpool_args args = { .name = "default" };
+	unsigned int nr;
 	long ms;
 	int err;
 
@@ -219,23 +181,16 @@ static int __init xmodule_init(void)
 		return err;
 	xslab_set_checks(checks);
 
-	err = xgather_subsys_init();
-	if (err)
-		return err;
-	err = xmag_subsys_init();
-	if (err)
-		goto undo_gather;
-	err = xrcu_init();
-	if (err)
-		goto undo_mag;
-	err = xstats_init();
-	if (err)
-		goto undo_rcu;
+	for (nr = 0; nr < ARRAY_SIZE(layers); nr++) {
+		err = layers[nr].init();
+		if (err)
+			goto undo_layers;
+	}
 	err = xdecay_init(ms);
 	if (err)
-		goto undo_stats;
+		goto undo_layers;
 	xslab_subsys_init();
-	err = is_wanted(&args) ? xpage_init_default(&args) : 0;
+	err = args.size || args.reserve_mem ? xpage_init_default(&args) : 0;
 	if (err)
 		goto undo_decay;
 	tell(&args, ms);
@@ -243,14 +198,8 @@ static int __init xmodule_init(void)
 
 undo_decay:
 	xdecay_exit();
-undo_stats:
-	xstats_exit();
-undo_rcu:
-	xrcu_exit();
-undo_mag:
-	xmag_subsys_exit();
-undo_gather:
-	xgather_subsys_exit();
+undo_layers:
+	exit_layers(nr);
 	return err;
 }
 
@@ -259,10 +208,7 @@ static void __exit xmodule_exit(void)
 	xpage_exit_default();
 	xslab_subsys_exit();
 	xdecay_exit();
-	xstats_exit();
-	xrcu_exit();
-	xmag_subsys_exit();
-	xgather_subsys_exit();
+	exit_layers(ARRAY_SIZE(layers));
 }
 
 module_init(xmodule_init);
