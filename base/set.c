@@ -64,20 +64,6 @@ void xset_exit(struct xset *set)
 }
 EXPORT_SYMBOL_FOR_KUNIT(xset_exit);
 
-/* The rest of xset_add(), where the lowest word was empty. */
-void xset_add_above(struct xset *set, unsigned long nr)
-{
-	xset_add_from(set, 1, BIT_WORD(nr));
-}
-EXPORT_SYMBOL_FOR_KUNIT(xset_add_above);
-
-/* The rest of xset_del(), where the lowest word is empty. */
-void xset_del_above(struct xset *set, unsigned long nr)
-{
-	xset_del_from(set, 1, BIT_WORD(nr));
-}
-EXPORT_SYMBOL_FOR_KUNIT(xset_del_above);
-
 /* The rest of xset_before(), where the lowest word has none. */
 unsigned long xset_before_above(const struct xset *set, unsigned long nr)
 {
@@ -95,26 +81,19 @@ unsigned long xset_before_above(const struct xset *set, unsigned long nr)
 }
 EXPORT_SYMBOL_FOR_KUNIT(xset_before_above);
 
-/* The words of level @l without the spare one, at which the next level begins. */
-static unsigned long words_of(const struct xset *set, unsigned int l)
-{
-	unsigned long *end = l + 1 < set->nr_levels ? set->level[l + 1] :
-						      set->level[0] + set->words;
-
-	return end - set->level[l] - 1;
-}
-
 /* Does each bit of a level say whether the word below has any, and are spare words zero? */
 bool xset_valid(const struct xset *set)
 {
 	unsigned int l;
 
 	for (l = 0; l < set->nr_levels; l++) {
-		unsigned long words = words_of(set, l), w;
+		bool highest = l + 1 == set->nr_levels;
+		unsigned long *end = highest ? set->level[0] + set->words : set->level[l + 1];
+		unsigned long words = end - set->level[l] - 1, w;
 
 		if (set->level[l][words])
 			return false;
-		for (w = 0; l + 1 < set->nr_levels && w < words; w++)
+		for (w = 0; !highest && w < words; w++)
 			if (test_bit(w, set->level[l + 1]) != !!set->level[l][w])
 				return false;
 	}

@@ -27,8 +27,6 @@ struct xset {
 void xset_layout(struct xset *set, unsigned long nr, unsigned int least, unsigned long *at);
 int xset_init(struct xset *set, unsigned long nr);
 void xset_exit(struct xset *set);
-void xset_add_above(struct xset *set, unsigned long nr);
-void xset_del_above(struct xset *set, unsigned long nr);
 unsigned long xset_before_above(const struct xset *set, unsigned long nr);
 bool xset_valid(const struct xset *set);
 
@@ -60,29 +58,21 @@ static __always_inline bool xset_unmark(struct xset *set, unsigned int l, unsign
 	return *word;
 }
 
-static __always_inline void xset_add_from(struct xset *set, unsigned int l, unsigned long nr)
-{
-	for (; l < set->nr_levels && !xset_mark(set, l, nr); l++)
-		nr = BIT_WORD(nr);
-}
-
-static __always_inline void xset_del_from(struct xset *set, unsigned int l, unsigned long nr)
-{
-	for (; l < set->nr_levels && !xset_unmark(set, l, nr); l++)
-		nr = BIT_WORD(nr);
-}
-
-/* For sets where words are rarely empty: what is rare is a call. */
+/* The levels above change only where the word had no others. */
 static inline void xset_add(struct xset *set, unsigned long nr)
 {
-	if (unlikely(!xset_mark(set, 0, nr)))
-		xset_add_above(set, nr);
+	unsigned int l = 0;
+
+	while (!xset_mark(set, l, nr) && ++l < set->nr_levels)
+		nr = BIT_WORD(nr);
 }
 
 static inline void xset_del(struct xset *set, unsigned long nr)
 {
-	if (unlikely(!xset_unmark(set, 0, nr)))
-		xset_del_above(set, nr);
+	unsigned int l = 0;
+
+	while (!xset_unmark(set, l, nr) && ++l < set->nr_levels)
+		nr = BIT_WORD(nr);
 }
 
 /* The first or the last member below bit @nr of level @l, which is set. */
