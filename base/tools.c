@@ -74,11 +74,6 @@ static bool kmemleak_is_behind;
  * KASAN
  */
 
-#ifdef CONFIG_KASAN_GENERIC
-#define PAGE_IS_FREE	XCOMPAT_KASAN_PAGE_FREE
-#define SLAB_IS_FREE	XCOMPAT_KASAN_SLAB_FREE
-#define SLAB_IS_REST	XCOMPAT_KASAN_SLAB_REDZONE
-
 static void poison(unsigned int tools, const void *addr, size_t bytes, u8 value)
 {
 	if (tools & XTOOLS_KASAN)
@@ -96,19 +91,6 @@ static void unpoison(unsigned int tools, const void *addr, size_t bytes)
 	if (bytes > whole)
 		xcompat_kasan_poison(addr + whole, XCOMPAT_KASAN_GRANULE, bytes - whole);
 }
-#else
-#define PAGE_IS_FREE	0
-#define SLAB_IS_FREE	0
-#define SLAB_IS_REST	0
-
-static void poison(unsigned int tools, const void *addr, size_t bytes, u8 value)
-{
-}
-
-static void unpoison(unsigned int tools, const void *addr, size_t bytes)
-{
-}
-#endif
 
 /* Ordinary pages, which have a shadow of their own; what the firmware keeps is not. */
 static bool is_ordinary(const void *addr, unsigned long pages)
@@ -129,20 +111,8 @@ static bool is_ordinary(const void *addr, unsigned long pages)
  * kmemleak
  */
 
-/*
- * kmemleak's record is an object of SLUB's, whose locks may not be taken in a hard interrupt.
- * What is allocated there is neither reported nor scanned.
- */
-static void leak_alloc(unsigned int tools, void *obj, size_t size)
-{
-	if (!(tools & XTOOLS_KMEMLEAK) || in_nmi())
-		return;
-	kmemleak_free(obj);	/* see above; mostly it is not there */
-	if (!in_hardirq())
-		kmemleak_alloc(obj, size, 1, GFP_ATOMIC | __GFP_NOWARN);
-}
-
-static void leak_free(unsigned int tools, void *obj)
+/* No client will give the object back; kmemleak must not know of it when its memory is reused. */
+void xtools_forget(unsigned int tools, void *obj)
 {
 	if (!(tools & XTOOLS_KMEMLEAK))
 		return;
@@ -156,34 +126,26 @@ static void leak_free(unsigned int tools, void *obj)
  * Pools
  */
 
-/* Like want_init_on_alloc() and _free(), but those would be patched in this module. */
-static bool inits_on_alloc(void)
-{
-	return static_key_enabled(&init_on_alloc);
-}
-
-static bool inits_on_free(void)
-{
-	return static_key_enabled(&init_on_free);
-}
-
 /* The tools that watch a pool's memory. */
 unsigned int xtools_of_pool(enum xtools_range range, const void *addr, unsigned long pages)
 {
+	/* Like want_init_on_alloc() and _free(), but those would be patched in this module. */
+	bool on_alloc = static_key_enabled(&init_on_alloc);
+	bool on_free = static_key_enabled(&init_on_free);
 	unsigned int tools = XTOOLS_BUILT_IN ? XTOOLS_ANY : 0;
 	bool ordinary;
 
-	if (!XTOOLS_BUILT_IN && !inits_on_alloc() && !inits_on_free())
+	if (!XTOOLS_BUILT_IN && !on_alloc && !on_free)
 		return 0;
 	ordinary = range == XTOOLS_SYSTEM ||
 		   (range == XTOOLS_CALLERS && is_ordinary(addr, pages));
-	if (IS_ENABLED(CONFIG_KASAN_GENERIC) && ordinary)
+	if (ordinary)
 		tools |= XTOOLS_KASAN;
-	if (IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) && range != XTOOLS_CALLERS)
+	if (range != XTOOLS_CALLERS)
 		tools |= XTOOLS_KMEMLEAK;
-	if (inits_on_alloc() && (ordinary || range == XTOOLS_MAPPED))
+	if (on_alloc && (ordinary || range == XTOOLS_MAPPED))
 		tools |= XTOOLS_INIT_ON_ALLOC;
-	if (inits_on_free() && (ordinary || range == XTOOLS_MAPPED))
+	if (on_free && (ordinary || range == XTOOLS_MAPPED))
 		tools |= XTOOLS_INIT_ON_FREE;
 	return tools;
 }
@@ -206,7 +168,7 @@ unsigned int xtools_of_cache(unsigned int tools, bool has_ctor, bool is_typesafe
 /* Memory that the pool has from now on. */
 void xtools_range_comes(unsigned int tools, const void *addr, size_t bytes)
 {
-	poison(tools, addr, bytes, PAGE_IS_FREE);
+	poison(tools, addr, bytes, XCOMPAT_KASAN_PAGE_FREE);
 }
 
 /* Memory that goes back to where it came from. */
@@ -219,7 +181,12 @@ void xtools_range_goes(unsigned int tools, const void *addr, size_t bytes)
  * Objects
  */
 
-/* A client has an object. @gfp: what it asked with. Any context. */
+/*
+ * A client has an object. @gfp: what it asked with. Any context.
+ *
+ * kmemleak's record is an object of SLUB's, whose locks may not be taken in a hard interrupt.
+ * What is allocated there is neither reported nor scanned.
+ */
 void xtools_alloc(unsigned int tools, void *obj, size_t size, gfp_t gfp)
 {
 	unpoison(tools, obj, size);
@@ -227,13 +194,17 @@ void xtools_alloc(unsigned int tools, void *obj, size_t size, gfp_t gfp)
 		kmsan_poison_memory(obj, size, GFP_ATOMIC);
 	if (tools & XTOOLS_INIT_ON_ALLOC && !(gfp & __GFP_ZERO))
 		memset(obj, 0, size);
-	leak_alloc(tools, obj, size);
+	if (!(tools & XTOOLS_KMEMLEAK) || in_nmi())
+		return;
+	kmemleak_free(obj);	/* see the top; mostly it is not there */
+	if (!in_hardirq())
+		kmemleak_alloc(obj, size, 1, GFP_ATOMIC | __GFP_NOWARN);
 }
 
 /* A client has given an object back, and it has no other owner yet. Any context. */
 void xtools_free(unsigned int tools, void *obj, size_t size)
 {
-	leak_free(tools, obj);
+	xtools_forget(tools, obj);
 	debug_check_no_locks_freed(obj, size);
 	if (tools & XTOOLS_TYPESAFE)
 		return;
@@ -241,13 +212,7 @@ void xtools_free(unsigned int tools, void *obj, size_t size)
 		memset(obj, 0, size);
 	if (!(tools & XTOOLS_CTOR))
 		kmsan_poison_memory(obj, size, GFP_ATOMIC);
-	poison(tools, obj, size, SLAB_IS_FREE);
-}
-
-/* No client will give the object back; kmemleak must not know of it when its memory is reused. */
-void xtools_forget(unsigned int tools, void *obj)
-{
-	leak_free(tools, obj);
+	poison(tools, obj, size, XCOMPAT_KASAN_SLAB_FREE);
 }
 
 /*
@@ -258,7 +223,7 @@ void xtools_forget(unsigned int tools, void *obj)
 void xtools_slab_comes(unsigned int tools, void *addr, size_t bytes)
 {
 	kmsan_poison_memory(addr, bytes, GFP_ATOMIC);
-	poison(tools, addr, bytes, SLAB_IS_REST);
+	poison(tools, addr, bytes, XCOMPAT_KASAN_SLAB_REDZONE);
 }
 
 /*
@@ -271,7 +236,7 @@ void xtools_slab_goes(unsigned int tools, void *addr, long bytes, long first, lo
 		unpoison(tools, addr, bytes);
 		memset(addr, 0, bytes);
 	}
-	poison(tools, addr, bytes, PAGE_IS_FREE);
+	poison(tools, addr, bytes, XCOMPAT_KASAN_PAGE_FREE);
 	if (!(tools & XTOOLS_KMEMLEAK) || likely(!READ_ONCE(kmemleak_is_behind)) || in_nmi())
 		return;
 	for (; first < bytes; first += stride)
@@ -286,7 +251,7 @@ void xtools_ctor_begins(unsigned int tools, void *obj, size_t size)
 
 void xtools_ctor_ends(unsigned int tools, void *obj, size_t size)
 {
-	poison(tools, obj, size, SLAB_IS_REST);
+	poison(tools, obj, size, XCOMPAT_KASAN_SLAB_REDZONE);
 }
 
 /*
@@ -306,5 +271,5 @@ void xtools_pages_free(unsigned int tools, void *addr, size_t bytes)
 	debug_check_no_locks_freed(addr, bytes);
 	if (tools & XTOOLS_INIT_ON_FREE)
 		memset(addr, 0, bytes);
-	poison(tools, addr, bytes, PAGE_IS_FREE);
+	poison(tools, addr, bytes, XCOMPAT_KASAN_PAGE_FREE);
 }

@@ -13,9 +13,12 @@
 #include <linux/kmemleak.h>
 #include <linux/types.h>
 
-/* Which tools want to know about the memory of a pool. */
-#define XTOOLS_KASAN		0x01U	/* its shadow can be written */
-#define XTOOLS_KMEMLEAK		0x02U	/* no other allocator reports its objects */
+/*
+ * Which tools want to know about the memory of a pool. KASAN does if its shadow can be written,
+ * kmemleak if no other allocator reports the pool's objects. One that is not built in is 0.
+ */
+#define XTOOLS_KASAN		(IS_ENABLED(CONFIG_KASAN_GENERIC) ? 0x01U : 0)
+#define XTOOLS_KMEMLEAK		(IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) ? 0x02U : 0)
 #define XTOOLS_INIT_ON_ALLOC	0x04U
 #define XTOOLS_INIT_ON_FREE	0x08U
 #define XTOOLS_ANY		0x10U	/* KMSAN, lockdep: whatever memory it is */

@@ -39,38 +39,28 @@
  * 6.17 replaced the migrate type by flags. A wrong type would make the page
  * blocks change hands, so the two must not be mixed up.
  */
-#ifdef CONFIG_CONTIG_ALLOC
 static inline int xcompat_alloc_contig_range(unsigned long from, unsigned long to,
 					     gfp_t gfp)
 {
-#ifdef ACR_FLAGS_NONE
+#if !defined(CONFIG_CONTIG_ALLOC)
+	return -EOPNOTSUPP;
+#elif defined(ACR_FLAGS_NONE)
 	return alloc_contig_range(from, to, ACR_FLAGS_NONE, gfp);
 #else
 	return alloc_contig_range(from, to, MIGRATE_MOVABLE, gfp);
 #endif
 }
-#else
-static inline int xcompat_alloc_contig_range(unsigned long from, unsigned long to,
-					     gfp_t gfp)
-{
-	return -EOPNOTSUPP;
-}
-#endif
 
 /* 6.12 brought ranges that are reserved by name with reserve_mem= at boot. */
+static inline int xcompat_reserve_mem(const char *name, phys_addr_t *base,
+				      phys_addr_t *size)
+{
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
-static inline int xcompat_reserve_mem(const char *name, phys_addr_t *base,
-				      phys_addr_t *size)
-{
 	return reserve_mem_find_by_name(name, base, size) ? 0 : -ENOENT;
-}
 #else
-static inline int xcompat_reserve_mem(const char *name, phys_addr_t *base,
-				      phys_addr_t *size)
-{
 	return -EOPNOTSUPP;
-}
 #endif
+}
 
 /*
  * 6.7 has shrinkers allocated, and lets them point to their owner's data. What they
@@ -220,10 +210,10 @@ static inline const char *xcompat_slab_flag(u32 flags, const char **ours)
 }
 
 /*
- * Generic KASAN. The function is exported, and declared in mm/kasan/kasan.h only; so are
- * the values of the shadow, by which reports say what memory is.
+ * Generic KASAN, for code that is compiled away without it. The function is exported, and
+ * declared in mm/kasan/kasan.h only; so are the values of the shadow, by which reports say
+ * what memory is.
  */
-#ifdef CONFIG_KASAN_GENERIC
 void kasan_poison(const void *addr, size_t size, u8 value, bool init);
 
 #define XCOMPAT_KASAN_GRANULE		8UL
@@ -235,7 +225,6 @@ static inline void xcompat_kasan_poison(const void *addr, size_t size, u8 value)
 {
 	kasan_poison(addr, size, value, false);
 }
-#endif
 
 /*
  * For the tests
