@@ -64,23 +64,6 @@ void xset_exit(struct xset *set)
 }
 EXPORT_SYMBOL_FOR_KUNIT(xset_exit);
 
-/* The rest of xset_before(), where the lowest word has none. */
-unsigned long xset_before_above(const struct xset *set, unsigned long nr)
-{
-	unsigned int l;
-
-	for (l = 1; l < set->nr_levels; l++) {
-		unsigned long before;
-
-		nr = BIT_WORD(nr);
-		before = xset_beside(set, l, nr);
-		if (before != XSET_NONE)
-			return xset_descend(set, l, before, true);
-	}
-	return XSET_NONE;
-}
-EXPORT_SYMBOL_FOR_KUNIT(xset_before_above);
-
 /* Does each bit of a level say whether the word below has any, and are spare words zero? */
 bool xset_valid(const struct xset *set)
 {

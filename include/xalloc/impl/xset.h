@@ -27,7 +27,6 @@ struct xset {
 void xset_layout(struct xset *set, unsigned long nr, unsigned int least, unsigned long *at);
 int xset_init(struct xset *set, unsigned long nr);
 void xset_exit(struct xset *set);
-unsigned long xset_before_above(const struct xset *set, unsigned long nr);
 bool xset_valid(const struct xset *set);
 
 static inline bool xset_is_empty(const struct xset *set)
@@ -114,21 +113,20 @@ static inline unsigned long xset_next(const struct xset *set, unsigned long nr)
 	return XSET_NONE;
 }
 
-/* The last bit that is set before bit @nr of level @l, in the same word, or XSET_NONE. */
-static __always_inline unsigned long xset_beside(const struct xset *set, unsigned int l,
-						 unsigned long nr)
-{
-	unsigned long below = set->level[l][BIT_WORD(nr)] & (BIT_MASK(nr) - 1);
-
-	return likely(below) ? (nr & ~(BITS_PER_LONG - 1UL)) + __fls(below) : XSET_NONE;
-}
-
 /* The largest member below @nr, or XSET_NONE. Mostly it is in the same word. */
 static inline unsigned long xset_before(const struct xset *set, unsigned long nr)
 {
-	unsigned long before = xset_beside(set, 0, nr);
+	unsigned int l = 0;
 
-	return likely(before != XSET_NONE) ? before : xset_before_above(set, nr);
+	do {
+		unsigned long word = BIT_WORD(nr);
+		unsigned long below = set->level[l][word] & (BIT_MASK(nr) - 1);
+
+		if (likely(below))
+			return xset_descend(set, l, word * BITS_PER_LONG + __fls(below), true);
+		nr = word;
+	} while (++l < set->nr_levels);
+	return XSET_NONE;
 }
 
 #endif
