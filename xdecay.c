@@ -229,15 +229,6 @@ static bool is_quiet(const struct xdecay *decay)
 	return decay->quiet >= XDECAY_QUIET;
 }
 
-/* The owner is awake, and what it does is counted from now on. */
-static void begin(struct xdecay *decay, u64 now)
-{
-	decay->curve = (struct xcurve){ };
-	decay->operations = operations(decay);
-	decay->quiet = 0;
-	decay->end = now + epoch_ns(ms_of(decay));
-}
-
 /* The owner has become quiet: what its magazines kept has been unused as long. */
 static void fall_quiet(struct xdecay *decay)
 {
@@ -297,10 +288,15 @@ static u64 tick(struct xdecay *decay)
 
 	if (READ_ONCE(decay->watch.asleep) || ms_of(decay) < 0)
 		return XDECAY_NO_END;
-	if (!decay->end)
-		begin(decay, now);
-	else if (now >= decay->end)
+	if (!decay->end) {
+		/* The owner is awake, and what it does is counted from now on. */
+		decay->curve = (struct xcurve){ };
+		decay->operations = operations(decay);
+		decay->quiet = 0;
+		decay->end = now + epoch_ns(ms_of(decay));
+	} else if (now >= decay->end) {
 		end_epochs(decay, now);
+	}
 	if (!ms_of(decay))
 		give(decay);
 	return decay->end ?: XDECAY_NO_END;
@@ -501,31 +497,23 @@ static void set_watch(struct xwatch *watch, long ms)
 	watch->asleep = ms >= 0;
 }
 
-static void add_pool(struct xpool *pool)
-{
-	pool->decay.ms = default_ms;
-	if (!pool->grow)
-		return;
-	set_watch(&pool->decay.watch, default_ms);
-	xpage_set_watch(pool, &pool->decay.watch);
-}
-
-static void add_cache(struct xslab_cache *cache)
-{
-	struct xdecay *decay = &cache->decay;
-
-	decay->of_cache = true;
-	decay->ms = XDECAY_INHERIT;
-	set_watch(&decay->watch, ms_of(decay));
-	xmag_set_watch(&cache->mag, &decay->watch);
-}
-
 static int observe(struct notifier_block *block, unsigned long event, void *what)
 {
-	if (event == XOBSERVE_POOL_ADD)
-		add_pool(what);
-	else if (event == XOBSERVE_CACHE_ADD)
-		add_cache(what);
+	struct xslab_cache *cache = what;
+	struct xpool *pool = what;
+
+	if (event == XOBSERVE_POOL_ADD) {
+		pool->decay.ms = default_ms;
+		if (!pool->grow)
+			return NOTIFY_DONE;
+		set_watch(&pool->decay.watch, default_ms);
+		xpage_set_watch(pool, &pool->decay.watch);
+	} else if (event == XOBSERVE_CACHE_ADD) {
+		cache->decay.of_cache = true;
+		cache->decay.ms = XDECAY_INHERIT;
+		set_watch(&cache->decay.watch, ms_of(&cache->decay));
+		xmag_set_watch(&cache->mag, &cache->decay.watch);
+	}
 	return NOTIFY_DONE;
 }
 
