@@ -306,6 +306,9 @@ unsigned int xbuddy_alloc_part(struct xbuddy *buddy, unsigned int order, unsigne
 			 lowest(buddy, candidates, order, part->from, &in);
 	if (at < part->from || at >= part->to || part->to - at < 1UL << order)
 		return 0;
+	/* Where the part begins or ends inside of the free block, fewer are aligned and in it. */
+	if (!part->top)
+		nr = min(nr, 1U << piece_order(at >> order, (part->to - at) >> order));
 	return carve(buddy, in, at, order, nr, whole, part->top, index);
 }
 EXPORT_SYMBOL_GPL(xbuddy_alloc_part);

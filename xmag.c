@@ -266,35 +266,6 @@ noinline void *xmag_alloc_slow(struct xmag *mag)
 }
 EXPORT_SYMBOL_GPL(xmag_alloc_slow);
 
-/*
- * For a caller that takes several objects under one enter, and found the loaded magazine
- * empty: have one that is not. Any context. Returns false if no object is free, or if the
- * magazines are in use by the context below, or shut.
- */
-bool xmag_reload(struct xmag *mag)
-{
-	struct xmag_cpu *cpu;
-	bool some;
-
-	if (!enter_to_use(mag, &cpu))
-		return false;
-	some = load(mag, cpu);
-	xmag_leave(cpu);
-	return some;
-}
-
-/* Like xmag_reload(), but for a caller that frees several, and found it full. */
-bool xmag_make_room(struct xmag *mag)
-{
-	struct xmag_cpu *cpu;
-
-	if (!enter_to_use(mag, &cpu))
-		return false;
-	unload(mag, cpu);
-	xmag_leave(cpu);
-	return true;
-}
-
 /* The rest of xmag_free(), where the loaded magazine could not serve. */
 noinline void xmag_free_slow(struct xmag *mag, void *obj)
 {

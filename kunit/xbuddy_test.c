@@ -944,6 +944,20 @@ static void test_alloc_part(struct kunit *test)
 	top.to = 6 * TOP_PAGES + 1;
 	KUNIT_EXPECT_EQ(test, xbuddy_alloc_part(buddy, 0, 1, false, &top, &index), 0U);
 	expect_valid(test, buddy);
+
+	/* A part that begins and ends inside of a free block */
+	low.from = 4 * TOP_PAGES + 1;
+	low.to = 4 * TOP_PAGES + 7;
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_part(buddy, 0, 4, false, &low, &index), 1U);
+	KUNIT_EXPECT_EQ(test, index, 4 * TOP_PAGES + 1);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_part(buddy, 0, 8, false, &low, &index), 2U);
+	KUNIT_EXPECT_EQ(test, index, 4 * TOP_PAGES + 2);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_part(buddy, 0, 8, false, &low, &index), 2U);
+	KUNIT_EXPECT_EQ(test, index, 4 * TOP_PAGES + 4);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_part(buddy, 1, 1, false, &low, &index), 0U);
+	KUNIT_EXPECT_EQ(test, xbuddy_alloc_part(buddy, 0, 8, false, &low, &index), 1U);
+	KUNIT_EXPECT_EQ(test, index, 4 * TOP_PAGES + 6);
+	expect_valid(test, buddy);
 }
 
 /* How many of the first @nr blocks follow one another. */

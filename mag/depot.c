@@ -97,7 +97,8 @@ unsigned int xdepot_take_last(struct xmag *mag, void **objs, unsigned int nr)
 	magazine = pop(&mag->depot);
 	if (magazine) {
 		memcpy(objs, magazine + mag->size - nr, nr * sizeof(*objs));
-		mag->ops->drain(mag, magazine, mag->size - nr);
+		if (nr < mag->size)
+			mag->ops->drain(mag, magazine, mag->size - nr);
 	} else {
 		nr = mag->ops->fill(mag, objs, nr);
 	}

@@ -118,8 +118,6 @@ void xmag_destroy(struct xmag *mag);
 void xmag_add_route(struct xmag *mag, struct xmag_cpu __percpu **route);
 void *xmag_alloc_slow(struct xmag *mag);
 void xmag_free_slow(struct xmag *mag, void *obj);
-bool xmag_reload(struct xmag *mag);
-bool xmag_make_room(struct xmag *mag);
 void xmag_close_for(struct xmag *mag, enum xmag_reason reason);
 void xmag_shut(struct xmag *mag);
 void xmag_unshut(struct xmag *mag);
