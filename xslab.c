@@ -233,15 +233,3 @@ const char *xslab_cache_name(const struct xslab_cache *cache)
 	return cache->name;
 }
 EXPORT_SYMBOL_GPL(xslab_cache_name);
-
-/* The cache of a slab, or of a page of a torn one; NULL where it is on its way. */
-struct xslab_cache *xslab_owner(const struct xpage *slab)
-{
-	return owner_of(slab);
-}
-
-struct xmag *xslab_cache_mag(struct xslab_cache *cache)
-{
-	return &cache->mag;
-}
-EXPORT_SYMBOL_FOR_KUNIT(xslab_cache_mag);

@@ -258,7 +258,7 @@ static struct why_cache *why_cache(struct why *why, struct xslab_cache *cache)
 /* A slab that has no cache yet, or any more, is on its way. */
 static void why_slab(struct why *why, struct xpage *slab, unsigned long pages)
 {
-	struct xslab_cache *cache = xslab_owner(slab);
+	struct xslab_cache *cache = owner_of(slab);
 	struct why_cache *of = cache ? why_cache(why, cache) : NULL;
 
 	why->slabs += pages;

@@ -572,7 +572,7 @@ static void xbulk_test_free_believed_bulk(struct kunit *test)
 	for (i = 0; i < 8; i++) {
 		KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 64, objs), 64);
 		KUNIT_ASSERT_PTR_EQ(test, objs[63], objs[0] + 63 * 64);
-		xmag_free_slow(xslab_cache_mag(cache), objs[i]);
+		xmag_free_slow(&cache->mag, objs[i]);
 		xslab_cache_free_bulk(cache, i, objs);
 		xslab_cache_free_bulk(cache, 62 - i, &objs[i + 1]);
 		KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 1);

@@ -1405,7 +1405,7 @@ static void xslab_test_double_free(struct kunit *test)
 static void xslab_test_free_believed_twice(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 256);
-	struct xmag *mag = xslab_cache_mag(cache);
+	struct xmag *mag = &cache->mag;
 	void *objs[4];
 
 	xtest_pin();

@@ -107,7 +107,7 @@ static void free_twice(struct kunit *test, struct xslab_cache *cache, void *obj)
 /* A copy of @obj has been in a magazine all the time, whatever became of the object. */
 static void leave_copy(struct xslab_cache *cache, void *obj)
 {
-	xmag_free_slow(xslab_cache_mag(cache), linear_of(cache, obj));
+	xmag_free_slow(&cache->mag, linear_of(cache, obj));
 }
 
 static void expect_errors(struct kunit *test, struct xslab_cache *cache, u64 errors)

@@ -628,12 +628,6 @@ static inline void xpool_cached_count(struct xpool *pool, long pages)
 		xgrow_trim(pool);
 }
 
-/* Is there a limit of what is cached? */
-static inline bool xpool_is_capped(const struct xpool *pool)
-{
-	return READ_ONCE(pool->idle_limit) != XPOOL_NO_LIMIT;
-}
-
 /* Flags of a request */
 
 /* Where objects and pages of any order can be asked to lie. */

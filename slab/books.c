@@ -142,14 +142,6 @@ static bool live_bytes_valid(struct xslab_cache *cache, struct xpage *slab)
 	return true;
 }
 
-/* Is @l the list for slabs with @nr_free free objects, or may one have been left there? */
-static bool may_be_on(const struct xslab_cache *cache, unsigned int l, unsigned int nr_free)
-{
-	unsigned int right = cache->list_of[nr_free];
-
-	return right < XSLAB_BUCKETS ? l <= right : l == right;
-}
-
 /* Each slab on a list where the weight of its map says; counts them. */
 static bool list_valid(struct xslab_cache *cache, unsigned int l, unsigned long *nr,
 		       unsigned long *nr_free)
@@ -159,10 +151,11 @@ static bool list_valid(struct xslab_cache *cache, unsigned int l, unsigned long 
 	if (l < XSLAB_BUCKETS && !list_empty(&cache->lists[l]) && !(cache->occupied & BIT(l)))
 		return false;
 	list_for_each_entry(slab, &cache->lists[l], list) {
-		unsigned int is = count_free(cache, slab);
+		unsigned int is = count_free(cache, slab), right = cache->list_of[is];
 
+		/* A partial one may have been left on a list of fuller ones. */
 		if (!(is_torn(slab) ? xtear_valid(cache, slab) : is_whole(cache, slab)) ||
-		    slab->nr_free != is || !may_be_on(cache, l, is) ||
+		    slab->nr_free != is || l > right || (l < right && right >= XSLAB_BUCKETS) ||
 		    !nmi_words_valid(cache, slab) || !live_bytes_valid(cache, slab))
 			return false;
 		*nr_free += is;

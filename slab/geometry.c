@@ -75,17 +75,6 @@ static bool wastes_little(size_t stride, unsigned int order)
 	return stride <= bytes && bytes % stride <= bytes / XSLAB_MAX_WASTE;
 }
 
-/*
- * Small pools get small slabs: an order of which the pool has at least 64
- * blocks, where the object allows.
- */
-static unsigned int good_order(const struct xpool *pool)
-{
-	unsigned long blocks = pool->nr_pages / 64;
-
-	return blocks ? min_t(unsigned int, ilog2(blocks), XSLAB_GOOD_ORDER) : 0;
-}
-
 /* Do at least @least objects make such a slab, which needs one word for a map? */
 static bool fits_word(size_t stride, unsigned int order, unsigned int least)
 {
@@ -96,11 +85,13 @@ static bool fits_word(size_t stride, unsigned int order, unsigned int least)
 
 /*
  * The smallest good order that gives enough objects, else the largest good one, each with
- * one word for a map; where there is none, the smallest that wastes little.
+ * one word for a map; where there is none, the smallest that wastes little. Of a good order
+ * the pool has at least 64 blocks: small pools get small slabs.
  */
 static int choose_order(const struct xpool *pool, size_t stride)
 {
-	int good = good_order(pool), order;
+	unsigned long blocks = max(pool->nr_pages / 64, 1UL);
+	int good = min_t(int, ilog2(blocks), XSLAB_GOOD_ORDER), order;
 
 	for (order = 0; order <= good; order++)
 		if (fits_word(stride, order, XSLAB_ENOUGH))

@@ -98,12 +98,6 @@ static bool try_to_keep(struct xslab_cache *cache, unsigned long keep, bool exac
 	return kept;
 }
 
-/* Objects that magazines may keep from one another, and one magazine on its way to slabs. */
-static unsigned long held_back(const struct xslab_cache *cache)
-{
-	return (2UL * num_possible_cpus() + 1) * cache->magazine.size;
-}
-
 /* The magazines are shut for as long as the promise is an exact one. */
 static void set_keep_shut(struct xslab_cache *cache, bool shut)
 {
@@ -115,7 +109,9 @@ static void set_keep_shut(struct xslab_cache *cache, bool shut)
 
 static bool keep_ready(struct xslab_cache *cache, unsigned int nr)
 {
-	unsigned long keep = nr ? nr + held_back(cache) : 0;
+	/* Magazines may keep objects from one another, and one may be on its way to slabs. */
+	unsigned long held = (2UL * num_possible_cpus() + 1) * cache->magazine.size;
+	unsigned long keep = nr ? nr + held : 0;
 	bool kept = try_to_keep(cache, keep, false);
 
 	if (!kept && keep > nr) {

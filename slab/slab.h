@@ -422,7 +422,8 @@ static inline void set_watermark(struct xslab_cache *cache)
 /* Must an empty slab perhaps go before the operation that emptied it returns? */
 static inline bool is_strict(const struct xslab_cache *cache)
 {
-	return xpool_is_capped(cache->pool) || READ_ONCE(cache->decay.watch.at_once);
+	return READ_ONCE(cache->pool->idle_limit) != XPOOL_NO_LIMIT ||
+	       READ_ONCE(cache->decay.watch.at_once);
 }
 
 /* Unlock after something became free in slabs: a task or the pool may be due to get it. */
@@ -591,8 +592,6 @@ static inline void xslab_set_closed(struct xslab_cache *cache, bool *is, bool cl
  */
 
 /* xslab.c */
-struct xslab_cache *xslab_owner(const struct xpage *slab);
-struct xmag *xslab_cache_mag(struct xslab_cache *cache);
 
 /* cache.c */
 void xslab_set_checks(bool on);
