@@ -102,13 +102,13 @@ static_assert(XDECAY_EPOCHS == 16);
 #define XDECAY_WHOLE	2048U	/* w(0) as below */
 
 /**
- * xcurve_step() - some epochs are over
+ * xdecay_curve_step() - some epochs are over
  * @curve: the curve
  * @epochs: how many
  * @unused: pages that no client uses now; those that were used before count as of the
  *	last epoch
  */
-void xcurve_step(struct xcurve *curve, unsigned int epochs, unsigned long unused)
+void xdecay_curve_step(struct xcurve *curve, unsigned int epochs, unsigned long unused)
 {
 	unsigned int k = XDECAY_EPOCHS;
 
@@ -118,18 +118,18 @@ void xcurve_step(struct xcurve *curve, unsigned int epochs, unsigned long unused
 	memset(curve->fresh, 0, epochs * sizeof(*curve->fresh));
 	curve->fresh[0] = unused > curve->kept ? unused - curve->kept : 0;
 }
-EXPORT_SYMBOL_FOR_KUNIT(xcurve_step);
+EXPORT_SYMBOL_FOR_KUNIT(xdecay_curve_step);
 
 /* @pages turn out to have become unused @age epochs before the last one. */
-void xcurve_add(struct xcurve *curve, unsigned int age, unsigned long pages)
+void xdecay_curve_add(struct xcurve *curve, unsigned int age, unsigned long pages)
 {
 	if (age < XDECAY_EPOCHS)
 		curve->fresh[age] += pages;
 }
-EXPORT_SYMBOL_FOR_KUNIT(xcurve_add);
+EXPORT_SYMBOL_FOR_KUNIT(xdecay_curve_add);
 
 /* Pages that may stay unused until the next step. */
-unsigned long xcurve_limit(const struct xcurve *curve)
+unsigned long xdecay_curve_limit(const struct xcurve *curve)
 {
 	u64 sum = 0;
 	unsigned int k;
@@ -141,7 +141,7 @@ unsigned long xcurve_limit(const struct xcurve *curve)
 	}
 	return sum / XDECAY_WHOLE;
 }
-EXPORT_SYMBOL_FOR_KUNIT(xcurve_limit);
+EXPORT_SYMBOL_FOR_KUNIT(xdecay_curve_limit);
 
 /*
  * Owners
@@ -203,7 +203,7 @@ static void drain_magazines(struct xdecay *decay)
 	if (decay->of_cache)
 		xmag_drain(&cache_of(decay)->mag);
 	else
-		xpage_drain(pool_of(decay));
+		xpool_page_drain(pool_of(decay));
 }
 
 /* Empty the magazines, and be told of the next operation. */
@@ -212,7 +212,7 @@ static void park_magazines(struct xdecay *decay)
 	if (decay->of_cache)
 		xmag_park(&cache_of(decay)->mag);
 	else
-		xpage_park(pool_of(decay));
+		xpool_page_park(pool_of(decay));
 }
 
 /*
@@ -237,13 +237,13 @@ static void fall_quiet(struct xdecay *decay)
 	drain_magazines(decay);
 	after = unused_pages(decay, true);
 	if (after > before)
-		xcurve_add(&decay->curve, decay->quiet, after - before);
+		xdecay_curve_add(&decay->curve, decay->quiet, after - before);
 }
 
 /* Give back what is over the curve. */
 static void give(struct xdecay *decay)
 {
-	unsigned long limit = ms_of(decay) ? xcurve_limit(&decay->curve) : 0;
+	unsigned long limit = ms_of(decay) ? xdecay_curve_limit(&decay->curve) : 0;
 	unsigned long pages = unused_pages(decay, is_quiet(decay));
 
 	if (pages > limit)
@@ -270,7 +270,7 @@ static void end_epochs(struct xdecay *decay, u64 now)
 	u64 so_far;
 
 	decay->end += epochs * ns;
-	xcurve_step(&decay->curve, nr, unused_pages(decay, was_quiet));
+	xdecay_curve_step(&decay->curve, nr, unused_pages(decay, was_quiet));
 	so_far = operations(decay);
 	decay->quiet = so_far == decay->operations ? decay->quiet + nr : 0;
 	decay->operations = so_far;
@@ -507,7 +507,7 @@ static int observe(struct notifier_block *block, unsigned long event, void *what
 		if (!pool->grow)
 			return NOTIFY_DONE;
 		set_watch(&pool->decay.watch, default_ms);
-		xpage_set_watch(pool, &pool->decay.watch);
+		xpool_page_set_watch(pool, &pool->decay.watch);
 	} else if (event == XOBSERVE_CACHE_ADD) {
 		cache->decay.of_cache = true;
 		cache->decay.ms = XDECAY_INHERIT;

@@ -7,9 +7,9 @@
 
 #include "base/base.h"
 
-void xcurve_step(struct xcurve *curve, unsigned int epochs, unsigned long unused);
-void xcurve_add(struct xcurve *curve, unsigned int age, unsigned long pages);
-unsigned long xcurve_limit(const struct xcurve *curve);
+void xdecay_curve_step(struct xcurve *curve, unsigned int epochs, unsigned long unused);
+void xdecay_curve_add(struct xcurve *curve, unsigned int age, unsigned long pages);
+unsigned long xdecay_curve_limit(const struct xcurve *curve);
 unsigned long xdecay_runs(void);
 void xdecay_hold(void);
 void xdecay_release(void);

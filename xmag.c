@@ -141,13 +141,13 @@ static bool load(struct xmag *mag, struct xmag_cpu *cpu)
 	}
 	slow->refills++;
 	prefetchw(&mag->depot);	/* to lock it: the look would fetch it for reading */
-	if (xmag_depot_has_full(mag) && xdepot_swap_for_full(mag, &magazine)) {
+	if (xmag_depot_has_full(mag) && xmag_depot_swap_for_full(mag, &magazine)) {
 		slow->depot_hits++;
 		prefetch_magazine(mag, magazine);
 		nr = mag->size;
 	} else {
 		nr = mag->ops->fill(mag, magazine, mag->size) ?:
-		     xdepot_take_last(mag, magazine, mag->size);
+		     xmag_depot_take_last(mag, magazine, mag->size);
 	}
 	set_loaded(mag, cpu, magazine, nr);
 	return nr;
@@ -166,7 +166,7 @@ static void unload(struct xmag *mag, struct xmag_cpu *cpu)
 	if (cpu->previous_full) {
 		slow->flushes++;
 		prefetchw(&mag->depot);	/* as in load() */
-		if (xdepot_swap_for_empty(mag, &cpu->previous)) {
+		if (xmag_depot_swap_for_empty(mag, &cpu->previous)) {
 			slow->depot_hits++;
 			prefetch_magazine(mag, cpu->previous);
 		} else {
@@ -183,7 +183,7 @@ static void *alloc_past(struct xmag *mag)
 	void *obj;
 
 	this_cpu_inc(mag->slow->busy);
-	if (!mag->ops->fill(mag, &obj, 1) && !xdepot_take_last(mag, &obj, 1))
+	if (!mag->ops->fill(mag, &obj, 1) && !xmag_depot_take_last(mag, &obj, 1))
 		return NULL;
 	this_cpu_inc(mag->slow->allocs);
 	return obj;
@@ -408,11 +408,11 @@ static int xmag_cpu_dead(unsigned int nr, struct hlist_node *node)
 
 	mutex_lock(&mag->draining);
 	preempt_disable();
-	if (cpu->previous_full && xdepot_swap_for_empty(mag, &cpu->previous))
+	if (cpu->previous_full && xmag_depot_swap_for_empty(mag, &cpu->previous))
 		cpu->previous_full = false;
 	if (xmag_is_full(cpu))
 		swap_magazines(mag, cpu);
-	if (cpu->previous_full && xdepot_swap_for_empty(mag, &cpu->previous))
+	if (cpu->previous_full && xmag_depot_swap_for_empty(mag, &cpu->previous))
 		cpu->previous_full = false;
 	preempt_enable();
 	drain_cpu(mag, cpu);

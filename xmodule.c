@@ -155,9 +155,9 @@ static const struct {
 	int	(*init)(void);
 	void	(*exit)(void);
 } layers[] = {
-	{ xgather_subsys_init, xgather_subsys_exit },
+	{ xpool_gather_subsys_init, xpool_gather_subsys_exit },
 	{ xmag_subsys_init, xmag_subsys_exit },
-	{ xrcu_init, xrcu_exit },
+	{ xslab_rcu_init, xslab_rcu_exit },
 	{ xstats_init, xstats_exit },
 };
 
@@ -190,7 +190,7 @@ static int __init xmodule_init(void)
 	if (err)
 		goto undo_layers;
 	xslab_subsys_init();
-	err = args.size || args.reserve_mem ? xpage_init_default(&args) : 0;
+	err = args.size || args.reserve_mem ? xpool_page_init_default(&args) : 0;
 	if (err)
 		goto undo_decay;
 	tell(&args, ms);
@@ -205,7 +205,7 @@ undo_layers:
 
 static void __exit xmodule_exit(void)
 {
-	xpage_exit_default();
+	xpool_page_exit_default();
 	xslab_subsys_exit();
 	xdecay_exit();
 	exit_layers(ARRAY_SIZE(layers));

@@ -55,10 +55,10 @@ static struct xpool *create(const struct xpool_args *args)
 
 	if (IS_ERR(pool))
 		return pool;
-	err = xpage_attach_magazines(pool);
+	err = xpool_page_attach_magazines(pool);
 	if (err)
 		goto undo_setup;
-	err = xgrow_start(pool);
+	err = xpool_grow_start(pool);
 	if (err)
 		goto undo_magazines;
 	/* From now on the pool can be seen and pinned. */
@@ -69,9 +69,9 @@ static struct xpool *create(const struct xpool_args *args)
 	return pool;
 
 undo_magazines:
-	xpage_detach_magazines(pool);
+	xpool_page_detach_magazines(pool);
 undo_setup:
-	xgather_exit(pool);
+	xpool_gather_exit(pool);
 	xpool_teardown(pool);
 	xmeta_free(pool);
 	return ERR_PTR(err);
@@ -84,7 +84,7 @@ undo_setup:
 static LIST_HEAD(tombs);
 
 /* After the last pool. */
-void xpage_exit_tombs(void)
+void xpool_page_exit_tombs(void)
 {
 	struct xpool *pool, *next;
 
@@ -107,13 +107,13 @@ static void dispose(struct xpool *pool, bool was_refused)
 	bool lost;
 
 	/* From now on the pool is not seen any more. This waits until the last pin is gone. */
-	xlisted_retire(&pool->listing.entry);
+	xpool_listed_retire(&pool->listing.entry);
 	raw_notifier_call_chain(&xobservers, XOBSERVE_POOL_DEL, pool);
-	xgrow_stop(pool);
-	xgather_exit(pool);
+	xpool_grow_stop(pool);
+	xpool_gather_exit(pool);
 	lost = pool->state.given_up && pages_held(pool);	/* which looks at the magazines */
-	xlinear_close(pool);
-	xpage_detach_magazines(pool);
+	xpool_linear_close(pool);
+	xpool_page_detach_magazines(pool);
 	if (lost)
 		xpool_abandon(pool);
 	else
@@ -131,7 +131,7 @@ static void dispose(struct xpool *pool, bool was_refused)
 static void retire(struct xpool *pool)
 {
 	WRITE_ONCE(pool->state.retired, true);
-	xpage_close(&pool->mags->client);
+	xpool_page_close(&pool->mags->client);
 	synchronize_rcu_expedited();
 }
 
@@ -158,9 +158,9 @@ static int destroy(struct xpool *pool)
 
 	if (!was_retired)
 		retire(pool);
-	xpage_drain_closed(&pool->mags->client);
+	xpool_page_drain_closed(&pool->mags->client);
 	xpool_settle(pool);
-	xrefs_check(pool);
+	xpool_refs_check(pool);
 	if (!READ_ONCE(pool->listing.nr_caches) && !pages_held(pool) && !waited &&
 	    !atomic_read(&pool->waiting.nr)) {
 		dispose(pool, was_retired);
@@ -170,7 +170,7 @@ static int destroy(struct xpool *pool)
 	for_each_client(client, pool)
 		if (client->retire)
 			client->retire(client);
-	xlisted_unclaim(&pool->listing.entry);
+	xpool_listed_unclaim(&pool->listing.entry);
 	xpool_reap_soon();	/* the last of them may have been freed meanwhile */
 	return -EBUSY;
 }
@@ -245,7 +245,7 @@ int xpool_destroy(struct xpool *pool)
 		return -EDEADLK;
 	if (xpool_in_callback() && READ_ONCE(pool->listing.nr_caches))
 		return -EDEADLK;
-	err = xlisted_claim_in_turn(&xpool_list, &pool->listing.entry);
+	err = xpool_listed_claim_in_turn(&xpool_list, &pool->listing.entry);
 	if (err)
 		return err == -ENOENT ? 0 : err;
 	err = destroy(pool);
@@ -259,7 +259,7 @@ EXPORT_SYMBOL_GPL(xpool_destroy);
  * An operator says that no client will come back for what it holds of an orphan. The
  * worker does it, because the operator is in a file of the pool, which goes with it.
  */
-int xpage_give_up(struct xpool *pool)
+int xpool_page_give_up(struct xpool *pool)
 {
 	struct xclient *client;
 
@@ -272,7 +272,7 @@ int xpage_give_up(struct xpool *pool)
 	xpool_reap_soon();
 	return 0;
 }
-EXPORT_SYMBOL_FOR_KUNIT(xpage_give_up);
+EXPORT_SYMBOL_FOR_KUNIT(xpool_page_give_up);
 
 /* Is nothing held of an orphan, or was it given up? What NMIs left goes back first. */
 static bool is_over(struct xpool *pool)
@@ -280,7 +280,7 @@ static bool is_over(struct xpool *pool)
 	if (!READ_ONCE(pool->state.retired) || READ_ONCE(pool->listing.nr_caches) ||
 	    atomic_read(&pool->waiting.nr))
 		return false;
-	if (xdefer_waits(&pool->deferred))
+	if (xpool_defer_waits(&pool->deferred))
 		xpool_settle(pool);
 	return READ_ONCE(pool->state.given_up) || !pages_held(pool);
 }
@@ -291,15 +291,15 @@ static struct xpool *claim_orphan(void)
 	struct xpool *pool;
 
 	for_each_pool(pool)
-		if (is_over(pool) && !xlisted_claim(&xpool_list, &pool->listing.entry)) {
-			xlisted_unpin(&pool->listing.entry);
+		if (is_over(pool) && !xpool_listed_claim(&xpool_list, &pool->listing.entry)) {
+			xpool_listed_unpin(&pool->listing.entry);
 			return pool;
 		}
 	return NULL;
 }
 
 /* One orphan goes by itself. Returns false if none can. The worker's context. */
-bool xpage_reap_one(void)
+bool xpool_page_reap_one(void)
 {
 	struct xpool *pool = claim_orphan();
 
@@ -327,7 +327,7 @@ struct xpool *xpool_default_stamped(u32 stamp, struct module *client)
 }
 EXPORT_SYMBOL_GPL(xpool_default_stamped);
 
-int xpage_init_default(const struct xpool_args *args)
+int xpool_page_init_default(const struct xpool_args *args)
 {
 	struct xpool *pool = create(args);
 
@@ -338,7 +338,7 @@ int xpage_init_default(const struct xpool_args *args)
 }
 
 /* The pool must go even where clients left pages behind: then its memory is lost. */
-void xpage_exit_default(void)
+void xpool_page_exit_default(void)
 {
 	struct xpool *pool = default_pool;
 
@@ -346,9 +346,9 @@ void xpage_exit_default(void)
 		return;
 	default_pool = NULL;
 	/* To the worker it would be an orphan of which nothing is held. */
-	xlisted_claim(&xpool_list, &pool->listing.entry);
+	xpool_listed_claim(&xpool_list, &pool->listing.entry);
 	retire(pool);
-	xpage_drain_closed(&pool->mags->client);
+	xpool_page_drain_closed(&pool->mags->client);
 	xpool_settle(pool);
 	pool->state.given_up = pages_held(pool);
 	if (pool->state.given_up)

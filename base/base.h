@@ -8,7 +8,7 @@
  *	1. xpool.tuning, xslab_cache.limit.tuning	mutex	limits change
  *	   xdecay_lock		mutex	decay times change, and the worker acts on them
  *	2. xpool.gather.mutex	mutex	what no client holds is brought together
- *	3. xrcu_lock		mutex	objects that wait for a grace period go back
+ *	3. xslab_rcu_lock		mutex	objects that wait for a grace period go back
  *	   xmag.draining	mutex	magazines of all CPUs are emptied
  *	4. xpool_registry	mutex	lists of pools, of caches, and of a pool's clients
  *	5. xmag.gate		raw	where fast paths are led

@@ -165,16 +165,16 @@ static void test_curve(struct kunit *test)
 	unsigned long limit, last = 2048;
 	unsigned int k;
 
-	xcurve_step(&curve, 1, 2048);
+	xdecay_curve_step(&curve, 1, 2048);
 	for (k = 1; k <= 16; k++) {
-		limit = xcurve_limit(&curve);
+		limit = xdecay_curve_limit(&curve);
 		KUNIT_EXPECT_EQ(test, limit, (16UL - k) * (16 - k) * (8 + k));
 		KUNIT_EXPECT_LT(test, limit, last);
 		last = limit;
 		curve.kept = limit;
-		xcurve_step(&curve, 1, limit);
+		xdecay_curve_step(&curve, 1, limit);
 	}
-	KUNIT_EXPECT_EQ(test, xcurve_limit(&curve), 0UL);
+	KUNIT_EXPECT_EQ(test, xdecay_curve_limit(&curve), 0UL);
 }
 
 /* Expect as much to go in the first half as in the second: w(k) + w(16 - k) = 1. */
@@ -185,9 +185,10 @@ static void test_curve_symmetric(struct kunit *test)
 	for (k = 1; k < 16; k++) {
 		struct xcurve young = { }, old = { };
 
-		xcurve_add(&young, k - 1, 2048);
-		xcurve_add(&old, 15 - k, 2048);
-		KUNIT_EXPECT_EQ(test, xcurve_limit(&young) + xcurve_limit(&old), 2048UL);
+		xdecay_curve_add(&young, k - 1, 2048);
+		xdecay_curve_add(&old, 15 - k, 2048);
+		KUNIT_EXPECT_EQ(test, xdecay_curve_limit(&young) + xdecay_curve_limit(&old),
+				2048UL);
 	}
 }
 
@@ -196,14 +197,14 @@ static void test_curve_only_news(struct kunit *test)
 {
 	struct xcurve curve = { .kept = 1000 };
 
-	xcurve_step(&curve, 1, 1000);
-	KUNIT_EXPECT_EQ(test, xcurve_limit(&curve), 0UL);
+	xdecay_curve_step(&curve, 1, 1000);
+	KUNIT_EXPECT_EQ(test, xdecay_curve_limit(&curve), 0UL);
 	curve.kept = 1000;
-	xcurve_step(&curve, 1, 700);
-	KUNIT_EXPECT_EQ(test, xcurve_limit(&curve), 0UL);
+	xdecay_curve_step(&curve, 1, 700);
+	KUNIT_EXPECT_EQ(test, xdecay_curve_limit(&curve), 0UL);
 	curve.kept = 700;
-	xcurve_step(&curve, 1, 2748);
-	KUNIT_EXPECT_EQ(test, xcurve_limit(&curve), 225UL * 9);
+	xdecay_curve_step(&curve, 1, 2748);
+	KUNIT_EXPECT_EQ(test, xdecay_curve_limit(&curve), 225UL * 9);
 }
 
 /* Epochs that are over all at once count as if they had been seen one by one. */
@@ -214,15 +215,15 @@ static void test_curve_late(struct kunit *test)
 	for (late = 1; late < 20; late++) {
 		struct xcurve one = { }, many = { };
 
-		xcurve_step(&one, 1, 12345);
-		xcurve_step(&many, 1, 12345);
+		xdecay_curve_step(&one, 1, 12345);
+		xdecay_curve_step(&many, 1, 12345);
 		one.kept = 12345;
 		many.kept = 12345;
 		for (k = 0; k < late; k++)
-			xcurve_step(&one, 1, 12345);
-		xcurve_step(&many, late, 12345);
-		KUNIT_EXPECT_EQ(test, xcurve_limit(&one), xcurve_limit(&many));
-		KUNIT_EXPECT_EQ(test, !xcurve_limit(&many), late >= 15);
+			xdecay_curve_step(&one, 1, 12345);
+		xdecay_curve_step(&many, late, 12345);
+		KUNIT_EXPECT_EQ(test, xdecay_curve_limit(&one), xdecay_curve_limit(&many));
+		KUNIT_EXPECT_EQ(test, !xdecay_curve_limit(&many), late >= 15);
 	}
 }
 
@@ -233,11 +234,11 @@ static void test_curve_sum(struct kunit *test)
 	unsigned int k;
 
 	for (k = 0; k < 16; k++)
-		xcurve_add(&curve, k, 1UL << 32);
-	xcurve_add(&curve, 16, 1UL << 32);
-	xcurve_add(&curve, UINT_MAX, 1UL << 32);
+		xdecay_curve_add(&curve, k, 1UL << 32);
+	xdecay_curve_add(&curve, 16, 1UL << 32);
+	xdecay_curve_add(&curve, UINT_MAX, 1UL << 32);
 	/* Symmetric, so the 16 weights from 1 to 16 are 7.5 in all. */
-	KUNIT_EXPECT_EQ(test, xcurve_limit(&curve), 15UL << 31);
+	KUNIT_EXPECT_EQ(test, xdecay_curve_limit(&curve), 15UL << 31);
 }
 
 /*

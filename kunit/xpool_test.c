@@ -2734,7 +2734,7 @@ static void test_destroy_one_of_two(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, stats_of(other).regions, 2ULL);
 	KUNIT_ASSERT_EQ(test, xpool_destroy(other), 0);
 	for (i = 0; i < 2; i++) {
-		KUNIT_EXPECT_PTR_EQ(test, xgrow_owner((unsigned long)addr[i]), NULL);
+		KUNIT_EXPECT_PTR_EQ(test, xpool_grow_owner((unsigned long)addr[i]), NULL);
 		KUNIT_EXPECT_EQ(test, xslab_free(addr[i]), -ERANGE);
 	}
 	expect_all_free(test, pool);
@@ -2791,7 +2791,7 @@ static void test_grow_without_memory(struct kunit *test)
 
 	WRITE_ONCE(pool->limits.hard, XPOOL_NO_LIMIT);
 	xtest_fail_nth(1);
-	KUNIT_EXPECT_EQ(test, xgrow_now(pool), 0UL);
+	KUNIT_EXPECT_EQ(test, xpool_grow_now(pool), 0UL);
 	left = xtest_fail_end();
 	KUNIT_EXPECT_EQ(test, left, 0U);
 	KUNIT_EXPECT_EQ(test, stats_of(pool).grown, 0ULL);
@@ -2800,7 +2800,7 @@ static void test_grow_without_memory(struct kunit *test)
 	addr[nr - 1] = xpool_alloc_addr(pool, 0, GFP_KERNEL);
 	KUNIT_EXPECT_NOT_NULL(test, addr[nr - 1]);
 
-	KUNIT_EXPECT_EQ(test, xgrow_now(pool), REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, xpool_grow_now(pool), REGION_PAGES);
 	KUNIT_EXPECT_NOT_NULL(test, addr[nr] = xpool_alloc_addr(pool, 0, GFP_KERNEL));
 	free_pages_at(test, pool, (unsigned long **)addr, nr + 1);
 	expect_all_free(test, pool);

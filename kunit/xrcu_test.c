@@ -93,7 +93,7 @@ static void xrcu_test_waits(struct kunit *test)
 	mdelay(10);
 	expect_waiting(test, cache, 100, 1);
 	rcu_read_unlock();
-	xrcu_flush(((struct fixture *)test->priv)->pool);
+	xslab_rcu_flush(((struct fixture *)test->priv)->pool);
 	expect_waiting(test, cache, 100, 0);
 	xtest_give(test, cache, others, ARRAY_SIZE(others));
 	check_books(test, cache, 0);
@@ -142,7 +142,7 @@ static void xrcu_test_many(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, refused, 0U);
 		else
 			KUNIT_EXPECT_GT(test, refused, 0U);
-		xrcu_flush(((struct fixture *)test->priv)->pool);
+		xslab_rcu_flush(((struct fixture *)test->priv)->pool);
 		expect_waiting(test, cache, refused, 0);
 		for (i = 0; i < refused; i++)
 			KUNIT_ASSERT_EQ(test, xslab_cache_free_rcu(cache, objs[i]), 0);
@@ -209,7 +209,7 @@ static void xrcu_test_left_in_torn(struct kunit *test)
 	for (i = 0; i < nr; i++)
 		WARN_ON_ONCE(xslab_cache_free_rcu(inside, in[i]));
 	rcu_read_unlock();
-	xrcu_flush(f->pool);
+	xslab_rcu_flush(f->pool);
 	KUNIT_EXPECT_EQ(test, stats_of(torn).errors, 0ULL);
 	KUNIT_EXPECT_EQ(test, stats_of(inside).errors, 0ULL);
 	expect_waiting(test, inside, 0, 0);
@@ -241,7 +241,7 @@ static void xrcu_test_left_twice(struct kunit *test)
 	*live = XSLAB_LIVE;
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[1]), 0);
 	rcu_read_unlock();
-	xrcu_flush(f->pool);
+	xslab_rcu_flush(f->pool);
 	expect_waiting(test, cache, 1, 0);
 	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 1ULL);
 	check_books(test, cache, 1);
@@ -340,7 +340,7 @@ static void xrcu_test_errors(struct kunit *test)
 	expect_waiting(test, cache, 0, 1);
 	rcu_read_unlock();
 	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 7ULL);
-	xrcu_flush(f->pool);
+	xslab_rcu_flush(f->pool);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free_rcu(cache, obj), -EALREADY);
 	check_books(test, cache, 0);
 }
@@ -635,7 +635,7 @@ static void xrcu_test_readers(struct kunit *test)
 	while (time_before(jiffies, end)) {
 		obj = new_version(&shared, ++value);
 		if (!obj) {
-			xrcu_flush(((struct fixture *)test->priv)->pool);
+			xslab_rcu_flush(((struct fixture *)test->priv)->pool);
 			continue;
 		}
 		old = rcu_replace_pointer(shared.obj, obj, true);
@@ -835,7 +835,7 @@ static void xrcu_test_typesafe_destroy_read(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, slab_pages(f->pool), 0ULL);
 }
 
-static struct kunit_case xrcu_cases[] = {
+static struct kunit_case xslab_rcu_cases[] = {
 	KUNIT_CASE_PARAM(xrcu_test_waits, sort_gen_params),
 	KUNIT_CASE_PARAM(xrcu_test_alone, sort_gen_params),
 	KUNIT_CASE_PARAM(xrcu_test_many, sort_gen_params),
@@ -860,14 +860,14 @@ static struct kunit_case xrcu_cases[] = {
 	{ }
 };
 
-static struct kunit_suite xrcu_suite = {
+static struct kunit_suite xslab_rcu_suite = {
 	.name = "xrcu_test",
 	.init = slab_init,
 	.exit = slab_exit,
-	.test_cases = xrcu_cases,
+	.test_cases = xslab_rcu_cases,
 };
 
-kunit_test_suite(xrcu_suite);
+kunit_test_suite(xslab_rcu_suite);
 
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("Tests of what is given back after a grace period");

@@ -128,7 +128,7 @@ static void xrefs_test_counts_grown(struct kunit *test)
 		addrs[i] = NULL;
 		for (tries = 0; !addrs[i] && tries < 100; tries++) {
 			addrs[i] = xpool_alloc_addr(pool, XBUDDY_MAX_ORDER, GFP_KERNEL);
-			xgrow_now(pool);
+			xpool_grow_now(pool);
 		}
 		KUNIT_EXPECT_NOT_NULL(test, addrs[i]);
 		KUNIT_EXPECT_EQ(test, nr_not(virt_to_page(addrs[i]), XPOOL_CHUNK_PAGES, 1), 0UL);
@@ -468,16 +468,16 @@ static void xrefs_test_released(struct kunit *test)
 	/* Pages as a pool has them, as its own are checked and mended before it goes. */
 	KUNIT_ASSERT_NOT_NULL(test, first);
 	split_page(first, 1);
-	xrefs_freeze(first, 2);
+	xpool_refs_freeze(first, 2);
 	page_ref_inc(first + 1);
 	page_ref_dec(first);
-	xrefs_release(f->pool, first, 2);
+	xpool_refs_release(f->pool, first, 2);
 	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).errors, 2ULL);
 	KUNIT_EXPECT_EQ(test, page_count(first + 1), 1);
 	put_page(first + 1);
 }
 
-static struct kunit_case xrefs_cases[] = {
+static struct kunit_case xpool_refs_cases[] = {
 	KUNIT_CASE_PARAM(xrefs_test_counts, origin_gen_params),
 	KUNIT_CASE(xrefs_test_counts_bulk),
 	KUNIT_CASE(xrefs_test_counts_grown),
@@ -497,14 +497,14 @@ static struct kunit_case xrefs_cases[] = {
 	{ }
 };
 
-static struct kunit_suite xrefs_suite = {
+static struct kunit_suite xpool_refs_suite = {
 	.name = "xrefs_test",
 	.init = slab_init,
 	.exit = slab_exit,
-	.test_cases = xrefs_cases,
+	.test_cases = xpool_refs_cases,
 };
 
-kunit_test_suite(xrefs_suite);
+kunit_test_suite(xpool_refs_suite);
 
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("Tests of references to the pages of pools");

@@ -174,7 +174,7 @@ static void xtwice_test_waits(struct kunit *test)
 			again = xslab_cache_alloc(cache, GFP_ATOMIC);
 		rcu_read_unlock();
 		KUNIT_EXPECT_PTR_EQ(test, again, way ? objs[1] : NULL);
-		xrcu_flush(f->pool);
+		xslab_rcu_flush(f->pool);
 		check_books(test, cache, 1 + way);
 		expect_errors(test, cache, 1 + way);
 		xtest_give(test, cache, &again, way);
@@ -453,7 +453,7 @@ static void xtwice_test_torn_use_no_checks(struct kunit *test)
  * Pages
  */
 
-static struct xpage *xpage_of(struct kunit *test, struct xpool *pool, const void *addr)
+static struct xpage *xpool_page_of(struct kunit *test, struct xpool *pool, const void *addr)
 {
 	return &pool->pages[offset_of(test, pool, addr) >> PAGE_SHIFT];
 }
@@ -464,7 +464,7 @@ static struct xpage *xpage_of(struct kunit *test, struct xpool *pool, const void
  */
 static void leave_block(struct kunit *test, struct xpool *pool, void *addr, unsigned int order)
 {
-	struct xpage *page = xpage_of(test, pool, addr);
+	struct xpage *page = xpool_page_of(test, pool, addr);
 	struct page *first = virt_to_page(addr);
 	int i, nr = 1 << order, *refs = xtest_room(test, nr, sizeof(*refs));
 	u16 state = page->state;
@@ -473,7 +473,7 @@ static void leave_block(struct kunit *test, struct xpool *pool, void *addr, unsi
 		refs[i] = page_ref_count(first + i);
 		set_page_count(first + i, 1);
 	}
-	WRITE_ONCE(page->state, xpage_state(XPAGE_LIVE, order));
+	WRITE_ONCE(page->state, xpool_page_state(XPAGE_LIVE, order));
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, order), 0);
 	WRITE_ONCE(page->state, state);
 	for (i = 0; i < nr; i++)

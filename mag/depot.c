@@ -32,7 +32,7 @@ static void **pop(struct xdepot *depot)
 }
 
 /* Give an empty magazine for a full one. Any context; returns false if there is none. */
-bool xdepot_swap_for_full(struct xmag *mag, void ***magazine)
+bool xmag_depot_swap_for_full(struct xmag *mag, void ***magazine)
 {
 	struct xdepot *depot = &mag->depot;
 	unsigned long flags;
@@ -50,7 +50,7 @@ bool xdepot_swap_for_full(struct xmag *mag, void ***magazine)
 }
 
 /* Give a full magazine for an empty one. Any context; returns false if there is none. */
-bool xdepot_swap_for_empty(struct xmag *mag, void ***magazine)
+bool xmag_depot_swap_for_empty(struct xmag *mag, void ***magazine)
 {
 	struct xdepot *depot = &mag->depot;
 	unsigned long flags;
@@ -87,7 +87,7 @@ unsigned int xmag_depot_take(struct xmag *mag, void **objs)
  * the depot, which gives the rest of a magazine to the owner, or of the owner after all. Any
  * context; returns how many.
  */
-unsigned int xdepot_take_last(struct xmag *mag, void **objs, unsigned int nr)
+unsigned int xmag_depot_take_last(struct xmag *mag, void **objs, unsigned int nr)
 {
 	unsigned long flags;
 	void **magazine;

@@ -30,7 +30,7 @@ static unsigned int take_magazine(struct xpool *pool, size_t nr, struct xpage **
 		if (likely(make_live(pages[i], 0)))
 			pages[fresh++] = pages[i];
 		else
-			xpage_report_lost(pool, pages[i]);
+			xpool_page_report_lost(pool, pages[i]);
 	}
 	return fresh;
 }
@@ -50,7 +50,7 @@ static size_t alloc_some(struct xpool *pool, gfp_t gfp, size_t nr, struct xpage 
 			n = xpool_get_many(pool, 0, XPAGE_LIVE, xpool_need_of(gfp), pages + got,
 					   min_t(size_t, nr - got, XPAGE_CHUNK));
 		if (unlikely(!n)) {
-			pages[got] = xpage_take(pool, 0, gfp);
+			pages[got] = xpool_page_take(pool, 0, gfp);
 			if (!pages[got])
 				break;
 			n = 1;
@@ -85,10 +85,10 @@ int xpool_alloc_pages_bulk(struct xpool *pool, gfp_t gfp, size_t nr, struct page
 				   INT_MAX);
 		return 0;
 	}
-	if (unlikely(READ_ONCE(pool->state.retired)) || unlikely(!xpage_has_struct(pool)) ||
-	    unlikely(xpage_is_refused(pool, 0, gfp)))
+	if (unlikely(READ_ONCE(pool->state.retired)) || unlikely(!xpool_page_has_struct(pool)) ||
+	    unlikely(xpool_page_is_refused(pool, 0, gfp)))
 		return 0;
-	got = alloc_some(pool, xgfp_without_reserve(gfp), nr, taken);
+	got = alloc_some(pool, xpool_gfp_without_reserve(gfp), nr, taken);
 	for (i = 0; xtools_watch(pool->tools) && i < got; i++)
 		tell_page_alloc(pool, taken[i], 0, gfp);
 	for (i = 0; i < got; i++)
@@ -115,13 +115,13 @@ static unsigned int take_row(struct xpool *pool, struct page **pages, struct pag
 	struct xpage *at;
 
 	preempt_disable();
-	at = xpage_of(pool, *pages);
-	nr = xpage_nr(pool, at);
+	at = xpool_page_of(pool, *pages);
+	nr = xpool_page_nr(pool, at);
 	*first = at;
 	if (unlikely(nr >= pool->structs.nr))
 		goto out;
 	/* Struct pages follow one another in a largest block. */
-	rest = XPOOL_CHUNK_PAGES - xpage_index(pool, at) % XPOOL_CHUNK_PAGES;
+	rest = XPOOL_CHUNK_PAGES - xpool_page_index(pool, at) % XPOOL_CHUNK_PAGES;
 	end = min(end, pages + min(pool->structs.nr - nr, rest));
 	do {
 		if (!is_single(at, 0) || (likely(pool->counts_refs) && !has_one_ref(next)))
@@ -153,7 +153,7 @@ static size_t free_rows(struct xpool *pool, size_t nr, struct page **pages)
 	for (r = 0; xtools_watch(pool->tools) && r < i; r++)
 		tell_page_free(pool, rows[r].first, 0, rows[r].nr);
 	if (i)
-		xpool_put_rows(pool, rows, i, xpage_state(XPAGE_CACHED, 0));
+		xpool_put_rows(pool, rows, i, xpool_page_state(XPAGE_CACHED, 0));
 	return at - pages;
 }
 

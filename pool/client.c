@@ -24,7 +24,7 @@ void xpool_add_client(struct xpool *pool, struct xclient *client)
 /* It is off the list, and no CPU looks at it through the list any more. May sleep. */
 void xpool_del_client(struct xclient *client)
 {
-	xlisted_retire(&client->entry);
+	xpool_listed_retire(&client->entry);
 	mutex_lock(&xpool_registry);
 	list_del_rcu(&client->entry.node);
 	mutex_unlock(&xpool_registry);

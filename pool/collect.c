@@ -49,13 +49,13 @@ static void vacate_regions(struct xpool *pool)
 {
 	struct xclient *client;
 
-	xgrow_return_all(pool);
-	if (!xgrow_plan(pool))
+	xpool_grow_return_all(pool);
+	if (!xpool_grow_plan(pool))
 		return;
 	for_each_client(client, pool)
 		if (client->vacate)
 			client->vacate(client);
-	xgrow_unplan(pool);
+	xpool_grow_unplan(pool);
 }
 
 /**
@@ -82,13 +82,13 @@ unsigned long xpool_collect(struct xpool *pool, bool force)
 
 	if (unlikely(xpool_is_gone(pool)))
 		return 0;
-	xgrow_mark(pool);
+	xpool_grow_mark(pool);
 	pages = force ? xpool_gather(pool) + xpool_compact(pool) : xpool_collect_here(pool);
 	if (force)
-		xrefs_check(pool);
+		xpool_refs_check(pool);
 	if (force && pool->grow)
 		vacate_regions(pool);
-	return pages + xgrow_return_all(pool);
+	return pages + xpool_grow_return_all(pool);
 }
 EXPORT_SYMBOL_GPL(xpool_collect);
 
@@ -100,7 +100,7 @@ EXPORT_SYMBOL_GPL(xpool_collect);
 static unsigned long shrink_count(struct shrinker *shrinker, struct shrink_control *sc)
 {
 	struct xpool *pool = xcompat_shrinker_data(shrinker);
-	unsigned long spare = xgrow_spare(pool);
+	unsigned long spare = xpool_grow_spare(pool);
 	unsigned long here = READ_ONCE(pool->grow->grown) - READ_ONCE(pool->grow->returned);
 	unsigned long rest = min(xpool_idle(pool), here);
 
@@ -112,7 +112,7 @@ static unsigned long shrink_scan(struct shrinker *shrinker, struct shrink_contro
 	unsigned long wanted = round_up(sc->nr_to_scan, XPOOL_CHUNK_PAGES), freed;
 	struct xpool *pool = xcompat_shrinker_data(shrinker);
 
-	xgrow_pause(pool->grow);
+	xpool_grow_pause(pool->grow);
 	freed = xpool_trim(pool, wanted);
 	if (freed < wanted) {
 		xpool_settle(pool);
@@ -123,7 +123,7 @@ static unsigned long shrink_scan(struct shrinker *shrinker, struct shrink_contro
 }
 
 /* The pool is complete. Returns 0 or -ENOMEM. */
-int xgrow_start(struct xpool *pool)
+int xpool_grow_start(struct xpool *pool)
 {
 	if (!pool->grow)
 		return 0;

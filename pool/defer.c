@@ -8,22 +8,22 @@
 #include "pool.h"
 
 /* The caller gets the right to push @page. Returns false if it is on its way. */
-bool xdefer_claim(struct xpage *page)
+bool xpool_defer_claim(struct xpage *page)
 {
 	return cmpxchg(&page->deferred, 0, XDEFER_CLAIMED) == 0;
 }
 
-void xdefer_push(struct xpool *pool, struct xdefer *defer, struct xpage *page)
+void xpool_defer_push(struct xpool *pool, struct xdefer *defer, struct xpage *page)
 {
 	int head = atomic_read(&defer->head);
 
 	do {
 		WRITE_ONCE(page->deferred, head ? (u32)head : XDEFER_END);
 	} while (!atomic_try_cmpxchg(&defer->head, &head,
-				     (int)(xpage_index(pool, page) + 1)));
+				     (int)(xpool_page_index(pool, page) + 1)));
 }
 
-struct xpage *xdefer_take_all(struct xpool *pool, struct xdefer *defer)
+struct xpage *xpool_defer_take_all(struct xpool *pool, struct xdefer *defer)
 {
 	u32 head;
 
@@ -32,7 +32,7 @@ struct xpage *xdefer_take_all(struct xpool *pool, struct xdefer *defer)
 }
 
 /* Unlinks @page, so that it can be claimed again, and returns the one below. */
-struct xpage *xdefer_next(struct xpool *pool, struct xpage *page)
+struct xpage *xpool_defer_next(struct xpool *pool, struct xpage *page)
 {
 	u32 link = xchg(&page->deferred, 0);
 

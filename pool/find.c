@@ -64,16 +64,16 @@ struct xpage *xpool_head(const struct xpool *pool, unsigned long index)
 }
 
 /* The pool that has grown to @addr, or NULL. With preemption off, like xpool_page_any(). */
-struct xpool *xgrow_owner(unsigned long addr)
+struct xpool *xpool_grow_owner(unsigned long addr)
 {
 	return xa_load(&xpool_grown, addr >> XPOOL_CHUNK_SHIFT);
 }
-EXPORT_SYMBOL_FOR_KUNIT(xgrow_owner);
+EXPORT_SYMBOL_FOR_KUNIT(xpool_grow_owner);
 
 static noinline struct xpool *find_pool(const void *addr)
 {
 	struct xpool *pool = mtree_load(&xpool_map, (unsigned long)addr) ?:
-			     xgrow_owner((unsigned long)addr);
+			     xpool_grow_owner((unsigned long)addr);
 
 	if (pool)
 		__this_cpu_write(xpool_found, pool);

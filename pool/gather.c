@@ -104,7 +104,7 @@ static unsigned long drain_all(struct xpool *pool)
 	while ((client = next_closed(pool))) {
 		pages += client->drain(client);
 		client->open(client);
-		xlisted_unpin(&client->entry);
+		xpool_listed_unpin(&client->entry);
 		cond_resched();
 	}
 	return pages + xpool_settle(pool);
@@ -144,7 +144,7 @@ static void gather_work(struct work_struct *work)
 
 	/* Is there anything to gather, as far as can be seen without disturbing a CPU? */
 	if (xpool_kept(pool) || atomic_long_read(&pool->cached) > 0 ||
-	    READ_ONCE(pool->last_freed.nr_pages) || xdefer_waits(&pool->deferred))
+	    READ_ONCE(pool->last_freed.nr_pages) || xpool_defer_waits(&pool->deferred))
 		xpool_gather(pool);
 }
 
@@ -190,7 +190,7 @@ void xpool_say_waiting(unsigned long *said, const char *what, const char *name)
  * Bring-up and tear-down
  */
 
-void xgather_init(struct xpool *pool)
+void xpool_gather_init(struct xpool *pool)
 {
 	mutex_init(&pool->gather.mutex);
 	init_irq_work(&pool->gather.soon, start_work);
@@ -198,20 +198,20 @@ void xgather_init(struct xpool *pool)
 }
 
 /* No request of the pool is under way any more. */
-void xgather_exit(struct xpool *pool)
+void xpool_gather_exit(struct xpool *pool)
 {
 	irq_work_sync(&pool->gather.soon);
 	cancel_work_sync(&pool->gather.work);
 }
 
-int xgather_subsys_init(void)
+int xpool_gather_subsys_init(void)
 {
 	gather_queue = alloc_workqueue("xalloc_gather", WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM,
 				       0);
 	return gather_queue ? 0 : -ENOMEM;
 }
 
-void xgather_subsys_exit(void)
+void xpool_gather_subsys_exit(void)
 {
 	destroy_workqueue(gather_queue);
 }

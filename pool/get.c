@@ -53,7 +53,7 @@ static struct xpage *get_hot(struct xpool *pool, unsigned int order)
 		return NULL;
 	pool->last_freed.block[order] = NULL;
 	pool->last_freed.nr_pages -= 1UL << order;
-	if (likely(READ_ONCE(page->state) == xpage_state(XPAGE_CACHED, order)))
+	if (likely(READ_ONCE(page->state) == xpool_page_state(XPAGE_CACHED, order)))
 		return page;
 	xpool_note_lost(pool, page);
 	return NULL;
@@ -61,12 +61,12 @@ static struct xpage *get_hot(struct xpool *pool, unsigned int order)
 
 /* The blocks of a row are used for @kind from now on. A row is cut from one block. */
 static __always_inline void own_row(struct xpool *pool, unsigned long index, unsigned int nr,
-				    unsigned int order, enum xpage_kind kind,
+				    unsigned int order, enum xpool_page_kind kind,
 				    struct xpage **pages)
 {
 	struct xpage *page = &pool->pages[index];
 	unsigned long size = 1UL << order;
-	u16 state = xpage_state(kind, order);
+	u16 state = xpool_page_state(kind, order);
 	unsigned int i;
 
 	for (i = 0; i < nr; i++, page += size) {
@@ -74,11 +74,11 @@ static __always_inline void own_row(struct xpool *pool, unsigned long index, uns
 		pages[i] = page;
 	}
 	if (kind != XPAGE_SLAB && pool->counts_refs)
-		xrefs_set(pool, pages[0], nr * size, 1);
+		xpool_refs_set(pool, pages[0], nr * size, 1);
 	count_pages(pool, kind, nr * size);
 	pool->counts.gets += nr;
 	if (unlikely(pool->grow))
-		xgrow_use(pool, pages[0], nr * size);
+		xpool_grow_use(pool, pages[0], nr * size);
 }
 
 /* The regions from which a request takes what is there. */
@@ -122,11 +122,11 @@ static noinline unsigned int take_row_with_care(struct xpool *pool, unsigned int
 		return xbuddy_alloc_row(&pool->buddy, order, nr, whole, index);
 	}
 	if (pool->grow && reach == REACH_KIND)
-		nr = xgrow_take(pool, order, nr, whole, &part, index);
+		nr = xpool_grow_take(pool, order, nr, whole, &part, index);
 	else
 		nr = xbuddy_alloc_part(&pool->buddy, order, nr, whole, &part, index);
 	if (nr && pool->grow)
-		xgrow_serve(pool, *index, top ? XSERVES_LARGE : XSERVES_SMALL);
+		xpool_grow_serve(pool, *index, top ? XSERVES_LARGE : XSERVES_SMALL);
 	return nr;
 }
 
@@ -163,7 +163,7 @@ static bool is_over_hard(const struct xpool *pool, unsigned int order, enum xpoo
 
 /* Apart from get_locked(), so that a pair of a block that is hot saves no registers. */
 static noinline struct xpage *get_cold(struct xpool *pool, unsigned int order,
-				       enum xpage_kind kind, enum xpool_need need,
+				       enum xpool_page_kind kind, enum xpool_need need,
 				       enum xplace place, enum reach reach)
 {
 	struct xpage *page;
@@ -186,7 +186,7 @@ static noinline struct xpage *get_cold(struct xpool *pool, unsigned int order,
 }
 
 static __always_inline struct xpage *get_locked(struct xpool *pool, unsigned int order,
-						enum xpage_kind kind, enum xpool_need need,
+						enum xpool_page_kind kind, enum xpool_need need,
 						enum xplace place, enum reach reach)
 {
 	lockdep_assert_held(&pool->lock);
@@ -202,7 +202,7 @@ static __always_inline struct xpage *get_locked(struct xpool *pool, unsigned int
 }
 
 static __always_inline struct xpage *get_once(struct xpool *pool, unsigned int order,
-					      enum xpage_kind kind, enum xpool_need need,
+					      enum xpool_page_kind kind, enum xpool_need need,
 					      enum xplace place, enum reach reach)
 {
 	struct xpage *page;
@@ -225,7 +225,7 @@ static __always_inline struct xpage *get_once(struct xpool *pool, unsigned int o
  * do so after many small rows would be the longest of all operations.
  */
 unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
-			    enum xpage_kind kind, enum xpool_need need,
+			    enum xpool_page_kind kind, enum xpool_need need,
 			    struct xpage **pages, unsigned int nr)
 {
 	unsigned int got = 0, rows = XPOOL_ROWS, n;
@@ -249,7 +249,7 @@ unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 	}
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	if (unlikely(pool->grow))
-		xgrow_wake(pool);
+		xpool_grow_wake(pool);
 	return got;
 }
 
@@ -283,7 +283,7 @@ unsigned long xpool_ask_clients(struct xpool *pool)
 
 /* What is there, wherever it is, and what clients keep. */
 static __always_inline struct xpage *get_or_ask(struct xpool *pool, unsigned int order,
-						enum xpage_kind kind, enum xpool_need need,
+						enum xpool_page_kind kind, enum xpool_need need,
 						enum xplace place)
 {
 	/* What other CPUs take meanwhile must not keep this one asking. */
@@ -304,7 +304,7 @@ static __always_inline struct xpage *get_or_ask(struct xpool *pool, unsigned int
  * Like xpool_get_for(), but no client is asked to give back, and the pool neither grows
  * for it nor gives what it has for the other kind of blocks.
  */
-struct xpage *xpool_try(struct xpool *pool, unsigned int order, enum xpage_kind kind,
+struct xpage *xpool_try(struct xpool *pool, unsigned int order, enum xpool_page_kind kind,
 			enum xpool_need need, enum xplace place)
 {
 	return get_once(pool, order, kind, need, place, REACH_KIND);
@@ -316,7 +316,7 @@ struct xpage *xpool_try(struct xpool *pool, unsigned int order, enum xpage_kind 
  * is cached may forbid. May sleep.
  */
 static noinline struct xpage *get_or_grow(struct xpool *pool, unsigned int order,
-					  enum xpage_kind kind, enum xpool_need need,
+					  enum xpool_page_kind kind, enum xpool_need need,
 					  enum xplace place, gfp_t gfp)
 {
 	enum xserves serves = is_at_top(order, place) ? XSERVES_LARGE : XSERVES_SMALL;
@@ -326,20 +326,20 @@ static noinline struct xpage *get_or_grow(struct xpool *pool, unsigned int order
 
 	if (page || is_over_hard(pool, order, need))
 		return page;
-	region = xgrow_fetch(pool, gfp);
+	region = xpool_grow_fetch(pool, gfp);
 	if (!region)
 		return NULL;
 	raw_spin_lock_irqsave(&pool->lock, flags);
 	xpool_put_deferred(pool);
 	page = get_locked(pool, order, kind, need, place, REACH_KIND);
-	if (!page && xgrow_add(pool, serves, region, &r)) {
+	if (!page && xpool_grow_add(pool, serves, region, &r)) {
 		page = get_locked(pool, order, kind, need, place, REACH_KIND);
-		if (xgrow_added(pool, r))
+		if (xpool_grow_added(pool, r))
 			region = NULL;
 	}
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	if (region)
-		xgrow_drop(pool, region);
+		xpool_grow_drop(pool, region);
 	return page;
 }
 
@@ -349,7 +349,7 @@ static noinline struct xpage *get_or_grow(struct xpool *pool, unsigned int order
  * blocks. Any context. Returns its first page, or NULL: there is none that @need may have, or
  * this is an NMI that found the lock taken.
  */
-struct xpage *xpool_get_for(struct xpool *pool, unsigned int order, enum xpage_kind kind,
+struct xpage *xpool_get_for(struct xpool *pool, unsigned int order, enum xpool_page_kind kind,
 			    enum xpool_need need, enum xplace place, gfp_t gfp)
 {
 	struct xpage *page = NULL;
@@ -361,15 +361,15 @@ struct xpage *xpool_get_for(struct xpool *pool, unsigned int order, enum xpage_k
 	if (likely(!page))
 		page = get_or_ask(pool, order, kind, need, place);
 	if (unlikely(pool->grow))
-		xgrow_wake(pool);
+		xpool_grow_wake(pool);
 	return page;
 }
 
 /* One page, if it is free and the reserve does not need the block that holds it. */
-static bool get_this(struct xpool *pool, struct xpage *page, enum xpage_kind kind,
+static bool get_this(struct xpool *pool, struct xpage *page, enum xpool_page_kind kind,
 		     enum xpool_need need)
 {
-	unsigned long index = xpage_index(pool, page);
+	unsigned long index = xpool_page_index(pool, page);
 	struct xbuddy_block block;
 
 	if (!xpool_allowance(pool, need) || xbuddy_lookup(&pool->buddy, index, &block) ||
@@ -385,7 +385,7 @@ static bool get_this(struct xpool *pool, struct xpage *page, enum xpage_kind kin
  * limits allow. Any context but NMI. Returns which they are.
  */
 unsigned long xpool_get_these(struct xpool *pool, struct xpage *first, unsigned long wanted,
-			      enum xpage_kind kind, enum xpool_need need)
+			      enum xpool_page_kind kind, enum xpool_need need)
 {
 	unsigned long got = 0, flags;
 	unsigned int i;

@@ -45,7 +45,7 @@ static phys_addr_t end_of(const struct xpool *pool)
 	if (!pool->has_struct_page && !virt_addr_valid((void *)pool->regions[0].addr))
 		return PHYS_ADDR_MAX;
 	if (pool->grow) {
-		xlinear_direct_map(&first, &nr);
+		xpool_linear_direct_map(&first, &nr);
 		return physical_end(first << XPOOL_CHUNK_SHIFT, nr << XBUDDY_MAX_ORDER);
 	}
 	for (r = 0; r < pool->nr_regions; r++)
@@ -79,7 +79,7 @@ static bool reaches_dma32(const struct xpool *pool, phys_addr_t end)
 }
 
 /* Once the pool's memory is known. */
-void xgfp_init(struct xpool *pool)
+void xpool_gfp_init(struct xpool *pool)
 {
 	phys_addr_t end = end_of(pool);
 
@@ -103,7 +103,7 @@ static const char *what_fails(gfp_t flag)
  * A request has flags @gfp that the pool cannot satisfy: say so, once for each. Any
  * context. Always true.
  */
-noinline bool xgfp_refuse(struct xpool *pool, gfp_t gfp)
+noinline bool xpool_gfp_refuse(struct xpool *pool, gfp_t gfp)
 {
 	unsigned long flags = (__force unsigned long)gfp;
 	unsigned int bit;

@@ -115,12 +115,12 @@ static bool gives_region(const struct xpool *pool)
  */
 
 /* The memory of a region that was not added, or has been taken out. */
-void xgrow_drop(struct xpool *pool, struct page *page)
+void xpool_grow_drop(struct xpool *pool, struct page *page)
 {
 	xpool_unmap_grown((unsigned long)page_address(page));
 	if (xtools_watch(pool->tools))
 		xtools_range_goes(pool->tools, page_address(page), 1UL << XPOOL_CHUNK_SHIFT);
-	xrefs_release(pool, page, XPOOL_CHUNK_PAGES);
+	xpool_refs_release(pool, page, XPOOL_CHUNK_PAGES);
 }
 
 /* The memory of a region, which leads to the pool from now on; or NULL. */
@@ -139,14 +139,14 @@ static struct page *take_from_system(struct xpool *pool, gfp_t gfp)
 	page = alloc_pages(gfp, XBUDDY_MAX_ORDER);
 	if (!page)
 		return NULL;
-	if (!xlinear_fits(pool, (unsigned long)page_address(page)) ||
+	if (!xpool_linear_fits(pool, (unsigned long)page_address(page)) ||
 	    xpool_map_grown(pool, (unsigned long)page_address(page), gfp)) {
 		__free_pages(page, XBUDDY_MAX_ORDER);
 		return NULL;
 	}
 	/* A client's pages are not parts of anything larger. */
 	split_page(page, XBUDDY_MAX_ORDER);
-	xrefs_freeze(page, XPOOL_CHUNK_PAGES);
+	xpool_refs_freeze(page, XPOOL_CHUNK_PAGES);
 	if (xtools_watch(pool->tools))
 		xtools_range_comes(pool->tools, page_address(page), 1UL << XPOOL_CHUNK_SHIFT);
 	return page;
@@ -158,7 +158,7 @@ static void count_region(struct xpool *pool, unsigned long r, long nr)
 	lockdep_assert_held(&pool->lock);
 	__assign_bit(r, pool->grow->absent, nr < 0);
 	WRITE_ONCE(pool->nr_pages, pool->nr_pages + nr);
-	xgrow_count_free(pool, pool->regions[r].serves, nr);
+	xpool_grow_count_free(pool, pool->regions[r].serves, nr);
 }
 
 static void count_spare(struct xpool *pool, long nr)
@@ -169,10 +169,10 @@ static void count_spare(struct xpool *pool, long nr)
 }
 
 /*
- * A region for @kind comes as number *@r. Until xgrow_added() it counts as in use, so
+ * A region for @kind comes as number *@r. Until xpool_grow_added() it counts as in use, so
  * that it is not seen empty for an instant. Returns false if no place is absent.
  */
-bool xgrow_add(struct xpool *pool, enum xserves kind, struct page *page, unsigned long *r)
+bool xpool_grow_add(struct xpool *pool, enum xserves kind, struct page *page, unsigned long *r)
 {
 	const unsigned long *absent = pool->grow->absent;
 	unsigned long all = pool->nr_regions;
@@ -187,10 +187,10 @@ bool xgrow_add(struct xpool *pool, enum xserves kind, struct page *page, unsigne
 	region->was_used = XPOOL_CHUNK_PAGES;
 	WRITE_ONCE(region->addr, (unsigned long)page_address(page));
 	WRITE_ONCE(region->nr, XPOOL_CHUNK_PAGES);
-	xlinear_add(pool, *r);
+	xpool_linear_add(pool, *r);
 	xbuddy_free(&pool->buddy, region->index, XBUDDY_MAX_ORDER);
 	count_region(pool, *r, XPOOL_CHUNK_PAGES);
-	xgrow_set_serves(pool, *r, kind);
+	xpool_grow_set_serves(pool, *r, kind);
 	region->used = 1;
 	pool->grow->grown += XPOOL_CHUNK_PAGES;
 	WRITE_ONCE(pool->grow->starved, pool->grow->starved & ~BIT(kind));
@@ -204,18 +204,18 @@ static bool add_spare(struct xpool *pool, enum xserves kind, struct page *page, 
 	bool added;
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
-	added = (anyway || wants_region(pool, kind)) && xgrow_add(pool, kind, page, &r);
+	added = (anyway || wants_region(pool, kind)) && xpool_grow_add(pool, kind, page, &r);
 	if (added) {
 		pool->regions[r].used = 0;
 		count_spare(pool, XPOOL_CHUNK_PAGES);
 	}
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	if (!added)
-		xgrow_drop(pool, page);
+		xpool_grow_drop(pool, page);
 	return added;
 }
 
-void xgrow_pause(struct xgrow *grow)
+void xpool_grow_pause(struct xgrow *grow)
 {
 	WRITE_ONCE(grow->not_before, jiffies + XGROW_PAUSE);
 	WRITE_ONCE(grow->starved, 0);
@@ -229,7 +229,7 @@ static bool grow_once(struct xpool *pool, enum xserves kind)
 		return false;
 	page = take_from_system(pool, GFP_KERNEL);
 	if (!page) {
-		xgrow_pause(pool->grow);
+		xpool_grow_pause(pool->grow);
 		return false;
 	}
 	return add_spare(pool, kind, page, false);
@@ -239,7 +239,7 @@ static bool grow_once(struct xpool *pool, enum xserves kind)
  * Take regions for as long as the pool wants them and the system has them. Process
  * context, may sleep. Returns the pages that came.
  */
-unsigned long xgrow_now(struct xpool *pool)
+unsigned long xpool_grow_now(struct xpool *pool)
 {
 	unsigned long pages = 0;
 	enum xserves kind;
@@ -252,14 +252,14 @@ unsigned long xgrow_now(struct xpool *pool)
 	}
 	return pages;
 }
-EXPORT_SYMBOL_FOR_KUNIT(xgrow_now);
+EXPORT_SYMBOL_FOR_KUNIT(xpool_grow_now);
 
 /*
  * For a request that may sleep: the memory of a region, if one may come and the system
  * has it. May sleep where @gfp says so; no lock of ours is held. After a refusal the
  * system is not asked to reclaim for a while, but what is free there is taken.
  */
-struct page *xgrow_fetch(struct xpool *pool, gfp_t gfp)
+struct page *xpool_grow_fetch(struct xpool *pool, gfp_t gfp)
 {
 	struct xgrow *grow = pool->grow;
 	struct page *page;
@@ -274,7 +274,7 @@ struct page *xgrow_fetch(struct xpool *pool, gfp_t gfp)
 		return page;
 	if (gfp & __GFP_DIRECT_RECLAIM)
 		WRITE_ONCE(grow->refused, jiffies + XGROW_PAUSE);
-	xgrow_pause(grow);
+	xpool_grow_pause(grow);
 	return NULL;
 }
 
@@ -296,10 +296,10 @@ static struct page *remove_region(struct xpool *pool, unsigned long r)
 
 	lockdep_assert_held(&pool->lock);
 	xbuddy_alloc_range(&pool->buddy, XBUDDY_MAX_ORDER, from, from + XPOOL_CHUNK_PAGES);
-	xlinear_del(pool, r);
+	xpool_linear_del(pool, r);
 	WRITE_ONCE(region->nr, 0);
 	count_region(pool, r, -(long)XPOOL_CHUNK_PAGES);
-	xgrow_set_serves(pool, r, XSERVES_ANY);
+	xpool_grow_set_serves(pool, r, XSERVES_ANY);
 	pool->grow->returned += XPOOL_CHUNK_PAGES;
 	pool->grow->unused += XPOOL_CHUNK_PAGES - region->was_used;
 	return virt_to_page((void *)region->addr);
@@ -321,7 +321,7 @@ static struct page *remove_empty(struct xpool *pool)
  * After a request tried to take a block of a region that has just come. Returns false if it
  * took none, and nothing else needs the region, so it is gone again.
  */
-bool xgrow_added(struct xpool *pool, unsigned long r)
+bool xpool_grow_added(struct xpool *pool, unsigned long r)
 {
 	lockdep_assert_held(&pool->lock);
 	if (--pool->regions[r].used)
@@ -330,15 +330,15 @@ bool xgrow_added(struct xpool *pool, unsigned long r)
 		remove_region(pool, r);
 		return false;
 	}
-	xgrow_set_serves(pool, r, XSERVES_ANY);
+	xpool_grow_set_serves(pool, r, XSERVES_ANY);
 	count_spare(pool, XPOOL_CHUNK_PAGES);
 	return true;
 }
 
 /* An empty region comes so that a reserve can be formed. Does not sleep for memory. */
-bool xgrow_for_reserve(struct xpool *pool)
+bool xpool_grow_for_reserve(struct xpool *pool)
 {
-	struct page *page = xgrow_fetch(pool, __GFP_KSWAPD_RECLAIM);
+	struct page *page = xpool_grow_fetch(pool, __GFP_KSWAPD_RECLAIM);
 
 	return page && add_spare(pool, XSERVES_LARGE, page, true);
 }
@@ -354,7 +354,7 @@ static bool return_region(struct xpool *pool, bool force)
 		page = remove_empty(pool);
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	if (page)
-		xgrow_drop(pool, page);
+		xpool_grow_drop(pool, page);
 	return page;
 }
 
@@ -382,7 +382,7 @@ static void wake(struct xpool *pool)
 }
 
 /* After pages went out of use. Any context, no locks of the pool held. */
-void xgrow_trim(struct xpool *pool)
+void xpool_grow_trim(struct xpool *pool)
 {
 	if (likely(READ_ONCE(pool->idle_limit) == XPOOL_NO_LIMIT))
 		return;
@@ -398,7 +398,7 @@ void xgrow_trim(struct xpool *pool)
 }
 
 /* After pages came into use, or did not. Any context. */
-void xgrow_wake(struct xpool *pool)
+void xpool_grow_wake(struct xpool *pool)
 {
 	if (likely(!low_kinds(pool)))
 		return;
@@ -412,13 +412,13 @@ static void work(struct work_struct *work)
 {
 	struct xgrow *grow = container_of(work, struct xgrow, work);
 
-	xgrow_now(grow->pool);
+	xpool_grow_now(grow->pool);
 	WRITE_ONCE(grow->asked, 0);
-	xgrow_trim(grow->pool);
+	xpool_grow_trim(grow->pool);
 }
 
 /* A collection begins: what is in use now, and where. */
-void xgrow_mark(struct xpool *pool)
+void xpool_grow_mark(struct xpool *pool)
 {
 	unsigned long r, flags;
 
@@ -440,7 +440,7 @@ unsigned long xpool_idle_pages(struct xpool *pool, bool all)
 	unsigned long flags, idle, spared;
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
-	idle = xgrow_spare(pool);
+	idle = xpool_grow_spare(pool);
 	spared = pool->buddy.nr_free;
 	spared = spared > low_mark(pool) ? spared - low_mark(pool) : 0;
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
@@ -463,7 +463,7 @@ unsigned long xpool_trim(struct xpool *pool, unsigned long pages)
  * Give all empty regions back. Returns the pages of regions that went since the
  * collection began and that were not in use then. Process context.
  */
-unsigned long xgrow_return_all(struct xpool *pool)
+unsigned long xpool_grow_return_all(struct xpool *pool)
 {
 	if (!pool->grow)
 		return 0;
@@ -481,7 +481,7 @@ unsigned long xgrow_return_all(struct xpool *pool)
  * For a pool that has its regions, their numbers and its metadata. The regions of the initial
  * size may serve any kind, and so may those that come.
  */
-int xgrow_init(struct xpool *pool)
+int xpool_grow_init(struct xpool *pool)
 {
 	unsigned long words = BITS_TO_LONGS(pool->nr_regions), r;
 	struct xgrow *grow;
@@ -511,7 +511,7 @@ int xgrow_init(struct xpool *pool)
 }
 
 /* The pool begins to go. No regions come any more, and none is asked for. */
-void xgrow_stop(struct xpool *pool)
+void xpool_grow_stop(struct xpool *pool)
 {
 	if (!pool->grow)
 		return;
@@ -533,7 +533,7 @@ static bool maps_valid(const struct xpool *pool, unsigned long r)
 	if (region->serves != XSERVES_ANY && r < pool->nr_fixed)
 		return false;
 	for (kind = 0; kind < XSERVES_KINDS; kind++)
-		if (test_bit(xgrow_bit(pool, r, kind), grow->for_kind[kind]) !=
+		if (test_bit(xpool_grow_bit(pool, r, kind), grow->for_kind[kind]) !=
 		    (region->serves == kind || region->serves == XSERVES_ANY))
 			return false;
 	return region->serves != XSERVES_ANY || r < pool->nr_fixed || !region->used;
@@ -551,7 +551,7 @@ static unsigned long recount_used(const struct xpool *pool, const struct xregion
 }
 
 /* Recount, for validation: pages in use and empty regions, and what serves what. */
-bool xgrow_valid(const struct xpool *pool)
+bool xpool_grow_valid(const struct xpool *pool)
 {
 	unsigned long r, spare[2] = { 0 }, pages = 0, free[XSERVES_NR] = { 0 };
 	const struct xgrow *grow = pool->grow;

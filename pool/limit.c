@@ -193,14 +193,14 @@ static int change_limits_grown(struct xpool *pool, struct xpool_limits *limits, 
 	int err = -EAGAIN;
 
 	atomic_inc(&pool->grow->nr_reserving);
-	while (err == -EAGAIN && nr < most && xgrow_for_reserve(pool)) {
+	while (err == -EAGAIN && nr < most && xpool_grow_for_reserve(pool)) {
 		nr++;
 		err = change_limits(pool, limits, field, false, over);
 	}
 	if (err)
 		xpool_trim(pool, nr * XPOOL_CHUNK_PAGES);
 	atomic_dec(&pool->grow->nr_reserving);
-	xgrow_trim(pool);
+	xpool_grow_trim(pool);
 	return err;
 }
 
@@ -224,7 +224,7 @@ static int set_limits(struct xpool *pool, struct xpool_limits *limits, size_t fi
 		pr_err("pool %s: reserve=%lu: what is free does not make blocks of that many pages now; free some first\n",
 		       pool->name, limits->reserve);
 	if (!err && pool->grow)
-		xgrow_wake(pool);
+		xpool_grow_wake(pool);
 	return err;
 }
 

@@ -15,11 +15,11 @@
 #include "pool.h"
 
 /* Of a pool or a cache that has no addresses any more. */
-const long xlinear_none;
-const struct xlinear xlinear_nowhere = XLINEAR_NOWHERE;
+const long xpool_linear_none;
+const struct xlinear xpool_linear_nowhere = XLINEAR_NOWHERE;
 
 /* Which largest blocks of addresses the memory of the system lies in. */
-void xlinear_direct_map(unsigned long *first, unsigned long *nr)
+void xpool_linear_direct_map(unsigned long *first, unsigned long *nr)
 {
 	unsigned long start = ULONG_MAX, end = 0;
 	int nid;
@@ -45,7 +45,7 @@ static long hole(const struct xpool *pool, unsigned long slot)
 
 static long structs_hole(const struct xpool *pool, unsigned long slot)
 {
-	return (unsigned long)pool->pages_mem - xpage_origin_of_structs() -
+	return (unsigned long)pool->pages_mem - xpool_page_origin_of_structs() -
 	       ((slot + 1) << (XPAGE_SHIFT + XBUDDY_MAX_ORDER));
 }
 
@@ -79,7 +79,7 @@ static unsigned long slot_of(const struct xpool *pool, unsigned long addr)
 
 static unsigned long slot_of_struct(const struct xpool *pool, const struct page *page)
 {
-	return xpage_block_of_struct(page) & pool->linear.mask;
+	return xpool_page_block_of_struct(page) & pool->linear.mask;
 }
 
 /* The entries @from of a region's blocks: back from where @to leads. */
@@ -93,7 +93,7 @@ static void set_from(const struct xregion *region, long *from, long to)
 }
 
 /* Region @r has come. */
-void xlinear_add(struct xpool *pool, unsigned long r)
+void xpool_linear_add(struct xpool *pool, unsigned long r)
 {
 	const struct xregion *region = &pool->regions[r];
 	unsigned long slots = pool->linear.mask + 1;
@@ -104,7 +104,7 @@ void xlinear_add(struct xpool *pool, unsigned long r)
 
 		to = (const void *)&pool->pages[region->index] - (const void *)page;
 		set_from(region, pool->structs.from, to);
-		/* Pairs with xpage_of(): what is found there can be translated. */
+		/* Pairs with xpool_page_of(): what is found there can be translated. */
 		smp_store_release(&pool->tables.mem[slots + slot_of_struct(pool, page)], to);
 	}
 	to = pool->base + (region->index << PAGE_SHIFT) - region->addr;
@@ -114,7 +114,7 @@ void xlinear_add(struct xpool *pool, unsigned long r)
 }
 
 /* Region @r goes: none of its addresses leads to it any more. */
-void xlinear_del(struct xpool *pool, unsigned long r)
+void xpool_linear_del(struct xpool *pool, unsigned long r)
 {
 	unsigned long addr = pool->regions[r].addr, slot = slot_of(pool, addr);
 
@@ -126,7 +126,7 @@ void xlinear_del(struct xpool *pool, unsigned long r)
 }
 
 /* Memory that came to the system after the pool was made is not in the tables. */
-bool xlinear_fits(const struct xpool *pool, unsigned long addr)
+bool xpool_linear_fits(const struct xpool *pool, unsigned long addr)
 {
 	return (addr >> XLINEAR_SHIFT) - pool->tables.first_block < pool->tables.nr_blocks;
 }
@@ -135,10 +135,10 @@ bool xlinear_fits(const struct xpool *pool, unsigned long addr)
 static bool structs_fit(const struct xpool *pool)
 {
 	const struct xregion *region = &pool->regions[0];
-	const struct page *page = virt_to_page((void *)region->addr);
+	const struct page *page = virt_to_page((void *)region->addr), *last = page + region->nr - 1;
 
 	return pool->nr_regions == 1 ||
-	       xpage_block_of_struct(page) == xpage_block_of_struct(page + region->nr - 1);
+	       xpool_page_block_of_struct(page) == xpool_page_block_of_struct(last);
 }
 
 /*
@@ -161,7 +161,7 @@ static void number_pages(struct xpool *pool)
 }
 
 /* Once the regions and their metadata are there; 0 or -ENOMEM. */
-int xlinear_init(struct xpool *pool)
+int xpool_linear_init(struct xpool *pool)
 {
 	const struct xregion *last = &pool->regions[pool->nr_fixed - 1];
 	unsigned long first = pool->regions[0].addr >> XLINEAR_SHIFT;
@@ -169,7 +169,7 @@ int xlinear_init(struct xpool *pool)
 
 	number_pages(pool);
 	if (pool->nr_regions > pool->nr_fixed)
-		xlinear_direct_map(&first, &nr);
+		xpool_linear_direct_map(&first, &nr);
 	pool->tables.first_block = first;
 	pool->tables.nr_blocks = nr;
 	if (pool->nr_regions > 1)
@@ -177,7 +177,7 @@ int xlinear_init(struct xpool *pool)
 	if (make_tables(pool, slots))
 		return -ENOMEM;
 	for (r = 0; r < pool->nr_fixed; r++)
-		xlinear_add(pool, r);
+		xpool_linear_add(pool, r);
 	return 0;
 }
 
@@ -185,7 +185,7 @@ int xlinear_init(struct xpool *pool)
  * No address is in the pool any more. A client of a pool whose destruction was refused may
  * still come, and looks at the tables with preemption off: then all look at the first entry.
  */
-void xlinear_close(struct xpool *pool)
+void xpool_linear_close(struct xpool *pool)
 {
 	WRITE_ONCE(pool->span.nr, 0);
 	WRITE_ONCE(pool->structs.nr, 0);
@@ -194,11 +194,11 @@ void xlinear_close(struct xpool *pool)
 	synchronize_rcu_expedited();
 }
 
-void xlinear_exit(struct xpool *pool)
+void xpool_linear_exit(struct xpool *pool)
 {
-	xlinear_close(pool);
-	pool->linear = xlinear_nowhere;
-	WRITE_ONCE(pool->structs.to, &xlinear_none);
+	xpool_linear_close(pool);
+	pool->linear = xpool_linear_nowhere;
+	WRITE_ONCE(pool->structs.to, &xpool_linear_none);
 	synchronize_rcu_expedited();	/* and none at these tables */
 	xmeta_free(pool->tables.mem);
 	pool->tables.mem = NULL;

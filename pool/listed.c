@@ -20,7 +20,7 @@ DEFINE_MUTEX(xpool_registry);
 /* For callers that want something to go, and wait until no pin keeps it. */
 static DECLARE_WAIT_QUEUE_HEAD(unpinned);
 
-void xlisted_unpin(struct xlisted *entry)
+void xpool_listed_unpin(struct xlisted *entry)
 {
 	mutex_lock(&xpool_registry);
 	if (!--entry->pins && entry->going)
@@ -32,7 +32,7 @@ void xlisted_unpin(struct xlisted *entry)
  * The entry of @list after @last, or the first one; NULL at the end. It is pinned, and @last
  * is let go. One that is going is left out, but has its place until it is gone.
  */
-struct xlisted *xlisted_next(struct list_head *list, struct xlisted *last)
+struct xlisted *xpool_listed_next(struct list_head *list, struct xlisted *last)
 {
 	struct xlisted *found = last ?: list_entry(list, struct xlisted, node);
 
@@ -45,12 +45,12 @@ struct xlisted *xlisted_next(struct list_head *list, struct xlisted *last)
 		found->pins++;
 	mutex_unlock(&xpool_registry);
 	if (last)
-		xlisted_unpin(last);
+		xpool_listed_unpin(last);
 	return found;
 }
 
 /* The entry is about to go: after this it is not pinned, nor will be. May sleep. */
-void xlisted_retire(struct xlisted *entry)
+void xpool_listed_retire(struct xlisted *entry)
 {
 	mutex_lock(&xpool_registry);
 	entry->going = true;
@@ -60,7 +60,7 @@ void xlisted_retire(struct xlisted *entry)
 }
 
 /* Is it on the list? @entry may point to one that is gone. Under xpool_registry. */
-bool xlisted_is_on(const struct list_head *list, const struct xlisted *entry)
+bool xpool_listed_is_on(const struct list_head *list, const struct xlisted *entry)
 {
 	struct xlisted *listed;
 
@@ -75,12 +75,12 @@ bool xlisted_is_on(const struct list_head *list, const struct xlisted *entry)
  * The entry is the caller's to destroy, alone. 0; -EBUSY: another call destroys it;
  * -ENOENT: it is gone.
  */
-int xlisted_claim(const struct list_head *list, struct xlisted *entry)
+int xpool_listed_claim(const struct list_head *list, struct xlisted *entry)
 {
 	int err = -ENOENT;
 
 	mutex_lock(&xpool_registry);
-	if (xlisted_is_on(list, entry)) {
+	if (xpool_listed_is_on(list, entry)) {
 		err = entry->dying || entry->going ? -EBUSY : 0;
 		entry->dying = true;
 	}
@@ -89,14 +89,14 @@ int xlisted_claim(const struct list_head *list, struct xlisted *entry)
 }
 
 /*
- * Like xlisted_claim(), but waits until another call that destroys it is over; -EDEADLK: that
+ * Like xpool_listed_claim(), but waits until another call that destroys it is over; -EDEADLK: that
  * may wait for the caller, which is in a move callback.
  */
-int xlisted_claim_in_turn(const struct list_head *list, struct xlisted *entry)
+int xpool_listed_claim_in_turn(const struct list_head *list, struct xlisted *entry)
 {
 	int err;
 
-	while ((err = xlisted_claim(list, entry)) == -EBUSY) {
+	while ((err = xpool_listed_claim(list, entry)) == -EBUSY) {
 		if (xpool_in_callback())
 			return -EDEADLK;
 		schedule_timeout_uninterruptible(1);
@@ -104,7 +104,7 @@ int xlisted_claim_in_turn(const struct list_head *list, struct xlisted *entry)
 	return err;
 }
 
-void xlisted_unclaim(struct xlisted *entry)
+void xpool_listed_unclaim(struct xlisted *entry)
 {
 	mutex_lock(&xpool_registry);
 	entry->dying = false;

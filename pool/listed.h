@@ -21,25 +21,25 @@ struct xlisted {
 	bool dying;
 };
 
-void xlisted_unpin(struct xlisted *entry);
-struct xlisted *xlisted_next(struct list_head *list, struct xlisted *last);
-void xlisted_retire(struct xlisted *entry);
-bool xlisted_is_on(const struct list_head *list, const struct xlisted *entry);
-int xlisted_claim(const struct list_head *list, struct xlisted *entry);
-int xlisted_claim_in_turn(const struct list_head *list, struct xlisted *entry);
-void xlisted_unclaim(struct xlisted *entry);
+void xpool_listed_unpin(struct xlisted *entry);
+struct xlisted *xpool_listed_next(struct list_head *list, struct xlisted *last);
+void xpool_listed_retire(struct xlisted *entry);
+bool xpool_listed_is_on(const struct list_head *list, const struct xlisted *entry);
+int xpool_listed_claim(const struct list_head *list, struct xlisted *entry);
+int xpool_listed_claim_in_turn(const struct list_head *list, struct xlisted *entry);
+void xpool_listed_unclaim(struct xlisted *entry);
 
-/* Like xlisted_next(), of what has @member for its entry. */
-#define xlisted_after(list, last, type, member)						\
+/* Like xpool_listed_next(), of what has @member for its entry. */
+#define xpool_listed_after(list, last, type, member)						\
 ({											\
-	struct xlisted *_next = xlisted_next(list, last);				\
+	struct xlisted *_next = xpool_listed_next(list, last);				\
 											\
 	_next ? container_of(_next, type, member) : NULL;				\
 })
 
 /* Each entry is pinned inside the loop. Code that leaves the loop early must unpin it. */
 #define for_each_listed(pos, list, member)						\
-	for (pos = xlisted_after(list, NULL, typeof(*pos), member); pos;		\
-	     pos = xlisted_after(list, &pos->member, typeof(*pos), member))
+	for (pos = xpool_listed_after(list, NULL, typeof(*pos), member); pos;		\
+	     pos = xpool_listed_after(list, &pos->member, typeof(*pos), member))
 
 #endif

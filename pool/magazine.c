@@ -24,7 +24,7 @@
 
 static unsigned int page_fill(struct xmag *mag, void **objs, unsigned int nr)
 {
-	struct xpage_mag *of = container_of(mag, struct xpage_mag, mag);
+	struct xpool_page_mag *of = container_of(mag, struct xpool_page_mag, mag);
 
 	return xpool_get_many(of->pool, of->order, XPAGE_CACHED, XPOOL_ORDINARY,
 			      (struct xpage **)objs, min(nr, XPAGE_REFILL));
@@ -32,10 +32,10 @@ static unsigned int page_fill(struct xmag *mag, void **objs, unsigned int nr)
 
 static void page_drain(struct xmag *mag, void **objs, unsigned int nr)
 {
-	struct xpage_mag *of = container_of(mag, struct xpage_mag, mag);
+	struct xpool_page_mag *of = container_of(mag, struct xpool_page_mag, mag);
 
 	xpool_put_many(of->pool, (struct xpage **)objs, nr,
-		       xpage_state(XPAGE_CACHED, of->order));
+		       xpool_page_state(XPAGE_CACHED, of->order));
 }
 
 static const struct xmag_ops page_ops = {
@@ -43,13 +43,13 @@ static const struct xmag_ops page_ops = {
 	.drain	= page_drain,
 };
 
-static struct xpage_mags *mags_of(struct xclient *client)
+static struct xpool_page_mags *mags_of(struct xclient *client)
 {
-	return container_of(client, struct xpage_mags, client);
+	return container_of(client, struct xpool_page_mags, client);
 }
 
 /* For the magazines of each order. */
-static void for_all(struct xpage_mags *mags, void (*what)(struct xmag *mag))
+static void for_all(struct xpool_page_mags *mags, void (*what)(struct xmag *mag))
 {
 	unsigned int i;
 
@@ -58,7 +58,7 @@ static void for_all(struct xpage_mags *mags, void (*what)(struct xmag *mag))
 }
 
 /* Like for_all(), of what returns blocks; returns the pages. */
-static unsigned long sum_up(struct xpage_mags *mags, unsigned long (*what)(struct xmag *mag))
+static unsigned long sum_up(struct xpool_page_mags *mags, unsigned long (*what)(struct xmag *mag))
 {
 	unsigned long pages = 0;
 	unsigned int i;
@@ -79,21 +79,21 @@ static unsigned long page_reclaim(struct xclient *client)
 }
 
 /* What is kept for the next goes to the pool. May sleep. */
-void xpage_drain(struct xpool *pool)
+void xpool_page_drain(struct xpool *pool)
 {
 	for_all(pool->mags, xmag_drain);
 	xpool_settle(pool);
 }
 
-/* Like xpage_drain(), but the next operation on a magazine tells the watcher. */
-void xpage_park(struct xpool *pool)
+/* Like xpool_page_drain(), but the next operation on a magazine tells the watcher. */
+void xpool_page_park(struct xpool *pool)
 {
 	for_all(pool->mags, xmag_park);
 	xpool_settle(pool);
 }
 
 /* Before the pool is used. */
-void xpage_set_watch(struct xpool *pool, struct xwatch *watch)
+void xpool_page_set_watch(struct xpool *pool, struct xwatch *watch)
 {
 	unsigned int i;
 
@@ -101,12 +101,12 @@ void xpage_set_watch(struct xpool *pool, struct xwatch *watch)
 		xmag_set_watch(&pool->mags->of[i].mag, watch);
 }
 
-void xpage_close(struct xclient *client)
+void xpool_page_close(struct xclient *client)
 {
 	for_all(mags_of(client), xmag_shut);
 }
 
-unsigned long xpage_drain_closed(struct xclient *client)
+unsigned long xpool_page_drain_closed(struct xclient *client)
 {
 	return sum_up(mags_of(client), xmag_drain_closed);
 }
@@ -124,7 +124,7 @@ static unsigned long kept(struct xmag *mag)
 	return count.cpus + count.depot;
 }
 
-unsigned long xpage_kept(struct xclient *client)
+unsigned long xpool_page_kept(struct xclient *client)
 {
 	return sum_up(mags_of(client), kept);
 }
@@ -132,7 +132,7 @@ unsigned long xpage_kept(struct xclient *client)
 /* What the magazines hold goes to the pool, and nothing comes into them. */
 static void page_shut(struct xclient *client, bool shut)
 {
-	struct xpage_mags *mags = mags_of(client);
+	struct xpool_page_mags *mags = mags_of(client);
 	unsigned int i;
 
 	if (mags->shut == shut)
@@ -154,9 +154,9 @@ static unsigned int magazine_size(struct xpool *pool, unsigned int order)
 	return fair < XPAGE_MIN_MAGAZINE ? 0 : min_t(unsigned long, fair, XMAG_MAX_SIZE >> order);
 }
 
-void xpage_detach_magazines(struct xpool *pool)
+void xpool_page_detach_magazines(struct xpool *pool)
 {
-	struct xpage_mags *mags = pool->mags;
+	struct xpool_page_mags *mags = pool->mags;
 
 	xpool_del_client(&mags->client);
 	while (mags->nr)
@@ -184,9 +184,9 @@ static void open_routes(struct xpool *pool)
 }
 
 /* Once the pool has all that its fast paths use. */
-int xpage_attach_magazines(struct xpool *pool)
+int xpool_page_attach_magazines(struct xpool *pool)
 {
-	struct xpage_mags *mags = xmeta_alloc(sizeof(*mags));
+	struct xpool_page_mags *mags = xmeta_alloc(sizeof(*mags));
 	unsigned int size;
 	int err = 0;
 
@@ -194,13 +194,13 @@ int xpage_attach_magazines(struct xpool *pool)
 		return -ENOMEM;
 	pool->mags = mags;
 	mags->client = (struct xclient){
-		.reclaim = page_reclaim, .collect = page_reclaim, .close = xpage_close,
-		.drain = xpage_drain_closed, .open = page_open, .kept = xpage_kept,
+		.reclaim = page_reclaim, .collect = page_reclaim, .close = xpool_page_close,
+		.drain = xpool_page_drain_closed, .open = page_open, .kept = xpool_page_kept,
 		.shut = page_shut,
 	};
 	xpool_add_client(pool, &mags->client);
 	while (mags->nr < XPOOL_MAG_ORDERS && (size = magazine_size(pool, mags->nr))) {
-		struct xpage_mag *of = &mags->of[mags->nr];
+		struct xpool_page_mag *of = &mags->of[mags->nr];
 
 		of->pool = pool;
 		of->order = mags->nr;
@@ -212,7 +212,7 @@ int xpage_attach_magazines(struct xpool *pool)
 		mags->nr++;
 	}
 	if (err)
-		xpage_detach_magazines(pool);
+		xpool_page_detach_magazines(pool);
 	else
 		open_routes(pool);
 	return err;

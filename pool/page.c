@@ -56,7 +56,7 @@
 
 #include "page.h"
 
-bool xpage_has_struct(const struct xpool *pool)
+bool xpool_page_has_struct(const struct xpool *pool)
 {
 	if (unlikely(!pool->has_struct_page))
 		pr_warn_once("pool %s: its range has no struct page; use xpool_alloc_addr()\n",
@@ -69,11 +69,11 @@ bool xpage_has_struct(const struct xpool *pool)
  */
 
 /* The block came twice: the other time it was handed out, this time it is not. */
-noinline void xpage_report_lost(struct xpool *pool, struct xpage *page)
+noinline void xpool_page_report_lost(struct xpool *pool, struct xpage *page)
 {
 	atomic_long_inc(&pool->counts.errors);
 	pr_err_ratelimited("pool %s: page %lu was freed twice, found late\n",
-			   pool->name, xpage_index(pool, page));
+			   pool->name, xpool_page_index(pool, page));
 }
 
 /*
@@ -103,7 +103,7 @@ static struct xpage *take_now(struct xpool *pool, unsigned long order, gfp_t gfp
 		page = xmag_alloc(&pool->mags->of[order].mag);
 		if (likely(!page || make_live(page, order)))
 			break;
-		xpage_report_lost(pool, page);
+		xpool_page_report_lost(pool, page);
 	}
 	if (!page)
 		page = xpool_get_for(pool, order, XPAGE_LIVE, xpool_need_of(gfp), XPLACE_FIT, gfp);
@@ -174,7 +174,7 @@ static noinline struct xpage *take_patiently(struct xpool *pool, unsigned long o
 }
 
 /* A block, whatever it takes; or NULL. */
-struct xpage *xpage_take(struct xpool *pool, unsigned long order, gfp_t gfp)
+struct xpage *xpool_page_take(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
 	struct xpage *page = NULL;
 
@@ -187,9 +187,9 @@ struct xpage *xpage_take(struct xpool *pool, unsigned long order, gfp_t gfp)
 }
 
 /* Does @gfp ask for what no block of the pool is? A single page need not be compound. */
-bool xpage_is_refused(struct xpool *pool, unsigned long order, gfp_t gfp)
+bool xpool_page_is_refused(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
-	if (likely(!xgfp_refused(pool, gfp, XGFP_ZONES | (order ? __GFP_COMP : 0))))
+	if (likely(!xpool_gfp_refused(pool, gfp, XGFP_ZONES | (order ? __GFP_COMP : 0))))
 		return false;
 	atomic_long_inc(&pool->counts.errors);
 	atomic_long_inc(&pool->counts.failures);
@@ -204,9 +204,9 @@ static noinline void *alloc_addr_slow(struct xpool *pool, unsigned long order, g
 	struct xpage *page;
 	void *addr;
 
-	if (unlikely(gfp & XPAGE_GFP_SPECIAL) && xpage_is_refused(pool, order, gfp))
+	if (unlikely(gfp & XPAGE_GFP_SPECIAL) && xpool_page_is_refused(pool, order, gfp))
 		return NULL;
-	page = xpage_take(pool, order, xgfp_without_reserve(gfp));
+	page = xpool_page_take(pool, order, xpool_gfp_without_reserve(gfp));
 	if (unlikely(!page))
 		return NULL;
 	if (xtools_watch(pool->tools))
@@ -220,7 +220,7 @@ static noinline struct page *alloc_pages_slow(struct xpool *pool, unsigned long 
 {
 	void *addr;
 
-	if (unlikely(!xpage_has_struct(pool)))
+	if (unlikely(!xpool_page_has_struct(pool)))
 		return NULL;
 	addr = alloc_addr_slow(pool, order, gfp);
 	return likely(addr) ? virt_to_page(addr) : NULL;
@@ -243,7 +243,7 @@ static noinline void *alloc_addr_missed(struct xpool *pool, unsigned long order,
 {
 	preempt_enable();
 	if (lost)
-		xpage_report_lost(pool, lost);
+		xpool_page_report_lost(pool, lost);
 	return alloc_addr_slow(pool, order, gfp);
 }
 
@@ -252,7 +252,7 @@ static noinline struct page *alloc_pages_missed(struct xpool *pool, unsigned lon
 {
 	preempt_enable();
 	if (lost)
-		xpage_report_lost(pool, lost);
+		xpool_page_report_lost(pool, lost);
 	return alloc_pages_slow(pool, order, gfp);
 }
 
@@ -337,7 +337,7 @@ static noinline int refuse_free(struct xpool *pool, void *addr, unsigned long or
 {
 	unsigned long offset = xpool_offset(pool, addr), index = offset >> PAGE_SHIFT;
 	struct xpage *head = offset == XPOOL_FOREIGN ? NULL : xpool_head(pool, index);
-	u16 state = head ? READ_ONCE(head->state) : xpage_state(XPAGE_NONE, 0);
+	u16 state = head ? READ_ONCE(head->state) : xpool_page_state(XPAGE_NONE, 0);
 
 	preempt_enable();
 	if (!addr)
@@ -359,7 +359,7 @@ static noinline int refuse_free(struct xpool *pool, void *addr, unsigned long or
 		return -EALREADY;
 	}
 	pr_err_ratelimited("pool %s: free of %p, order %lu: is page %lu of a block of order %u of %s\n",
-			   pool->name, addr, order, index - xpage_index(pool, head),
+			   pool->name, addr, order, index - xpool_page_index(pool, head),
 			   state & U8_MAX, state >> 8 == XPAGE_SLAB ? "a cache" : "pages");
 	return -EINVAL;
 }
@@ -416,9 +416,9 @@ static noinline int free_block(struct xpool *pool, struct xpage *page, unsigned 
 {
 	/* An order may be any number. */
 	if (unlikely(order > XBUDDY_MAX_ORDER) ||
-	    unlikely(READ_ONCE(page->state) != xpage_state(XPAGE_LIVE, order)))
+	    unlikely(READ_ONCE(page->state) != xpool_page_state(XPAGE_LIVE, order)))
 		return refuse_free(pool, page_addr(pool, page), order);
-	if (pool->counts_refs && !xrefs_only_one(struct_page_of(pool, page), order))
+	if (pool->counts_refs && !xpool_refs_only_one(struct_page_of(pool, page), order))
 		return refuse_refs(pool, page, order);
 	make_cached(page, order);
 	return give(pool, page, order);
@@ -501,8 +501,8 @@ int xpool_free_pages(struct xpool *pool, struct page *page, unsigned long order)
 	struct xpage *of;
 
 	preempt_disable();
-	of = xpage_of(pool, page);
-	if (unlikely(xpage_nr(pool, of) >= pool->structs.nr))
+	of = xpool_page_of(pool, page);
+	if (unlikely(xpool_page_nr(pool, of) >= pool->structs.nr))
 		return free_pages_far(pool, page, order);
 	if (!is_single(of, order) || (likely(pool->counts_refs) && !has_one_ref(page)))
 		return free_block(pool, of, order);

@@ -10,37 +10,39 @@
 #include "pool.h"
 
 /* The magazines of one order. */
-struct xpage_mag {
+struct xpool_page_mag {
 	struct xmag	mag;
 	struct xpool	*pool;
 	unsigned int	order;
 };
 
 /**
- * struct xpage_mags - the magazines of a pool
+ * struct xpool_page_mags - the magazines of a pool
  * @client: gives the depots' blocks back when the pool runs dry
  * @shut: they are kept empty, because of the pool's limits
  * @nr: orders that have magazines: 0 to @nr - 1
  * @of: by order
  */
-struct xpage_mags {
+struct xpool_page_mags {
 	struct xclient		client;
 	bool			shut;
 	unsigned int		nr;
-	struct xpage_mag	of[XPOOL_MAG_ORDERS];
+	struct xpool_page_mag	of[XPOOL_MAG_ORDERS];
 };
 
 /* Of any struct page, where they follow one another; see pool/linear.c. */
-static __always_inline struct xpage *xpage_of(const struct xpool *pool, const struct page *page)
+static __always_inline struct xpage *xpool_page_of(const struct xpool *pool,
+						   const struct page *page)
 {
-	unsigned long block = xpage_block_of_struct(page);
+	unsigned long block = xpool_page_block_of_struct(page);
 
 	/* A word, which changes only while no client has a page there. */
 	return (void *)page + data_race(pool->structs.to[block & pool->linear.mask]);
 }
 
 /* Its number from the pool's first page on. What is none of the pool's has a larger one. */
-static __always_inline unsigned long xpage_nr(const struct xpool *pool, const struct xpage *page)
+static __always_inline unsigned long xpool_page_nr(const struct xpool *pool,
+						   const struct xpage *page)
 {
 	/* What is no multiple of the size is rotated to something huge. */
 	return ror64((const void *)page - (void *)pool->pages_mem, XPAGE_SHIFT);
@@ -48,7 +50,7 @@ static __always_inline unsigned long xpage_nr(const struct xpool *pool, const st
 
 static inline void *page_addr(const struct xpool *pool, const struct xpage *page)
 {
-	return (void *)xpool_addr(pool, xpage_index(pool, page));
+	return (void *)xpool_addr(pool, xpool_page_index(pool, page));
 }
 
 /* The struct page of one of the pool. */
@@ -83,9 +85,9 @@ static inline void tell_page_free(struct xpool *pool, struct xpage *page, unsign
 static __always_inline bool make_live(struct xpage *page, unsigned long order)
 {
 	/* Another CPU changes it only by a client's error; see page.c. */
-	if (unlikely(data_race(page->state) != xpage_state(XPAGE_CACHED, order)))
+	if (unlikely(data_race(page->state) != xpool_page_state(XPAGE_CACHED, order)))
 		return false;
-	WRITE_ONCE(page->state, xpage_state(XPAGE_LIVE, order));
+	WRITE_ONCE(page->state, xpool_page_state(XPAGE_LIVE, order));
 	return true;
 }
 
@@ -107,7 +109,7 @@ static __always_inline bool has_one_ref(const struct page *page)
 /* A block that was accepted. With preemption off since it was looked at, as in free_block(). */
 static __always_inline void make_cached(struct xpage *page, unsigned long order)
 {
-	WRITE_ONCE(page->state, xpage_state(XPAGE_CACHED, order));
+	WRITE_ONCE(page->state, xpool_page_state(XPAGE_CACHED, order));
 }
 
 #endif

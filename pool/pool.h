@@ -16,7 +16,7 @@
 #include "../mag/mag.h"
 
 /* What a block of pages is used for; kept at its first page, 0 elsewhere. */
-enum xpage_kind {
+enum xpool_page_kind {
 	XPAGE_NONE,
 	XPAGE_SLAB,		/* a slab of a cache */
 	XPAGE_CACHED,		/* freed by a client, in a page magazine */
@@ -30,7 +30,7 @@ enum xpage_kind {
 /**
  * struct xpage - the state of a page, out of band; the size of struct page
  * @order: of the block
- * @kind: enum xpage_kind, at the first page of a block
+ * @kind: enum xpool_page_kind, at the first page of a block
  * @state: both
  * @nr_free: slabs: free objects when the slab was last put on a list
  * @deferred: link of a stack of pages that NMIs left work for (struct xdefer)
@@ -75,7 +75,7 @@ struct xpage {
 
 static_assert(sizeof(struct xpage) == 1 << XPAGE_SHIFT);
 
-static __always_inline u16 xpage_state(enum xpage_kind kind, unsigned long order)
+static __always_inline u16 xpool_page_state(enum xpool_page_kind kind, unsigned long order)
 {
 	return (kind << 8) + order;
 }
@@ -126,12 +126,12 @@ struct xregion {
 };
 
 /**
- * struct xrefs_stray - a page that had references and should have had none
+ * struct xpool_refs_stray - a page that had references and should have had none
  * @index: its number
  * @refs: its count, before that was mended
  * @cache: what its struct xpage says of its cache, if it is in a slab
  */
-struct xrefs_stray {
+struct xpool_refs_stray {
 	unsigned long		index;
 	int			refs;
 	struct xslab_cache	*cache;
@@ -179,7 +179,7 @@ struct xclient {
 	void (*room)(struct xclient *client);
 	void (*count_movable)(struct xclient *client);
 	void (*vacate)(struct xclient *client);
-	bool (*stray)(struct xclient *client, const struct xrefs_stray *stray);
+	bool (*stray)(struct xclient *client, const struct xpool_refs_stray *stray);
 	void (*retire)(struct xclient *client);
 	void (*give_up)(struct xclient *client);
 };
@@ -205,7 +205,7 @@ enum xpool_source {
 
 struct xgrow;
 struct xmag_cpu;
-struct xpage_mags;
+struct xpool_page_mags;
 struct xlive;
 
 /*
@@ -237,7 +237,7 @@ struct xpool {
 	unsigned long		bytes;		/* ... and how many numbers follow it */
 	struct xpage		*pages;
 	struct xpage		*pages_mem;	/* of the first page */
-	struct xpage_mags	*mags;		/* of small blocks; see pool/page.c */
+	struct xpool_page_mags	*mags;		/* of small blocks; see pool/page.c */
 
 	struct {	/* See pool/linear.c */
 		long		*mem;
@@ -357,28 +357,28 @@ struct xrow {
  */
 
 /* xpool.c */
-void xpage_exit_tombs(void);
+void xpool_page_exit_tombs(void);
 bool xpool_knows_client(bool ok, struct module *client);
-int xpage_give_up(struct xpool *pool);
-bool xpage_reap_one(void);
-int xpage_init_default(const struct xpool_args *args);
-void xpage_exit_default(void);
+int xpool_page_give_up(struct xpool *pool);
+bool xpool_page_reap_one(void);
+int xpool_page_init_default(const struct xpool_args *args);
+void xpool_page_exit_default(void);
 
 /* page.c */
-bool xpage_has_struct(const struct xpool *pool);
-void xpage_report_lost(struct xpool *pool, struct xpage *page);
-struct xpage *xpage_take(struct xpool *pool, unsigned long order, gfp_t gfp);
-bool xpage_is_refused(struct xpool *pool, unsigned long order, gfp_t gfp);
+bool xpool_page_has_struct(const struct xpool *pool);
+void xpool_page_report_lost(struct xpool *pool, struct xpage *page);
+struct xpage *xpool_page_take(struct xpool *pool, unsigned long order, gfp_t gfp);
+bool xpool_page_is_refused(struct xpool *pool, unsigned long order, gfp_t gfp);
 
 /* magazine.c */
-void xpage_drain(struct xpool *pool);
-void xpage_park(struct xpool *pool);
-void xpage_set_watch(struct xpool *pool, struct xwatch *watch);
-void xpage_close(struct xclient *client);
-unsigned long xpage_drain_closed(struct xclient *client);
-unsigned long xpage_kept(struct xclient *client);
-void xpage_detach_magazines(struct xpool *pool);
-int xpage_attach_magazines(struct xpool *pool);
+void xpool_page_drain(struct xpool *pool);
+void xpool_page_park(struct xpool *pool);
+void xpool_page_set_watch(struct xpool *pool, struct xwatch *watch);
+void xpool_page_close(struct xclient *client);
+unsigned long xpool_page_drain_closed(struct xclient *client);
+unsigned long xpool_page_kept(struct xclient *client);
+void xpool_page_detach_magazines(struct xpool *pool);
+int xpool_page_attach_magazines(struct xpool *pool);
 
 /* setup.c */
 struct xpool *xpool_setup(const struct xpool_args *args);
@@ -406,16 +406,16 @@ int xpool_set_limit(struct xpool *pool, size_t field, unsigned long pages);
 /* collect.c */
 unsigned long xpool_collect_here(struct xpool *pool);
 unsigned long xpool_compact(struct xpool *pool);
-int xgrow_start(struct xpool *pool);
+int xpool_grow_start(struct xpool *pool);
 
 /* stray.c */
-bool xrefs_find(struct xpool *pool, unsigned long index, unsigned long end,
-		struct xrefs_stray *stray);
-void xrefs_check(struct xpool *pool);
+bool xpool_refs_find(struct xpool *pool, unsigned long index, unsigned long end,
+		     struct xpool_refs_stray *stray);
+void xpool_refs_check(struct xpool *pool);
 
 /* plan.c */
-bool xgrow_plan(struct xpool *pool);
-void xgrow_unplan(struct xpool *pool);
+bool xpool_grow_plan(struct xpool *pool);
+void xpool_grow_unplan(struct xpool *pool);
 
 /* gather.c */
 unsigned long xpool_kept(struct xpool *pool);
@@ -423,21 +423,21 @@ unsigned long xpool_gather(struct xpool *pool);
 void xpool_gather_soon(struct xpool *pool);
 bool xpool_has_context(gfp_t gfp, const char *what, const char *name);
 void xpool_say_waiting(unsigned long *said, const char *what, const char *name);
-void xgather_init(struct xpool *pool);
-void xgather_exit(struct xpool *pool);
-int xgather_subsys_init(void);
-void xgather_subsys_exit(void);
+void xpool_gather_init(struct xpool *pool);
+void xpool_gather_exit(struct xpool *pool);
+int xpool_gather_subsys_init(void);
+void xpool_gather_subsys_exit(void);
 
 /* get.c */
-unsigned int xpool_get_many(struct xpool *pool, unsigned int order, enum xpage_kind kind,
+unsigned int xpool_get_many(struct xpool *pool, unsigned int order, enum xpool_page_kind kind,
 			    enum xpool_need need, struct xpage **pages, unsigned int nr);
 unsigned long xpool_ask_clients(struct xpool *pool);
-struct xpage *xpool_try(struct xpool *pool, unsigned int order, enum xpage_kind kind,
+struct xpage *xpool_try(struct xpool *pool, unsigned int order, enum xpool_page_kind kind,
 			enum xpool_need need, enum xplace place);
-struct xpage *xpool_get_for(struct xpool *pool, unsigned int order, enum xpage_kind kind,
+struct xpage *xpool_get_for(struct xpool *pool, unsigned int order, enum xpool_page_kind kind,
 			    enum xpool_need need, enum xplace place, gfp_t gfp);
 unsigned long xpool_get_these(struct xpool *pool, struct xpage *first, unsigned long wanted,
-			      enum xpage_kind kind, enum xpool_need need);
+			      enum xpool_page_kind kind, enum xpool_need need);
 
 /* put.c */
 void xpool_note_lost(struct xpool *pool, const struct xpage *page);
@@ -453,32 +453,32 @@ unsigned long xpool_settle(struct xpool *pool);
 bool xpool_cached_add(struct xpool *pool, long pages);
 
 /* grow.c */
-void xgrow_pause(struct xgrow *grow);
-unsigned long xgrow_now(struct xpool *pool);
-struct page *xgrow_fetch(struct xpool *pool, gfp_t gfp);
-void xgrow_drop(struct xpool *pool, struct page *page);
-bool xgrow_add(struct xpool *pool, enum xserves kind, struct page *page, unsigned long *r);
-bool xgrow_added(struct xpool *pool, unsigned long r);
-bool xgrow_for_reserve(struct xpool *pool);
-void xgrow_trim(struct xpool *pool);
-void xgrow_wake(struct xpool *pool);
-void xgrow_mark(struct xpool *pool);
-unsigned long xgrow_return_all(struct xpool *pool);
+void xpool_grow_pause(struct xgrow *grow);
+unsigned long xpool_grow_now(struct xpool *pool);
+struct page *xpool_grow_fetch(struct xpool *pool, gfp_t gfp);
+void xpool_grow_drop(struct xpool *pool, struct page *page);
+bool xpool_grow_add(struct xpool *pool, enum xserves kind, struct page *page, unsigned long *r);
+bool xpool_grow_added(struct xpool *pool, unsigned long r);
+bool xpool_grow_for_reserve(struct xpool *pool);
+void xpool_grow_trim(struct xpool *pool);
+void xpool_grow_wake(struct xpool *pool);
+void xpool_grow_mark(struct xpool *pool);
+unsigned long xpool_grow_return_all(struct xpool *pool);
 unsigned long xpool_idle_pages(struct xpool *pool, bool all);
 unsigned long xpool_trim(struct xpool *pool, unsigned long pages);
-int xgrow_init(struct xpool *pool);
-void xgrow_stop(struct xpool *pool);
-bool xgrow_valid(const struct xpool *pool);
+int xpool_grow_init(struct xpool *pool);
+void xpool_grow_stop(struct xpool *pool);
+bool xpool_grow_valid(const struct xpool *pool);
 
 /* region.c */
-unsigned long xgrow_bit(const struct xpool *pool, unsigned long r, enum xserves kind);
-void xgrow_count_free(struct xpool *pool, enum xserves serves, long more);
-void xgrow_set_serves(struct xpool *pool, unsigned long r, enum xserves serves);
-void xgrow_serve(struct xpool *pool, unsigned long index, enum xserves kind);
-void xgrow_use(struct xpool *pool, const struct xpage *page, long nr);
-unsigned int xgrow_take(struct xpool *pool, unsigned int order, unsigned int nr, bool whole,
-			struct xbuddy_part *part, unsigned long *index);
-unsigned long xgrow_spare(const struct xpool *pool);
+unsigned long xpool_grow_bit(const struct xpool *pool, unsigned long r, enum xserves kind);
+void xpool_grow_count_free(struct xpool *pool, enum xserves serves, long more);
+void xpool_grow_set_serves(struct xpool *pool, unsigned long r, enum xserves serves);
+void xpool_grow_serve(struct xpool *pool, unsigned long index, enum xserves kind);
+void xpool_grow_use(struct xpool *pool, const struct xpage *page, long nr);
+unsigned int xpool_grow_take(struct xpool *pool, unsigned int order, unsigned int nr, bool whole,
+			     struct xbuddy_part *part, unsigned long *index);
+unsigned long xpool_grow_spare(const struct xpool *pool);
 unsigned long xpool_idle(const struct xpool *pool);
 bool xpool_over_cache(const struct xpool *pool);
 
@@ -490,7 +490,7 @@ bool xpool_forms(const struct xpool *pool, const unsigned long *reserved);
 /* find.c */
 void xpool_forget(struct xpool *pool);
 struct xpage *xpool_head(const struct xpool *pool, unsigned long index);
-struct xpool *xgrow_owner(unsigned long addr);
+struct xpool *xpool_grow_owner(unsigned long addr);
 struct xpage *xpool_page_any(const void *addr);
 void xpool_count_stray(const void *addr);
 int xpool_map_grown(struct xpool *pool, unsigned long addr, gfp_t gfp);
@@ -510,31 +510,31 @@ bool xpool_may_come_and_go(const char *what, const char *name);
 #define for_each_client(client, pool)	for_each_listed(client, &(pool)->clients, entry)
 
 /* defer.c */
-bool xdefer_claim(struct xpage *page);
-void xdefer_push(struct xpool *pool, struct xdefer *defer, struct xpage *page);
-struct xpage *xdefer_take_all(struct xpool *pool, struct xdefer *defer);
-struct xpage *xdefer_next(struct xpool *pool, struct xpage *page);
+bool xpool_defer_claim(struct xpage *page);
+void xpool_defer_push(struct xpool *pool, struct xdefer *defer, struct xpage *page);
+struct xpage *xpool_defer_take_all(struct xpool *pool, struct xdefer *defer);
+struct xpage *xpool_defer_next(struct xpool *pool, struct xpage *page);
 
 /* linear.c */
-void xlinear_direct_map(unsigned long *first, unsigned long *nr);
-void xlinear_add(struct xpool *pool, unsigned long r);
-void xlinear_del(struct xpool *pool, unsigned long r);
-bool xlinear_fits(const struct xpool *pool, unsigned long addr);
-int xlinear_init(struct xpool *pool);
-void xlinear_close(struct xpool *pool);
-void xlinear_exit(struct xpool *pool);
+void xpool_linear_direct_map(unsigned long *first, unsigned long *nr);
+void xpool_linear_add(struct xpool *pool, unsigned long r);
+void xpool_linear_del(struct xpool *pool, unsigned long r);
+bool xpool_linear_fits(const struct xpool *pool, unsigned long addr);
+int xpool_linear_init(struct xpool *pool);
+void xpool_linear_close(struct xpool *pool);
+void xpool_linear_exit(struct xpool *pool);
 unsigned long xpool_offset(const struct xpool *pool, const void *addr);
 
 /* refs.c */
-struct page *xrefs_page_at(const struct xpool *pool, unsigned long index);
-void xrefs_set(struct xpool *pool, const struct xpage *page, unsigned long nr, int refs);
-void xrefs_freeze(struct page *page, unsigned long nr);
-void xrefs_release(struct xpool *pool, struct page *page, unsigned long nr);
-bool xrefs_all_plain(unsigned long addr, unsigned long nr);
+struct page *xpool_refs_page_at(const struct xpool *pool, unsigned long index);
+void xpool_refs_set(struct xpool *pool, const struct xpage *page, unsigned long nr, int refs);
+void xpool_refs_freeze(struct page *page, unsigned long nr);
+void xpool_refs_release(struct xpool *pool, struct page *page, unsigned long nr);
+bool xpool_refs_all_plain(unsigned long addr, unsigned long nr);
 
 /* gfp.c */
-void xgfp_init(struct xpool *pool);
-bool xgfp_refuse(struct xpool *pool, gfp_t gfp);
+void xpool_gfp_init(struct xpool *pool);
+bool xpool_gfp_refuse(struct xpool *pool, gfp_t gfp);
 
 /* callback.c */
 void xpool_enter_callback(struct xpool_caller *caller);
@@ -547,7 +547,7 @@ bool xpool_in_callback(void);
 #define pool_refuse(pool, err, fmt, ...) \
 	({ pr_err("pool %s: " fmt "\n", (pool)->name, ##__VA_ARGS__); (err); })
 
-static inline bool xdefer_waits(const struct xdefer *defer)
+static inline bool xpool_defer_waits(const struct xdefer *defer)
 {
 	return atomic_read(&defer->head);
 }
@@ -559,13 +559,13 @@ static inline unsigned long xpool_addr(const struct xpool *pool, unsigned long i
 	return at + xlinear_back(&pool->linear, at);
 }
 
-static inline unsigned long xpage_index(const struct xpool *pool,
-					const struct xpage *page)
+static inline unsigned long xpool_page_index(const struct xpool *pool,
+					     const struct xpage *page)
 {
 	return page - pool->pages;
 }
 
-static inline void count_pages(struct xpool *pool, enum xpage_kind kind, long nr)
+static inline void count_pages(struct xpool *pool, enum xpool_page_kind kind, long nr)
 {
 	if (kind == XPAGE_SLAB)
 		pool->used.slabs += nr;
@@ -598,13 +598,13 @@ static inline unsigned long xpool_hard_room(const struct xpool *pool)
 	 (IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP) || IS_ENABLED(CONFIG_FLATMEM)))
 
 /* Where the struct pages of block 0 are, of all there are. */
-static inline unsigned long xpage_origin_of_structs(void)
+static inline unsigned long xpool_page_origin_of_structs(void)
 {
 	return IS_ENABLED(CONFIG_FLATMEM) ? (unsigned long)pfn_to_page(0) : 0;
 }
 
 /* Which block a struct page is of. Blocks that follow one another have such numbers. */
-static __always_inline unsigned long xpage_block_of_struct(const struct page *page)
+static __always_inline unsigned long xpool_page_block_of_struct(const struct page *page)
 {
 	/* There a block of them starts at a multiple of its size. */
 	if (IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP))
@@ -613,9 +613,9 @@ static __always_inline unsigned long xpage_block_of_struct(const struct page *pa
 	return IS_ENABLED(CONFIG_FLATMEM) ? page_to_pfn(page) >> XBUDDY_MAX_ORDER : 0;
 }
 
-extern const long xlinear_none;
-extern const struct xlinear xlinear_nowhere;
-#define XLINEAR_NOWHERE	{ .to = &xlinear_none }
+extern const long xpool_linear_none;
+extern const struct xlinear xpool_linear_nowhere;
+#define XLINEAR_NOWHERE	{ .to = &xpool_linear_none }
 
 /* Limits */
 
@@ -625,7 +625,7 @@ static inline void xpool_cached_count(struct xpool *pool, long pages)
 	atomic_long_add(pages, &pool->cached);
 	smp_mb__after_atomic();		/* as in xpool_cached_add() */
 	if (unlikely(pool->grow))
-		xgrow_trim(pool);
+		xpool_grow_trim(pool);
 }
 
 /* Flags of a request */
@@ -634,14 +634,14 @@ static inline void xpool_cached_count(struct xpool *pool, long pages)
 #define XGFP_ZONES	(__GFP_DMA | __GFP_DMA32)
 
 /* Is there one of @flags in @gfp that the pool cannot satisfy? */
-static __always_inline bool xgfp_refused(struct xpool *pool, gfp_t gfp, gfp_t flags)
+static __always_inline bool xpool_gfp_refused(struct xpool *pool, gfp_t gfp, gfp_t flags)
 {
 	return unlikely(gfp & flags) && gfp & flags & pool->gfp.refused &&
-	       xgfp_refuse(pool, gfp & flags & pool->gfp.refused);
+	       xpool_gfp_refuse(pool, gfp & flags & pool->gfp.refused);
 }
 
 /* A client with another reserve to fall back on says __GFP_NOMEMALLOC: it is not urgent. */
-static inline gfp_t xgfp_without_reserve(gfp_t gfp)
+static inline gfp_t xpool_gfp_without_reserve(gfp_t gfp)
 {
 	return gfp & __GFP_NOMEMALLOC ? gfp & ~__GFP_HIGH : gfp;
 }
@@ -649,35 +649,35 @@ static inline gfp_t xgfp_without_reserve(gfp_t gfp)
 /* What was promised lies in slabs that a cache has: its other requests are ordinary. */
 static inline enum xpool_need xpool_need_of(gfp_t gfp)
 {
-	return xgfp_without_reserve(gfp) & __GFP_HIGH ? XPOOL_URGENT : XPOOL_ORDINARY;
+	return xpool_gfp_without_reserve(gfp) & __GFP_HIGH ? XPOOL_URGENT : XPOOL_ORDINARY;
 }
 
 /* References to pages */
 
-static __always_inline int xrefs_of_4(const struct page *page)
+static __always_inline int xpool_refs_of_4(const struct page *page)
 {
 	return xcompat_page_refs(page) | xcompat_page_refs(page + 1) |
 	       xcompat_page_refs(page + 2) | xcompat_page_refs(page + 3);
 }
 
-static __always_inline int xrefs_of_16(const struct page *page)
+static __always_inline int xpool_refs_of_16(const struct page *page)
 {
-	return xrefs_of_4(page) | xrefs_of_4(page + 4) | xrefs_of_4(page + 8) |
-	       xrefs_of_4(page + 12);
+	return xpool_refs_of_4(page) | xpool_refs_of_4(page + 4) | xpool_refs_of_4(page + 8) |
+	       xpool_refs_of_4(page + 12);
 }
 
 /* Has no page of a block another reference than its owner's? */
-static __always_inline bool xrefs_only_one(const struct page *page, unsigned long order)
+static __always_inline bool xpool_refs_only_one(const struct page *page, unsigned long order)
 {
 	const struct page *end = page + (1UL << order);
 	int all = 0;
 
 	if (order >= 4) {
 		for (; page != end; page += 16)
-			all |= xrefs_of_16(page);
+			all |= xpool_refs_of_16(page);
 	} else if (order >= 2) {
 		for (; page != end; page += 4)
-			all |= xrefs_of_4(page);
+			all |= xpool_refs_of_4(page);
 	} else {
 		all = xcompat_page_refs(page) | xcompat_page_refs(end - 1);
 	}

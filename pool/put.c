@@ -27,7 +27,7 @@ noinline void xpool_note_lost(struct xpool *pool, const struct xpage *page)
 	atomic_long_inc(&pool->counts.errors);
 	if (atomic_long_inc_return(&pool->late.nr) > 1)
 		return;
-	WRITE_ONCE(pool->late.first, xpage_index(pool, page));
+	WRITE_ONCE(pool->late.first, xpool_page_index(pool, page));
 	irq_work_queue(&pool->waiting.tell);
 }
 
@@ -54,22 +54,22 @@ static unsigned int change_row(struct xpage *page, unsigned int nr, unsigned lon
 static bool try_row(struct xpool *pool, struct xpage *page, unsigned int nr, u16 state)
 {
 	unsigned int order = state & U8_MAX, done;
-	u16 none = xpage_state(XPAGE_NONE, order);
+	u16 none = xpool_page_state(XPAGE_NONE, order);
 
 	lockdep_assert_held(&pool->lock);
 	done = change_row(page, nr, 1UL << order, state, none);
 	if (unlikely(done < nr) ||
-	    unlikely(xbuddy_free_row(&pool->buddy, xpage_index(pool, page), order, nr))) {
+	    unlikely(xbuddy_free_row(&pool->buddy, xpool_page_index(pool, page), order, nr))) {
 		change_row(page, done, 1UL << order, none, state);
 		return false;
 	}
 	count_pages(pool, state >> 8, -((long)nr << order));
 	pool->counts.puts += nr;
 	if (state >> 8 != XPAGE_SLAB && pool->counts_refs)
-		xrefs_set(pool, page, (unsigned long)nr << order, 0);
+		xpool_refs_set(pool, page, (unsigned long)nr << order, 0);
 	/* A row may begin in one region and end in another. */
 	for (; unlikely(pool->grow) && nr; nr--, page += 1UL << order)
-		xgrow_use(pool, page, -(1L << order));
+		xpool_grow_use(pool, page, -(1L << order));
 	return true;
 }
 
@@ -87,10 +87,10 @@ static void put_row(struct xpool *pool, struct xpage *page, unsigned int nr, u16
 /* What NMIs left: clients' blocks and slabs. */
 static noinline void put_all_deferred(struct xpool *pool)
 {
-	struct xpage *page = xdefer_take_all(pool, &pool->deferred);
+	struct xpage *page = xpool_defer_take_all(pool, &pool->deferred);
 
 	while (page) {
-		struct xpage *next = xdefer_next(pool, page);
+		struct xpage *next = xpool_defer_next(pool, page);
 		u16 state = READ_ONCE(page->state);
 
 		if (likely(state >> 8 == XPAGE_DEFERRED || state >> 8 == XPAGE_SLAB))
@@ -103,7 +103,7 @@ static noinline void put_all_deferred(struct xpool *pool)
 
 void xpool_put_deferred(struct xpool *pool)
 {
-	if (unlikely(xdefer_waits(&pool->deferred)))
+	if (unlikely(xpool_defer_waits(&pool->deferred)))
 		put_all_deferred(pool);
 }
 
@@ -125,7 +125,7 @@ bool xpool_put_all_hot(struct xpool *pool)
 			continue;
 		pool->last_freed.block[order] = NULL;
 		pool->last_freed.nr_pages -= 1UL << order;
-		put_row(pool, page, 1, xpage_state(XPAGE_CACHED, order));
+		put_row(pool, page, 1, xpool_page_state(XPAGE_CACHED, order));
 	}
 	return was;
 }
@@ -135,7 +135,7 @@ static void make_hot(struct xpool *pool, struct xpage *page, unsigned int order)
 {
 	swap(pool->last_freed.block[order], page);
 	if (page)
-		put_row(pool, page, 1, xpage_state(XPAGE_CACHED, order));
+		put_row(pool, page, 1, xpool_page_state(XPAGE_CACHED, order));
 	else
 		WRITE_ONCE(pool->last_freed.nr_pages, pool->last_freed.nr_pages + (1UL << order));
 	xwatch_tell(&pool->decay.watch);	/* it may hold a region */
@@ -181,7 +181,7 @@ static void unlock_after_put(struct xpool *pool, unsigned long flags)
 		if (unlikely(atomic_read(&pool->waiting.nr)))
 			irq_work_queue(&pool->waiting.tell);
 		if (unlikely(pool->grow))
-			xgrow_trim(pool);
+			xpool_grow_trim(pool);
 	}
 	rcu_read_unlock();
 }
@@ -190,13 +190,13 @@ static void unlock_after_put(struct xpool *pool, unsigned long flags)
 static void defer_row(struct xpool *pool, struct xpage *page, unsigned int nr, u16 state)
 {
 	unsigned int order = state & U8_MAX;
-	u16 to = state >> 8 == XPAGE_SLAB ? state : xpage_state(XPAGE_DEFERRED, order);
+	u16 to = state >> 8 == XPAGE_SLAB ? state : xpool_page_state(XPAGE_DEFERRED, order);
 
 	for (; nr; nr--, page += 1UL << order) {
 		if (unlikely(!change_row(page, 1, 1, state, to)))
 			xpool_note_lost(pool, page);
-		else if (xdefer_claim(page))
-			xdefer_push(pool, &pool->deferred, page);
+		else if (xpool_defer_claim(page))
+			xpool_defer_push(pool, &pool->deferred, page);
 	}
 	/* If this was the last page of an orphan, no other CPU may ever take its lock. */
 	if (unlikely(READ_ONCE(pool->state.retired)))
@@ -277,7 +277,8 @@ void xpool_split(struct xpool *pool, struct xpage *block, unsigned int order)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
-	WARN_ON_ONCE(xbuddy_split(&pool->buddy, xpage_index(pool, block), block->order, order));
+	WARN_ON_ONCE(xbuddy_split(&pool->buddy, xpool_page_index(pool, block), block->order,
+				  order));
 	for (i = 0; i < nr; i++) {
 		block[i << order].order = order;
 		WRITE_ONCE(block[i << order].kind, kind);
@@ -293,7 +294,7 @@ void xpool_unsplit(struct xpool *pool, struct xpage *block, unsigned int order)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
-	WARN_ON_ONCE(xbuddy_unsplit(&pool->buddy, xpage_index(pool, block), 0, order));
+	WARN_ON_ONCE(xbuddy_unsplit(&pool->buddy, xpool_page_index(pool, block), 0, order));
 	for (i = 1; i < nr; i++)
 		WRITE_ONCE(block[i].kind, XPAGE_NONE);
 	block->order = order;
@@ -304,7 +305,7 @@ void xpool_unsplit(struct xpool *pool, struct xpage *block, unsigned int order)
 /* Put a client's block back, which will soon be wanted again. Any context. */
 void xpool_put_hot(struct xpool *pool, struct xpage *page, unsigned int order)
 {
-	u16 state = xpage_state(XPAGE_CACHED, order);
+	u16 state = xpool_page_state(XPAGE_CACHED, order);
 	unsigned long flags;
 
 	if (unlikely(!xlock(&pool->lock, &flags))) {

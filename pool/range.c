@@ -116,8 +116,8 @@ static void release_system(struct xpool *pool)
 
 	for (r = 0; r < pool->nr_regions; r++)
 		if (pool->regions[r].nr)
-			xrefs_release(pool, virt_to_page((void *)pool->regions[r].addr),
-				      pool->regions[r].nr);
+			xpool_refs_release(pool, virt_to_page((void *)pool->regions[r].addr),
+					   pool->regions[r].nr);
 }
 
 static int by_address(const void *a, const void *b)
@@ -149,7 +149,7 @@ static int acquire_blocks(struct xpool *pool, unsigned long more)
 
 		if (!page)
 			goto undo;
-		xrefs_freeze(page, nr);
+		xpool_refs_freeze(page, nr);
 		pool->regions[pool->nr_regions++] = (struct xregion){
 			.addr = (unsigned long)page_address(page), .nr = nr,
 		};
@@ -194,10 +194,10 @@ static int acquire_system(struct xpool *pool, const struct xpool_args *args)
 		page = nr <= XPOOL_CHUNK_PAGES ?
 		       run_in_block(nr, get_order(nr << PAGE_SHIFT)) : run_in_system(nr);
 	if (page) {
-		xrefs_freeze(page, nr);
+		xpool_refs_freeze(page, nr);
 		err = one_region(pool, page_address(page));
 		if (err)
-			xrefs_release(pool, page, nr);
+			xpool_refs_release(pool, page, nr);
 		return err;
 	}
 	if (acquire_blocks(pool, more))
@@ -315,7 +315,7 @@ static int acquire_addr(struct xpool *pool, const struct xpool_args *args)
 		return pool_refuse(pool, -EINVAL,
 				   "addr=%p size=%zu: runs over the end of memory; ask for less",
 				   args->addr, args->size);
-	pool->has_struct_page = xrefs_all_plain(addr, pool->nr_pages);
+	pool->has_struct_page = xpool_refs_all_plain(addr, pool->nr_pages);
 	return one_region(pool, args->addr);
 }
 

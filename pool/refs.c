@@ -39,7 +39,7 @@
 #include "pool.h"
 
 /* Page number @index. Those that follow it in its largest block are of one section of memory. */
-struct page *xrefs_page_at(const struct xpool *pool, unsigned long index)
+struct page *xpool_refs_page_at(const struct xpool *pool, unsigned long index)
 {
 	return virt_to_page((void *)xpool_addr(pool, index));
 }
@@ -62,23 +62,23 @@ static void set_refs(struct page *page, unsigned long nr, int refs)
  * Pages from @page on come into the hands of clients, or (@refs 0) out of them. This mends
  * a count that was wrong, without a look at it, which would cost time for each page.
  */
-void xrefs_set(struct xpool *pool, const struct xpage *page, unsigned long nr, int refs)
+void xpool_refs_set(struct xpool *pool, const struct xpage *page, unsigned long nr, int refs)
 {
-	unsigned long index = xpage_index(pool, page), n;
+	unsigned long index = xpool_page_index(pool, page), n;
 
 	lockdep_assert_held(&pool->lock);
 	for (; nr; nr -= n, index += n) {
 		n = min(nr, XPOOL_CHUNK_PAGES - index % XPOOL_CHUNK_PAGES);
-		set_refs(xrefs_page_at(pool, index), n, refs);
+		set_refs(xpool_refs_page_at(pool, index), n, refs);
 	}
 }
 
 /* @nr pages, each with a count of 1, have come from the system. */
-void xrefs_freeze(struct page *page, unsigned long nr)
+void xpool_refs_freeze(struct page *page, unsigned long nr)
 {
 	set_refs(page, nr, 0);
 }
-EXPORT_SYMBOL_FOR_KUNIT(xrefs_freeze);
+EXPORT_SYMBOL_FOR_KUNIT(xpool_refs_freeze);
 
 /* A frozen page goes back to the system. Returns false if it was referred to, or is. */
 static bool release_page(struct page *page)
@@ -94,7 +94,7 @@ static bool release_page(struct page *page)
 }
 
 /* Frozen pages go back to the system. Process context; @pool may be on its way. */
-void xrefs_release(struct xpool *pool, struct page *page, unsigned long nr)
+void xpool_refs_release(struct xpool *pool, struct page *page, unsigned long nr)
 {
 	unsigned long i, wrong = 0;
 
@@ -106,14 +106,14 @@ void xrefs_release(struct xpool *pool, struct page *page, unsigned long nr)
 	pr_err_ratelimited("pool %s: %lu of %lu pages that go to the system had references dropped or taken while they were free\n",
 			   pool->name, wrong, nr);
 }
-EXPORT_SYMBOL_FOR_KUNIT(xrefs_release);
+EXPORT_SYMBOL_FOR_KUNIT(xpool_refs_release);
 
 /*
  * The caller's pages
  */
 
 /* Can all pages of a range be handed out as struct page, to be used like any others? */
-bool xrefs_all_plain(unsigned long addr, unsigned long nr)
+bool xpool_refs_all_plain(unsigned long addr, unsigned long nr)
 {
 	for (; nr; nr--, addr += PAGE_SIZE) {
 		struct page *page;

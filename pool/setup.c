@@ -99,7 +99,7 @@ static int init_metadata(struct xpool *pool)
 	if (err)
 		goto undo_pages;
 	pool->pages = pool->pages_mem - first;
-	err = xlinear_init(pool);
+	err = xpool_linear_init(pool);
 	if (err)
 		goto undo_buddy;
 	take_gaps(pool);
@@ -115,7 +115,7 @@ undo_pages:
 
 static void free_metadata(struct xpool *pool)
 {
-	xlinear_exit(pool);
+	xpool_linear_exit(pool);
 	xbuddy_destroy(&pool->buddy);
 	xmeta_free(pool->pages_mem);
 }
@@ -167,13 +167,13 @@ static int setup(struct xpool *pool, const struct xpool_args *args)
 		goto undo_acquire;
 	}
 	pool->max_pages = pool->nr_pages + xpool_more_regions(args) * XPOOL_CHUNK_PAGES;
-	err = pool->max_pages > pool->nr_pages ? xgrow_init(pool) : 0;
+	err = pool->max_pages > pool->nr_pages ? xpool_grow_init(pool) : 0;
 	if (err)
 		goto undo_metadata;
 	err = xpool_map_regions(pool);
 	if (err)
 		goto undo_grow;
-	xgfp_init(pool);
+	xpool_gfp_init(pool);
 	pool->tools = xtools_of_pool(range, (void *)pool->regions[0].addr,
 				     pool->regions[0].nr);
 	xpool_tell_regions(pool, xtools_range_comes);
@@ -211,7 +211,7 @@ struct xpool *xpool_setup(const struct xpool_args *args)
 	mutex_init(&pool->tuning);
 	init_waitqueue_head(&pool->waiting.room);
 	init_irq_work(&pool->waiting.tell, xpool_tell_clients);
-	xgather_init(pool);
+	xpool_gather_init(pool);
 	pool->limits.hard = XPOOL_NO_LIMIT;
 	pool->limits.cache = XPOOL_NO_LIMIT;
 	pool->idle_limit = XPOOL_NO_LIMIT;

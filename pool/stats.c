@@ -38,7 +38,7 @@ void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 	};
 	if (unlikely(xpool_is_gone(pool)))
 		return;
-	cached = xpage_kept(&pool->mags->client);
+	cached = xpool_page_kept(&pool->mags->client);
 	kept = xpool_kept(pool);
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
@@ -127,7 +127,7 @@ int xpool_validate(struct xpool *pool)
 	gaps = buddy->nr - pool->nr_pages;
 	err = xbuddy_validate(buddy);
 	if (slabs != pool->used.slabs || clients != pool->used.clients ||
-	    slabs + clients + buddy->nr_free + gaps != buddy->nr || !xgrow_valid(pool))
+	    slabs + clients + buddy->nr_free + gaps != buddy->nr || !xpool_grow_valid(pool))
 		err = -EUCLEAN;
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	return err;

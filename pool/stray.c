@@ -15,7 +15,7 @@
 
 /* Page @index, of a region that is there, should be frozen and is not: mend its count. */
 static bool mend(struct xpool *pool, const struct xregion *region, unsigned long index,
-		 struct xrefs_stray *stray)
+		 struct xpool_refs_stray *stray)
 {
 	struct xpage *head;
 	unsigned long flags;
@@ -23,7 +23,7 @@ static bool mend(struct xpool *pool, const struct xregion *region, unsigned long
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
 	if (region->nr && index - region->index < region->nr) {
-		struct page *page = xrefs_page_at(pool, index);
+		struct page *page = xpool_refs_page_at(pool, index);
 
 		head = xpool_head(pool, index);
 		stray->refs = page_ref_count(page);
@@ -44,7 +44,7 @@ static bool is_clients(const struct xpool *pool, unsigned long index, unsigned l
 
 	if (!head || head->kind == XPAGE_SLAB)
 		return false;
-	*end = xpage_index(pool, head) + (1UL << READ_ONCE(head->order));
+	*end = xpool_page_index(pool, head) + (1UL << READ_ONCE(head->order));
 	return true;
 }
 
@@ -52,8 +52,8 @@ static bool is_clients(const struct xpool *pool, unsigned long index, unsigned l
  * The first page from @index on, but before @end, that should be frozen and was not; its
  * count has been mended. All are of one region. Returns false if there is none.
  */
-bool xrefs_find(struct xpool *pool, unsigned long index, unsigned long end,
-		struct xrefs_stray *stray)
+bool xpool_refs_find(struct xpool *pool, unsigned long index, unsigned long end,
+		     struct xpool_refs_stray *stray)
 {
 	const struct xregion *region = pool->nr_regions == 1 ? pool->regions :
 				       &pool->regions[index / XPOOL_CHUNK_PAGES];
@@ -61,7 +61,7 @@ bool xrefs_find(struct xpool *pool, unsigned long index, unsigned long end,
 	while (index < end) {
 		unsigned long next = index + 1;
 
-		if (unlikely(xcompat_page_refs(xrefs_page_at(pool, index))) &&
+		if (unlikely(xcompat_page_refs(xpool_refs_page_at(pool, index))) &&
 		    !is_clients(pool, index, &next) && mend(pool, region, index, stray))
 			return true;
 		index = max(next, index + 1);
@@ -69,13 +69,13 @@ bool xrefs_find(struct xpool *pool, unsigned long index, unsigned long end,
 	return false;
 }
 
-static void report(struct xpool *pool, const struct xrefs_stray *stray)
+static void report(struct xpool *pool, const struct xpool_refs_stray *stray)
 {
 	struct xclient *client;
 
 	for_each_client(client, pool)
 		if (client->stray && client->stray(client, stray)) {
-			xlisted_unpin(&client->entry);
+			xpool_listed_unpin(&client->entry);
 			return;
 		}
 	atomic_long_inc(&pool->counts.errors);
@@ -86,12 +86,12 @@ static void report(struct xpool *pool, const struct xrefs_stray *stray)
 static void check_region(struct xpool *pool, const struct xregion *region)
 {
 	unsigned long at = region->index, end = at + READ_ONCE(region->nr);
-	struct xrefs_stray stray;
+	struct xpool_refs_stray stray;
 
 	while (at < end) {
 		unsigned long stop = min(end, at + XPOOL_CHUNK_PAGES);
 
-		while (xrefs_find(pool, at, stop, &stray)) {
+		while (xpool_refs_find(pool, at, stop, &stray)) {
 			report(pool, &stray);
 			at = stray.index + 1;
 		}
@@ -101,7 +101,7 @@ static void check_region(struct xpool *pool, const struct xregion *region)
 }
 
 /* Look at all pages of a pool; report what is wrong. Process context. */
-void xrefs_check(struct xpool *pool)
+void xpool_refs_check(struct xpool *pool)
 {
 	unsigned long r;
 

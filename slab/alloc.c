@@ -49,7 +49,7 @@ noinline bool xslab_refuse_alloc(struct xslab_cache *cache, gfp_t gfp)
 	else if (gfp & __GFP_ZERO && cache->ctor)
 		pr_err_ratelimited("cache %s: __GFP_ZERO would undo the constructor\n",
 				   cache->name);
-	else if (!xgfp_refused(cache->pool, gfp, XGFP_ZONES))
+	else if (!xpool_gfp_refused(cache->pool, gfp, XGFP_ZONES))
 		return false;
 	atomic_long_inc(&cache->counts.errors);
 	if (!retired)
@@ -75,7 +75,7 @@ bool xslab_gather(struct xslab_cache *cache, gfp_t gfp)
 		xpool_gather(cache->pool);
 		return true;
 	}
-	if (!in_nmi() && xmove_give_back(cache))
+	if (!in_nmi() && xslab_move_give_back(cache))
 		return true;
 	xpool_gather_soon(cache->pool);
 	if (gfp & __GFP_NOFAIL && !xpool_has_context(gfp, "cache", cache->name))
@@ -89,21 +89,21 @@ bool xslab_gather(struct xslab_cache *cache, gfp_t gfp)
  */
 static noinline void *alloc_last(struct xslab_cache *cache, gfp_t gfp)
 {
-	bool wait = xwait_wanted(cache, gfp) || xrcu_waits(cache);
+	bool wait = xslab_wait_wanted(cache, gfp) || xslab_rcu_waits(cache);
 	void *obj = NULL;
 
-	xwait_begin(cache, gfp);
+	xslab_wait_begin(cache, gfp);
 	if (xslab_gather(cache, gfp) && likely(!READ_ONCE(cache->state.retired)))
 		obj = xslab_alloc_marked(cache, gfp);
-	wait |= xrcu_waits(cache);
+	wait |= xslab_rcu_waits(cache);
 	if (!obj && wait && gfpflags_allow_blocking(gfp)) {
 		do {
-			obj = xwait_for_object(cache, gfp);
+			obj = xslab_wait_for_object(cache, gfp);
 		} while (obj && unlikely(!xslab_mark_live(cache, obj)));
 	}
 	if (!obj)
 		atomic_long_inc(&cache->counts.failures);
-	xwait_end(cache, gfp);
+	xslab_wait_end(cache, gfp);
 	return obj;
 }
 

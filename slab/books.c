@@ -154,7 +154,7 @@ static bool list_valid(struct xslab_cache *cache, unsigned int l, unsigned long 
 		unsigned int is = count_free(cache, slab), right = cache->list_of[is];
 
 		/* A partial one may have been left on a list of fuller ones. */
-		if (!(is_torn(slab) ? xtear_valid(cache, slab) : is_whole(cache, slab)) ||
+		if (!(is_torn(slab) ? xslab_tear_valid(cache, slab) : is_whole(cache, slab)) ||
 		    slab->nr_free != is || l > right || (l < right && right >= XSLAB_BUCKETS) ||
 		    !nmi_words_valid(cache, slab) || !live_bytes_valid(cache, slab))
 			return false;
@@ -188,7 +188,7 @@ int xslab_validate(struct xslab_cache *cache)
 		valid &= list_valid(cache, l, nr, &nr_free);
 	valid &= nr_free == cache->objects.free && !memcmp(nr, cache->nr, sizeof(nr)) &&
 		 order_valid(cache) &&
-		 xtear_books_valid(cache, nr[XSLAB_PARTIAL] + nr[XSLAB_FULL] + nr[XSLAB_FREE]);
+		 xslab_tear_books_valid(cache, nr[XSLAB_PARTIAL] + nr[XSLAB_FULL] + nr[XSLAB_FREE]);
 	xslab_unlock(cache, flags);
 	return valid ? 0 : -EUCLEAN;
 }
@@ -215,6 +215,6 @@ unsigned int xslab_live_in(struct xslab_cache *cache, struct xpage *slab)
 	if (((unsigned long)at & ~cache->fast.slab_mask) != cache->slack)
 		return 0;	/* a page of a torn slab, whose first one tells */
 	for (i = 0; i < cache->per_slab; i++, at += cache->stride)
-		nr += xtear_has(slab, i) && is_live(cache, slab, i, at);
+		nr += xslab_tear_has(slab, i) && is_live(cache, slab, i, at);
 	return nr;
 }

@@ -99,7 +99,7 @@ static __always_inline unsigned int take_bulk(struct xslab_cache *cache, size_t 
 		this_cpu_add(cache->mag.slow->allocs, got);
 		return mark_many(cache, objs, got);
 	}
-	return xfill_bulk(cache, objs, want);
+	return xslab_fill_bulk(cache, objs, want);
 }
 
 /* Do they go by way of the CPU's magazines? */
@@ -198,17 +198,17 @@ static __always_inline size_t alloc_at_hand(struct xslab_cache *cache, gfp_t gfp
  */
 static noinline size_t alloc_rest(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
 {
-	bool wait = gfp & __GFP_NOFAIL || xrcu_waits(cache);
+	bool wait = gfp & __GFP_NOFAIL || xslab_rcu_waits(cache);
 	size_t got = 0;
 
-	xwait_begin(cache, gfp);
+	xslab_wait_begin(cache, gfp);
 	if (xslab_gather(cache, gfp)) {
 		got = alloc_at_hand(cache, gfp, nr, objs);
-		wait |= xrcu_waits(cache);
+		wait |= xslab_rcu_waits(cache);
 		while (got < nr && wait && (objs[got] = xslab_alloc_any(cache, gfp)))
 			translate(cache, &objs[got++], 1);
 	}
-	xwait_end(cache, gfp);
+	xslab_wait_end(cache, gfp);
 	return got;
 }
 
@@ -318,7 +318,7 @@ static unsigned int free_some(struct xslab_cache *cache, size_t nr, void **objs,
 	if (few)
 		n = push_few(cache, nr, objs);
 	else if (!xtools_watch(cache->tools))
-		n = xfill_drain_checked(cache, objs, min_t(size_t, nr, XSLAB_CHUNK));
+		n = xslab_fill_drain_checked(cache, objs, min_t(size_t, nr, XSLAB_CHUNK));
 	if (likely(n))
 		return n;
 	xslab_free_fast(cache, objs[0]);

@@ -85,7 +85,7 @@ static void init_cache(struct xslab_cache *cache, struct xpool *pool,
 		.compact = xslab_client_compact, .close = xslab_client_close,
 		.drain = xslab_client_drain, .open = xslab_client_open,
 		.kept = xslab_client_kept, .shut = xslab_client_shut,
-		.count_movable = xmove_count, .vacate = xmove_vacate,
+		.count_movable = xslab_move_count, .vacate = xslab_move_vacate,
 		.stray = xslab_client_stray, .retire = xslab_client_retire,
 		.give_up = xslab_client_give_up,
 	};
@@ -95,7 +95,7 @@ static void init_cache(struct xslab_cache *cache, struct xpool *pool,
 	INIT_LIST_HEAD(&cache->rcu.retired);
 	INIT_LIST_HEAD(&cache->rcu.dying);
 	xslab_limit_init(cache);
-	xwait_init(cache);
+	xslab_wait_init(cache);
 	for (l = 0; l < XSLAB_LISTS; l++)
 		INIT_LIST_HEAD(&cache->lists[l]);
 }
@@ -140,7 +140,7 @@ static bool enter_pool(struct xpool *pool)
 	bool may;
 
 	mutex_lock(&xpool_registry);
-	may = xlisted_is_on(&xpool_list, entry) && !entry->going && !entry->dying &&
+	may = xpool_listed_is_on(&xpool_list, entry) && !entry->going && !entry->dying &&
 	      !pool->state.retired;
 	pool->listing.nr_caches += may;
 	mutex_unlock(&xpool_registry);
@@ -156,7 +156,7 @@ static void leave_pool(struct xpool *pool)
 
 static void publish(struct xslab_cache *cache)
 {
-	xrcu_add_cache(cache);
+	xslab_rcu_add_cache(cache);
 	raw_notifier_call_chain(&xobservers, XOBSERVE_CACHE_ADD, cache);
 	xpool_add_client(cache->pool, &cache->client);
 	mutex_lock(&xpool_registry);
@@ -185,7 +185,7 @@ static struct xslab_cache *create(struct xpool *pool, const struct xslab_args *a
 	if (err)
 		goto undo;
 	xslab_get_kept(cache, args->depot ?: XSLAB_DEPOT);
-	err = xmag_init(&cache->mag, &xfill_ops, max(cache->magazine.size, 1U),
+	err = xmag_init(&cache->mag, &xslab_fill_ops, max(cache->magazine.size, 1U),
 			cache->magazine.depot);
 	if (err)
 		goto undo;

@@ -144,7 +144,7 @@ bool xslab_mark(struct xslab_cache *cache, void *at, u8 from, u8 to)
 	struct xpage *slab = slab_of(cache, start);
 
 	if (likely(owner_of(slab) == cache) &&
-	    xtear_has(slab, object_nr(check, (unsigned long)at - start)) &&
+	    xslab_tear_has(slab, object_nr(check, (unsigned long)at - start)) &&
 	    (!cache->checks.live || likely(xslab_change_live(xslab_live_at(check, at), from, to))))
 		return true;
 	xslab_note_lost(cache, at, 1);
@@ -180,7 +180,7 @@ bool xslab_accept_as(struct xslab_cache *cache, void *at, u8 state)
 	}
 	slab = slab_from(cache, start);
 	if (owner_of(slab) != cache || !is_start(check, in) ||
-	    !xtear_has(slab, object_nr(check, in)))
+	    !xslab_tear_has(slab, object_nr(check, in)))
 		return false;
 	if (live)
 		WRITE_ONCE(*live, state);
@@ -199,7 +199,7 @@ bool xslab_is_waiting(struct xslab_cache *cache, void *at)
 	       READ_ONCE(*xslab_live_at(&cache->fast.check, at)) >= XSLAB_SEEN;
 }
 
-void xslab_report_stray(struct xslab_cache *cache, const struct xrefs_stray *stray)
+void xslab_report_stray(struct xslab_cache *cache, const struct xpool_refs_stray *stray)
 {
 	atomic_long_inc(&cache->counts.errors);
 	pr_err_ratelimited("cache %s: page %lu of a slab had %d references: kfree() or put_page() of an object?\n",

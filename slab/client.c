@@ -18,7 +18,7 @@ unsigned long xslab_client_reclaim(struct xclient *client)
 	if (!nr && xmag_drain_depot(&cache->mag) + xmag_drain_here(&cache->mag))
 		nr = xslab_release_some(cache, XSLAB_RELEASE);
 	/* The pool does not have the slabs yet that wait. */
-	return xrcu_is_typesafe(cache) ? 0 : (unsigned long)nr << cache->order;
+	return xslab_rcu_is_typesafe(cache) ? 0 : (unsigned long)nr << cache->order;
 }
 
 void xslab_client_close(struct xclient *client)
@@ -32,9 +32,9 @@ unsigned long xslab_client_drain(struct xclient *client)
 	unsigned long pages;
 
 	xmag_drain_closed(&cache->mag);
-	xmove_give_back(cache);
+	xslab_move_give_back(cache);
 	pages = xslab_release_all(cache);
-	xrcu_wait_slabs(cache);
+	xslab_rcu_wait_slabs(cache);
 	return pages;
 }
 
@@ -62,7 +62,7 @@ void xslab_client_shut(struct xclient *client, bool shut)
 	xslab_set_closed(cache, &cache->limit.pool_shut, shut);
 }
 
-bool xslab_client_stray(struct xclient *client, const struct xrefs_stray *stray)
+bool xslab_client_stray(struct xclient *client, const struct xpool_refs_stray *stray)
 {
 	struct xslab_cache *cache = of_client(client);
 

@@ -13,16 +13,17 @@
 /* Only the cache may refer to the pages of its slabs; any other reference is reported. */
 void xslab_check_refs(struct xslab_cache *cache)
 {
-	struct xrefs_stray stray;
+	struct xpool_refs_stray stray;
 	struct xpage *slab;
 	unsigned long i;
 
 	if (!cache->pool->counts_refs)
 		return;
 	for (slab = next_slab(cache, NULL); slab; slab = next_slab(cache, slab)) {
-		unsigned long at = xpage_index(cache->pool, slab), end = at + pages_per_slab(cache);
+		unsigned long at = xpool_page_index(cache->pool, slab);
+		unsigned long end = at + pages_per_slab(cache);
 
-		for (i = at; xrefs_find(cache->pool, i, end, &stray); i = stray.index + 1)
+		for (i = at; xpool_refs_find(cache->pool, i, end, &stray); i = stray.index + 1)
 			xslab_report_stray(cache, &stray);
 	}
 }
@@ -32,15 +33,15 @@ unsigned long xslab_collect_by_force(struct xslab_cache *cache, bool tear)
 {
 	unsigned long pages;
 
-	xrcu_flush(cache->pool);
+	xslab_rcu_flush(cache->pool);
 	xmag_close(&cache->mag);
 	xmag_drain_closed(&cache->mag);
-	pages = xslab_release_all(cache) + xmove_compact(cache);
+	pages = xslab_release_all(cache) + xslab_move_compact(cache);
 	if (tear)
-		pages += xtear_cache(cache);
+		pages += xslab_tear_cache(cache);
 	pages += xslab_release_all(cache);
 	xmag_unshut(&cache->mag);
-	xrcu_wait_slabs(cache);
+	xslab_rcu_wait_slabs(cache);
 	return pages;
 }
 

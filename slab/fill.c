@@ -373,7 +373,7 @@ static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 }
 
 /* Up to @nr objects, which are the client's; returns how many. */
-noinline unsigned int xfill_bulk(struct xslab_cache *cache, void **objs, unsigned int nr)
+noinline unsigned int xslab_fill_bulk(struct xslab_cache *cache, void **objs, unsigned int nr)
 {
 	return fill(cache, objs, nr, XSLAB_FOR_BULK);
 }

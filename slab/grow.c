@@ -99,7 +99,7 @@ static struct xpage *get_slabs(struct xslab_cache *cache, gfp_t gfp, unsigned in
 
 	*nr = slab ? 1U << cache->checks.group : 1;
 	if (slab && unlikely(cache->pool->grow))
-		xgrow_wake(cache->pool);
+		xpool_grow_wake(cache->pool);
 	if (slab || !charge_slabs(cache, 1))
 		return slab;
 	slab = xpool_get_for(cache->pool, cache->order, XPAGE_SLAB, xpool_need_of(gfp),
@@ -153,7 +153,7 @@ bool xslab_grow(struct xslab_cache *cache, gfp_t gfp, void **obj)
 	bool locked;
 
 	if (unlikely(READ_ONCE(cache->torn.nr)) && !in_nmi() &&
-	    xtear_mend(cache, xpool_need_of(gfp)))
+	    xslab_tear_mend(cache, xpool_need_of(gfp)))
 		return true;
 	slab = get_slabs(cache, gfp, &nr);
 	if (!slab)

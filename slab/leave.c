@@ -36,7 +36,7 @@ void xslab_put_blocks(struct xslab_cache *cache, struct xpage **pages, unsigned 
 		return;
 	if (xtools_watch(cache->tools))
 		tell_slabs_go(cache, pages, nr, order);
-	xpool_put_many(cache->pool, pages, nr, xpage_state(XPAGE_SLAB, order));
+	xpool_put_many(cache->pool, pages, nr, xpool_page_state(XPAGE_SLAB, order));
 	atomic_long_add((long)nr << order, &cache->counts.returned);
 }
 
@@ -55,7 +55,7 @@ void xslab_set_owner(const struct xslab_cache *cache, struct xpage *slab,
 
 	for (p = 0; p < pages_per_slab(cache); p++)
 		if (!(holes & BIT(p)))
-			/* Pairs with xtear_has(): who sees it torn sees which objects are left. */
+			/* Pairs with xslab_tear_has(): a CPU that sees it torn sees what is left. */
 			smp_store_release(&slab[p].cache, owner);
 }
 
@@ -72,7 +72,7 @@ noinline void xslab_believe_live(struct xslab_cache *cache, struct xpage *slab)
 	for (i = 0; cache->checks.live && i < cache->per_slab; i++, at += cache->stride) {
 		u8 *live = xslab_live_at(&cache->fast.check, at), is = READ_ONCE(*live);
 
-		if (likely(is == XSLAB_IN_SLAB) || !xtear_has(slab, i) ||
+		if (likely(is == XSLAB_IN_SLAB) || !xslab_tear_has(slab, i) ||
 		    !(atomic_long_read(&slab->map[BIT_WORD(i)]) & BIT_MASK(i)))
 			continue;
 		if (is != XSLAB_LIVE && is != cache->fast.check.tag) {
@@ -110,10 +110,10 @@ static bool nmi_uses(const struct xslab_cache *cache, const struct xpage *slab)
 /* A free slab leaves the cache's lists for @to, or begins to wait for a grace period. */
 static void remove_slab(struct xslab_cache *cache, struct xpage *slab, struct list_head *to)
 {
-	bool waits = xrcu_is_typesafe(cache);
+	bool waits = xslab_rcu_is_typesafe(cache);
 
 	lockdep_assert_held(&cache->lock);
-	xmove_slab_goes(cache, slab);
+	xslab_move_slab_goes(cache, slab);
 	unlist_slab(cache, slab, XSLAB_FREE);
 	xslab_set_owner(cache, slab, NULL);
 	cache->objects.capacity -= cache->per_slab;
@@ -132,7 +132,7 @@ void xslab_take_off(struct xslab_cache *cache, struct xpage *slab, struct list_h
 /*
  * The free slab that lies farthest from where the cache's slabs should be leaves, for @to.
  * Returns false if none can be spared. The caller unlocks and calls xslab_put_list() and
- * xrcu_start().
+ * xslab_rcu_start().
  */
 bool xslab_take_spare(struct xslab_cache *cache, struct list_head *to)
 {

@@ -58,11 +58,11 @@ static unsigned long try_hard_collected(struct xslab_cache *cache, unsigned long
 {
 	unsigned long over;
 
-	xrcu_flush(cache->pool);
+	xslab_rcu_flush(cache->pool);
 	xmag_close(&cache->mag);
 	xmag_drain_closed(&cache->mag);
 	xslab_release_all(cache);
-	xrcu_wait_slabs(cache);
+	xslab_rcu_wait_slabs(cache);
 	over = try_hard(cache, hard);
 	xmag_unshut(&cache->mag);
 	return over;
@@ -143,7 +143,7 @@ static int set_limits(struct xslab_cache *cache, const struct xslab_limits *limi
 	if (err)
 		return err;
 	set_cache(cache, limits->cache);
-	xwait_look(cache);
+	xslab_wait_look(cache);
 	return 0;
 }
 

@@ -3,7 +3,7 @@
  * slab/lock: what is done after the lock is taken, and before it is given up
  *
  * After it is taken, the frees of NMIs that found it held are put where they belong
- * (settle() calls xfill_deferred()).
+ * (settle() calls xslab_fill_deferred()).
  *
  * Before it is given up, what became free is offered: an object to a task that waits for one
  * (queue.c), and slabs that are one too many to the pool. unlock_freed() comes here if there may
@@ -41,22 +41,22 @@ static void put_deferred(struct xslab_cache *cache, struct xpage *slab)
 	}
 	merge_nmi_words(cache, slab);
 	recount_free(cache, slab);
-	xtear_freed(cache, slab);
+	xslab_tear_freed(cache, slab);
 }
 
 /* Slabs that NMIs freed objects of. */
-noinline void xfill_deferred(struct xslab_cache *cache)
+noinline void xslab_fill_deferred(struct xslab_cache *cache)
 {
-	struct xpage *slab = xdefer_take_all(cache->pool, &cache->nmi.deferred);
+	struct xpage *slab = xpool_defer_take_all(cache->pool, &cache->nmi.deferred);
 
 	while (slab) {
-		struct xpage *next = xdefer_next(cache->pool, slab);
+		struct xpage *next = xpool_defer_next(cache->pool, slab);
 
 		put_deferred(cache, slab);
 		slab = next;
 	}
 	if (cache->waiting.nr)
-		xwait_serve(cache);	/* the NMI saw to it that they are woken */
+		xslab_wait_serve(cache);	/* the NMI saw to it that they are woken */
 }
 
 /* No other CPU sees slabs that are one too many, nor an object for which a task waits. */
@@ -69,7 +69,7 @@ noinline void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long f
 	bool served, is_over;
 
 	rcu_read_lock();
-	served = xwait_serve(cache);
+	served = xslab_wait_serve(cache);
 	while (most-- && has_excess(cache) && xslab_take_spare(cache, &excess))
 		;
 	list_splice_init(&cache->torn.over, &over);
@@ -77,11 +77,11 @@ noinline void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long f
 	is_over = cache->state.retired && cache->objects.free == cache->objects.capacity;
 	xslab_unlock(cache, flags);
 	xslab_put_list(cache, &excess);
-	xrcu_start(cache);
-	xtear_put(cache, &over);
+	xslab_rcu_start(cache);
+	xslab_tear_put(cache, &over);
 	rcu_read_unlock();
 	if (served)
-		xwait_wake(cache);
+		xslab_wait_wake(cache);
 	if (is_over)
 		xpool_reap_soon();
 }

@@ -34,7 +34,7 @@
  * The client is called with no lock held. It may take what locks it likes, sleep, make and
  * destroy caches; and other tasks that hold those locks may allocate. So what was taken of
  * the slab that is being emptied is no hindrance for them: an allocation that finds nothing
- * else has it put back (xmove_give_back()), and the mover goes on with another slab.
+ * else has it put back (xslab_move_give_back()), and the mover goes on with another slab.
  *
  * One task packs the objects of a cache at a time; another one that wants to waits for it,
  * but not from a callback: a mover never waits for a mover, since that one may wait for it.
@@ -83,7 +83,7 @@ static void take_free(struct xmove *move)
 static bool can_spare(const struct xslab_cache *cache, const struct xpage *slab)
 {
 	return cache->objects.free + cache->moving.nr >=
-	       kept_free(cache) + xtear_objects(cache, slab);
+	       kept_free(cache) + xslab_tear_objects(cache, slab);
 }
 
 /*
@@ -127,7 +127,7 @@ static void put_taken(struct xmove *move)
  * An allocation finds nothing: it can have what the mover took. Any context but NMI;
  * returns false if that is nothing.
  */
-bool xmove_give_back(struct xslab_cache *cache)
+bool xslab_move_give_back(struct xslab_cache *cache)
 {
 	struct xmove *move;
 	unsigned long flags;
@@ -141,7 +141,7 @@ bool xmove_give_back(struct xslab_cache *cache)
 		some = move->nr;
 		move->given_up = true;
 		put_taken(move);
-		xtear_freed(cache, move->slab);
+		xslab_tear_freed(cache, move->slab);
 	}
 	unlock_freed(cache, flags);
 	return some;
@@ -162,7 +162,7 @@ static void end(struct xmove *move)
 		list = cache->list_of[move->slab->nr_free];
 		if (list < XSLAB_BUCKETS)
 			list_move_tail(&move->slab->list, &cache->lists[list]);
-		xtear_freed(cache, move->slab);
+		xslab_tear_freed(cache, move->slab);
 	}
 	unlock_freed(cache, flags);
 }
@@ -170,7 +170,7 @@ static void end(struct xmove *move)
 /* Is the slab in a region that will be emptied? */
 static bool will_go(const struct xslab_cache *cache, const struct xpage *slab)
 {
-	unsigned long r = xpage_index(cache->pool, slab) / XPOOL_CHUNK_PAGES;
+	unsigned long r = xpool_page_index(cache->pool, slab) / XPOOL_CHUNK_PAGES;
 
 	return READ_ONCE(cache->pool->regions[r].serves) == XSERVES_NONE;
 }
@@ -221,7 +221,7 @@ static void put_back(struct xslab_cache *cache, void *new)
 	if (!xslab_mark(cache, new, XSLAB_LIVE, cache->fast.check.tag))
 		return;
 	tell_free(cache, addr_of(cache, new));
-	xfill_drain(cache, &new, 1);
+	xslab_fill_drain(cache, &new, 1);
 }
 
 /* The client has given object @i up, unless it was freed besides. */
@@ -280,14 +280,14 @@ static bool empty_slab(struct xmove *move, struct xpage *slab, struct list_head 
 	if (!begin(move, slab, list))
 		return false;
 	for (i = 0; i < cache->per_slab && is_wanted(move); i++)
-		if (xtear_has(move->slab, i) && !is_taken(move, i) && !move_object(move, i))
+		if (xslab_tear_has(move->slab, i) && !is_taken(move, i) && !move_object(move, i))
 			break;
 	end(move);
 	return true;
 }
 
 /* Would the caller, from a callback, wait for itself, or for one that waits for it? */
-bool xmove_would_wait_for_itself(struct xslab_cache *cache)
+bool xslab_move_would_wait_for_itself(struct xslab_cache *cache)
 {
 	return READ_ONCE(cache->moving.task) && xpool_in_callback();
 }
@@ -333,7 +333,7 @@ static void unclaim(struct xslab_cache *cache)
  * Have objects moved until they are in as few slabs as can be, while the magazines are
  * closed. Returns the pages given back.
  */
-unsigned long xmove_compact(struct xslab_cache *cache)
+unsigned long xslab_move_compact(struct xslab_cache *cache)
 {
 	struct xmove move = { .cache = cache };
 	unsigned long nr[XSLAB_BUCKETS], pages = 0;
@@ -357,7 +357,7 @@ unsigned long xmove_compact(struct xslab_cache *cache)
 }
 
 /* Set the function, and wait until the one before does not run any more. Not from a callback. */
-void xmove_set(struct xslab_cache *cache, xslab_move_fn move, void *arg)
+void xslab_move_set(struct xslab_cache *cache, xslab_move_fn move, void *arg)
 {
 	unsigned long flags;
 
@@ -373,7 +373,7 @@ void xmove_set(struct xslab_cache *cache, xslab_move_fn move, void *arg)
  */
 
 /* Pages of the cache's objects, by region. Slabs come and go meanwhile: this is for a plan. */
-void xmove_count(struct xclient *client)
+void xslab_move_count(struct xclient *client)
 {
 	struct xslab_cache *cache = of_client(client);
 	struct xpool *pool = cache->pool;
@@ -420,7 +420,7 @@ static void vacate(struct xmove *move)
 }
 
 /* Move the cache's objects out of the regions that serve nothing. Calls the client. */
-void xmove_vacate(struct xclient *client)
+void xslab_move_vacate(struct xclient *client)
 {
 	struct xslab_cache *cache = of_client(client);
 	struct xpage *to = NULL;
@@ -473,9 +473,9 @@ int xslab_cache_set_move(struct xslab_cache *cache, xslab_move_fn move, void *ar
 {
 	if (IS_ERR_OR_NULL(cache))
 		return -EINVAL;
-	if (xmove_would_wait_for_itself(cache))
+	if (xslab_move_would_wait_for_itself(cache))
 		return -EDEADLK;
-	xmove_set(cache, move, arg);
+	xslab_move_set(cache, move, arg);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(xslab_cache_set_move);

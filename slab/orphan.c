@@ -36,7 +36,7 @@ static unsigned int find_live(struct xslab_cache *cache, void **objs, unsigned i
 		list_for_each_entry(slab, &cache->lists[l], list)
 			for (i = 0; i < cache->per_slab; i++)
 				if (!(atomic_long_read(&slab->map[BIT_WORD(i)]) & BIT_MASK(i)) &&
-				    xtear_has(slab, i)) {
+				    xslab_tear_has(slab, i)) {
 					objs[got++] = first_object(cache, slab) + i * cache->stride;
 					if (got == nr)
 						return got;
@@ -79,7 +79,7 @@ static void report_live(struct xslab_cache *cache, unsigned long live)
 
 		pr_err("cache %s: live: %p, object %u of the slab at page %lu\n", cache->name,
 		       addr_of(cache, objs[i]), object_nr(&cache->fast.check, at - start),
-		       xpage_index(cache->pool, slab_of(cache, start)));
+		       xpool_page_index(cache->pool, slab_of(cache, start)));
 	}
 	if (live > nr)
 		pr_err("cache %s: and %lu more\n", cache->name, live - nr);
@@ -110,14 +110,14 @@ static void retire(struct xslab_cache *cache)
 	WRITE_ONCE(cache->ctor, NULL);
 	set_watermark(cache);
 	xslab_unlock(cache, flags);
-	xmove_set(cache, NULL, NULL);
+	xslab_move_set(cache, NULL, NULL);
 	/* Constructors that run were called before the cache forgot its own. */
 	smp_mb();	/* pairs with construct() in grow.c */
 	while (atomic_read(&cache->nr_constructing))
 		schedule_timeout_uninterruptible(1);
 	if (first)
-		xwait_look(cache);	/* each task that leaves wakes the next */
-	xrcu_flush(cache->pool);
+		xslab_wait_look(cache);	/* each task that leaves wakes the next */
+	xslab_rcu_flush(cache->pool);
 	synchronize_rcu_expedited();
 	xmag_drain_closed(&cache->mag);
 	if (!first)
@@ -156,13 +156,13 @@ static void dispose(struct xslab_cache *cache, bool was_refused)
 
 	/* As long as the cache is a client, those that gather see what it has. */
 	xslab_release_all(cache);
-	xrcu_wait_slabs(cache);
+	xslab_rcu_wait_slabs(cache);
 	/* No observer or other task looks at the cache after this. */
 	raw_notifier_call_chain(&xobservers, XOBSERVE_CACHE_DEL, cache);
-	xlisted_retire(&cache->listing.entry);
+	xpool_listed_retire(&cache->listing.entry);
 	xpool_del_client(&cache->client);
 	xslab_release_all(cache);
-	xrcu_wait_slabs(cache);
+	xslab_rcu_wait_slabs(cache);
 	if (cache->state.given_up)
 		lose_slabs(cache);
 	/*
@@ -174,10 +174,10 @@ static void dispose(struct xslab_cache *cache, bool was_refused)
 	WRITE_ONCE(cache->pool, &xslab_gone);
 	synchronize_rcu_expedited();	/* for those that found it by an address */
 	if (cache->state.given_up)
-		xrcu_flush(cache->pool);	/* what they freed meanwhile is dropped */
-	xrcu_del_cache(cache);
+		xslab_rcu_flush(cache->pool);	/* what they freed meanwhile is dropped */
+	xslab_rcu_del_cache(cache);
 	irq_work_sync(&cache->later);
-	cache->fast.linear = xlinear_nowhere;
+	cache->fast.linear = xpool_linear_nowhere;
 	xslab_put_live(cache, pool);
 	xmag_destroy(&cache->mag);
 	xslab_put_kept(cache, pool);
@@ -209,7 +209,7 @@ static int destroy(struct xslab_cache *cache)
 		pr_err("cache %s: not destroyed: %d tasks wait for an object\n", cache->name,
 		       waiting);
 	atomic_long_inc(&cache->counts.errors);
-	xlisted_unclaim(&cache->listing.entry);
+	xpool_listed_unclaim(&cache->listing.entry);
 	xpool_reap_soon();	/* the last may have been freed meanwhile */
 	return -EBUSY;
 }
@@ -242,11 +242,11 @@ int xslab_cache_destroy(struct xslab_cache *cache)
 		return 0;
 	if (!xpool_may_come_and_go("cache", NULL))
 		return -EDEADLK;
-	err = xlisted_claim_in_turn(&xslab_list, &cache->listing.entry);
+	err = xpool_listed_claim_in_turn(&xslab_list, &cache->listing.entry);
 	if (err)
 		return err == -ENOENT ? 0 : err;
-	if (xmove_would_wait_for_itself(cache)) {
-		xlisted_unclaim(&cache->listing.entry);
+	if (xslab_move_would_wait_for_itself(cache)) {
+		xpool_listed_unclaim(&cache->listing.entry);
 		return -EDEADLK;
 	}
 	err = destroy(cache);
@@ -297,8 +297,8 @@ static struct xslab_cache *claim_orphan(void)
 	struct xslab_cache *cache;
 
 	for_each_cache(cache)
-		if (is_over(cache) && !xlisted_claim(&xslab_list, &cache->listing.entry)) {
-			xlisted_unpin(&cache->listing.entry);
+		if (is_over(cache) && !xpool_listed_claim(&xslab_list, &cache->listing.entry)) {
+			xpool_listed_unpin(&cache->listing.entry);
 			return cache;
 		}
 	return NULL;
@@ -312,7 +312,7 @@ static void reap_all(void)
 	while ((cache = claim_orphan())) {
 		retire(cache);
 		if (!cache->state.given_up && count_surely_live(cache)) {
-			xlisted_unclaim(&cache->listing.entry);
+			xpool_listed_unclaim(&cache->listing.entry);
 			continue;
 		}
 		if (!cache->state.given_up)
@@ -320,14 +320,14 @@ static void reap_all(void)
 		dispose(cache, true);
 		module_put(THIS_MODULE);
 	}
-	while (xpage_reap_one())
+	while (xpool_page_reap_one())
 		cond_resched();
 }
 
 void xslab_subsys_init(void)
 {
 	xpool_reaper = reap_all;
-	xpool_flush = xrcu_flush;
+	xpool_flush = xslab_rcu_flush;
 }
 
 /* After the last cache. */
@@ -338,5 +338,5 @@ void xslab_subsys_exit(void)
 	xpool_reap_sync();
 	list_for_each_entry_safe(cache, next, &tombs, listing.entry.node)
 		xmeta_free(cache);
-	xpage_exit_tombs();
+	xpool_page_exit_tombs();
 }

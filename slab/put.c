@@ -295,7 +295,7 @@ static noinline void put_odd(struct xslab_cache *cache, struct xpage *slab, void
 	if (!xslab_mark(cache, obj, check->tag, XSLAB_IN_SLAB))
 		return;
 	if (put_bit(cache, slab, object_nr(check, (unsigned long)obj - start), false))
-		xtear_freed(cache, slab);
+		xslab_tear_freed(cache, slab);
 	else
 		xslab_note_lost(cache, obj, 1);
 }
@@ -471,8 +471,8 @@ static void put_nmi(struct xslab_cache *cache, void *obj)
 		return;
 	if (!set_bit_nmi(cache, slab, object_nr(check, (unsigned long)obj - start)))
 		xslab_note_lost(cache, obj, 1);
-	else if (xdefer_claim(slab))
-		xdefer_push(cache->pool, &cache->nmi.deferred, slab);
+	else if (xpool_defer_claim(slab))
+		xpool_defer_push(cache->pool, &cache->nmi.deferred, slab);
 }
 
 /* In an NMI that found the lock taken. */
@@ -490,7 +490,7 @@ static void drain_nmi(struct xslab_cache *cache, void **objs, unsigned int nr)
 }
 
 /* Objects of a magazine. Any context. */
-void xfill_drain(struct xslab_cache *cache, void **objs, unsigned int nr)
+void xslab_fill_drain(struct xslab_cache *cache, void **objs, unsigned int nr)
 {
 	unsigned long flags;
 
@@ -506,10 +506,10 @@ void xfill_drain(struct xslab_cache *cache, void **objs, unsigned int nr)
 }
 
 /*
- * Like xfill_drain(), but of objects that a client says are its own. Stops at one that
+ * Like xslab_fill_drain(), but of objects that a client says are its own. Stops at one that
  * cannot be freed; returns how many it put.
  */
-unsigned int xfill_drain_checked(struct xslab_cache *cache, void **objs, unsigned int nr)
+unsigned int xslab_fill_drain_checked(struct xslab_cache *cache, void **objs, unsigned int nr)
 {
 	unsigned long flags;
 
@@ -523,10 +523,10 @@ unsigned int xfill_drain_checked(struct xslab_cache *cache, void **objs, unsigne
 
 static void slab_drain(struct xmag *mag, void **objs, unsigned int nr)
 {
-	xfill_drain(container_of(mag, struct xslab_cache, mag), objs, nr);
+	xslab_fill_drain(container_of(mag, struct xslab_cache, mag), objs, nr);
 }
 
-const struct xmag_ops xfill_ops = {
+const struct xmag_ops xslab_fill_ops = {
 	.fill	= xslab_fill_magazine,
 	.drain	= slab_drain,
 };

@@ -24,7 +24,7 @@ void xslab_count_waiting(struct xslab_cache *cache, int more)
 }
 
 /* Hand free objects to tasks that wait. Returns false if none got one. */
-bool xwait_serve(struct xslab_cache *cache)
+bool xslab_wait_serve(struct xslab_cache *cache)
 {
 	struct xwaiter *waiter;
 	bool served = false;
@@ -71,7 +71,7 @@ void xslab_wake_served(struct xslab_cache *cache)
 }
 
 /* Wake the tasks that were served. From any context. */
-void xwait_wake(struct xslab_cache *cache)
+void xslab_wait_wake(struct xslab_cache *cache)
 {
 	if (in_task() && !irqs_disabled())
 		xslab_wake_served(cache);

@@ -29,7 +29,7 @@
  * The open batch of a CPU has a lock, as the worker that closes old ones comes from
  * elsewhere. An NMI that finds it taken leaves the object to the other way.
  *
- * Locks: xrcu_lock, a mutex, protects the list of caches; a task that waits for their objects
+ * Locks: xslab_rcu_lock, a mutex, protects the list of caches; a task that waits for their objects
  * holds it. No lock of a cache is held when a batch's lock is taken.
  */
 #include <linux/export.h>
@@ -43,40 +43,40 @@
 #define XRCU_PER_CPU	16U	/* batches; see above */
 #define XRCU_AGE_MS	2U	/* after which a batch does not wait to become full */
 
-struct xrcu_object {
+struct xslab_rcu_object {
 	struct xslab_cache	*cache;
 	void			*obj;
 };
 
 /**
- * struct xrcu_batch - objects that wait together
+ * struct xslab_rcu_batch - objects that wait together
  * @rcu: for call_rcu()
  * @next: the next spare one, or the next that an NMI filled
  * @nr: objects
  * @of: the objects
  */
-struct xrcu_batch {
+struct xslab_rcu_batch {
 	struct rcu_head		rcu;
 	struct llist_node	next;
 	unsigned int		nr;
-	struct xrcu_object	of[XRCU_BATCH];
+	struct xslab_rcu_object	of[XRCU_BATCH];
 };
 
 /* The batch that a CPU fills, or NULL. */
-struct xrcu_cpu {
+struct xslab_rcu_cpu {
 	raw_spinlock_t		lock;
-	struct xrcu_batch	*open;
+	struct xslab_rcu_batch	*open;
 };
 
-static DEFINE_PER_CPU(struct xrcu_cpu, xrcu_cpus);
+static DEFINE_PER_CPU(struct xslab_rcu_cpu, xslab_rcu_cpus);
 
-static struct xrcu_batch *batches;		/* all of them */
+static struct xslab_rcu_batch *batches;		/* all of them */
 static DEFINE_RAW_SPINLOCK(spare_lock);		/* for a CPU that takes one of ... */
 static LLIST_HEAD(spare);			/* ... these */
 static LLIST_HEAD(filled);			/* by NMIs */
 
-static DEFINE_MUTEX(xrcu_lock);
-static LIST_HEAD(caches);			/* under xrcu_lock */
+static DEFINE_MUTEX(xslab_rcu_lock);
+static LIST_HEAD(caches);			/* under xslab_rcu_lock */
 
 static bool armed;				/* the worker will look at what waits */
 static void kick(struct irq_work *unused);
@@ -99,14 +99,14 @@ static void give_back(struct xslab_cache *cache, void **objs, unsigned int nr, u
 		tell_free(cache, addr_of(cache, objs[i]));
 		objs[good++] = objs[i];
 	}
-	xfill_drain(cache, objs, good);
+	xslab_fill_drain(cache, objs, good);
 	/* The last access to the cache here: a task that waits for it may destroy it. */
 	atomic_long_sub(nr, &cache->rcu.nr);
 }
 
 static void batch_over(struct rcu_head *head)
 {
-	struct xrcu_batch *batch = container_of(head, struct xrcu_batch, rcu);
+	struct xslab_rcu_batch *batch = container_of(head, struct xslab_rcu_batch, rcu);
 	void *objs[XRCU_BATCH];
 	unsigned int i = 0, n;
 
@@ -126,7 +126,7 @@ static void batch_over(struct rcu_head *head)
  */
 
 /* A spare batch, or NULL. Any context. */
-static struct xrcu_batch *take_spare(void)
+static struct xslab_rcu_batch *take_spare(void)
 {
 	struct llist_node *node;
 	unsigned long flags;
@@ -135,14 +135,14 @@ static struct xrcu_batch *take_spare(void)
 		return NULL;
 	node = llist_del_first(&spare);
 	raw_spin_unlock_irqrestore(&spare_lock, flags);
-	return node ? llist_entry(node, struct xrcu_batch, next) : NULL;
+	return node ? llist_entry(node, struct xslab_rcu_batch, next) : NULL;
 }
 
 /*
  * The batch begins to wait. Any context. The caller holds the lock of the CPU that the batch
- * was open on: xrcu_flush() must not see it closed and not yet submitted.
+ * was open on: xslab_rcu_flush() must not see it closed and not yet submitted.
  */
-static void submit(struct xrcu_batch *batch)
+static void submit(struct xslab_rcu_batch *batch)
 {
 	if (in_nmi()) {
 		llist_add(&batch->next, &filled);
@@ -162,8 +162,8 @@ static void arm(void)
 /* Note that an object waits. Returns false if there is no room. Any context. */
 static bool add_to_batch(struct xslab_cache *cache, void *obj)
 {
-	struct xrcu_cpu *cpu = raw_cpu_ptr(&xrcu_cpus);	/* any will do: it has a lock */
-	struct xrcu_batch *batch;
+	struct xslab_rcu_cpu *cpu = raw_cpu_ptr(&xslab_rcu_cpus);	/* any: it has a lock */
+	struct xslab_rcu_batch *batch;
 	unsigned long flags;
 	unsigned int nr = 0;
 
@@ -171,7 +171,7 @@ static bool add_to_batch(struct xslab_cache *cache, void *obj)
 		return false;
 	batch = cpu->open ?: take_spare();
 	if (batch) {
-		batch->of[batch->nr] = (struct xrcu_object){ cache, obj };
+		batch->of[batch->nr] = (struct xslab_rcu_object){ cache, obj };
 		nr = ++batch->nr;
 		cpu->open = nr < XRCU_BATCH ? batch : NULL;
 	}
@@ -189,7 +189,7 @@ static void close_all(void)
 	int i;
 
 	for_each_possible_cpu(i) {
-		struct xrcu_cpu *cpu = per_cpu_ptr(&xrcu_cpus, i);
+		struct xslab_rcu_cpu *cpu = per_cpu_ptr(&xslab_rcu_cpus, i);
 
 		raw_spin_lock_irqsave(&cpu->lock, flags);
 		if (cpu->open)
@@ -202,7 +202,7 @@ static void close_all(void)
 /* What could not be done at once. */
 static void kick(struct irq_work *unused)
 {
-	struct xrcu_batch *batch, *next;
+	struct xslab_rcu_batch *batch, *next;
 
 	llist_for_each_entry_safe(batch, next, llist_del_all(&filled), next)
 		call_rcu(&batch->rcu, batch_over);
@@ -236,7 +236,7 @@ static bool is_left(const struct xslab_cache *cache, const struct xpage *slab, u
 	if (likely(READ_ONCE(*byte) != state))
 		return false;
 	smp_rmb();	/* see above */
-	return owner_of(slab) == cache && xtear_has(slab, nr);
+	return owner_of(slab) == cache && xslab_tear_has(slab, nr);
 }
 
 /* The objects of a slab that were left begin to wait; those that waited (@over) are free. */
@@ -275,7 +275,7 @@ static void settle_left(void)
 	struct xslab_cache *cache;
 	bool some = false;
 
-	lockdep_assert_held(&xrcu_lock);
+	lockdep_assert_held(&xslab_rcu_lock);
 	list_for_each_entry(cache, &caches, rcu.node) {
 		cache->rcu.unseen = atomic_long_read(&cache->rcu.nr_left);
 		some |= cache->rcu.unseen;
@@ -303,9 +303,9 @@ static void look(struct work_struct *unused)
 {
 	xchg(&armed, false);
 	close_all();
-	mutex_lock(&xrcu_lock);
+	mutex_lock(&xslab_rcu_lock);
 	settle_left();
-	mutex_unlock(&xrcu_lock);
+	mutex_unlock(&xslab_rcu_lock);
 }
 
 /*
@@ -316,7 +316,7 @@ static bool any_waits(const struct xpool *pool)
 {
 	struct xslab_cache *cache;
 
-	lockdep_assert_held(&xrcu_lock);
+	lockdep_assert_held(&xslab_rcu_lock);
 	list_for_each_entry(cache, &caches, rcu.node)
 		if (cache->pool == pool && atomic_long_read(&cache->rcu.nr))
 			return true;
@@ -327,19 +327,19 @@ static bool any_waits(const struct xpool *pool)
  * Wait until all objects of a pool are back that xslab_cache_free_rcu() has taken so far.
  * Process context, not under rcu_read_lock(). Costs a look at each cache if there are none.
  */
-void xrcu_flush(struct xpool *pool)
+void xslab_rcu_flush(struct xpool *pool)
 {
 	might_sleep();
-	mutex_lock(&xrcu_lock);
+	mutex_lock(&xslab_rcu_lock);
 	if (any_waits(pool)) {
 		close_all();
 		irq_work_sync(&kicker);
 		settle_left();
 		rcu_barrier();
 	}
-	mutex_unlock(&xrcu_lock);
+	mutex_unlock(&xslab_rcu_lock);
 }
-EXPORT_SYMBOL_FOR_KUNIT(xrcu_flush);
+EXPORT_SYMBOL_FOR_KUNIT(xslab_rcu_flush);
 
 /* An object that was accepted waits from now on. Returns 0, or -EAGAIN: there is no room. */
 static int note(struct xslab_cache *cache, void *at)
@@ -392,22 +392,22 @@ EXPORT_SYMBOL_GPL(xslab_cache_free_rcu);
  * Bring-up and tear-down
  */
 
-void xrcu_add_cache(struct xslab_cache *cache)
+void xslab_rcu_add_cache(struct xslab_cache *cache)
 {
-	mutex_lock(&xrcu_lock);
+	mutex_lock(&xslab_rcu_lock);
 	list_add_tail(&cache->rcu.node, &caches);
-	mutex_unlock(&xrcu_lock);
+	mutex_unlock(&xslab_rcu_lock);
 }
 
-void xrcu_del_cache(struct xslab_cache *cache)
+void xslab_rcu_del_cache(struct xslab_cache *cache)
 {
-	mutex_lock(&xrcu_lock);
+	mutex_lock(&xslab_rcu_lock);
 	list_del(&cache->rcu.node);
-	mutex_unlock(&xrcu_lock);
+	mutex_unlock(&xslab_rcu_lock);
 }
 
 /* Returns 0 or -ENOMEM. */
-int xrcu_init(void)
+int xslab_rcu_init(void)
 {
 	unsigned long i, nr = XRCU_PER_CPU * num_possible_cpus();
 	int cpu;
@@ -418,12 +418,12 @@ int xrcu_init(void)
 	for (i = 0; i < nr; i++)
 		llist_add(&batches[i].next, &spare);
 	for_each_possible_cpu(cpu)
-		raw_spin_lock_init(&per_cpu_ptr(&xrcu_cpus, cpu)->lock);
+		raw_spin_lock_init(&per_cpu_ptr(&xslab_rcu_cpus, cpu)->lock);
 	return 0;
 }
 
 /* There are no caches any more. */
-void xrcu_exit(void)
+void xslab_rcu_exit(void)
 {
 	irq_work_sync(&kicker);
 	cancel_delayed_work_sync(&worker);

@@ -32,7 +32,7 @@ unsigned int xslab_release_some(struct xslab_cache *cache, unsigned long most)
 			nr++;
 		xslab_unlock(cache, flags);
 		xslab_put_list(cache, &list);
-		xrcu_start(cache);
+		xslab_rcu_start(cache);
 	}
 	rcu_read_unlock();
 	return nr;
@@ -51,7 +51,7 @@ void xslab_release_this(struct xslab_cache *cache, struct xpage *slab)
 		xslab_take_off(cache, slab, &list);
 	xslab_unlock(cache, flags);
 	xslab_put_list(cache, &list);
-	xrcu_start(cache);
+	xslab_rcu_start(cache);
 	rcu_read_unlock();
 }
 
@@ -61,7 +61,7 @@ void xslab_release_this(struct xslab_cache *cache, struct xpage *slab)
  */
 unsigned long xslab_release_all(struct xslab_cache *cache)
 {
-	unsigned long torn = READ_ONCE(cache->torn.nr) ? xtear_release(cache) : 0;
+	unsigned long torn = READ_ONCE(cache->torn.nr) ? xslab_tear_release(cache) : 0;
 
 	return xslab_trim(cache, xslab_empty_pages(cache)) + torn;
 }
@@ -99,7 +99,7 @@ static void forget_objects(struct xslab_cache *cache, const struct xpage *slab)
 	unsigned int i;
 
 	for (i = 0; i < cache->per_slab; i++, at += cache->stride)
-		if (xtear_has(slab, i) &&
+		if (xslab_tear_has(slab, i) &&
 		    !(atomic_long_read(&slab->map[BIT_WORD(i)]) & BIT_MASK(i)))
 			xtools_forget(cache->tools, addr_of(cache, at));
 }

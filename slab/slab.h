@@ -147,7 +147,7 @@ struct xslab_cache {
 	} late;
 
 	struct {	/* What waits for a grace period; see slab/rcu.c */
-		struct list_head node;		/* this and the next under xrcu_lock */
+		struct list_head node;		/* this and the next under xslab_rcu_lock */
 		long		unseen;		/* of nr_left, what the worker has still to find */
 		atomic_long_t	nr;		/* objects */
 		atomic_long_t	nr_left;	/* of these, not in a batch */
@@ -346,7 +346,7 @@ static __always_inline void change_word(const struct xslab_cache *cache,
 		atomic_long_or(set, word);
 }
 
-void xfill_deferred(struct xslab_cache *cache);
+void xslab_fill_deferred(struct xslab_cache *cache);
 
 /* Free objects that stay with the cache. */
 static inline unsigned long kept_free(const struct xslab_cache *cache)
@@ -391,8 +391,8 @@ static __always_inline void xslab_unlock(struct xslab_cache *cache, unsigned lon
 /* After each taking of the lock. */
 static __always_inline void settle(struct xslab_cache *cache)
 {
-	if (unlikely(xdefer_waits(&cache->nmi.deferred)))
-		xfill_deferred(cache);
+	if (unlikely(xpool_defer_waits(&cache->nmi.deferred)))
+		xslab_fill_deferred(cache);
 }
 
 /* Not from an NMI, see xlock(). */
@@ -486,13 +486,14 @@ static inline struct xpage *next_slab(const struct xslab_cache *cache, struct xp
 }
 
 /* How many objects the slab has. */
-static inline unsigned int xtear_objects(const struct xslab_cache *cache, const struct xpage *slab)
+static inline unsigned int xslab_tear_objects(const struct xslab_cache *cache,
+					      const struct xpage *slab)
 {
 	return is_torn(slab) ? hweight_long(slab->there) : cache->per_slab;
 }
 
 /* Is object @nr of the slab there? Without the lock too, if it is live or is not. */
-static inline bool xtear_has(const struct xpage *slab, unsigned int nr)
+static inline bool xslab_tear_has(const struct xpage *slab, unsigned int nr)
 {
 	/* Pairs with xslab_set_owner(). */
 	if (!((unsigned long)smp_load_acquire(&slab->cache) & 1UL))
@@ -501,7 +502,7 @@ static inline bool xtear_has(const struct xpage *slab, unsigned int nr)
 }
 
 /* A slab leaves the cache, whose lock is held; a mover that empties it has nothing of it then. */
-static inline void xmove_slab_goes(struct xslab_cache *cache, const struct xpage *slab)
+static inline void xslab_move_slab_goes(struct xslab_cache *cache, const struct xpage *slab)
 {
 	if (unlikely(cache->moving.emptied) && cache->moving.emptied->slab == slab)
 		cache->moving.emptied->given_up = true;
@@ -553,19 +554,19 @@ static __always_inline bool xslab_may_refuse(const struct xslab_cache *cache, gf
 }
 
 /* Does the client want to wait until others free? It may sleep, and it says so, or its cache. */
-static inline bool xwait_wanted(const struct xslab_cache *cache, gfp_t gfp)
+static inline bool xslab_wait_wanted(const struct xslab_cache *cache, gfp_t gfp)
 {
 	return gfp & __GFP_DIRECT_RECLAIM && (cache->flags & XSLAB_WAIT || gfp & __GFP_NOFAIL);
 }
 
 /* Do objects wait for a grace period? They are no client's any more. */
-static inline bool xrcu_waits(const struct xslab_cache *cache)
+static inline bool xslab_rcu_waits(const struct xslab_cache *cache)
 {
 	return atomic_long_read(&cache->rcu.nr);
 }
 
 /* Do slabs that leave the cache wait for a grace period? */
-static inline bool xrcu_is_typesafe(const struct xslab_cache *cache)
+static inline bool xslab_rcu_is_typesafe(const struct xslab_cache *cache)
 {
 	return cache->flags & XSLAB_TYPESAFE_BY_RCU;
 }
@@ -628,7 +629,7 @@ unsigned long xslab_client_drain(struct xclient *client);
 void xslab_client_open(struct xclient *client);
 unsigned long xslab_client_kept(struct xclient *client);
 void xslab_client_shut(struct xclient *client, bool shut);
-bool xslab_client_stray(struct xclient *client, const struct xrefs_stray *stray);
+bool xslab_client_stray(struct xclient *client, const struct xpool_refs_stray *stray);
 unsigned long xslab_client_collect(struct xclient *client);
 unsigned long xslab_client_compact(struct xclient *client);
 
@@ -643,31 +644,31 @@ bool xslab_gather(struct xslab_cache *cache, gfp_t gfp);
 void *xslab_alloc_any(struct xslab_cache *cache, gfp_t gfp);
 
 /* wait.c */
-void xwait_look(struct xslab_cache *cache);
-void xwait_init(struct xslab_cache *cache);
-void xwait_begin(struct xslab_cache *cache, gfp_t gfp);
-void xwait_end(struct xslab_cache *cache, gfp_t gfp);
-void *xwait_for_object(struct xslab_cache *cache, gfp_t gfp);
+void xslab_wait_look(struct xslab_cache *cache);
+void xslab_wait_init(struct xslab_cache *cache);
+void xslab_wait_begin(struct xslab_cache *cache, gfp_t gfp);
+void xslab_wait_end(struct xslab_cache *cache, gfp_t gfp);
+void *xslab_wait_for_object(struct xslab_cache *cache, gfp_t gfp);
 
 /* move.c */
-bool xmove_give_back(struct xslab_cache *cache);
-bool xmove_would_wait_for_itself(struct xslab_cache *cache);
-unsigned long xmove_compact(struct xslab_cache *cache);
-void xmove_set(struct xslab_cache *cache, xslab_move_fn move, void *arg);
-void xmove_count(struct xclient *client);
-void xmove_vacate(struct xclient *client);
+bool xslab_move_give_back(struct xslab_cache *cache);
+bool xslab_move_would_wait_for_itself(struct xslab_cache *cache);
+unsigned long xslab_move_compact(struct xslab_cache *cache);
+void xslab_move_set(struct xslab_cache *cache, xslab_move_fn move, void *arg);
+void xslab_move_count(struct xclient *client);
+void xslab_move_vacate(struct xclient *client);
 
 /* rcu.c */
-void xrcu_flush(struct xpool *pool);
-void xrcu_add_cache(struct xslab_cache *cache);
-void xrcu_del_cache(struct xslab_cache *cache);
-int xrcu_init(void);
-void xrcu_exit(void);
+void xslab_rcu_flush(struct xpool *pool);
+void xslab_rcu_add_cache(struct xslab_cache *cache);
+void xslab_rcu_del_cache(struct xslab_cache *cache);
+int xslab_rcu_init(void);
+void xslab_rcu_exit(void);
 
 /* put.c */
-extern const struct xmag_ops xfill_ops;
-void xfill_drain(struct xslab_cache *cache, void **objs, unsigned int nr);
-unsigned int xfill_drain_checked(struct xslab_cache *cache, void **objs, unsigned int nr);
+extern const struct xmag_ops xslab_fill_ops;
+void xslab_fill_drain(struct xslab_cache *cache, void **objs, unsigned int nr);
+unsigned int xslab_fill_drain_checked(struct xslab_cache *cache, void **objs, unsigned int nr);
 
 /* release.c */
 unsigned int xslab_release_some(struct xslab_cache *cache, unsigned long most);
@@ -682,23 +683,23 @@ bool xslab_grow(struct xslab_cache *cache, gfp_t gfp, void **obj);
 struct xpage *xslab_grow_in_place(struct xslab_cache *cache, void **obj);
 
 /* tear.c */
-unsigned long xtear_release(struct xslab_cache *cache);
-unsigned long xtear_cache(struct xslab_cache *cache);
-bool xtear_mend(struct xslab_cache *cache, enum xpool_need need);
-bool xtear_valid(const struct xslab_cache *cache, const struct xpage *slab);
-bool xtear_books_valid(const struct xslab_cache *cache, unsigned long slabs);
+unsigned long xslab_tear_release(struct xslab_cache *cache);
+unsigned long xslab_tear_cache(struct xslab_cache *cache);
+bool xslab_tear_mend(struct xslab_cache *cache, enum xpool_need need);
+bool xslab_tear_valid(const struct xslab_cache *cache, const struct xpage *slab);
+bool xslab_tear_books_valid(const struct xslab_cache *cache, unsigned long slabs);
 
 /* sort.c */
 void xslab_sort(struct xslab_cache *cache, unsigned long *nr);
 
 /* torn.c */
-bool xtear_is_over(struct xslab_cache *cache, struct xpage *slab);
-void xtear_freed(struct xslab_cache *cache, struct xpage *slab);
-void xtear_put(struct xslab_cache *cache, struct list_head *over);
+bool xslab_tear_is_over(struct xslab_cache *cache, struct xpage *slab);
+void xslab_tear_freed(struct xslab_cache *cache, struct xpage *slab);
+void xslab_tear_put(struct xslab_cache *cache, struct list_head *over);
 
 /* typesafe.c */
-void xrcu_start(struct xslab_cache *cache);
-void xrcu_wait_slabs(struct xslab_cache *cache);
+void xslab_rcu_start(struct xslab_cache *cache);
+void xslab_rcu_wait_slabs(struct xslab_cache *cache);
 
 /* leave.c */
 void xslab_put_slabs(struct xslab_cache *cache, struct xpage **slabs, unsigned int nr);
@@ -713,13 +714,13 @@ unsigned long xslab_put_list(struct xslab_cache *cache, struct list_head *list);
 
 /* queue.c */
 void xslab_count_waiting(struct xslab_cache *cache, int more);
-bool xwait_serve(struct xslab_cache *cache);
+bool xslab_wait_serve(struct xslab_cache *cache);
 void xslab_wake_task(struct task_struct *task);
 void xslab_wake_served(struct xslab_cache *cache);
-void xwait_wake(struct xslab_cache *cache);
+void xslab_wait_wake(struct xslab_cache *cache);
 
 /* fill.c */
-unsigned int xfill_bulk(struct xslab_cache *cache, void **objs, unsigned int nr);
+unsigned int xslab_fill_bulk(struct xslab_cache *cache, void **objs, unsigned int nr);
 unsigned int xslab_fill_magazine(struct xmag *mag, void **objs, unsigned int nr);
 
 /* lists.c */
@@ -735,6 +736,6 @@ bool xslab_mark_live(struct xslab_cache *cache, void *at);
 bool xslab_accept_as(struct xslab_cache *cache, void *at, u8 state);
 bool xslab_accept(struct xslab_cache *cache, void *at);
 bool xslab_is_waiting(struct xslab_cache *cache, void *at);
-void xslab_report_stray(struct xslab_cache *cache, const struct xrefs_stray *stray);
+void xslab_report_stray(struct xslab_cache *cache, const struct xpool_refs_stray *stray);
 
 #endif

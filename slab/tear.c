@@ -115,7 +115,7 @@ static struct xpage *torn_before(struct xslab_cache *cache, unsigned long *at)
  * The reserve of prefill, or an NMI, may have kept a torn slab from going when its last
  * object was free. Give back those that can go now; returns the pages. Process context.
  */
-unsigned long xtear_release(struct xslab_cache *cache)
+unsigned long xslab_tear_release(struct xslab_cache *cache)
 {
 	unsigned long at = cache->pool->buddy.nr >> cache->order, flags, pages = 0;
 	struct xpage *slab = NULL;
@@ -125,10 +125,10 @@ unsigned long xtear_release(struct xslab_cache *cache)
 		xslab_lock(cache, &flags);
 		most = XSLAB_CHUNK;
 		while (most-- && (slab = torn_before(cache, &at))) {
-			if (!xtear_is_over(cache, slab))
+			if (!xslab_tear_is_over(cache, slab))
 				continue;
 			pages += pages_per_slab(cache) - hweight_long(slab->holes);
-			xtear_freed(cache, slab);
+			xslab_tear_freed(cache, slab);
 		}
 		unlock_freed(cache, flags);
 		cond_resched();
@@ -152,7 +152,7 @@ static bool tear_first(struct xslab_cache *cache, unsigned int list, unsigned lo
 		holes = find_holes(cache, slab, &gone);
 		if (holes && cache->objects.free >= kept_free(cache) + hweight_long(gone))
 			nr = cut(cache, slab, holes, gone, pages);
-		xtear_freed(cache, slab);
+		xslab_tear_freed(cache, slab);
 	}
 	unlock_freed(cache, flags);
 	xslab_put_blocks(cache, pages, nr, 0);
@@ -162,13 +162,13 @@ static bool tear_first(struct xslab_cache *cache, unsigned int list, unsigned lo
 }
 
 /* Give back all unused pages of partial slabs; returns how many. Process context. */
-unsigned long xtear_cache(struct xslab_cache *cache)
+unsigned long xslab_tear_cache(struct xslab_cache *cache)
 {
 	unsigned long nr[XSLAB_BUCKETS], given = 0;
 	int list;
 
 	if (cache->words > 1 || !cache->order || cache->order > XTEAR_MAX_ORDER ||
-	    xrcu_is_typesafe(cache))
+	    xslab_rcu_is_typesafe(cache))
 		return 0;
 	xslab_sort(cache, nr);
 	for (list = XSLAB_BUCKETS - 1; list >= 0; list--) {
@@ -212,7 +212,7 @@ static void sew(struct xslab_cache *cache, struct xpage *slab, unsigned long bac
  * is tried, another one each time. Any context but NMI; returns true if there are more
  * objects.
  */
-bool xtear_mend(struct xslab_cache *cache, enum xpool_need need)
+bool xslab_tear_mend(struct xslab_cache *cache, enum xpool_need need)
 {
 	unsigned long had, flags, back;
 	struct xpage *slab;
@@ -235,7 +235,7 @@ bool xtear_mend(struct xslab_cache *cache, enum xpool_need need)
 }
 
 /* Are the state of a torn slab and of its pages as they should be? */
-bool xtear_valid(const struct xslab_cache *cache, const struct xpage *slab)
+bool xslab_tear_valid(const struct xslab_cache *cache, const struct xpage *slab)
 {
 	unsigned int p;
 
@@ -256,7 +256,7 @@ bool xtear_valid(const struct xslab_cache *cache, const struct xpage *slab)
 }
 
 /* Do the counts of torn slabs agree with the lists, on which are @slabs? */
-bool xtear_books_valid(const struct xslab_cache *cache, unsigned long slabs)
+bool xslab_tear_books_valid(const struct xslab_cache *cache, unsigned long slabs)
 {
 	unsigned long lost = 0, torn = 0, holes = 0;
 	struct xpage *slab;
@@ -266,7 +266,7 @@ bool xtear_books_valid(const struct xslab_cache *cache, unsigned long slabs)
 		list_for_each_entry(slab, &cache->lists[l], list) {
 			if (!is_torn(slab))
 				continue;
-			lost += cache->per_slab - xtear_objects(cache, slab);
+			lost += cache->per_slab - xslab_tear_objects(cache, slab);
 			holes += hweight_long(slab->holes);
 			torn++;
 			if (!xset_has(&cache->torn.set, slab_nr(cache, slab)))

@@ -13,7 +13,7 @@ static bool has_all_free(const struct xpage *slab)
 }
 
 /* All that is left of a torn slab is free, and it may go. */
-bool xtear_is_over(struct xslab_cache *cache, struct xpage *slab)
+bool xslab_tear_is_over(struct xslab_cache *cache, struct xpage *slab)
 {
 	/* An NMI that has set a bit of the slab may not be through with it. */
 	smp_mb();
@@ -28,12 +28,12 @@ bool xtear_is_over(struct xslab_cache *cache, struct xpage *slab)
  * Objects of a slab are free. If it is torn and these were the last, it is taken off the lists;
  * the holder of the lock gives it back after it unlocks. Under the lock.
  */
-noinline void xtear_freed(struct xslab_cache *cache, struct xpage *slab)
+noinline void xslab_tear_freed(struct xslab_cache *cache, struct xpage *slab)
 {
 	lockdep_assert_held(&cache->lock);
-	if (!is_torn(slab) || !xtear_is_over(cache, slab))
+	if (!is_torn(slab) || !xslab_tear_is_over(cache, slab))
 		return;
-	xmove_slab_goes(cache, slab);
+	xslab_move_slab_goes(cache, slab);
 	cache->objects.capacity -= slab->nr_free;
 	cache->objects.free -= slab->nr_free;
 	cache->torn.nr_holes -= hweight_long(slab->holes);
@@ -45,8 +45,8 @@ noinline void xtear_freed(struct xslab_cache *cache, struct xpage *slab)
 	set_watermark(cache);
 }
 
-/* Give back what xtear_freed() took off the lists. Without the lock. */
-void xtear_put(struct xslab_cache *cache, struct list_head *over)
+/* Give back what xslab_tear_freed() took off the lists. Without the lock. */
+void xslab_tear_put(struct xslab_cache *cache, struct list_head *over)
 {
 	struct xpage *pages[XTEAR_PAGES], *slab, *next;
 

@@ -26,16 +26,16 @@ static void slabs_over(struct rcu_head *head)
 	WRITE_ONCE(cache->rcu.nr_slabs, cache->rcu.nr_slabs - nr);
 	cache->rcu.is_waiting = false;
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
-	xrcu_start(cache);
+	xslab_rcu_start(cache);
 }
 
 /* If slabs have retired, and none wait, these begin to. Any context, without the lock. */
-void xrcu_start(struct xslab_cache *cache)
+void xslab_rcu_start(struct xslab_cache *cache)
 {
 	unsigned long flags;
 	bool begin;
 
-	if (!xrcu_is_typesafe(cache))
+	if (!xslab_rcu_is_typesafe(cache))
 		return;
 	if (in_nmi()) {
 		irq_work_queue(&cache->later);	/* which comes here */
@@ -53,16 +53,16 @@ void xrcu_start(struct xslab_cache *cache)
 }
 
 /* Wait until the pool has all slabs that have retired so far. Process context. */
-void xrcu_wait_slabs(struct xslab_cache *cache)
+void xslab_rcu_wait_slabs(struct xslab_cache *cache)
 {
 	unsigned int i;
 
-	if (!xrcu_is_typesafe(cache))
+	if (!xslab_rcu_is_typesafe(cache))
 		return;
 	irq_work_sync(&cache->later);
 	/* Those that wait, and then those that retired meanwhile. */
 	for (i = 0; i < 2 && READ_ONCE(cache->rcu.nr_slabs); i++) {
-		xrcu_start(cache);
+		xslab_rcu_start(cache);
 		rcu_barrier();
 	}
 }

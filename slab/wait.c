@@ -44,7 +44,7 @@
 #define XWAIT_LOOK	(HZ / 10)	/* jiffies between looks that no event asked for */
 
 /* The first task that waits must ask the pool again, or see that the cache is retired. */
-void xwait_look(struct xslab_cache *cache)
+void xslab_wait_look(struct xslab_cache *cache)
 {
 	struct task_struct *task = NULL;
 	struct xwaiter *waiter;
@@ -70,8 +70,8 @@ static void do_later(struct irq_work *work)
 	unlock_freed(cache, flags);
 	xslab_print_lost(cache);
 	xslab_wake_served(cache);
-	xwait_look(cache);
-	xrcu_start(cache);
+	xslab_wait_look(cache);
+	xslab_rcu_start(cache);
 }
 
 static void has_room(struct xclient *client)
@@ -82,7 +82,7 @@ static void has_room(struct xclient *client)
 		irq_work_queue(&cache->later);
 }
 
-void xwait_init(struct xslab_cache *cache)
+void xslab_wait_init(struct xslab_cache *cache)
 {
 	INIT_LIST_HEAD(&cache->waiting.list);
 	INIT_LIST_HEAD(&cache->waiting.served);
@@ -90,15 +90,15 @@ void xwait_init(struct xslab_cache *cache)
 	cache->client.room = has_room;
 }
 
-/* A request that may wait uses the cache, which stays until xwait_end(). */
-void xwait_begin(struct xslab_cache *cache, gfp_t gfp)
+/* A request that may wait uses the cache, which stays until xslab_wait_end(). */
+void xslab_wait_begin(struct xslab_cache *cache, gfp_t gfp)
 {
 	if (gfpflags_allow_blocking(gfp))
 		atomic_inc(&cache->waiting.nr_callers);
 }
 
 /* The last of them, of an orphan, may be what it waited for. */
-void xwait_end(struct xslab_cache *cache, gfp_t gfp)
+void xslab_wait_end(struct xslab_cache *cache, gfp_t gfp)
 {
 	if (!gfpflags_allow_blocking(gfp))
 		return;
@@ -132,7 +132,7 @@ static void *leave(struct xslab_cache *cache, struct xwaiter *waiter)
 		xslab_count_waiting(cache, -1);
 	list_del(&waiter->node);
 	xslab_unlock(cache, flags);
-	xwait_look(cache);
+	xslab_wait_look(cache);
 	if (atomic_dec_and_test(&cache->waiting.nr_sleepers))
 		xmag_set_closed(&cache->mag, false);
 	atomic_dec(&cache->pool->waiting.nr);
@@ -162,7 +162,7 @@ static bool look(struct xslab_cache *cache, struct xwaiter *waiter, gfp_t gfp)
 {
 	if (xslab_grow(cache, gfp, NULL))
 		return true;
-	if (!waiter->for_grace && !xpool_kept(cache->pool) && !xmove_give_back(cache))
+	if (!waiter->for_grace && !xpool_kept(cache->pool) && !xslab_move_give_back(cache))
 		return false;
 	xpool_gather(cache->pool);
 	return READ_ONCE(waiter->obj) || xslab_grow(cache, gfp, NULL);
@@ -173,18 +173,18 @@ static bool look(struct xslab_cache *cache, struct xwaiter *waiter, gfp_t gfp)
  * NULL, when the task is killed or the cache destroyed, or where the client does not want to
  * wait for others, and no object waits for a grace period.
  */
-void *xwait_for_object(struct xslab_cache *cache, gfp_t gfp)
+void *xslab_wait_for_object(struct xslab_cache *cache, gfp_t gfp)
 {
 	struct xwaiter waiter = {
 		.task = current, .for_sure = gfp & __GFP_NOFAIL,
-		.for_grace = !xwait_wanted(cache, gfp),
+		.for_grace = !xslab_wait_wanted(cache, gfp),
 	};
 	unsigned long said = jiffies;
 
 	might_sleep();
 	queue_up(cache, &waiter);
 	while (!is_over(cache, &waiter)) {
-		bool is_last = waiter.for_grace && !xrcu_waits(cache);
+		bool is_last = waiter.for_grace && !xslab_rcu_waits(cache);
 
 		WRITE_ONCE(waiter.look, false);
 		/* Pairs with unlock_after_put() of the pool: it knows that a task sleeps. */
