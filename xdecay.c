@@ -517,7 +517,8 @@ static int observe(struct notifier_block *block, unsigned long event, void *what
 	return NOTIFY_DONE;
 }
 
-static struct notifier_block observer = { .notifier_call = observe };
+/* Before the one that lets people change the times */
+static struct notifier_block observer = { .notifier_call = observe, .priority = 1 };
 
 /* Pools that come have the time @ms. Returns 0, -EINVAL or -ENOMEM. */
 int xdecay_init(long ms)

@@ -91,6 +91,7 @@ void xpool_page_exit_tombs(void)
 	list_for_each_entry_safe(pool, next, &tombs, listing.entry.node)
 		xmeta_free(pool);
 	INIT_LIST_HEAD(&tombs);
+	xpool_map_exit();
 }
 
 /* What clients hold. */

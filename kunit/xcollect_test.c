@@ -2058,7 +2058,7 @@ static void xcollect_test_pool_cache_limit(struct kunit *test)
 #define TEAR_OBJS	3200U
 
 /* The smallest and the largest object of slabs of several pages, and some that straddle. */
-static const size_t tear_sizes[] = { 128, 256, 1024, 1536, 3584, 4096 };
+static const size_t tear_sizes[] = { 128, 256, 512, 1024, 1536, 3584, 4096 };
 
 /* Take @objs, free all but every @nth, and have the slabs torn. */
 static struct xslab_stats tear(struct kunit *test, struct xslab_cache *cache, void **objs,

@@ -79,6 +79,7 @@ static void expect_same(struct kunit *test, const struct fixture *f, unsigned lo
 		return;
 	KUNIT_EXPECT_EQ(test, xset_first(&f->set), first);
 	KUNIT_EXPECT_EQ(test, xset_last(&f->set), model_before(f, f->nr));
+	expect_before(test, f, f->nr);
 }
 
 /* . . . . : expect nothing anywhere. All levels are 64/63 of the lowest, and spare words. */
@@ -90,6 +91,7 @@ static void test_empty(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		begin(test, &f, sizes[i]);
 		KUNIT_EXPECT_EQ(test, xset_before(&f.set, sizes[i] - 1), XSET_NONE);
+		KUNIT_EXPECT_EQ(test, xset_before(&f.set, sizes[i]), XSET_NONE);
 		KUNIT_EXPECT_EQ(test, xset_next(&f.set, 0), XSET_NONE);
 		KUNIT_EXPECT_TRUE(test, xset_is_empty(&f.set));
 		KUNIT_EXPECT_LE(test, f.set.words, BITS_TO_LONGS(sizes[i]) * 64 / 63 + 8);

@@ -29,7 +29,7 @@ static struct maple_tree xpool_map =
 	MTREE_INIT(xpool_map, MT_FLAGS_USE_RCU);
 
 /* ... and regions that come and go, by the number of their largest block */
-static DEFINE_XARRAY(xpool_grown);
+static DEFINE_XARRAY_FLAGS(xpool_grown, XA_FLAGS_LOCK_IRQ);
 
 /* The pool that was found last on this CPU; mostly it is the one of the next address, too. */
 static DEFINE_PER_CPU(struct xpool *, xpool_found);
@@ -118,16 +118,26 @@ void xpool_count_stray(const void *addr)
 	preempt_enable();
 }
 
-/* A region that may come is found from now on; 0 or an error. Sleeps as @gfp allows. */
+/*
+ * A region that may come is found from now on; 0 or an error. Sleeps as @gfp allows. Here and
+ * below interrupts are off under the map's lock: a client's lock may be held, which its
+ * interrupts take, too.
+ */
 int xpool_map_grown(struct xpool *pool, unsigned long addr, gfp_t gfp)
 {
-	return xa_insert(&xpool_grown, addr >> XPOOL_CHUNK_SHIFT, pool, gfp);
+	return xa_insert_irq(&xpool_grown, addr >> XPOOL_CHUNK_SHIFT, pool, gfp);
 }
 
 /* And from now on not any more. Where the system's memory may be given back. */
 void xpool_unmap_grown(unsigned long addr)
 {
-	xa_erase(&xpool_grown, addr >> XPOOL_CHUNK_SHIFT);
+	xa_erase_irq(&xpool_grown, addr >> XPOOL_CHUNK_SHIFT);
+}
+
+/* After the last pool: an insertion that failed may have left nodes without entries. */
+void xpool_map_exit(void)
+{
+	xa_destroy(&xpool_grown);
 }
 
 static void unmap_fixed(struct xpool *pool, unsigned long nr)

@@ -495,6 +495,7 @@ struct xpage *xpool_page_any(const void *addr);
 void xpool_count_stray(const void *addr);
 int xpool_map_grown(struct xpool *pool, unsigned long addr, gfp_t gfp);
 void xpool_unmap_grown(unsigned long addr);
+void xpool_map_exit(void);
 void xpool_unmap_regions(struct xpool *pool);
 int xpool_map_regions(struct xpool *pool);
 

@@ -82,6 +82,7 @@ static void take_gaps(struct xpool *pool)
 		at = region->index + region->nr;
 	}
 	xbuddy_alloc_run(&pool->buddy, pool->buddy.nr - at, at, pool->buddy.nr);
+	pool->buddy.splits = 0;
 }
 
 static int init_metadata(struct xpool *pool)

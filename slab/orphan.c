@@ -163,8 +163,12 @@ static void dispose(struct xslab_cache *cache, bool was_refused)
 	xpool_del_client(&cache->client);
 	xslab_release_all(cache);
 	xslab_rcu_wait_slabs(cache);
-	if (cache->state.given_up)
+	if (cache->state.given_up) {
 		lose_slabs(cache);
+		/* Frees that have emptied slabs meanwhile give these to the pool. */
+		synchronize_rcu_expedited();
+		xslab_rcu_wait_slabs(cache);
+	}
 	/*
 	 * Clients may come back to free what was given up. No address is in the pool of a cache
 	 * that is in its tomb: so nothing is looked at that goes, live bytes or the pool itself.

@@ -269,15 +269,16 @@ static void scan(struct xslab_cache *cache, bool over)
 		scan_slab(cache, slab, over);
 }
 
-/* All objects that were left go back. */
-static void settle_left(void)
+/* All objects that were left, in one pool or (NULL) in all, go back. */
+static void settle_left(const struct xpool *pool)
 {
 	struct xslab_cache *cache;
 	bool some = false;
 
 	lockdep_assert_held(&xslab_rcu_lock);
 	list_for_each_entry(cache, &caches, rcu.node) {
-		cache->rcu.unseen = atomic_long_read(&cache->rcu.nr_left);
+		cache->rcu.unseen = !pool || cache->pool == pool ?
+				    atomic_long_read(&cache->rcu.nr_left) : 0;
 		some |= cache->rcu.unseen;
 		if (cache->rcu.unseen)
 			scan(cache, false);
@@ -298,13 +299,19 @@ static void settle_left(void)
 	}
 }
 
-/* What comes to wait after the exchange arms us again. */
+/*
+ * What comes to wait after the exchange arms us again. Batches must not stay open for as long as
+ * a task waits for a grace period.
+ */
 static void look(struct work_struct *unused)
 {
 	xchg(&armed, false);
 	close_all();
-	mutex_lock(&xslab_rcu_lock);
-	settle_left();
+	if (!mutex_trylock(&xslab_rcu_lock)) {
+		arm();
+		return;
+	}
+	settle_left(NULL);
 	mutex_unlock(&xslab_rcu_lock);
 }
 
@@ -334,7 +341,7 @@ void xslab_rcu_flush(struct xpool *pool)
 	if (any_waits(pool)) {
 		close_all();
 		irq_work_sync(&kicker);
-		settle_left();
+		settle_left(pool);
 		rcu_barrier();
 	}
 	mutex_unlock(&xslab_rcu_lock);

@@ -104,15 +104,19 @@ static void forget_objects(struct xslab_cache *cache, const struct xpage *slab)
 			xtools_forget(cache->tools, addr_of(cache, at));
 }
 
-/* Like xslab_detach_all(), but the first slab of a list; returns 0 if there is none. */
-static unsigned long detach_first(struct xslab_cache *cache, struct list_head *list)
+/* Like xslab_detach_all(), but the first slab of all; returns 0 if there is none. */
+static unsigned long detach_first(struct xslab_cache *cache)
 {
 	unsigned long flags, pages = 0;
 	struct xpage *slab;
+	unsigned int l = 0;
 
 	xslab_lock(cache, &flags);
-	slab = list_first_entry_or_null(list, struct xpage, list);
-	if (slab) {
+	/* A free may have moved one to a list that was empty before. */
+	while (l < XSLAB_LISTS && list_empty(&cache->lists[l]))
+		l++;
+	if (l < XSLAB_LISTS) {
+		slab = list_first_entry(&cache->lists[l], struct xpage, list);
 		if (xtools_watch(cache->tools))
 			forget_objects(cache, slab);
 		list_del(&slab->list);
@@ -130,12 +134,10 @@ static unsigned long detach_first(struct xslab_cache *cache, struct list_head *l
 unsigned long xslab_detach_all(struct xslab_cache *cache)
 {
 	unsigned long pages = 0, some;
-	unsigned int l;
 
-	for (l = 0; l < XSLAB_LISTS; l++)
-		while ((some = detach_first(cache, &cache->lists[l]))) {
-			pages += some;
-			cond_resched();
-		}
+	while ((some = detach_first(cache))) {
+		pages += some;
+		cond_resched();
+	}
 	return pages;
 }

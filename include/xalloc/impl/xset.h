@@ -126,7 +126,8 @@ static inline unsigned long xset_before(const struct xset *set, unsigned long nr
 			return xset_descend(set, l, word * BITS_PER_LONG + __fls(below), true);
 		nr = word;
 	} while (++l < set->nr_levels);
-	return XSET_NONE;
+	/* Where the highest level is one full word, its end is in the next. */
+	return nr && !xset_is_empty(set) ? xset_last(set) : XSET_NONE;
 }
 
 #endif
