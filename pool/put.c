@@ -67,9 +67,13 @@ static bool try_row(struct xpool *pool, struct xpage *page, unsigned int nr, u16
 	pool->counts.puts += nr;
 	if (state >> 8 != XPAGE_SLAB && pool->counts_refs)
 		xpool_refs_set(pool, page, (unsigned long)nr << order, 0);
-	/* A row may begin in one region and end in another. */
-	for (; unlikely(pool->grow) && nr; nr--, page += 1UL << order)
-		xpool_grow_use(pool, page, -(1L << order));
+	for (; unlikely(pool->grow) && nr; nr -= done, page += done << order) {
+		/* A row may begin in one region and end in another. */
+		unsigned long in = xpool_page_index(pool, page) % XPOOL_CHUNK_PAGES;
+
+		done = min_t(unsigned long, nr, (XPOOL_CHUNK_PAGES - in) >> order);
+		xpool_grow_use(pool, page, -((long)done << order));
+	}
 	return true;
 }
 
