@@ -45,8 +45,8 @@ static void slab_stats(struct xslab_cache *cache, struct xslab_stats *stats)
  * @cache: the cache
  * @stats: filled in
  *
- * Exact when no CPU allocates or frees; otherwise the numbers of objects may
- * differ by what is under way. Stalls no CPU for longer than a refill does.
+ * Exact when no CPU allocates or frees and no worker gives back; otherwise the numbers of
+ * objects may differ by what is under way. Stalls no CPU for longer than a refill does.
  *
  * Context: Any but NMI.
  */
