@@ -310,7 +310,25 @@ static noinline unsigned int push_few(struct xslab_cache *cache, unsigned int nr
 	return done;
 }
 
-/* The first of @nr objects; returns how many. What is watched goes one by one. */
+/* One of many that goes alone: it is watched, in a torn slab, or no object to free. */
+static noinline void free_past(struct xslab_cache *cache, void *obj)
+{
+	bool accepted;
+	void *at;
+
+	preempt_disable();
+	at = linear_of(cache, obj);
+	accepted = xslab_accept(cache, at);
+	if (!accepted)
+		xslab_refuse_free(cache, obj);
+	preempt_enable();
+	if (!accepted)
+		return;
+	tell_free(cache, obj);
+	xslab_fill_drain(cache, &at, 1);
+}
+
+/* The first of @nr objects; returns how many. A few go to the CPU's magazines, many to slabs. */
 static unsigned int free_some(struct xslab_cache *cache, size_t nr, void **objs, bool few)
 {
 	unsigned int n = 0;
@@ -321,7 +339,10 @@ static unsigned int free_some(struct xslab_cache *cache, size_t nr, void **objs,
 		n = xslab_fill_drain_checked(cache, objs, min_t(size_t, nr, XSLAB_CHUNK));
 	if (likely(n))
 		return n;
-	xslab_free_fast(cache, objs[0]);
+	if (few)
+		xslab_free_fast(cache, objs[0]);
+	else
+		free_past(cache, objs[0]);
 	return 1;
 }
 
