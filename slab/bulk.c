@@ -15,6 +15,7 @@
 
 #include "row.h"
 
+#define XSLAB_FAR		64U	/* objects that are copied, to the stack */
 #define XSLAB_FETCHED		256U	/* objects of a bulk, a line of each: half of a small L1 */
 
 /*
@@ -310,22 +311,29 @@ static noinline unsigned int push_few(struct xslab_cache *cache, unsigned int nr
 	return done;
 }
 
-/* One of many that goes alone: it is watched, in a torn slab, or no object to free. */
-static noinline void free_past(struct xslab_cache *cache, void *obj)
+/*
+ * Some of many, looked at one by one before they come to slabs: they are watched, or the first is
+ * in a torn slab or no object to free. Returns how many.
+ */
+static noinline unsigned int free_each(struct xslab_cache *cache, unsigned int nr, void **objs)
 {
-	bool accepted;
-	void *at;
+	void *chunk[XSLAB_FAR], *at;
+	unsigned int i, n = 0;
 
-	preempt_disable();
-	at = linear_of(cache, obj);
-	accepted = xslab_accept(cache, at);
-	if (!accepted)
-		xslab_refuse_free(cache, obj);
-	preempt_enable();
-	if (!accepted)
-		return;
-	tell_free(cache, obj);
-	xslab_fill_drain(cache, &at, 1);
+	for (i = 0; i < nr; i++) {
+		preempt_disable();
+		at = linear_of(cache, objs[i]);
+		if (xslab_accept(cache, at)) {
+			tell_free(cache, objs[i]);
+			chunk[n++] = at;
+		} else {
+			xslab_refuse_free(cache, objs[i]);
+		}
+		preempt_enable();
+	}
+	if (n)
+		xslab_fill_drain(cache, chunk, n);
+	return nr;
 }
 
 /* The first of @nr objects; returns how many. A few go to the CPU's magazines, many to slabs. */
@@ -335,14 +343,15 @@ static unsigned int free_some(struct xslab_cache *cache, size_t nr, void **objs,
 
 	if (few)
 		n = push_few(cache, nr, objs);
-	else if (!xtools_watch(cache->tools))
+	else if (xtools_watch(cache->tools))
+		return free_each(cache, min_t(size_t, nr, XSLAB_FAR), objs);
+	else
 		n = xslab_fill_drain_checked(cache, objs, min_t(size_t, nr, XSLAB_CHUNK));
 	if (likely(n))
 		return n;
-	if (few)
-		xslab_free_fast(cache, objs[0]);
-	else
-		free_past(cache, objs[0]);
+	if (!few)
+		return free_each(cache, 1, objs);
+	xslab_free_fast(cache, objs[0]);
 	return 1;
 }
 
