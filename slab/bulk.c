@@ -339,20 +339,19 @@ static noinline unsigned int free_each(struct xslab_cache *cache, unsigned int n
 /* The first of @nr objects; returns how many. A few go to the CPU's magazines, many to slabs. */
 static unsigned int free_some(struct xslab_cache *cache, size_t nr, void **objs, bool few)
 {
-	unsigned int n = 0;
+	unsigned int n;
 
-	if (few)
+	if (few) {
 		n = push_few(cache, nr, objs);
-	else if (xtools_watch(cache->tools))
+		if (likely(n))
+			return n;
+		xslab_free_fast(cache, objs[0]);
+		return 1;
+	}
+	if (xtools_watch(cache->tools))
 		return free_each(cache, min_t(size_t, nr, XSLAB_FAR), objs);
-	else
-		n = xslab_fill_drain_checked(cache, objs, min_t(size_t, nr, XSLAB_CHUNK));
-	if (likely(n))
-		return n;
-	if (!few)
-		return free_each(cache, 1, objs);
-	xslab_free_fast(cache, objs[0]);
-	return 1;
+	n = xslab_fill_drain_checked(cache, objs, min_t(size_t, nr, XSLAB_CHUNK));
+	return likely(n) ? n : free_each(cache, 1, objs);
 }
 
 /**

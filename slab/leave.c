@@ -55,7 +55,7 @@ void xslab_set_owner(const struct xslab_cache *cache, struct xpage *slab,
 
 	for (p = 0; p < pages_per_slab(cache); p++)
 		if (!(holes & BIT(p)))
-			/* Pairs with xslab_tear_has(): a CPU that sees it torn sees what is left. */
+			/* Pairs with xslab_tear_has(): a CPU sees what is left if it is torn. */
 			smp_store_release(&slab[p].cache, owner);
 }
 
