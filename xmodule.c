@@ -190,7 +190,7 @@ static int __init xmodule_init(void)
 	if (err)
 		goto undo_layers;
 	xslab_subsys_init();
-	err = args.size || args.reserve_mem ? xpool_page_init_default(&args) : 0;
+	err = args.size || args.reserve_mem ? xpool_init_default(&args) : 0;
 	if (err)
 		goto undo_decay;
 	tell(&args, ms);
@@ -205,7 +205,7 @@ undo_layers:
 
 static void __exit xmodule_exit(void)
 {
-	xpool_page_exit_default();
+	xpool_exit_default();
 	xslab_subsys_exit();
 	xdecay_exit();
 	exit_layers(ARRAY_SIZE(layers));

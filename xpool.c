@@ -84,7 +84,7 @@ undo_setup:
 static LIST_HEAD(tombs);
 
 /* After the last pool. */
-void xpool_page_exit_tombs(void)
+void xpool_exit_tombs(void)
 {
 	struct xpool *pool, *next;
 
@@ -260,7 +260,7 @@ EXPORT_SYMBOL_GPL(xpool_destroy);
  * An operator says that no client will come back for what it holds of an orphan. The
  * worker does it, because the operator is in a file of the pool, which goes with it.
  */
-int xpool_page_give_up(struct xpool *pool)
+int xpool_give_up(struct xpool *pool)
 {
 	struct xclient *client;
 
@@ -273,7 +273,7 @@ int xpool_page_give_up(struct xpool *pool)
 	xpool_reap_soon();
 	return 0;
 }
-EXPORT_SYMBOL_FOR_KUNIT(xpool_page_give_up);
+EXPORT_SYMBOL_FOR_KUNIT(xpool_give_up);
 
 /* Is nothing held of an orphan, or was it given up? What NMIs left goes back first. */
 static bool is_over(struct xpool *pool)
@@ -300,7 +300,7 @@ static struct xpool *claim_orphan(void)
 }
 
 /* One orphan goes by itself. Returns false if none can. The worker's context. */
-bool xpool_page_reap_one(void)
+bool xpool_reap_one(void)
 {
 	struct xpool *pool = claim_orphan();
 
@@ -328,7 +328,7 @@ struct xpool *xpool_default_stamped(u32 stamp, struct module *client)
 }
 EXPORT_SYMBOL_GPL(xpool_default_stamped);
 
-int xpool_page_init_default(const struct xpool_args *args)
+int xpool_init_default(const struct xpool_args *args)
 {
 	struct xpool *pool = create(args);
 
@@ -339,7 +339,7 @@ int xpool_page_init_default(const struct xpool_args *args)
 }
 
 /* The pool must go even where clients left pages behind: then its memory is lost. */
-void xpool_page_exit_default(void)
+void xpool_exit_default(void)
 {
 	struct xpool *pool = default_pool;
 

@@ -391,7 +391,7 @@ static int set_all_collect(void *unused, size_t field, long force)
 
 static int set_pool_give_up(void *pool, size_t unused, long value)
 {
-	return xpool_page_give_up(pool);
+	return xpool_give_up(pool);
 }
 
 static long get_pool_decay(void *pool, size_t unused)

@@ -2058,7 +2058,7 @@ static void xcollect_test_pool_cache_limit(struct kunit *test)
 #define TEAR_OBJS	3200U
 
 /* The smallest and the largest object of slabs of several pages, and some that straddle. */
-static const size_t tear_sizes[] = { 128, 256, 512, 1024, 1536, 3584, 4096 };
+static const size_t tear_sizes[] = { 128, 256, 1024, 1536, 3584, 4096 };
 
 /* Take @objs, free all but every @nth, and have the slabs torn. */
 static struct xslab_stats tear(struct kunit *test, struct xslab_cache *cache, void **objs,
@@ -2098,14 +2098,15 @@ static unsigned long pages_under(struct kunit *test, struct xslab_cache *cache, 
 /*
  * x . . . | . . . . | . x . . | . . . . : one of eight objects is live. Expect the pages
  * with a live object to stay, and the first of each slab, and no others; the objects
- * that are left to be of use; and all to come back with the last of them.
+ * that are left to be of use; and all to come back with the last of them. The pool has
+ * room for 4,096 slabs of the largest objects: the set of torn ones then ends with a full word.
  */
 static void xcollect_test_tear(struct kunit *test)
 {
 	unsigned int i, nr = TEAR_OBJS / 8;
 
 	for (i = 0; i < ARRAY_SIZE(tear_sizes); i++) {
-		struct xslab_cache *cache = with_cache(test, 32 << 20, tear_sizes[i], 0);
+		struct xslab_cache *cache = with_cache(test, 128 << 20, tear_sizes[i], 0);
 		void **objs = xtest_room(test, TEAR_OBJS, sizeof(*objs));
 		struct xslab_stats s = tear(test, cache, objs, 8);
 		u64 slabs = s.slabs, more = s.slab_free;

@@ -546,7 +546,7 @@ static void xorphan_test_pool_of_pages(struct kunit *test)
 	strscpy(name, pool->name, sizeof(name));
 	for (i = 0; i < ARRAY_SIZE(orders); i++)
 		pages[i] = xpool_alloc_pages(pool, orders[i], GFP_KERNEL);
-	KUNIT_EXPECT_EQ(test, xpool_page_give_up(pool), -EINVAL);
+	KUNIT_EXPECT_EQ(test, xpool_give_up(pool), -EINVAL);
 	KUNIT_ASSERT_EQ(test, xpool_destroy(pool), -EBUSY);
 	KUNIT_EXPECT_NULL(test, xpool_alloc_pages(pool, 0, GFP_KERNEL));
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_ATOMIC));
@@ -658,7 +658,7 @@ static void xorphan_test_give_up_race(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, xpool_destroy(pool), -EBUSY);
 		job = start_job(test, free_objects_and_pages, o, other_cpu());
 		udelay(20 * round);
-		xpool_page_give_up(pool);
+		xpool_give_up(pool);
 		end_job(test, job);
 		w->nr_caches = 0;
 		w->pool = NULL;
@@ -811,7 +811,7 @@ static void xorphan_test_give_up_pool(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, page);
 	KUNIT_EXPECT_NOT_NULL(test, xpool_alloc_addr(pool, 4, GFP_KERNEL));
 	KUNIT_ASSERT_EQ(test, xpool_destroy(pool), -EBUSY);
-	KUNIT_ASSERT_EQ(test, xpool_page_give_up(pool), 0);
+	KUNIT_ASSERT_EQ(test, xpool_give_up(pool), 0);
 	expect_soon(test, name_is_free("xorphan-own"));
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
 	expect_gone_pool(test, pool);

@@ -357,12 +357,12 @@ struct xrow {
  */
 
 /* xpool.c */
-void xpool_page_exit_tombs(void);
+void xpool_exit_tombs(void);
 bool xpool_knows_client(bool ok, struct module *client);
-int xpool_page_give_up(struct xpool *pool);
-bool xpool_page_reap_one(void);
-int xpool_page_init_default(const struct xpool_args *args);
-void xpool_page_exit_default(void);
+int xpool_give_up(struct xpool *pool);
+bool xpool_reap_one(void);
+int xpool_init_default(const struct xpool_args *args);
+void xpool_exit_default(void);
 
 /* page.c */
 bool xpool_page_has_struct(const struct xpool *pool);

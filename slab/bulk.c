@@ -15,7 +15,7 @@
 
 #include "row.h"
 
-#define XSLAB_FAR		64U	/* objects that are copied, to the stack */
+#define XSLAB_COPIED		64U	/* objects that are copied, to the stack */
 #define XSLAB_FETCHED		256U	/* objects of a bulk, a line of each: half of a small L1 */
 
 /*
@@ -317,7 +317,7 @@ static noinline unsigned int push_few(struct xslab_cache *cache, unsigned int nr
  */
 static noinline unsigned int free_each(struct xslab_cache *cache, unsigned int nr, void **objs)
 {
-	void *chunk[XSLAB_FAR], *at;
+	void *chunk[XSLAB_COPIED], *at;
 	unsigned int i, n = 0;
 
 	for (i = 0; i < nr; i++) {
@@ -349,7 +349,7 @@ static unsigned int free_some(struct xslab_cache *cache, size_t nr, void **objs,
 		return 1;
 	}
 	if (xtools_watch(cache->tools))
-		return free_each(cache, min_t(size_t, nr, XSLAB_FAR), objs);
+		return free_each(cache, min_t(size_t, nr, XSLAB_COPIED), objs);
 	n = xslab_fill_drain_checked(cache, objs, min_t(size_t, nr, XSLAB_CHUNK));
 	return likely(n) ? n : free_each(cache, 1, objs);
 }

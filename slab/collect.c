@@ -19,7 +19,7 @@ void xslab_check_refs(struct xslab_cache *cache)
 
 	if (!cache->pool->counts_refs)
 		return;
-	for (slab = next_slab(cache, NULL); slab; slab = next_slab(cache, slab)) {
+	for (slab = xslab_next(cache, NULL); slab; slab = xslab_next(cache, slab)) {
 		unsigned long at = xpool_page_index(cache->pool, slab);
 		unsigned long end = at + pages_per_slab(cache);
 

@@ -11,6 +11,8 @@
  * another, at two in all. So a slab is never on the list of emptier ones than it, and most moves
  * need not be made: they are branches that no CPU can guess, and writes to four other slabs.
  */
+#include <linux/sched.h>
+
 #include "slab.h"
 
 #define XSLAB_LOOKS	2U	/* at slabs on the lists of fuller ones */
@@ -49,6 +51,21 @@ noinline struct xpage *xslab_fullest(struct xslab_cache *cache)
 		struct xpage *slab = list_first_entry(&cache->lists[list], struct xpage, list);
 
 		if (!xslab_refile(cache, slab, list) || ++looks == XSLAB_LOOKS)
+			return slab;
+	}
+	return NULL;
+}
+
+/*
+ * The next slab of the cache behind @slab, or (NULL) the first one; or NULL. Of those that have
+ * no live object some may come or go meanwhile. Process context.
+ */
+struct xpage *xslab_next(const struct xslab_cache *cache, struct xpage *slab)
+{
+	slab = slab ? slab + pages_per_slab(cache) : cache->first.page;
+	for (; slab < cache->pages + cache->pool->buddy.nr; slab += pages_per_slab(cache)) {
+		cond_resched();
+		if (owner_of(slab) == cache)
 			return slab;
 	}
 	return NULL;

@@ -324,7 +324,7 @@ static void reap_all(void)
 		dispose(cache, true);
 		module_put(THIS_MODULE);
 	}
-	while (xpool_page_reap_one())
+	while (xpool_reap_one())
 		cond_resched();
 }
 
@@ -342,5 +342,5 @@ void xslab_subsys_exit(void)
 	xpool_reap_sync();
 	list_for_each_entry_safe(cache, next, &tombs, listing.entry.node)
 		xmeta_free(cache);
-	xpool_page_exit_tombs();
+	xpool_exit_tombs();
 }

@@ -265,7 +265,7 @@ static void scan(struct xslab_cache *cache, bool over)
 {
 	struct xpage *slab;
 
-	for (slab = next_slab(cache, NULL); slab; slab = next_slab(cache, slab))
+	for (slab = xslab_next(cache, NULL); slab; slab = xslab_next(cache, slab))
 		scan_slab(cache, slab, over);
 }
 

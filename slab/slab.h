@@ -8,7 +8,6 @@
 #define _XALLOC_XSLAB_IMPL_H
 
 #include <linux/irq_work.h>
-#include <linux/sched.h>
 
 #include <xalloc/xslab.h>
 
@@ -470,21 +469,6 @@ static inline unsigned long holes_of(const struct xslab_cache *cache, const stru
 	return cache->words == 1 ? slab->holes : 0;
 }
 
-/*
- * The next slab of the cache behind @slab, or (NULL) the first one; or NULL. Of those that have
- * no live object some may come or go meanwhile. Process context.
- */
-static inline struct xpage *next_slab(const struct xslab_cache *cache, struct xpage *slab)
-{
-	slab = slab ? slab + pages_per_slab(cache) : cache->first.page;
-	for (; slab < cache->pages + cache->pool->buddy.nr; slab += pages_per_slab(cache)) {
-		cond_resched();
-		if (owner_of(slab) == cache)
-			return slab;
-	}
-	return NULL;
-}
-
 /* How many objects the slab has. */
 static inline unsigned int xslab_tear_objects(const struct xslab_cache *cache,
 					      const struct xpage *slab)
@@ -591,8 +575,6 @@ static inline void xslab_set_closed(struct xslab_cache *cache, bool *is, bool cl
 /*
  * From the top down
  */
-
-/* xslab.c */
 
 /* cache.c */
 void xslab_set_checks(bool on);
@@ -726,6 +708,7 @@ unsigned int xslab_fill_magazine(struct xmag *mag, void **objs, unsigned int nr)
 /* lists.c */
 bool xslab_refile(struct xslab_cache *cache, struct xpage *slab, unsigned int list);
 void *xslab_take_one(struct xslab_cache *cache, struct xpage *slab);
+struct xpage *xslab_next(const struct xslab_cache *cache, struct xpage *slab);
 
 /* check.c */
 void xslab_note_lost(struct xslab_cache *cache, void *at, unsigned int nr);
