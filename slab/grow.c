@@ -140,6 +140,12 @@ static void add_slabs(struct xslab_cache *cache, struct xpage *slab, unsigned in
 	}
 }
 
+static void put_new_slabs(struct xslab_cache *cache, struct xpage *slab, unsigned int nr)
+{
+	for (; nr; nr--, slab += pages_per_slab(cache))
+		xslab_put_slabs(cache, &slab, 1);
+}
+
 /*
  * One more slab, or a group of them; tasks that wait for an object get theirs first. Where
  * the slab might not stay empty for an instant, an object of it comes as *@obj; @obj is
@@ -150,7 +156,6 @@ bool xslab_grow(struct xslab_cache *cache, gfp_t gfp, void **obj)
 	struct xpage *slab;
 	unsigned int nr;
 	unsigned long flags;
-	bool locked;
 
 	if (unlikely(READ_ONCE(cache->torn.nr)) && !in_nmi() &&
 	    xslab_tear_mend(cache, xpool_need_of(gfp)))
@@ -159,12 +164,13 @@ bool xslab_grow(struct xslab_cache *cache, gfp_t gfp, void **obj)
 	if (!slab)
 		return false;
 	init_slabs(cache, slab, nr);
-	locked = xlock(&cache->lock, &flags);	/* an NMI may not get it */
-	if (unlikely(!locked || cache->state.retired)) {
-		if (locked)
-			raw_spin_unlock_irqrestore(&cache->lock, flags);
-		for (; nr; nr--, slab += pages_per_slab(cache))
-			xslab_put_slabs(cache, &slab, 1);
+	if (unlikely(!xlock(&cache->lock, &flags))) {	/* an NMI may not get it */
+		put_new_slabs(cache, slab, nr);
+		return false;
+	}
+	if (unlikely(cache->state.retired)) {
+		raw_spin_unlock_irqrestore(&cache->lock, flags);
+		put_new_slabs(cache, slab, nr);
 		return false;
 	}
 	settle(cache);
