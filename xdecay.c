@@ -198,21 +198,13 @@ static u64 operations(struct xdecay *decay)
 	return pool.gets + pool.puts + pool.pages;
 }
 
-static void drain_magazines(struct xdecay *decay)
+/* @how: xmag_drain(), or xmag_park() to be told of the next operation */
+static void empty_magazines(struct xdecay *decay, void (*how)(struct xmag *mag))
 {
 	if (decay->of_cache)
-		xmag_drain(&cache_of(decay)->mag);
+		how(&cache_of(decay)->mag);
 	else
-		xpool_page_drain(pool_of(decay));
-}
-
-/* Empty the magazines, and be told of the next operation. */
-static void park_magazines(struct xdecay *decay)
-{
-	if (decay->of_cache)
-		xmag_park(&cache_of(decay)->mag);
-	else
-		xpool_page_park(pool_of(decay));
+		xpool_page_empty(pool_of(decay), how);
 }
 
 /*
@@ -234,7 +226,7 @@ static void fall_quiet(struct xdecay *decay)
 {
 	unsigned long before = unused_pages(decay, false), after;
 
-	drain_magazines(decay);
+	empty_magazines(decay, xmag_drain);
 	after = unused_pages(decay, true);
 	if (after > before)
 		xdecay_curve_add(&decay->curve, decay->quiet, after - before);
@@ -255,7 +247,7 @@ static void give(struct xdecay *decay)
 static void try_sleep(struct xdecay *decay)
 {
 	WRITE_ONCE(decay->watch.asleep, true);
-	park_magazines(decay);
+	empty_magazines(decay, xmag_park);
 	if (unused_pages(decay, true))
 		WRITE_ONCE(decay->watch.asleep, false);
 	if (READ_ONCE(decay->watch.asleep))
@@ -306,7 +298,10 @@ static u64 tick(struct xdecay *decay)
  * The worker
  */
 
-static DEFINE_MUTEX(xdecay_lock);
+/* A test that holds it keeps the worker from its work. */
+DEFINE_MUTEX(xdecay_lock);
+EXPORT_SYMBOL_FOR_KUNIT(xdecay_lock);
+
 static struct workqueue_struct *queue;
 static void work(struct work_struct *unused);
 static DECLARE_DELAYED_WORK(worker, work);
@@ -345,19 +340,6 @@ unsigned long xdecay_runs(void)
 }
 EXPORT_SYMBOL_FOR_KUNIT(xdecay_runs);
 
-/* Keep the worker from its work, for tests; and let it go on. */
-void xdecay_hold(void)
-{
-	mutex_lock(&xdecay_lock);
-}
-EXPORT_SYMBOL_FOR_KUNIT(xdecay_hold);
-
-void xdecay_release(void)
-{
-	mutex_unlock(&xdecay_lock);
-}
-EXPORT_SYMBOL_FOR_KUNIT(xdecay_release);
-
 static void run_now(struct irq_work *unused)
 {
 	mod_delayed_work(queue, &worker, 0);
@@ -392,7 +374,7 @@ static void restart(struct xdecay *decay)
 	decay->end = 0;
 	if (ms)
 		return;
-	drain_magazines(decay);
+	empty_magazines(decay, xmag_drain);
 	give_back(decay, ULONG_MAX);
 }
 

@@ -81,8 +81,6 @@
  * from emptying the same magazines; neither the owner's client nor the system's
  * allocator is called under it. depot->lock is that of the depot; see mag/depot.c.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/cpuhotplug.h>
 #include <linux/export.h>
 #include <linux/prefetch.h>
@@ -266,7 +264,7 @@ noinline void *xmag_alloc_slow(struct xmag *mag)
 }
 EXPORT_SYMBOL_GPL(xmag_alloc_slow);
 
-/* The rest of xmag_free(), where the loaded magazine could not serve. */
+/* Give an object back where the loaded magazine could not take it. */
 noinline void xmag_free_slow(struct xmag *mag, void *obj)
 {
 	struct xmag_cpu *cpu;

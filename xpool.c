@@ -41,7 +41,6 @@
 #include <linux/export.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
-#include <linux/sched.h>
 #include <linux/string.h>
 
 #include "pool/page.h"
@@ -143,7 +142,7 @@ static void refuse_destroy(struct xpool *pool)
 	xpool_stats(pool, &stats);
 	atomic_long_inc(&pool->counts.errors);
 	pr_err("pool %s: not destroyed: %u caches and %llu pages are in use; it takes no allocations any more, and goes with the last of them\n",
-	       pool->name, READ_ONCE(pool->listing.nr_caches), stats.pages);
+	       pool->name, READ_ONCE(pool->listing.nr_users), stats.pages);
 }
 
 /*
@@ -162,7 +161,7 @@ static int destroy(struct xpool *pool)
 	xpool_page_drain_closed(&pool->mags->client);
 	xpool_settle(pool);
 	xpool_refs_check(pool);
-	if (!READ_ONCE(pool->listing.nr_caches) && !pages_held(pool) && !waited &&
+	if (!READ_ONCE(pool->listing.nr_users) && !pages_held(pool) && !waited &&
 	    !atomic_read(&pool->waiting.nr)) {
 		dispose(pool, was_retired);
 		return 0;
@@ -226,7 +225,8 @@ EXPORT_SYMBOL_GPL(xpool_create_stamped);
  * destroy it may be tried again, also when it is gone by then. An operator can give up a pool
  * that nothing will be freed of; then its memory is lost.
  *
- * Context: Process context, may sleep; not from a shrinker. No other call uses the pool.
+ * Context: Process context, may sleep; not from a shrinker, and with no lock held that a move
+ * callback or a shrinker takes. No other call uses the pool.
  * Return: 0; or with a line in the log: -EBUSY where caches live in the pool, pages of it
  * are held or tasks wait for one, -EPERM for the default pool, -EDEADLK while the system
  * reclaims memory, and from a move callback where caches live in the pool, of which that may
@@ -244,7 +244,7 @@ int xpool_destroy(struct xpool *pool)
 	}
 	if (!xpool_may_come_and_go("pool", NULL))
 		return -EDEADLK;
-	if (xpool_in_callback() && READ_ONCE(pool->listing.nr_caches))
+	if (xpool_in_callback() && READ_ONCE(pool->listing.nr_users))
 		return -EDEADLK;
 	err = xpool_listed_claim_in_turn(&xpool_list, &pool->listing.entry);
 	if (err)
@@ -278,7 +278,7 @@ EXPORT_SYMBOL_FOR_KUNIT(xpool_give_up);
 /* Is nothing held of an orphan, or was it given up? What NMIs left goes back first. */
 static bool is_over(struct xpool *pool)
 {
-	if (!READ_ONCE(pool->state.retired) || READ_ONCE(pool->listing.nr_caches) ||
+	if (!READ_ONCE(pool->state.retired) || READ_ONCE(pool->listing.nr_users) ||
 	    atomic_read(&pool->waiting.nr))
 		return false;
 	if (xpool_defer_waits(&pool->deferred))

@@ -40,8 +40,6 @@
  * Two caches may have the same name. The directory of the second is called
  * <name>~2, and so on.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/dcache.h>
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
@@ -678,10 +676,10 @@ static int observe(struct notifier_block *block, unsigned long event, void *what
 
 	switch (event) {
 	case XOBSERVE_POOL_ADD:
-		pool->observed = add_object(pool->name, pools_dir, pool_files, pool_limits, pool);
+		pool->listing.observed = add_object(pool->name, pools_dir, pool_files, pool_limits, pool);
 		break;
 	case XOBSERVE_POOL_DEL:
-		debugfs_remove(pool->observed);
+		debugfs_remove(pool->listing.observed);
 		break;
 	case XOBSERVE_CACHE_ADD:
 		cache->listing.observed = add_object(cache->name, caches_dir, cache_files,

@@ -80,8 +80,11 @@ static void poison(unsigned int tools, const void *addr, size_t bytes, u8 value)
 		xcompat_kasan_poison(addr, round_up(bytes, XCOMPAT_KASAN_GRANULE), value);
 }
 
-/* The value of a granule is how many of its bytes are accessible, or 0: all. */
-static void unpoison(unsigned int tools, const void *addr, size_t bytes)
+/*
+ * It may be written to: memory that goes back to where it came from, or by a constructor. The
+ * value of a granule is how many of its bytes are accessible, or 0: all.
+ */
+void xtools_open(unsigned int tools, const void *addr, size_t bytes)
 {
 	size_t whole = round_down(bytes, XCOMPAT_KASAN_GRANULE);
 
@@ -171,12 +174,6 @@ void xtools_range_comes(unsigned int tools, const void *addr, size_t bytes)
 	poison(tools, addr, bytes, XCOMPAT_KASAN_PAGE_FREE);
 }
 
-/* Memory that goes back to where it came from. */
-void xtools_range_goes(unsigned int tools, const void *addr, size_t bytes)
-{
-	unpoison(tools, addr, bytes);
-}
-
 /*
  * Objects
  */
@@ -189,7 +186,7 @@ void xtools_range_goes(unsigned int tools, const void *addr, size_t bytes)
  */
 void xtools_alloc(unsigned int tools, void *obj, size_t size, gfp_t gfp)
 {
-	unpoison(tools, obj, size);
+	xtools_open(tools, obj, size);
 	if (!(tools & (XTOOLS_CTOR | XTOOLS_TYPESAFE)))
 		kmsan_poison_memory(obj, size, GFP_ATOMIC);
 	if (tools & XTOOLS_INIT_ON_ALLOC && !(gfp & __GFP_ZERO))
@@ -233,7 +230,7 @@ void xtools_slab_comes(unsigned int tools, void *addr, size_t bytes)
 void xtools_slab_goes(unsigned int tools, void *addr, long bytes, long first, long stride)
 {
 	if (tools & XTOOLS_INIT_ON_FREE && tools & (XTOOLS_CTOR | XTOOLS_TYPESAFE)) {
-		unpoison(tools, addr, bytes);
+		xtools_open(tools, addr, bytes);
 		memset(addr, 0, bytes);
 	}
 	poison(tools, addr, bytes, XCOMPAT_KASAN_PAGE_FREE);
@@ -243,12 +240,7 @@ void xtools_slab_goes(unsigned int tools, void *addr, long bytes, long first, lo
 		kmemleak_free(addr + first);
 }
 
-/* The constructor may write to an object that is no client's. */
-void xtools_ctor_begins(unsigned int tools, void *obj, size_t size)
-{
-	unpoison(tools, obj, size);
-}
-
+/* A constructor wrote to an object that is no client's. */
 void xtools_ctor_ends(unsigned int tools, void *obj, size_t size)
 {
 	poison(tools, obj, size, XCOMPAT_KASAN_SLAB_REDZONE);
@@ -260,7 +252,7 @@ void xtools_ctor_ends(unsigned int tools, void *obj, size_t size)
 
 void xtools_pages_alloc(unsigned int tools, void *addr, size_t bytes, gfp_t gfp)
 {
-	unpoison(tools, addr, bytes);
+	xtools_open(tools, addr, bytes);
 	kmsan_poison_memory(addr, bytes, GFP_ATOMIC);
 	if (tools & XTOOLS_INIT_ON_ALLOC && !(gfp & __GFP_ZERO))
 		memset(addr, 0, bytes);

@@ -26,8 +26,6 @@
 #define XTOOLS_CTOR		0x20U	/* no tool: objects have a constructor */
 #define XTOOLS_TYPESAFE		0x40U	/* no tool: readers may look at free objects */
 
-#define XTOOLS_INIT	(XTOOLS_INIT_ON_ALLOC | XTOOLS_INIT_ON_FREE)
-
 #define XTOOLS_BUILT_IN \
 	(IS_ENABLED(CONFIG_KASAN_GENERIC) || IS_ENABLED(CONFIG_KMSAN) || \
 	 IS_ENABLED(CONFIG_DEBUG_KMEMLEAK) || IS_ENABLED(CONFIG_LOCKDEP))
@@ -51,14 +49,13 @@ enum xtools_range {
 unsigned int xtools_of_pool(enum xtools_range range, const void *addr, unsigned long pages);
 unsigned int xtools_of_cache(unsigned int tools, bool has_ctor, bool is_typesafe);
 void xtools_range_comes(unsigned int tools, const void *addr, size_t bytes);
-void xtools_range_goes(unsigned int tools, const void *addr, size_t bytes);
+void xtools_open(unsigned int tools, const void *addr, size_t bytes);
 
 void xtools_alloc(unsigned int tools, void *obj, size_t size, gfp_t gfp);
 void xtools_free(unsigned int tools, void *obj, size_t size);
 void xtools_forget(unsigned int tools, void *obj);
 void xtools_slab_comes(unsigned int tools, void *addr, size_t bytes);
 void xtools_slab_goes(unsigned int tools, void *addr, long bytes, long first, long stride);
-void xtools_ctor_begins(unsigned int tools, void *obj, size_t size);
 void xtools_ctor_ends(unsigned int tools, void *obj, size_t size);
 void xtools_pages_alloc(unsigned int tools, void *addr, size_t bytes, gfp_t gfp);
 void xtools_pages_free(unsigned int tools, void *addr, size_t bytes);

@@ -6,7 +6,6 @@
  */
 #include <linux/export.h>
 #include <linux/kernel.h>
-#include <linux/string.h>
 
 #include "buddy.h"
 

@@ -6,7 +6,6 @@
  * from the left), so it needs no record of its own and its blocks may also be freed one by one.
  */
 #include <linux/export.h>
-#include <linux/kernel.h>
 
 #include "buddy.h"
 

@@ -628,7 +628,7 @@ static void expect_bounded(struct kunit *test)
 	for (i = 0; i < w->nr_caches; i++)
 		sum += magazine_bytes(w->caches[i]);
 	KUNIT_EXPECT_LE(test, sum, (w->pool->nr_pages << PAGE_SHIFT) / 8);
-	KUNIT_EXPECT_EQ(test, sum, w->pool->mag_bytes);
+	KUNIT_EXPECT_EQ(test, sum, w->pool->kept_bytes);
 }
 
 static void drop_caches(struct kunit *test, unsigned int left)

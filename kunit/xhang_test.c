@@ -757,7 +757,7 @@ static void xhang_test_from_reclaim(struct kunit *test)
 	memalloc_noreclaim_restore(flags);
 	xslab_cache_free(cache, xslab_cache_alloc(cache, GFP_KERNEL));
 	KUNIT_EXPECT_EQ(test, cache_stats(cache).allocs, 1ULL);
-	KUNIT_EXPECT_EQ(test, w->pool->listing.nr_caches, 1U);
+	KUNIT_EXPECT_EQ(test, w->pool->listing.nr_users, 1U);
 }
 
 static struct kunit_case xhang_test_cases[] = {

@@ -111,8 +111,14 @@ static u8 *take(struct backend *b)
 
 static void give(struct backend *b, u8 *obj)
 {
+	bool hit;
+
 	move(b, obj, CLIENT, ABOVE);
-	xmag_free(&b->mag, obj);
+	preempt_disable();
+	hit = xmag_try_free(&b->mag.cpus, obj);
+	preempt_enable();
+	if (!hit)
+		xmag_free_slow(&b->mag, obj);
 }
 
 static void close(struct backend *b)

@@ -196,7 +196,7 @@ static void refuse(struct kunit *test, struct orphan *o)
 
 static unsigned int nr_caches(const struct orphan *o)
 {
-	return READ_ONCE(o->w->pool->listing.nr_caches);
+	return READ_ONCE(o->w->pool->listing.nr_users);
 }
 
 struct share {
@@ -513,7 +513,7 @@ static void xorphan_test_running_move(struct kunit *test)
 	end_world(test);
 	check_waits(test, destroy_pool_of);
 	w->nr_caches = 0;
-	expect_soon(test, !READ_ONCE(w->pool->listing.nr_caches));
+	expect_soon(test, !READ_ONCE(w->pool->listing.nr_users));
 	KUNIT_EXPECT_EQ(test, xpool_destroy(w->pool), 0);
 	w->pool = NULL;
 }
@@ -714,7 +714,7 @@ static void xorphan_test_waiters(struct kunit *test)
 		KUNIT_EXPECT_NULL(test, waiting[i].got);
 	xslab_cache_free_bulk(cache, nr, objs);
 	w->nr_caches = 0;
-	expect_soon(test, !READ_ONCE(w->pool->listing.nr_caches));
+	expect_soon(test, !READ_ONCE(w->pool->listing.nr_users));
 	KUNIT_EXPECT_EQ(test, xpool_destroy(w->pool), 0);
 	w->pool = NULL;
 }
@@ -749,12 +749,12 @@ static void xorphan_test_late_waiter(struct kunit *test)
 	job = start_late_waiter(test, waiting);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), -EBUSY);
 	msleep(50);
-	KUNIT_EXPECT_EQ(test, READ_ONCE(w->pool->listing.nr_caches), 1U);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(w->pool->listing.nr_users), 1U);
 	mutex_unlock(&w->pool->gather.mutex);
 	w->nr_caches = 0;
 	end_job(test, job);
 	KUNIT_EXPECT_NULL(test, waiting->got);
-	expect_soon(test, !READ_ONCE(w->pool->listing.nr_caches));
+	expect_soon(test, !READ_ONCE(w->pool->listing.nr_users));
 	for (i = 0; i < ARRAY_SIZE(pages); i++)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(w->pool, pages[i], 0), 0);
 }

@@ -2166,27 +2166,33 @@ static void test_cache_hot(struct kunit *test)
 	expect_all_free(test, pool);
 }
 
+static bool is_over_with(struct xpool *pool, long pages)
+{
+	xpool_cached_count(pool, pages);
+	return xpool_over_cache(pool);
+}
+
 /* What caches keep counts too: expect to be told at the first page too many. */
 static void test_cache_of_slabs(struct kunit *test)
 {
 	struct xpool *pool = own_pool(test, 1 << 20);
 	void *addr;
 
-	KUNIT_EXPECT_FALSE(test, xpool_cached_add(pool, 1000));
-	KUNIT_EXPECT_FALSE(test, xpool_cached_add(pool, -1000));
+	KUNIT_EXPECT_FALSE(test, is_over_with(pool, 1000));
+	KUNIT_EXPECT_FALSE(test, is_over_with(pool, -1000));
 	KUNIT_ASSERT_EQ(test, limit_cache(pool, 40), 0);
-	KUNIT_EXPECT_FALSE(test, xpool_cached_add(pool, 40));
-	KUNIT_EXPECT_TRUE(test, xpool_cached_add(pool, 1));
+	KUNIT_EXPECT_FALSE(test, is_over_with(pool, 40));
+	KUNIT_EXPECT_TRUE(test, is_over_with(pool, 1));
 	KUNIT_EXPECT_EQ(test, stats_of(pool).cached, 41ULL);
-	KUNIT_EXPECT_FALSE(test, xpool_cached_add(pool, -17));
+	KUNIT_EXPECT_FALSE(test, is_over_with(pool, -17));
 	addr = xpool_alloc_addr(pool, 5, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, 5), 0);
 	KUNIT_EXPECT_EQ(test, stats_of(pool).cached, 24ULL);
 	addr = xpool_alloc_addr(pool, 4, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, 4), 0);
 	KUNIT_EXPECT_EQ(test, stats_of(pool).cached, 40ULL);
-	KUNIT_EXPECT_TRUE(test, xpool_cached_add(pool, 1));
-	KUNIT_EXPECT_FALSE(test, xpool_cached_add(pool, -25));
+	KUNIT_EXPECT_TRUE(test, is_over_with(pool, 1));
+	KUNIT_EXPECT_FALSE(test, is_over_with(pool, -25));
 	expect_all_free(test, pool);
 }
 

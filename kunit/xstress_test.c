@@ -360,9 +360,9 @@ static struct xslab_stats reckon(struct kunit *test, struct stress *s)
 	KUNIT_EXPECT_EQ(test, xslab_validate(s->cache), 0);
 	KUNIT_EXPECT_EQ(test, xpool_validate(s->pool), 0);
 
-	xdecay_hold();		/* it may be emptying magazines, which would be counted twice */
+	mutex_lock(&xdecay_lock);		/* it may be emptying magazines, which would be counted twice */
 	xslab_cache_stats(s->cache, &stats);
-	xdecay_release();
+	mutex_unlock(&xdecay_lock);
 	KUNIT_EXPECT_EQ(test, stats.live, 0ULL);
 	KUNIT_EXPECT_EQ(test, stats.errors, 0ULL);
 	KUNIT_EXPECT_EQ(test, stats.allocs, stats.frees);

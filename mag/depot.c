@@ -14,8 +14,6 @@
  * Locks: xdepot.lock, held to exchange two pointers, or to pass one magazine on to the owner.
  * An NMI that finds it taken goes without the depot.
  */
-#define pr_fmt(fmt) "xalloc: " fmt
-
 #include <linux/export.h>
 #include <linux/string.h>
 

@@ -206,15 +206,4 @@ static __always_inline void *xmag_alloc(struct xmag *mag)
 	return likely(hit) ? obj : xmag_alloc_slow(mag);
 }
 
-static __always_inline void xmag_free(struct xmag *mag, void *obj)
-{
-	bool hit;
-
-	preempt_disable();
-	hit = xmag_try_free(&mag->cpus, obj);
-	preempt_enable();
-	if (unlikely(!hit))
-		xmag_free_slow(mag, obj);
-}
-
 #endif

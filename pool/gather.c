@@ -34,7 +34,6 @@
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
-#include <linux/export.h>
 #include <linux/irq_work.h>
 #include <linux/jiffies.h>
 #include <linux/ratelimit.h>

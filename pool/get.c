@@ -38,7 +38,6 @@
  * in pool/limit.c; pools that grow are in pool/grow.c, and are told here which pages
  * come into use and go out of it.
  */
-#include <linux/sched.h>
 
 #include "pool.h"
 

@@ -22,9 +22,7 @@
 #define pr_fmt(fmt) "xalloc: " fmt
 
 #include <linux/bitops.h>
-#include <linux/export.h>
 #include <linux/io.h>
-#include <linux/ratelimit.h>
 
 #include "pool.h"
 

@@ -46,7 +46,6 @@
  */
 #include <linux/export.h>
 #include <linux/jiffies.h>
-#include <linux/rcupdate.h>
 #include <linux/sched.h>
 
 #include "pool.h"
@@ -119,7 +118,7 @@ void xpool_grow_drop(struct xpool *pool, struct page *page)
 {
 	xpool_unmap_grown((unsigned long)page_address(page));
 	if (xtools_watch(pool->tools))
-		xtools_range_goes(pool->tools, page_address(page), 1UL << XPOOL_CHUNK_SHIFT);
+		xtools_open(pool->tools, page_address(page), 1UL << XPOOL_CHUNK_SHIFT);
 	xpool_refs_release(pool, page, XPOOL_CHUNK_PAGES);
 }
 
@@ -386,7 +385,7 @@ void xpool_grow_trim(struct xpool *pool)
 {
 	if (likely(READ_ONCE(pool->idle_limit) == XPOOL_NO_LIMIT))
 		return;
-	smp_mb();	/* as in xpool_cached_add(): one of us sees the other */
+	smp_mb();	/* as in xpool_cached_count(): one of us sees the other */
 	if (!gives_region(pool))
 		return;
 	if (!may_free_to_system()) {
@@ -396,6 +395,7 @@ void xpool_grow_trim(struct xpool *pool)
 	while (return_region(pool, false))
 		;
 }
+EXPORT_SYMBOL_FOR_KUNIT(xpool_grow_trim);
 
 /* After pages came into use, or did not. Any context. */
 void xpool_grow_wake(struct xpool *pool)

@@ -67,7 +67,7 @@ static unsigned long settle_clients(struct xpool *pool, bool open)
 static void apply_cache(struct xpool *pool)
 {
 	WRITE_ONCE(pool->idle_limit, settle_clients(pool, false));
-	smp_mb();	/* as in xpool_cached_add() */
+	smp_mb();	/* as in xpool_cached_count() */
 	trim(pool);
 	settle_clients(pool, true);
 }

@@ -10,7 +10,6 @@
  * from other CPUs, and the metadata within bounds however far apart the regions lie. A pool that
  * is too small for that has no magazines.
  */
-#include <linux/log2.h>
 #include <linux/string.h>
 
 #include "page.h"
@@ -78,17 +77,10 @@ static unsigned long page_reclaim(struct xclient *client)
 	return sum_up(mags_of(client), reclaim);
 }
 
-/* What is kept for the next goes to the pool. May sleep. */
-void xpool_page_drain(struct xpool *pool)
+/* What is kept for the next goes to the pool; @how empties magazines. May sleep. */
+void xpool_page_empty(struct xpool *pool, void (*how)(struct xmag *mag))
 {
-	for_all(pool->mags, xmag_drain);
-	xpool_settle(pool);
-}
-
-/* Like xpool_page_drain(), but the next operation on a magazine tells the watcher. */
-void xpool_page_park(struct xpool *pool)
-{
-	for_all(pool->mags, xmag_park);
+	for_all(pool->mags, how);
 	xpool_settle(pool);
 }
 

@@ -32,7 +32,7 @@ enum xpool_page_kind {
  * @order: of the block
  * @kind: enum xpool_page_kind, at the first page of a block
  * @state: both
- * @nr_free: slabs: free objects when the slab was last put on a list
+ * @nr_free: slabs: free objects by @map; NMIs' are added by the next holder of the lock
  * @deferred: link of a stack of pages that NMIs left work for (struct xdefer)
  * @cache: the owner of the slab that the page is in, at each of its pages
  * @list: slabs: one of the owner's lists
@@ -201,6 +201,8 @@ enum xpool_source {
 #define XPOOL_CHUNK_PAGES	BIT(XBUDDY_MAX_ORDER)
 #define XPOOL_CHUNK_SHIFT	(XBUDDY_MAX_ORDER + PAGE_SHIFT)
 #define XPOOL_LIVE_SHIFTS	(PAGE_SHIFT + 1)
+#define XPOOL_FIRST_TAG		2	/* less in a byte of pool/live.c is a state, ... */
+#define XPOOL_LAST_TAG		250	/* ... and more; of all users that have none else */
 #define XPOOL_FOREIGN		ULONG_MAX
 
 struct xgrow;
@@ -265,17 +267,17 @@ struct xpool {
 	char			name[XPOOL_NAME_MAX];
 	struct {	/* Under xpool_registry */
 		struct xlisted	entry;
-		unsigned int	nr_caches;
+		unsigned int	nr_users;	/* that were made in it, as caches are */
+		void		*observed;	/* of the observer */
 	} listing;
 	struct {
 		bool		retired;	/* no allocation any more */
 		bool		given_up;	/* an operator says that no client returns */
 	} state;
-	struct {	/* Live bytes of caches, by stride; under xpool_registry */
-		struct xlive	*live[XPOOL_LIVE_SHIFTS];
+	struct {	/* See pool/live.c; under xpool_registry */
+		struct xlive	*of[XPOOL_LIVE_SHIFTS];
 		size_t		bytes;
-	} checks;
-	void			*observed;	/* of the observer */
+	} live;
 	struct xdecay		decay;
 
 	struct list_head	clients;	/* of struct xclient */
@@ -291,7 +293,7 @@ struct xpool {
 		struct irq_work	soon;
 		struct work_struct work;
 	} gather;
-	unsigned long		mag_bytes;	/* of caches' magazines; under xpool_registry */
+	unsigned long		kept_bytes;	/* that clients may keep; under xpool_registry */
 
 	raw_spinlock_t		lock ____cacheline_aligned;
 	struct xbuddy		buddy;
@@ -371,8 +373,7 @@ struct xpage *xpool_page_take(struct xpool *pool, unsigned long order, gfp_t gfp
 bool xpool_page_is_refused(struct xpool *pool, unsigned long order, gfp_t gfp);
 
 /* magazine.c */
-void xpool_page_drain(struct xpool *pool);
-void xpool_page_park(struct xpool *pool);
+void xpool_page_empty(struct xpool *pool, void (*how)(struct xmag *mag));
 void xpool_page_set_watch(struct xpool *pool, struct xwatch *watch);
 void xpool_page_close(struct xclient *client);
 unsigned long xpool_page_drain_closed(struct xclient *client);
@@ -450,7 +451,6 @@ void xpool_split(struct xpool *pool, struct xpage *block, unsigned int order);
 void xpool_unsplit(struct xpool *pool, struct xpage *block, unsigned int order);
 void xpool_put_hot(struct xpool *pool, struct xpage *page, unsigned int order);
 unsigned long xpool_settle(struct xpool *pool);
-bool xpool_cached_add(struct xpool *pool, long pages);
 
 /* grow.c */
 void xpool_grow_pause(struct xgrow *grow);
@@ -537,6 +537,10 @@ bool xpool_refs_all_plain(unsigned long addr, unsigned long nr);
 void xpool_gfp_init(struct xpool *pool);
 bool xpool_gfp_refuse(struct xpool *pool, gfp_t gfp);
 
+/* live.c */
+u8 *xpool_live_get(struct xpool *pool, unsigned int shift, u8 *tag);
+void xpool_live_put(struct xpool *pool, unsigned int shift, u8 tag);
+
 /* callback.c */
 void xpool_enter_callback(struct xpool_caller *caller);
 void xpool_leave_callback(struct xpool_caller *caller);
@@ -620,11 +624,14 @@ extern const struct xlinear xpool_linear_nowhere;
 
 /* Limits */
 
-/* Like xpool_cached_add(), for a caller that then looks at the limit itself. Any context. */
+/*
+ * @pages of a slab lost their last object, or (negative) get one, or go back to the pool. The
+ * caller then looks if that is more than the pool may keep: xpool_over_cache(). Any context.
+ */
 static inline void xpool_cached_count(struct xpool *pool, long pages)
 {
 	atomic_long_add(pages, &pool->cached);
-	smp_mb__after_atomic();		/* as in xpool_cached_add() */
+	smp_mb__after_atomic();		/* before the caller looks at the limit */
 	if (unlikely(pool->grow))
 		xpool_grow_trim(pool);
 }

@@ -144,7 +144,7 @@ static void make_hot(struct xpool *pool, struct xpage *page, unsigned int order)
 		WRITE_ONCE(pool->last_freed.nr_pages, pool->last_freed.nr_pages + (1UL << order));
 	xwatch_tell(&pool->decay.watch);	/* it may hold a region */
 	if (unlikely(pool->idle_limit != XPOOL_NO_LIMIT)) {
-		smp_mb();	/* as in xpool_cached_add(): one of us sees the other */
+		smp_mb();	/* as in xpool_cached_count(): one of us sees the other */
 		if (xpool_over_cache(pool))
 			xpool_put_all_hot(pool);
 	}
@@ -338,14 +338,3 @@ unsigned long xpool_settle(struct xpool *pool)
 	unlock_after_put(pool, flags);
 	return after - before;
 }
-
-/*
- * @pages of a slab lost their last object, or (negative) get one, or go back to the pool.
- * Returns true if that is more than the pool may keep: then give it back. Any context.
- */
-bool xpool_cached_add(struct xpool *pool, long pages)
-{
-	xpool_cached_count(pool, pages);
-	return xpool_over_cache(pool);
-}
-EXPORT_SYMBOL_FOR_KUNIT(xpool_cached_add);

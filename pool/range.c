@@ -349,7 +349,7 @@ void xpool_tell_regions(struct xpool *pool,
 
 void xpool_release(struct xpool *pool)
 {
-	xpool_tell_regions(pool, xtools_range_goes);
+	xpool_tell_regions(pool, xtools_open);
 	if (pool->range.source == XPOOL_SYSTEM) {
 		release_system(pool);
 	} else if (pool->range.source == XPOOL_BASE) {

@@ -143,3 +143,4 @@ bool xpool_over_cache(const struct xpool *pool)
 
 	return limit != XPOOL_NO_LIMIT && xpool_idle(pool) > limit;
 }
+EXPORT_SYMBOL_FOR_KUNIT(xpool_over_cache);

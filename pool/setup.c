@@ -8,8 +8,6 @@
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
-#include <linux/maple_tree.h>
-#include <linux/ratelimit.h>
 #include <linux/string.h>
 
 #include "pool.h"

@@ -9,7 +9,6 @@
  * The validator recounts all from the buddy system and the states of the pages.
  */
 #include <linux/export.h>
-#include <linux/string.h>
 
 #include "page.h"
 
@@ -32,7 +31,7 @@ void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 
 	*stats = (struct xpool_stats){
 		.metadata = pool->metadata,
-		.live_bytes = READ_ONCE(pool->checks.bytes),
+		.live_bytes = READ_ONCE(pool->live.bytes),
 		.failures = atomic_long_read(&pool->counts.failures),
 		.errors = atomic_long_read(&pool->counts.errors),
 	};

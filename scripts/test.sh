@@ -26,9 +26,9 @@ max_vms=2
 
 # The suites' parameter under FAST: what their longest loops are divided by
 shorter=10
-# Like shorter, but for the emulated kernel with all checks, where they take minutes each;
-# and suites that take many minutes even so. um-debug runs those with the same checks. They
-# run there, too, if SUITE names them.
+# Like shorter, but for the kernels with all checks, where they take minutes each; and
+# suites that take many minutes on the emulated one even so. um-debug runs those with the
+# same checks. They run there, too, if SUITE names them.
 shorter_slow=8
 too_slow=(xbulk_test xcollect_test xdecay_test xgather_test)
 
@@ -51,7 +51,7 @@ applies() { # shell suite; to the rig in use
 	hotplug) [[ $rig_arch == x86_64 ]] ;;
 	kmemleak) [[ $rig_name == x86_64-debug ]] ;;
 	tools) [[ $rig_name == *-debug || $rig_name == *-kmsan ]] ;;
-	params | faultload) [[ $rig_name != x86_64-debug ]] ;; # take minutes there
+	stats | params | faultload) [[ $rig_name != x86_64-debug ]] ;; # take minutes there
 	esac
 }
 
@@ -62,7 +62,7 @@ fast_enough() { # suite; for the rig in use
 # `kind name [parameter]` for each suite that this rig runs
 list_suites() { # module directory
 	local module name parameter=''
-	[[ $rig_name != x86_64-debug ]] || parameter=" shorter=$shorter_slow"
+	[[ $rig_name != *-debug ]] || parameter=" shorter=$shorter_slow"
 	[[ -z ${FAST:-} ]] || parameter=" shorter=$shorter"
 	for module in "$1"/kunit/*_test.ko; do
 		name=$(basename "$module" .ko)

@@ -142,7 +142,7 @@ static bool enter_pool(struct xpool *pool)
 	mutex_lock(&xpool_registry);
 	may = xpool_listed_is_on(&xpool_list, entry) && !entry->going && !entry->dying &&
 	      !pool->state.retired;
-	pool->listing.nr_caches += may;
+	pool->listing.nr_users += may;
 	mutex_unlock(&xpool_registry);
 	return may;
 }
@@ -150,7 +150,7 @@ static bool enter_pool(struct xpool *pool)
 static void leave_pool(struct xpool *pool)
 {
 	mutex_lock(&xpool_registry);
-	WRITE_ONCE(pool->listing.nr_caches, pool->listing.nr_caches - 1);
+	WRITE_ONCE(pool->listing.nr_users, pool->listing.nr_users - 1);
 	mutex_unlock(&xpool_registry);
 }
 

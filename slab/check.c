@@ -4,7 +4,7 @@
  *
  * A free looks, before anything is changed, whether the pointer is in the pool, whether its slab
  * is of this cache, whether an object starts there, and whether that object is live. The first
- * three read two lines that are needed anyway. The last is a byte (live.c), which says where the
+ * three read two lines that are needed anyway. The last is a byte (pool/live.c), which says where the
  * object is:
  *
  *	0	free in its slab, or no object starts there

@@ -13,7 +13,8 @@
 
 /*
  * An object that was accepted, for which the loaded magazine could not serve. Begins with
- * preemption off. Where an operator gives the cache up, this alone keeps it from going.
+ * preemption off. A cache that an operator gives up goes a grace period later: so
+ * rcu_read_lock() keeps it until the object is in a magazine or a slab.
  */
 noinline int xslab_free_missed(struct xslab_cache *cache, void *at)
 {

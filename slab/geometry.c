@@ -150,16 +150,58 @@ void xslab_get_kept(struct xslab_cache *cache, unsigned int depot)
 	struct xpool *pool = cache->pool;
 
 	mutex_lock(&xpool_registry);
-	size_magazines(cache, (kept_bytes(pool) - pool->mag_bytes) / XSLAB_KEPT_PART, depot);
-	pool->mag_bytes += magazine_bytes(cache);
+	size_magazines(cache, (kept_bytes(pool) - pool->kept_bytes) / XSLAB_KEPT_PART, depot);
+	pool->kept_bytes += magazine_bytes(cache);
 	mutex_unlock(&xpool_registry);
 }
 
 void xslab_put_kept(struct xslab_cache *cache, struct xpool *pool)
 {
 	mutex_lock(&xpool_registry);
-	pool->mag_bytes -= magazine_bytes(cache);
+	pool->kept_bytes -= magazine_bytes(cache);
 	mutex_unlock(&xpool_registry);
+}
+
+/* Objects at least this far apart, as a power of two, have a live byte each. */
+static unsigned int live_shift(unsigned int stride)
+{
+	return min_t(unsigned int, ilog2(stride), PAGE_SHIFT);
+}
+
+/*
+ * A line has the live bytes of 64 objects, and CPUs that write to one line wait for each
+ * other. So a CPU that asks for a slab after another CPU did gets all slabs whose bytes
+ * share a line, if a magazine takes all of them. Returns log2 of the slabs.
+ */
+static unsigned int live_group(const struct xslab_cache *cache)
+{
+	unsigned int line = ilog2(L1_CACHE_BYTES) + cache->checks.shift;
+	unsigned int slab = PAGE_SHIFT + cache->order;
+
+	if (line <= slab || cache->per_slab << (line - slab) > cache->mag.size)
+		return 0;
+	return line - slab;
+}
+
+/* Once it is known how large magazines are. Returns 0 or -ENOMEM. */
+int xslab_get_live(struct xslab_cache *cache)
+{
+	struct xpool *pool = cache->pool;
+	unsigned int shift = live_shift(cache->stride);
+	u8 *live = xpool_live_get(pool, shift, &cache->fast.check.tag);
+
+	if (!live)
+		return -ENOMEM;
+	cache->checks.shift = shift;
+	cache->checks.live = live - (pool->start >> shift);
+	cache->checks.group = live_group(cache);
+	return 0;
+}
+
+void xslab_put_live(struct xslab_cache *cache, struct xpool *pool)
+{
+	if (cache->checks.live)
+		xpool_live_put(pool, cache->checks.shift, cache->fast.check.tag);
 }
 
 /* Is there a place for a slab, which is aligned to its size, or will be? */
@@ -204,7 +246,6 @@ int xslab_set_geometry(struct xslab_cache *cache, const struct xslab_args *args)
 				    "size %zu: a slab of it does not fit into pool %s",
 				    args->size, cache->pool->name);
 	cache->object_size = args->size;
-	cache->align = align;
 	cache->stride = stride;
 	cache->order = order;
 	cache->fast.slab_mask = ~((PAGE_SIZE << order) - 1);

@@ -37,7 +37,7 @@ static void construct(struct xslab_cache *cache, struct xpage *slab)
 	ctor = READ_ONCE(cache->ctor);
 	for (i = 0; ctor && i < cache->per_slab; i++, obj += cache->stride) {
 		if (xtools_watch(cache->tools))
-			xtools_ctor_begins(cache->tools, obj, cache->object_size);
+			xtools_open(cache->tools, obj, cache->object_size);
 		ctor(obj);
 		if (xtools_watch(cache->tools))
 			xtools_ctor_ends(cache->tools, obj, cache->object_size);

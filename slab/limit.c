@@ -169,8 +169,8 @@ EXPORT_SYMBOL_GPL(xslab_cache_get_limits);
  *
  * Both hold when it returns, and at every instant from then on.
  *
- * Context: Process context, may sleep. Others may allocate and free meanwhile. Not
- * from a callback of the cache.
+ * Context: Process context, may sleep; with no lock held that a move callback takes. Others may
+ * allocate and free meanwhile.
  * Return: 0; or -EBUSY with no limit changed and a line in the log, where live
  * objects and what xslab_cache_prefill() keeps are in more slabs than the new hard
  * limit allows; what was merely kept was given back then. -ENOENT: it was destroyed, and

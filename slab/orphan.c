@@ -145,7 +145,7 @@ static void unlist(struct xslab_cache *cache, struct xpool *pool, bool to_tombs)
 	list_del(&cache->listing.entry.node);
 	if (to_tombs)
 		list_add(&cache->listing.entry.node, &tombs);
-	WRITE_ONCE(pool->listing.nr_caches, pool->listing.nr_caches - 1);
+	WRITE_ONCE(pool->listing.nr_users, pool->listing.nr_users - 1);
 	mutex_unlock(&xpool_registry);
 }
 
@@ -232,8 +232,9 @@ static int destroy(struct xslab_cache *cache)
  * Waits for a constructor or a move callback that is running, for what
  * xslab_cache_free_rcu() took back, and for slabs that must wait for a grace period.
  *
- * Context: Process context, may sleep; not from a shrinker, nor under rcu_read_lock(). No
- * other call uses the cache. From a move callback only caches that are not being moved.
+ * Context: Process context, may sleep; not from a shrinker, nor under rcu_read_lock(), and with
+ * no lock held that a move callback or a shrinker takes. No other call uses the cache. From a
+ * move callback only caches that are not being moved.
  * Return: 0; or with a line in the log -EBUSY where objects are live or tasks wait for one;
  * or, with nothing changed, -EDEADLK from a move callback of the cache, or of another one
  * while its own runs, and while the system reclaims memory.

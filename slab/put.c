@@ -17,7 +17,8 @@
  * nothing, and for a free it sets the object's bit in a second map and pushes the slab onto
  * a stack without a lock. The next holder of the lock moves the bits, and the slab to the
  * right list; it looks again at what may have changed meanwhile because an object was freed
- * twice. Between the two, nmi.frees keeps the slab from being given back.
+ * twice. Until the bits are moved nmi.frees keeps the slab from being given back, and then,
+ * until it is on the right list, slab->deferred does.
  *
  * Locks: cache->lock is held for one magazine, or up to 256 objects of a bulk operation.
  */

@@ -30,6 +30,7 @@
 #define XSLAB_WAITS		255U	/* in a batch */
 #define XSLAB_LEFT		254U	/* to be found by the worker */
 #define XSLAB_SEEN		253U	/* found; it waits */
+static_assert(XSLAB_LIVE < XPOOL_FIRST_TAG && XPOOL_LAST_TAG < XSLAB_SEEN);
 
 struct xslab_cache {
 	/* The first line is for what is not used often: see XSLAB_FAST. */
@@ -46,7 +47,7 @@ struct xslab_cache {
 		struct xpage	*page;
 		unsigned long	start;		/* its linear address */
 	} first;
-	struct {	/* Live bytes; see slab/live.c */
+	struct {	/* Live bytes; see pool/live.c */
 		u8		*live;		/* by offset; NULL: no live checks */
 		u8		shift;		/* see struct xslab_check */
 		u8		group;		/* log2 of slabs whose live bytes share a line */
@@ -55,7 +56,6 @@ struct xslab_cache {
 	u16			per_slab;
 	u32			object_size;
 	u32			stride;
-	size_t			align;
 	unsigned int		tools;		/* that watch its memory; see base/tools.h */
 	unsigned int		slack;		/* bytes of a slab before its objects */
 	unsigned int		words;		/* of a slab's map */
@@ -90,7 +90,7 @@ struct xslab_cache {
 	} nmi;
 	atomic_long_t		nr_slabs;	/* with those on their way from and to the pool */
 	struct {
-		unsigned long	nr_told;	/* spare slabs that the pool knows of */
+		unsigned long	nr_counted;	/* spare slabs that the pool knows of */
 		int		cpu;		/* that asked for the last slab, or -1 */
 	} growth;
 	enum xplace		place;		/* of slabs in the pool */
@@ -365,16 +365,16 @@ static __always_inline unsigned long spare_slabs(const struct xslab_cache *cache
 }
 
 /*
- * Slabs that no client needs count against the pool's limit, and decay. The pool is told
- * once what came of all that happened under the lock.
+ * Slabs that no client needs count against the pool's limit, and decay. They are counted
+ * there once, when all that happens under the lock is over.
  */
-static __always_inline void tell_pool(struct xslab_cache *cache)
+static __always_inline void count_spare(struct xslab_cache *cache)
 {
-	long more = spare_slabs(cache) - cache->growth.nr_told;
+	long more = spare_slabs(cache) - cache->growth.nr_counted;
 
 	if (likely(!more))
 		return;
-	cache->growth.nr_told += more;
+	cache->growth.nr_counted += more;
 	xpool_cached_count(cache->pool, more * (1L << cache->order));
 	if (more > 0)
 		xwatch_tell(&cache->decay.watch);
@@ -383,11 +383,11 @@ static __always_inline void tell_pool(struct xslab_cache *cache)
 /* Before each giving up of the lock where slabs may have changed lists. */
 static __always_inline void xslab_unlock(struct xslab_cache *cache, unsigned long flags)
 {
-	tell_pool(cache);
+	count_spare(cache);
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
 }
 
-/* After each taking of the lock. */
+/* After a taking of the lock, for all that looks at maps, lists or counts of objects. */
 static __always_inline void settle(struct xslab_cache *cache)
 {
 	if (unlikely(xpool_defer_waits(&cache->nmi.deferred)))
@@ -406,8 +406,8 @@ void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long flags)
 
 /*
  * After a change of waiting.nr, limit.max_empty or torn.over: a CPU that frees has more to do
- * with more slabs on the free list than @watermark, and with any number while a task waits
- * or a torn slab must go.
+ * with more slabs on the free list than @watermark, and with any number while a task waits,
+ * a torn slab must go or the cache is retired.
  */
 static inline void set_watermark(struct xslab_cache *cache)
 {
@@ -428,7 +428,7 @@ static inline bool is_strict(const struct xslab_cache *cache)
 /* Unlock after something became free in slabs: a task or the pool may be due to get it. */
 static __always_inline void unlock_freed(struct xslab_cache *cache, unsigned long flags)
 {
-	tell_pool(cache);
+	count_spare(cache);
 	if (unlikely((long)cache->nr[XSLAB_FREE] > cache->watermark) ||
 	    unlikely(cache->nr[XSLAB_FREE] && is_strict(cache)))
 		xslab_unlock_freed_slow(cache, flags);
@@ -439,7 +439,7 @@ static __always_inline void unlock_freed(struct xslab_cache *cache, unsigned lon
 /* More slabs are empty than may be, not counting those that prefill keeps. */
 static inline bool has_excess(struct xslab_cache *cache)
 {
-	tell_pool(cache);
+	count_spare(cache);
 	return cache->nr[XSLAB_FREE] &&
 	       (cache->nr[XSLAB_FREE] > cache->limit.max_empty || cache->state.retired ||
 		xpool_over_cache(cache->pool) || READ_ONCE(cache->decay.watch.at_once)) &&
@@ -586,11 +586,9 @@ void xslab_client_give_up(struct xclient *client);
 void xslab_subsys_init(void);
 void xslab_subsys_exit(void);
 
-/* live.c */
+/* geometry.c */
 int xslab_get_live(struct xslab_cache *cache);
 void xslab_put_live(struct xslab_cache *cache, struct xpool *pool);
-
-/* geometry.c */
 void xslab_get_kept(struct xslab_cache *cache, unsigned int depot);
 void xslab_put_kept(struct xslab_cache *cache, struct xpool *pool);
 int xslab_set_geometry(struct xslab_cache *cache, const struct xslab_args *args);

@@ -156,9 +156,9 @@ int xpool_destroy(struct xpool *pool);
  * @args: where its memory comes from
  *
  * Takes the memory, and all metadata for it, or for its max_size where it has one; how much
- * that is stands in the statistics. Using the pool takes nothing from the system any more: a
- * pool that grows does so in a worker. The module cannot be unloaded until the pool is
- * destroyed.
+ * that is stands in the statistics. Using the pool takes nothing from the system any more, but
+ * for the regions of one that grows: a request that may sleep takes one itself, for others a
+ * worker does. The module cannot be unloaded until the pool is destroyed.
  *
  * Context: Process context, may sleep.
  * Return: the pool; or, with nothing changed and a line in the log that names

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Every allocation that loading xalloc makes fails once, the first, the second
-# and so on until a load has fewer than that. Each load either fails cleanly
-# or does without; the kernel's log judges the rest.
+# and so on until a load has fewer than that; with shorter=N, behind the first, every Nth.
+# Each load either fails cleanly or does without; the kernel's log judges the rest.
 # shellcheck source=lib.sh
 . /guest/lib.sh
 
-limit=3000
+limit=3000 step=${shorter:-1}
 
 # The first failures cost the kernel up to 3 MiB that a second round does not:
 # pages of caches that only error paths use. What is counted starts after.
@@ -20,7 +20,7 @@ if ! arm_faults; then
 fi
 
 failed=0 survived=0 odd='' n=0 before=0
-while n=$((n + 1)) && [ $n -le $limit ]; do
+while n=$((n < settled ? n + 1 : n + step)) && [ $n -le $limit ]; do
 	[ $n -eq $settled ] && before=$(free_memory)
 	# shellcheck disable=SC2046 # two words
 	set -- $(/files/insmod-nth $n /files/xalloc.ko size=4M)

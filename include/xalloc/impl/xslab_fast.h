@@ -98,8 +98,6 @@ static __always_inline const struct xslab_fast *xslab_fast(const struct xslab_ca
  */
 #define XSLAB_IN_SLAB		0	/* free in its slab, or no object at all */
 #define XSLAB_LIVE		1	/* a client has it */
-#define XSLAB_FIRST_TAG		2
-#define XSLAB_LAST_TAG		250	/* of all caches that have none of their own */
 
 /* What is left to slab/alloc.c and slab/free.c; "off": called with preemption off. */
 void *xslab_alloc_missed(struct xslab_cache *cache, gfp_t gfp);			/* off */
