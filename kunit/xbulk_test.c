@@ -114,7 +114,7 @@ static void xbulk_test_boundary_bulk(struct kunit *test)
 	struct xpool_stats pool;
 	struct xslab_stats s;
 	size_t nr = stand_at_boundary(test, cache, objs), i;
-	u64 slabs = stats_of(cache).slabs;
+	u64 slabs = cache_stats(cache).slabs;
 
 	close_magazines(test, cache);
 	for (i = 0; i < 100000 / SLOWNESS; i++) {
@@ -122,13 +122,13 @@ static void xbulk_test_boundary_bulk(struct kunit *test)
 			KUNIT_ASSERT_TRUE_MSG(test, false, "pair %zu", i);
 		xslab_cache_free_bulk(cache, 1, &obj);
 		if (!i)
-			pool = pool_stats_of(f->pool);
+			pool = pool_stats(f->pool);
 	}
 	s = check_books(test, cache, nr);
 	KUNIT_EXPECT_EQ(test, s.slabs_full, slabs);
 	KUNIT_EXPECT_EQ(test, s.slabs_free, 1ULL);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).gets, pool.gets);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).puts, pool.puts);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).gets, pool.gets);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).puts, pool.puts);
 	xtest_give(test, cache, objs, nr);
 }
 
@@ -239,7 +239,7 @@ static void xbulk_test_some_in_turn(struct kunit *test)
 /* Free 8 of the objects, expect them in magazines, and to come back the last one first. */
 static void pass_eight(struct kunit *test, struct xslab_cache *cache, void **objs, u64 live)
 {
-	u64 magazines = stats_of(cache).magazines;
+	u64 magazines = cache_stats(cache).magazines;
 	void *again[8];
 	unsigned int i;
 
@@ -266,7 +266,7 @@ static void xbulk_test_few(struct kunit *test)
 	unsigned int i, nr;
 
 	xtest_pin();
-	KUNIT_ASSERT_EQ(test, stats_of(cache).objects_per_slab, 16ULL);
+	KUNIT_ASSERT_EQ(test, cache_stats(cache).objects_per_slab, 16ULL);
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, FEW_OBJS, objs),
 			(int)FEW_OBJS);
 	sort(objs, FEW_OBJS, sizeof(*objs), by_address, NULL);
@@ -347,7 +347,7 @@ static struct xslab_cache *with_whole(struct kunit *test, xslab_flags_t flags)
 	struct fixture *f = with_pool(test, POOL_SIZE);
 	struct xslab_cache *cache = add_cache(test, f->pool, &args);
 
-	KUNIT_ASSERT_EQ(test, stats_of(cache).objects_per_slab * 3, (u64)WHOLE);
+	KUNIT_ASSERT_EQ(test, cache_stats(cache).objects_per_slab * 3, (u64)WHOLE);
 	return cache;
 }
 
@@ -394,7 +394,7 @@ static void give_swapped(struct kunit *test, struct xslab_cache *cache, bool bul
 		check_books(test, cache, 0);
 		check_shrinks_to_nothing(test, cache);
 	}
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, 0ULL);
 }
 
 /* Full slabs come back as a whole, in nearly the right order. Expect all to be free. */
@@ -470,7 +470,7 @@ static void xbulk_test_rows_down(struct kunit *test)
 
 	for (i = 0; i < DOWN; i += step) {
 		give_down(test, cache, objs, i);
-		KUNIT_EXPECT_EQ(test, stats_of(cache).errors, i / step + 1ULL);
+		KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, i / step + 1ULL);
 	}
 }
 
@@ -490,14 +490,14 @@ static void take_behind(struct kunit *test, struct xslab_cache *cache, void **ob
 	xslab_cache_free_bulk(cache, ROW, objs + first);
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, ROW, objs + first),
 			(int)ROW);
-	KUNIT_ASSERT_EQ(test, (u64)(objs[first] - objs[0]), first * stats_of(cache).stride);
+	KUNIT_ASSERT_EQ(test, (u64)(objs[first] - objs[0]), first * cache_stats(cache).stride);
 }
 
 /* The one @odd behind the first is free already. Expect that to be told, once. */
 static void give_behind(struct kunit *test, struct xslab_cache *cache, void **objs,
 			unsigned int first, unsigned int odd)
 {
-	u64 errors = stats_of(cache).errors;
+	u64 errors = cache_stats(cache).errors;
 
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[first + odd]), 0);
 	xslab_cache_free_bulk(cache, ROW, objs + first);
@@ -556,7 +556,7 @@ static void xbulk_test_double_free_bulk(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).errors, i + 1ULL);
 		check_shrinks_to_nothing(test, cache);
 	}
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 8ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, 8ULL);
 }
 
 /*

@@ -44,22 +44,6 @@ static inline int world_init(struct kunit *test)
 	return 0;
 }
 
-static inline struct xpool_stats pool_stats(struct xpool *pool)
-{
-	struct xpool_stats stats;
-
-	xpool_stats(pool, &stats);
-	return stats;
-}
-
-static inline struct xslab_stats cache_stats(struct xslab_cache *cache)
-{
-	struct xslab_stats stats;
-
-	xslab_cache_stats(cache, &stats);
-	return stats;
-}
-
 /* Expect all to be given back, and the pool to have all its pages then. */
 static inline void end_world(struct kunit *test)
 {

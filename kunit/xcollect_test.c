@@ -57,7 +57,7 @@ static void end_pool(struct kunit *test)
 	while (f->nr_caches)
 		KUNIT_EXPECT_EQ(test, xslab_cache_destroy(f->caches[--f->nr_caches]), 0);
 	if (f->pool) {
-		xpool_stats(f->pool, &stats);
+		stats = pool_stats(f->pool);
 		KUNIT_EXPECT_EQ(test, stats.free + stats.magazines, stats.total);
 		KUNIT_EXPECT_EQ(test, xpool_validate(f->pool), 0);
 		KUNIT_EXPECT_EQ(test, xpool_destroy(f->pool), 0);
@@ -110,28 +110,18 @@ static struct xslab_cache *with_cache(struct kunit *test, size_t pool_size, size
 		.name = "test", .size = size, .flags = flags });
 }
 
-static struct xslab_stats stats_of(struct xslab_cache *cache)
-{
-	struct xslab_stats stats;
-
-	xslab_cache_stats(cache, &stats);
-	return stats;
-}
-
-static struct xpool_stats pool_stats_of(struct kunit *test)
+static struct xpool *fixture_pool(struct kunit *test)
 {
 	struct fixture *f = test->priv;
-	struct xpool_stats stats;
 
-	xpool_stats(f->pool, &stats);
-	return stats;
+	return f->pool;
 }
 
 /* Expect the books to balance exactly, with @live objects held by the client. */
 static struct xslab_stats check_books(struct kunit *test, struct xslab_cache *cache, u64 live)
 {
 	struct fixture *f = test->priv;
-	struct xslab_stats s = stats_of(cache);
+	struct xslab_stats s = cache_stats(cache);
 
 	KUNIT_ASSERT_EQ(test, xslab_validate(cache), 0);
 	KUNIT_ASSERT_EQ(test, xpool_validate(f->pool), 0);
@@ -308,11 +298,11 @@ static void xcollect_test_other_cpu(struct kunit *test)
 		kunit_skip(test, "needs 2 CPUs");
 	hire(test, &crew, fill_magazines, cache, true);
 	set_cpus_allowed_ptr(current, cpumask_of(cpumask_nth(1, cpu_online_mask)));
-	while (!READ_ONCE(crew.hands[0].done) || stats_of(cache).live)
+	while (!READ_ONCE(crew.hands[0].done) || cache_stats(cache).live)
 		usleep_range(100, 1000);
-	pages = stats_of(cache).magazines;
+	pages = cache_stats(cache).magazines;
 	KUNIT_EXPECT_EQ(test, xslab_cache_collect(cache, false), 0UL);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).magazines, (u64)pages);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).magazines, (u64)pages);
 	xtest_take(test, cache, objs, 4000, GFP_ATOMIC);
 	xtest_give(test, cache, objs, 4000);
 	s = check_books(test, cache, 0);
@@ -322,7 +312,7 @@ static void xcollect_test_other_cpu(struct kunit *test)
 
 	pages = xslab_cache_collect(cache, false);
 	KUNIT_EXPECT_EQ(test, (u64)pages, s.slabs * (1ULL << s.slab_order) -
-			(stats_of(cache).slabs << s.slab_order));
+			(cache_stats(cache).slabs << s.slab_order));
 	s = check_books(test, cache, 0);
 	KUNIT_EXPECT_EQ(test, s.depot, 0ULL);
 	KUNIT_EXPECT_EQ(test, s.slabs_free, 0ULL);
@@ -359,8 +349,8 @@ static void xcollect_test_while_busy(struct kunit *test)
 	KUNIT_EXPECT_GT(test, pages, 0UL);
 	check_books(test, cache, 0);
 	xslab_cache_collect(cache, true);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).slabs, 0ULL);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs, 0ULL);
 	kunit_info(test, "%lu frees, %lu collects, %lu pages came back\n", done, turns, pages);
 }
 
@@ -410,7 +400,7 @@ static u64 run_pattern(struct kunit *test, struct pattern *p, unsigned int every
 	check_books(test, p->small, 0);
 	KUNIT_EXPECT_EQ(test, s.slab_order, 3ULL);
 	pages = slabs_for(&s, LARGE_NR) << s.slab_order;
-	stats = pool_stats_of(test);
+	stats = pool_stats(fixture_pool(test));
 	KUNIT_EXPECT_EQ(test, stats.total - stats.free, pages);
 	KUNIT_EXPECT_EQ(test, stats.slabs, pages);
 	if (every)
@@ -520,10 +510,10 @@ static u64 run_mixed(struct kunit *test, struct mixed *m, unsigned int size,
 	take_mixed(test, m, every);
 	for (i = 0; i < m->nr; i++)
 		xtest_give(test, m->small[i % MIXED_CACHES], m->smalls + i, 1);
-	xpool_collect(((struct fixture *)test->priv)->pool, true);
+	xpool_collect(fixture_pool(test), true);
 
 	s = check_books(test, m->large, LARGE_NR);
-	stats = pool_stats_of(test);
+	stats = pool_stats(fixture_pool(test));
 	pages = slabs_for(&s, LARGE_NR) << s.slab_order;
 	KUNIT_EXPECT_EQ(test, stats.total - stats.free, pages);
 	if (grows)
@@ -580,7 +570,7 @@ static void xcollect_test_last_pins_one(struct kunit *test)
 	xslab_cache_collect(cache, true);
 	s = check_books(test, cache, 1);
 	KUNIT_EXPECT_EQ(test, s.slabs, 1ULL);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, 1ULL << s.slab_order);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs, 1ULL << s.slab_order);
 	kunit_info(test, "row 20: %lu objects of 100 bytes, all freed but the last: %llu slab\n",
 		   nr, s.slabs);
 	xtest_give(test, cache, objs + nr - 1, 1);
@@ -653,7 +643,7 @@ static int go_round(void *data)
 	for (round = 0; round < ring->rounds; round++) {
 		ring->pass(ring, ring->objs[(hand->nr + round) % RING_HANDS]);
 		if (!hand->nr)
-			ring->most = max(ring->most, stats_of(ring->cache).slabs);
+			ring->most = max(ring->most, cache_stats(ring->cache).slabs);
 		meet(ring, &met);
 	}
 	hand->done++;
@@ -734,7 +724,7 @@ static void xcollect_test_placement(struct kunit *test)
 /* Pages of slabs that what magazines may hold would need. */
 static unsigned long held_by_magazines(struct xslab_cache *cache, unsigned int depot)
 {
-	struct xslab_stats s = stats_of(cache);
+	struct xslab_stats s = cache_stats(cache);
 
 	return slabs_for(&s, (2UL * num_possible_cpus() + depot) * s.magazine_size)
 	       << s.slab_order;
@@ -745,7 +735,7 @@ static void xcollect_test_hard_limit(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
 	void **objs = xtest_room(test, 4000, sizeof(*objs));
-	struct xslab_stats s = stats_of(cache);
+	struct xslab_stats s = cache_stats(cache);
 	struct xslab_limits limits;
 	size_t nr, most = 10 * s.objects_per_slab;
 	unsigned long pages = 10UL << s.slab_order;
@@ -756,7 +746,7 @@ static void xcollect_test_hard_limit(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, set_limits(cache, pages, ULONG_MAX), 0);
 	nr = take_all(cache, objs, 4000);
 	KUNIT_EXPECT_EQ(test, nr, most);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, (u64)pages);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs, (u64)pages);
 	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 1, objs + nr), 0);
 	check_books(test, cache, most);
 
@@ -773,7 +763,7 @@ static void xcollect_test_hard_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, nr, most + s.objects_per_slab);
 	xtest_give(test, cache, objs, nr);
 	KUNIT_ASSERT_EQ(test, set_limits(cache, 0, ULONG_MAX), 0);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs, 0ULL);
 	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(cache, GFP_KERNEL));
 }
 
@@ -787,7 +777,7 @@ static void xcollect_test_hard_limit_busy(struct kunit *test)
 	u64 pages;
 
 	xtest_take(test, cache, objs, 1000, GFP_ATOMIC);
-	s = stats_of(cache);
+	s = cache_stats(cache);
 	pages = slabs_for(&s, 1000) << s.slab_order;
 	KUNIT_EXPECT_EQ(test, set_limits(cache, pages - 1, 0), -EBUSY);
 	xslab_cache_get_limits(cache, &limits);
@@ -817,7 +807,7 @@ static void xcollect_test_cache_limit(struct kunit *test)
 	with_pool(test, 16 << 20);
 	cache = add_cache(test, &(struct xslab_args){
 		.name = "test", .size = 256, .depot = depot });
-	slab = 1UL << stats_of(cache).slab_order;
+	slab = 1UL << cache_stats(cache).slab_order;
 	held = held_by_magazines(cache, depot);
 
 	xtest_take(test, cache, objs, nr, GFP_ATOMIC);
@@ -840,7 +830,7 @@ static void xcollect_test_cache_limit(struct kunit *test)
 		xslab_cache_free_bulk(cache, nr - nr / 2, objs + nr / 2);
 		s = check_books(test, cache, 0);
 		KUNIT_EXPECT_EQ(test, s.slabs, (u64)left);
-		KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, (u64)left * slab);
+		KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs, (u64)left * slab);
 	}
 	KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, held), 0);
 	xtest_take(test, cache, objs, 1, GFP_ATOMIC);
@@ -870,7 +860,7 @@ static void xcollect_test_limit_and_reserve(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, set_limits(cache, 1, 0), -EBUSY);
 	KUNIT_EXPECT_EQ(test, set_limits(cache, s.slabs << s.slab_order, 0), 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, s.capacity + 1), -ENOMEM);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).reserved, s.reserved);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).reserved, s.reserved);
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
 	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).slabs, 0ULL);
 }
@@ -879,7 +869,7 @@ static void xcollect_test_limit_and_reserve(struct kunit *test)
 static void xcollect_test_limits_while_busy(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
-	unsigned long slab = 1UL << stats_of(cache).slab_order, hard, looks = 0, refused = 0;
+	unsigned long slab = 1UL << cache_stats(cache).slab_order, hard, looks = 0, refused = 0;
 	ktime_t end = ktime_add_ms(ktime_get(), 2 * RUN_MS), late = ktime_add_ms(end, 30 * RUN_MS);
 	struct crew crew = { };
 	struct rnd_state rnd;
@@ -898,8 +888,8 @@ static void xcollect_test_limits_while_busy(struct kunit *test)
 			continue;
 		}
 		for (i = 0; i < 50; i++) {
-			KUNIT_ASSERT_LE(test, pool_stats_of(test).slabs, (u64)hard);
-			KUNIT_ASSERT_LE(test, stats_of(cache).slabs_free, (u64)empty);
+			KUNIT_ASSERT_LE(test, pool_stats(fixture_pool(test)).slabs, (u64)hard);
+			KUNIT_ASSERT_LE(test, cache_stats(cache).slabs_free, (u64)empty);
 			looks++;
 		}
 		KUNIT_ASSERT_EQ(test, xslab_validate(cache), 0);
@@ -909,7 +899,7 @@ static void xcollect_test_limits_while_busy(struct kunit *test)
 	KUNIT_EXPECT_GT(test, looks, 0UL);
 	KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, 0), 0);
 	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).slabs, 0ULL);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs, 0ULL);
 	kunit_info(test, "%lu looks, %lu limits refused\n", looks, refused);
 }
 
@@ -957,17 +947,17 @@ static void xcollect_test_reserve(struct kunit *test)
 		KUNIT_ASSERT_LT(test, nr, (size_t)5000);
 		while (!READ_ONCE(crew.hands[0].done) || !READ_ONCE(crew.hands[1].done))
 			usleep_range(100, 1000);
-		gets = pool_stats_of(test).gets;
+		gets = pool_stats(fixture_pool(test)).gets;
 		xtest_take(test, cache, objs, RESERVE, GFP_ATOMIC);
-		KUNIT_EXPECT_EQ(test, pool_stats_of(test).gets, gets);
-		asked += pool_stats_of(test).gets - gets;
+		KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).gets, gets);
+		asked += pool_stats(fixture_pool(test)).gets - gets;
 		dismiss(test, &crew);
 		check_books(test, cache, RESERVE);
 		xtest_give(test, cache, objs, RESERVE);
 		xtest_give(test, greedy, all, nr);
 		KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
 		xslab_cache_collect(cache, true);
-		KUNIT_EXPECT_EQ(test, stats_of(cache).slabs, 0ULL);
+		KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs, 0ULL);
 	}
 	kunit_info(test, "row 15: %u allocations after prefill: %llu blocks from the pool\n",
 		   RESERVE, asked);
@@ -1008,12 +998,12 @@ static int wait_for_one(void *data)
 /* One task after the other, so that their order is known. */
 static void line_up(struct kunit *test, struct crew *crew, struct queue *queue, unsigned int nr)
 {
-	u64 before = stats_of(queue->cache).waiters;
+	u64 before = cache_stats(queue->cache).waiters;
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
 		hire(test, crew, wait_for_one, queue, false);
-		while (stats_of(queue->cache).waiters <= before + i)
+		while (cache_stats(queue->cache).waiters <= before + i)
 			usleep_range(100, 1000);
 	}
 }
@@ -1033,7 +1023,7 @@ static size_t full_cache(struct kunit *test, struct queue *queue, void **objs)
 {
 	queue->cache = with_cache(test, 4 << 20, WAIT_SIZE, XSLAB_WAIT);
 	KUNIT_ASSERT_EQ(test, set_limits(queue->cache,
-					 1UL << stats_of(queue->cache).slab_order, ULONG_MAX), 0);
+					 1UL << cache_stats(queue->cache).slab_order, ULONG_MAX), 0);
 	return take_all(queue->cache, objs, 256);
 }
 
@@ -1057,7 +1047,7 @@ static void xcollect_test_wait_in_order(struct kunit *test)
 		KUNIT_ASSERT_TRUE(test, soon(&queue->served, i + 1, 10000));
 		KUNIT_EXPECT_EQ(test, queue->place[i], i + 1);
 	}
-	KUNIT_EXPECT_EQ(test, stats_of(queue->cache).waiters, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(queue->cache).waiters, 0ULL);
 	dismiss(test, &crew);
 	check_books(test, queue->cache, nr);
 	xtest_give(test, queue->cache, queue->objs, MAX_CREW);
@@ -1079,7 +1069,7 @@ static void xcollect_test_no_wait(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(queue->cache, GFP_KERNEL, 4, bulk), 0);
 	KUNIT_ASSERT_EQ(test, set_limits(other, 0, ULONG_MAX), 0);
 	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(other, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, stats_of(other).failures, 1ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(other).failures, 1ULL);
 	xtest_give(test, queue->cache, objs, nr);
 }
 
@@ -1098,14 +1088,14 @@ static void xcollect_test_wait_killed(struct kunit *test)
 	send_sig(SIGKILL, crew.hands[1].task, 1);
 	KUNIT_ASSERT_TRUE(test, soon(&queue->gone, 1, 10000));
 	KUNIT_EXPECT_NULL(test, queue->objs[1]);
-	KUNIT_EXPECT_EQ(test, stats_of(queue->cache).waiters, 2ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(queue->cache).waiters, 2ULL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(queue->cache), -EBUSY);
-	KUNIT_EXPECT_EQ(test, stats_of(queue->cache).errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(queue->cache).errors, 1ULL);
 	KUNIT_ASSERT_TRUE(test, soon(&queue->gone, 3, 10000));
 	KUNIT_EXPECT_EQ(test, atomic_read(&queue->served), 0);
 	dismiss(test, &crew);
 	xtest_give(test, queue->cache, objs, nr - 1);
-	KUNIT_EXPECT_EQ(test, stats_of(queue->cache).live, 1ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(queue->cache).live, 1ULL);
 	xtest_give(test, queue->cache, objs + nr - 1, 1);	/* and it goes by itself */
 }
 
@@ -1228,7 +1218,7 @@ static void xcollect_test_wait_while_busy(struct kunit *test)
 		least = min(least, READ_ONCE(crew.hands[i].done));
 	done = dismiss(test, &crew);
 	check_books(test, queue->cache, nr - left);
-	KUNIT_EXPECT_EQ(test, stats_of(queue->cache).waiters, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(queue->cache).waiters, 0ULL);
 	xtest_give(test, queue->cache, objs + left, nr - left);
 	kunit_info(test, "%lu allocations by %d tasks of %zu objects, at least %lu each, %lu collects\n",
 		   done, MAX_CREW, left, least, turns);
@@ -1432,7 +1422,7 @@ static void expect_few_regions(struct kunit *test, u64 more)
 	struct xpool_stats s;
 
 	xpool_collect(f->pool, true);
-	s = pool_stats_of(test);
+	s = pool_stats(fixture_pool(test));
 	KUNIT_EXPECT_LE(test, s.regions, regions_for(s.slabs + s.pages) + more);
 	KUNIT_EXPECT_EQ(test, xpool_validate(f->pool), 0);
 }
@@ -1517,7 +1507,7 @@ static void xcollect_test_move_regions_limited(struct kunit *test)
 	mover->refuse_every = 0;
 
 	xpool_get_limits(f->pool, &limits);
-	limits.hard = pool_stats_of(test).slabs;
+	limits.hard = pool_stats(fixture_pool(test)).slabs;
 	KUNIT_EXPECT_EQ(test, xpool_set_limits(f->pool, &limits), 0);
 	xpool_collect(f->pool, true);
 	check_table(test, mover);
@@ -1528,9 +1518,9 @@ static void xcollect_test_move_regions_limited(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(mover->cache, 500), 0);
 	expect_few_regions(test, 2);
 	check_table(test, mover);
-	gets = pool_stats_of(test).gets;
+	gets = pool_stats(fixture_pool(test)).gets;
 	xtest_take(test, mover->cache, more, 500, GFP_ATOMIC);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).gets, gets);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).gets, gets);
 	xtest_give(test, mover->cache, more, 500);
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(mover->cache, 0), 0);
 	free_table(test, mover);
@@ -1627,7 +1617,7 @@ static void check_packs(struct kunit *test, unsigned int nr, size_t size)
 	s = move_all(test, mover);
 	KUNIT_EXPECT_GT(test, before, s.slabs);
 	KUNIT_EXPECT_EQ(test, s.slabs, slabs_for(&s, mover->live));
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, s.slabs << s.slab_order);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs, s.slabs << s.slab_order);
 	KUNIT_EXPECT_EQ(test, mover->asked, mover->moved);
 	kunit_info(test, "row 24: %llu of %u objects of %zu bytes live: %llu slabs, after moves %llu of %llu needed\n",
 		   mover->live, nr, size, before, s.slabs, slabs_for(&s, mover->live));
@@ -1655,7 +1645,7 @@ static void xcollect_test_move_sparsest(struct kunit *test)
 	struct mover *mover = scatter(test, 2 * 16, 256);
 	unsigned int i;
 
-	KUNIT_ASSERT_EQ(test, stats_of(mover->cache).objects_per_slab, 16U);
+	KUNIT_ASSERT_EQ(test, cache_stats(mover->cache).objects_per_slab, 16U);
 	KUNIT_ASSERT_EQ(test, set_limits(mover->cache, ULONG_MAX, 1), 0);
 	free_table(test, mover);
 	xtest_take(test, mover->cache, mover->table, 32, GFP_ATOMIC);
@@ -1758,7 +1748,7 @@ static enum xslab_move move_leaving(void *arg, void *old, void *new, size_t size
 /* One slab in @one_in stays, and is full. */
 static void keep_full_slabs(struct kunit *test, struct mover *mover, unsigned int one_in)
 {
-	unsigned int shift = PAGE_SHIFT + stats_of(mover->cache).slab_order, i;
+	unsigned int shift = PAGE_SHIFT + cache_stats(mover->cache).slab_order, i;
 
 	for (i = 0; i < mover->nr; i++) {
 		if (!(((unsigned long)mover->table[i] >> shift) % one_in))
@@ -1776,7 +1766,7 @@ static void check_leaving(struct kunit *test, struct mover *mover, bool force, s
 	size_t max = SZ_2M / size;
 	struct leaver leaver = {
 		.mover = mover, .pool = f->pool, .force = force, .max = max,
-		.slab_mask = ~((PAGE_SIZE << stats_of(mover->cache).slab_order) - 1),
+		.slab_mask = ~((PAGE_SIZE << cache_stats(mover->cache).slab_order) - 1),
 		.taken = xtest_room(test, max + 1, sizeof(void *)),
 		.other = add_cache(test, &(struct xslab_args){ .name = "other", .size = size }),
 	};
@@ -1974,30 +1964,30 @@ static void xcollect_test_pool_reserve(struct kunit *test)
 	void **objs = xtest_room(test, 1025, sizeof(*objs));
 	size_t nr, more;
 
-	KUNIT_ASSERT_EQ(test, stats_of(cache).slab_order, 3ULL);
+	KUNIT_ASSERT_EQ(test, cache_stats(cache).slab_order, 3ULL);
 	set_pool_limits(test, ULONG_MAX, 256);
 	nr = take_until_none(cache, objs, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, nr, (size_t)(1024 - 256));
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).free, 256ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).free, 256ULL);
 
 	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(promised, GFP_KERNEL));
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(promised, 16), 0);
-	KUNIT_EXPECT_LT(test, pool_stats_of(test).free, 256ULL);
+	KUNIT_EXPECT_LT(test, pool_stats(fixture_pool(test)).free, 256ULL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(promised, 0), 0);
 	xslab_cache_collect(promised, true);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).free, 256ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).free, 256ULL);
 
 	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(cache, GFP_KERNEL));
 	more = take_until_none(cache, objs + nr, GFP_KERNEL | __GFP_HIGH);
 	KUNIT_EXPECT_EQ(test, more, (size_t)256);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).free, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).free, 0ULL);
 	xtest_give(test, cache, objs, nr + more);
 
 	/* What is more than the promise is an ordinary request. */
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(promised, 1), 0);
 	nr = take_until_none(promised, objs, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, nr, (size_t)(1024 - 256));
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).free, 256ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).free, 256ULL);
 	xtest_give(test, promised, objs, nr);
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(promised, 0), 0);
 }
@@ -2009,19 +1999,19 @@ static void xcollect_test_cache_limit_and_promise(struct kunit *test)
 
 	set_pool_limits(test, 0, 0);
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, 100), 0);
-	KUNIT_EXPECT_GE(test, stats_of(cache).slab_free, 100ULL);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).cached, 0ULL);
+	KUNIT_EXPECT_GE(test, cache_stats(cache).slab_free, 100ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).cached, 0ULL);
 	set_pool_limits(test, 0, 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).slabs, 0ULL);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).cached, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).cached, 0ULL);
 }
 
 static u64 fill_and_empty(struct kunit *test, struct xslab_cache *cache, void **objs)
 {
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 400, objs), 400);
 	xslab_cache_free_bulk(cache, 400, objs);
-	return stats_of(cache).empty_pages;
+	return cache_stats(cache).empty_pages;
 }
 
 /*
@@ -2037,15 +2027,15 @@ static void xcollect_test_pool_cache_limit(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, fill_and_empty(test, cache, objs), 400ULL);
 	set_pool_limits(test, 200, 0);
-	KUNIT_EXPECT_LE(test, stats_of(cache).empty_pages, 200ULL);
-	KUNIT_EXPECT_LE(test, pool_stats_of(test).cached, 200ULL);
+	KUNIT_EXPECT_LE(test, cache_stats(cache).empty_pages, 200ULL);
+	KUNIT_EXPECT_LE(test, pool_stats(fixture_pool(test)).cached, 200ULL);
 	kept = fill_and_empty(test, cache, objs);
 	KUNIT_EXPECT_LE(test, kept, 200ULL);
 	KUNIT_EXPECT_GT(test, kept, 0ULL);
-	KUNIT_EXPECT_LE(test, pool_stats_of(test).cached, 200ULL);
+	KUNIT_EXPECT_LE(test, pool_stats(fixture_pool(test)).cached, 200ULL);
 
 	set_pool_limits(test, 0, 0);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).empty_pages, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).empty_pages, 0ULL);
 	KUNIT_EXPECT_EQ(test, fill_and_empty(test, cache, objs), 0ULL);
 	set_pool_limits(test, ULONG_MAX, 0);
 	KUNIT_EXPECT_EQ(test, fill_and_empty(test, cache, objs), 400ULL);
@@ -2111,9 +2101,9 @@ static void xcollect_test_tear(struct kunit *test)
 		struct xslab_stats s = tear(test, cache, objs, 8);
 		u64 slabs = s.slabs, more = s.slab_free;
 
-		KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs,
+		KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs,
 				(s.slabs << s.slab_order) - s.holes);
-		KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs,
+		KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs,
 				pages_under(test, cache, objs, nr, &s));
 		if (s.object_size > 512)
 			KUNIT_EXPECT_GT(test, s.holes, 0ULL);
@@ -2180,8 +2170,8 @@ static void xcollect_test_torn_reserve(struct kunit *test)
 	check_books(test, cache, 0);
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, 0), 0);
 	xslab_cache_collect(cache, true);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).slabs, 0ULL);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).free, pool_stats_of(test).total);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).free, pool_stats(fixture_pool(test)).total);
 }
 
 /*
@@ -2200,16 +2190,16 @@ static void check_torn_frees(struct kunit *test, xslab_flags_t flags)
 	KUNIT_ASSERT_GE(test, s.holes, s.slabs * ((1ULL << s.slab_order) - 2));
 	other = add_cache(test, &(struct xslab_args){ .name = "other", .size = 256 });
 	taken = take_all(other, theirs, 16384);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).free, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).free, 0ULL);
 	for (i = 0; i < nr; i++) {
 		void *gone = gone_beside(objs[i], &s);
 
 		KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, gone), -EINVAL);
 		xslab_cache_free_bulk(cache, 1, &gone);
 	}
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 2ULL * nr);
-	KUNIT_EXPECT_EQ(test, stats_of(other).live, (u64)taken);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).live, (u64)nr);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, 2ULL * nr);
+	KUNIT_EXPECT_EQ(test, cache_stats(other).live, (u64)taken);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).live, (u64)nr);
 
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[0] + 8), -EINVAL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(other, objs[0]), -EINVAL);
@@ -2219,8 +2209,8 @@ static void check_torn_frees(struct kunit *test, xslab_flags_t flags)
 	KUNIT_EXPECT_EQ(test, xslab_free(objs[1]), 0);
 	xslab_cache_free_bulk(cache, nr - 2, objs + 2);
 	xslab_cache_collect(cache, true);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).live, 0ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).live, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs, 0ULL);
 	KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
 	xtest_give(test, other, theirs, taken);
 	end_pool(test);

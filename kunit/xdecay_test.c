@@ -49,9 +49,8 @@ struct fixture {
 
 static unsigned long pages_of(struct xslab_cache *cache)
 {
-	struct xslab_stats s;
+	struct xslab_stats s = cache_stats(cache);
 
-	xslab_cache_stats(cache, &s);
 	return s.slabs << s.slab_order;
 }
 
@@ -421,7 +420,7 @@ static void test_row_5_drift(struct kunit *test)
 			left -= n;
 		}
 		KUNIT_ASSERT_EQ(test, xslab_cache_destroy(cache), 0);
-		xpool_stats(f->pool, &now);
+		now = pool_stats(f->pool);
 		if (!i)
 			first = now;
 		worst = max_t(unsigned long, worst, first.free - min(first.free, now.free));
@@ -467,7 +466,7 @@ static void test_at_once(struct kunit *test)
 	for (i = 0; i < f->nr; i += BULK) {
 		xslab_cache_free_bulk(f->cache, BULK, f->objs + i);
 		memset(f->objs + i, 0, BULK * sizeof(*f->objs));
-		xslab_cache_stats(f->cache, &s);
+		s = cache_stats(f->cache);
 		KUNIT_ASSERT_EQ(test, s.slabs_free, 0ULL);
 	}
 	KUNIT_EXPECT_EQ(test, s.slabs, 0ULL);
@@ -482,7 +481,7 @@ static void test_at_once_magazines(struct kunit *test)
 	take(test, f->cache, f->objs, f->nr);
 	KUNIT_ASSERT_EQ(test, xslab_cache_set_decay(f->cache, 0), 0);
 	free_all(f);
-	xslab_cache_stats(f->cache, &s);
+	s = cache_stats(f->cache);
 	KUNIT_EXPECT_EQ(test, s.slabs_free, 0ULL);
 	KUNIT_EXPECT_TRUE(test, wait_for_none(f->cache));
 }
@@ -511,7 +510,7 @@ static void test_prefill(struct kunit *test)
 	take(test, f->cache, f->objs, f->nr);
 	free_all(f);
 	KUNIT_ASSERT_TRUE(test, wait_for_rest(200));
-	xslab_cache_stats(f->cache, &s);
+	s = cache_stats(f->cache);
 	KUNIT_EXPECT_GE(test, s.slab_free, 5000ULL);
 	KUNIT_EXPECT_LT(test, s.slab_free, (u64)f->nr);
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(f->cache, 0), 0);
@@ -646,14 +645,6 @@ static void wait_for_growth(struct xpool *pool)
 	flush_work(&pool->grow->work);
 }
 
-static u64 total_of(struct xpool *pool)
-{
-	struct xpool_stats stats;
-
-	xpool_stats(pool, &stats);
-	return stats.total;
-}
-
 /* Expect all but the initial size to go back to the system, and no step up. */
 static void test_pool(struct kunit *test)
 {
@@ -669,7 +660,7 @@ static void test_pool(struct kunit *test)
 	got = take_pages(pool, f->objs, GROWN_PAGES);
 	KUNIT_EXPECT_EQ(test, got, (unsigned long)GROWN_PAGES);
 	wait_for_growth(pool);
-	before = total_of(pool);
+	before = pool_stats(pool).total;
 	for (i = 0; i < got; i++)
 		xpool_free_addr(pool, f->objs[i], 0);
 	memset(f->objs, 0, got * sizeof(*f->objs));
@@ -677,7 +668,7 @@ static void test_pool(struct kunit *test)
 	start = ktime_get();
 	do {
 		msleep(20);
-		now = total_of(pool);
+		now = pool_stats(pool).total;
 		KUNIT_EXPECT_LE(test, now, last);
 		last = now;
 	} while (now > SZ_4M >> PAGE_SHIFT && ms_since(start) < PATIENCE_MS);
@@ -692,7 +683,7 @@ static bool wait_for_initial(struct xpool *pool)
 {
 	ktime_t start = ktime_get();
 
-	while (total_of(pool) > SZ_4M >> PAGE_SHIFT) {
+	while (pool_stats(pool).total > SZ_4M >> PAGE_SHIFT) {
 		if (ms_since(start) > PATIENCE_MS)
 			return false;
 		msleep(20);
@@ -723,11 +714,11 @@ static void test_pool_woken_by_region(struct kunit *test)
 	while (got)
 		xpool_free_addr(pool, f->objs[--got], 0);
 	KUNIT_ASSERT_TRUE(test, wait_for_rest(200));
-	KUNIT_EXPECT_GT(test, total_of(pool), (u64)SZ_4M >> PAGE_SHIFT);
+	KUNIT_EXPECT_GT(test, pool_stats(pool).total, (u64)SZ_4M >> PAGE_SHIFT);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, block, 10), 0);
 	KUNIT_EXPECT_TRUE(test, wait_for_initial(pool));
 
-	while (total_of(pool) < SZ_16M >> PAGE_SHIFT && got < ROOM)
+	while (pool_stats(pool).total < SZ_16M >> PAGE_SHIFT && got < ROOM)
 		if (xslab_cache_alloc_bulk(cache, GFP_KERNEL, BULK, f->objs + got))
 			got += BULK;
 	KUNIT_EXPECT_EQ(test, xslab_cache_set_decay(cache, -1), 0);
@@ -753,7 +744,7 @@ static void test_pool_woken(struct kunit *test)
 	for (i = 0; i + 1 < got; i++)
 		xpool_free_addr(pool, f->objs[i], 0);
 	KUNIT_ASSERT_TRUE(test, wait_for_rest(200));
-	KUNIT_EXPECT_GT(test, total_of(pool), (u64)SZ_4M >> PAGE_SHIFT);
+	KUNIT_EXPECT_GT(test, pool_stats(pool).total, (u64)SZ_4M >> PAGE_SHIFT);
 	xpool_free_addr(pool, f->objs[got - 1], 0);
 	memset(f->objs, 0, got * sizeof(*f->objs));
 	KUNIT_EXPECT_TRUE(test, wait_for_initial(pool));

@@ -324,9 +324,8 @@ static void build(struct kunit *test, const struct shape *shape)
 static struct xpool_stats empty_stats(struct world *w, const struct shape *shape)
 {
 	unsigned long regions = shape->max_size / SZ_4M;
-	struct xpool_stats empty;
+	struct xpool_stats empty = pool_stats(w->pool);
 
-	xpool_stats(w->pool, &empty);
 	if (regions) {
 		empty.free = regions << XBUDDY_MAX_ORDER;
 		empty.free_blocks[XBUDDY_MAX_ORDER] = regions;

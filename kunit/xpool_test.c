@@ -96,18 +96,10 @@ static struct xpool *own_pool(struct kunit *test, size_t size)
 	return pool_over(test, f->own, size);
 }
 
-static struct xpool_stats stats_of(struct xpool *pool)
-{
-	struct xpool_stats stats;
-
-	xpool_stats(pool, &stats);
-	return stats;
-}
-
 /* The books balance, and the blocks are what is free. */
 static void expect_balance(struct kunit *test, struct xpool *pool)
 {
-	struct xpool_stats s = stats_of(pool);
+	struct xpool_stats s = pool_stats(pool);
 	u64 free = 0;
 	int order;
 
@@ -124,7 +116,7 @@ static void expect_all_free(struct kunit *test, struct xpool *pool)
 	struct xpool_stats s;
 
 	xpool_collect(pool, true);
-	s = stats_of(pool);
+	s = pool_stats(pool);
 	KUNIT_EXPECT_EQ(test, s.free, s.total);
 	KUNIT_EXPECT_EQ(test, s.magazines, 0ULL);
 	KUNIT_EXPECT_EQ(test, s.pages, 0ULL);
@@ -177,7 +169,7 @@ static void test_new_pool(struct kunit *test)
 {
 	const struct kind *kind = test->param_value;
 	struct xpool *pool = pool_of_kind(test);
-	struct xpool_stats s = stats_of(pool);
+	struct xpool_stats s = pool_stats(pool);
 
 	KUNIT_EXPECT_EQ(test, s.total, (u64)(kind->size >> PAGE_SHIFT));
 	KUNIT_EXPECT_EQ(test, s.free, s.total);
@@ -210,14 +202,14 @@ static void test_every_order(struct kunit *test)
 	unsigned int order;
 
 	for (order = 0; order < XBUDDY_NR_ORDERS; order++) {
-		bool fits = stats_of(pool).largest_free >> order;
+		bool fits = pool_stats(pool).largest_free >> order;
 		void *addr = xpool_alloc_addr(pool, order, GFP_KERNEL);
 
 		KUNIT_EXPECT_EQ(test, !!addr, fits);
 		if (!addr)
 			continue;
 		expect_block(test, addr, order);
-		KUNIT_EXPECT_EQ(test, stats_of(pool).pages, 1ULL << order);
+		KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, 1ULL << order);
 		expect_balance(test, pool);
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, order), 0);
 		expect_balance(test, pool);
@@ -302,17 +294,17 @@ static bool in_own_memory(const struct fixture *f, const void *addr)
 static void test_exhaustion(struct kunit *test)
 {
 	struct xpool *pool = pool_of_kind(test);
-	u64 total = stats_of(pool).total;
+	u64 total = pool_stats(pool).total;
 	unsigned long **pages = xtest_room(test, total + 1, sizeof(*pages));
 	unsigned long i, nr;
 
 	xtest_pin();
 	nr = take_all(pool, pages, total + 1);
 	KUNIT_EXPECT_EQ(test, (u64)nr, total);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, total);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).failures, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, total);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).failures, 1ULL);
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, stats_of(pool).failures, 2ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).failures, 2ULL);
 	expect_balance(test, pool);
 
 	for (i = 0; i < nr; i++) {
@@ -396,7 +388,7 @@ static void fragment_system(struct kunit *test, struct holder *h)
 /* Exhaust a pool of several regions; each page must find its way back. */
 static void use_regions(struct kunit *test, struct xpool *pool)
 {
-	u64 total = stats_of(pool).total;
+	u64 total = pool_stats(pool).total;
 	unsigned long **pages = xtest_room(test, total + 1, sizeof(*pages));
 	unsigned long i, nr;
 
@@ -431,13 +423,13 @@ static void test_regions(struct kunit *test)
 	release_held(&held, 0);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(f->pool));
 
-	regions = stats_of(f->pool).regions;
+	regions = pool_stats(f->pool).regions;
 	kunit_info(test, "%llu regions for 64 MiB and 3 pages, metadata %llu bytes\n",
-		   regions, stats_of(f->pool).metadata);
+		   regions, pool_stats(f->pool).metadata);
 	if (regions == 1)
 		kunit_skip(test, "the system still had a run of 64 MiB");
 	KUNIT_EXPECT_EQ(test, regions, 17ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(f->pool).total, 16 * 1024 + 3ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).total, 16 * 1024 + 3ULL);
 	expect_balance(test, f->pool);
 	use_regions(test, f->pool);
 }
@@ -680,7 +672,7 @@ static void test_destroy_with_pages(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, addr);
 		KUNIT_EXPECT_EQ(test, xpool_destroy(pool), -EBUSY);
 		KUNIT_EXPECT_EQ(test, xpool_destroy(pool), -EBUSY);
-		KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 2ULL);
+		KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 2ULL);
 		KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_KERNEL));
 		KUNIT_EXPECT_NULL(test, xpool_alloc_pages(pool, order, GFP_ATOMIC));
 		expect_balance(test, pool);
@@ -791,10 +783,10 @@ static void test_destroy_gives_back(struct kunit *test)
 static void expect_refusal(struct kunit *test, struct xpool *pool, void *addr,
 			   unsigned int order, int err)
 {
-	struct xpool_stats before = stats_of(pool), after;
+	struct xpool_stats before = pool_stats(pool), after;
 
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, order), err);
-	after = stats_of(pool);
+	after = pool_stats(pool);
 	KUNIT_EXPECT_EQ(test, after.errors, before.errors + 1);
 	after.errors = before.errors;
 	KUNIT_EXPECT_EQ(test, memcmp(&before, &after, sizeof(after)), 0);
@@ -908,7 +900,7 @@ static void test_foreign_page(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, page);
 	KUNIT_EXPECT_EQ(test, xpool_free_pages(pool, page, 0), -ERANGE);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 1ULL);
 	KUNIT_EXPECT_EQ(test, page_count(page), 1);
 	__free_page(page);
 }
@@ -919,7 +911,7 @@ static void test_free_null(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, xpool_free_pages(pool, NULL, 0), 0);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, NULL, 0), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 0ULL);
 }
 
 /* The pages of a slab are the cache's, not the client's. */
@@ -954,9 +946,9 @@ static void test_shrink_many_slabs(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, MANY_OBJECTS, objs),
 			MANY_OBJECTS);
 	xslab_cache_free_bulk(cache, MANY_OBJECTS, objs);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).slabs, (u64)MANY_OBJECTS);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).slabs, (u64)MANY_OBJECTS);
 	xpool_collect(pool, true);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).slabs, 0ULL);
 	expect_balance(test, pool);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
 }
@@ -969,7 +961,7 @@ static void test_alloc_order_too_large(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 64, GFP_KERNEL));
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, UINT_MAX, GFP_KERNEL));
 	KUNIT_EXPECT_NULL(test, xpool_alloc_pages(pool, 11, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, stats_of(pool).failures, 4ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).failures, 4ULL);
 	expect_all_free(test, pool);
 }
 
@@ -993,7 +985,7 @@ static void test_refill_is_small(struct kunit *test)
 
 	xtest_pin();
 	page = xpool_alloc_addr(pool, 0, GFP_KERNEL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 31ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 31ULL);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 0), 0);
 	expect_all_free(test, pool);
 }
@@ -1014,12 +1006,12 @@ static void test_refill_leaves_blocks(struct kunit *test)
 	xtest_pin();
 	obj = xslab_cache_alloc(cache, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, obj);
-	before = stats_of(pool);
+	before = pool_stats(pool);
 	KUNIT_ASSERT_EQ(test, before.free_blocks[4], 1ULL);
 	page = xpool_alloc_addr(pool, 0, GFP_KERNEL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 15ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).free_blocks[4], 0ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).free_blocks[5], before.free_blocks[5]);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 15ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).free_blocks[4], 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).free_blocks[5], before.free_blocks[5]);
 	expect_balance(test, pool);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 0), 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
@@ -1051,10 +1043,10 @@ static void test_refill_of_pieces(struct kunit *test)
 	}
 	free_every_other(test, pool, pages, true);
 	xpool_collect(pool, true);
-	KUNIT_ASSERT_EQ(test, stats_of(pool).free_blocks[0], (u64)PIECES);
+	KUNIT_ASSERT_EQ(test, pool_stats(pool).free_blocks[0], (u64)PIECES);
 	page = xpool_alloc_addr(pool, 0, GFP_KERNEL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 31ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).free_blocks[0], PIECES - 32ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 31ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).free_blocks[0], PIECES - 32ULL);
 	expect_balance(test, pool);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 0), 0);
 	free_every_other(test, pool, pages, false);
@@ -1071,16 +1063,16 @@ static void test_refill_of_pieces(struct kunit *test)
 /* Take and free a block of @order; expect the magazines to count it meanwhile. */
 static void *expect_hot_pair(struct kunit *test, struct xpool *pool, unsigned int order)
 {
-	u64 pages = stats_of(pool).pages;
+	u64 pages = pool_stats(pool).pages;
 	void *addr = xpool_alloc_addr(pool, order, GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, addr);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, pages + BIT(order));
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, pages + BIT(order));
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 0ULL);
 	expect_balance(test, pool);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, order), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, pages);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 1ULL << order);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, pages);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 1ULL << order);
 	expect_balance(test, pool);
 	return addr;
 }
@@ -1088,19 +1080,19 @@ static void *expect_hot_pair(struct kunit *test, struct xpool *pool, unsigned in
 static void expect_cheap_pairs(struct kunit *test, struct xpool *pool, unsigned int order)
 {
 	void *addr = expect_hot_pair(test, pool, order);
-	struct xpool_stats first = stats_of(pool), last;
+	struct xpool_stats first = pool_stats(pool), last;
 	int i;
 
 	for (i = 0; i < HOT_PAIRS; i++)
 		KUNIT_EXPECT_PTR_EQ(test, expect_hot_pair(test, pool, order), addr);
-	last = stats_of(pool);
+	last = pool_stats(pool);
 	KUNIT_EXPECT_EQ(test, last.splits, first.splits);
 	KUNIT_EXPECT_EQ(test, last.merges, first.merges);
 	KUNIT_EXPECT_EQ(test, last.gets, first.gets);
 	KUNIT_EXPECT_EQ(test, last.puts, first.puts);
 	expect_refusal(test, pool, addr, order, -EALREADY);
 	expect_all_free(test, pool);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).largest_free, 1024ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).largest_free, 1024ULL);
 }
 
 /* Expect a block to be split once and joined once, however often it is used. */
@@ -1123,16 +1115,16 @@ static void test_hot_for_other_orders(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, pages);
 	xtest_pin();
 	expect_hot_pair(test, pool, XBUDDY_MAX_ORDER);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).free, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).free, 0ULL);
 	KUNIT_EXPECT_EQ(test, take_all(pool, pages, MAX_ORDER_PAGES + 1), MAX_ORDER_PAGES);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, (u64)MAX_ORDER_PAGES);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, (u64)MAX_ORDER_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 0ULL);
 	expect_balance(test, pool);
 	for (i = 0; i < MAX_ORDER_PAGES; i++)
 		KUNIT_ASSERT_EQ(test, xpool_free_addr(pool, pages[i], 0), 0);
 	expect_balance(test, pool);
 	expect_all_free(test, pool);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).largest_free, (u64)MAX_ORDER_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).largest_free, (u64)MAX_ORDER_PAGES);
 }
 
 /* A cache takes its slabs from it too. */
@@ -1147,7 +1139,7 @@ static void test_hot_for_slabs(struct kunit *test)
 	expect_hot_pair(test, pool, XBUDDY_MAX_ORDER);
 	obj = xslab_cache_alloc(cache, GFP_KERNEL);
 	KUNIT_EXPECT_NOT_NULL(test, obj);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 0ULL);
 	expect_balance(test, pool);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
@@ -1197,13 +1189,13 @@ static void test_hot_for_larger(struct kunit *test)
 	}
 	for (i = 0; i < 2; i++) {
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, half[i], XBUDDY_MAX_ORDER - 1), 0);
-		KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 512ULL);
-		KUNIT_EXPECT_EQ(test, stats_of(pool).free, 512ULL * i);
+		KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 512ULL);
+		KUNIT_EXPECT_EQ(test, pool_stats(pool).free, 512ULL * i);
 		expect_balance(test, pool);
 	}
 	whole = xpool_alloc_addr(pool, XBUDDY_MAX_ORDER, GFP_KERNEL);
 	KUNIT_EXPECT_PTR_EQ(test, whole, half[0]);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 0ULL);
 	expect_balance(test, pool);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, whole, XBUDDY_MAX_ORDER), 0);
 	expect_all_free(test, pool);
@@ -1224,17 +1216,17 @@ static void test_hot_of_each_order(struct kunit *test)
 	}
 	expect_balance(test, pool);
 	for (order = 4; order < XBUDDY_NR_ORDERS; order++) {
-		u64 before = stats_of(pool).magazines;
+		u64 before = pool_stats(pool).magazines;
 
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[order], order), 0);
-		KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, before + BIT(order));
+		KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, before + BIT(order));
 		expect_balance(test, pool);
 		sum += BIT(order);
 	}
-	KUNIT_EXPECT_GE(test, stats_of(pool).magazines, sum);
+	KUNIT_EXPECT_GE(test, pool_stats(pool).magazines, sum);
 	xpool_collect(pool, true);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 0ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, 15ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, 15ULL);
 	expect_balance(test, pool);
 	for (order = 0; order < 4; order++)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[order], order), 0);
@@ -1278,7 +1270,7 @@ static void test_free_at_once_in_row(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[i], 0), 0);
 	}
 	expect_all_free(test, pool);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 1ULL);
 }
 
 /* Expect a block that a client has again to stay the client's when its copy comes back. */
@@ -1292,8 +1284,8 @@ static void test_free_at_once_and_live(struct kunit *test)
 	free_at_once(test, pool, addr, 0);
 	KUNIT_EXPECT_PTR_EQ(test, xpool_alloc_addr(pool, 0, GFP_KERNEL), addr);
 	xpool_collect(pool, true);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, 1ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 1ULL);
 	expect_balance(test, pool);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, 0), 0);
 	expect_all_free(test, pool);
@@ -1308,12 +1300,12 @@ static void test_free_at_once_hot(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, addr[0]);
 	free_at_once(test, pool, addr[0], XBUDDY_MAX_ORDER);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 1ULL);
 	expect_balance(test, pool);
 	for (i = 0; i < 2; i++)
 		addr[i] = xpool_alloc_addr(pool, XBUDDY_MAX_ORDER, GFP_KERNEL);
 	KUNIT_EXPECT_PTR_NE(test, addr[0], addr[1]);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, 2ULL << XBUDDY_MAX_ORDER);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, 2ULL << XBUDDY_MAX_ORDER);
 	expect_balance(test, pool);
 	for (i = 0; i < 2; i++)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[i], XBUDDY_MAX_ORDER), 0);
@@ -1633,7 +1625,7 @@ static u64 spread_bytes(const struct xpool *pool)
 static void test_metadata_share(struct kunit *test)
 {
 	struct xpool *pool = system_pool(test, 64 << 20);
-	u64 metadata = stats_of(pool).metadata - LOCKDEP_BYTES + spread_bytes(pool);
+	u64 metadata = pool_stats(pool).metadata - LOCKDEP_BYTES + spread_bytes(pool);
 	u64 share = div_u64(metadata * 10000, 64 << 20);
 
 	KUNIT_EXPECT_LE(test, metadata * 1000, 16ULL * (64 << 20));
@@ -1689,7 +1681,7 @@ static void test_unusable_index_of_pool(struct kunit *test)
 	unsigned int order, last = 0;
 
 	use_pool(u, 3000);
-	s = stats_of(u->pool);
+	s = pool_stats(u->pool);
 	for (order = 0; order < XBUDDY_NR_ORDERS; order++) {
 		unsigned int index = xpool_unusable_index(&s, order);
 
@@ -1739,7 +1731,7 @@ static int limit_cache(struct xpool *pool, unsigned long pages)
 
 static u64 in_use(struct xpool *pool)
 {
-	struct xpool_stats s = stats_of(pool);
+	struct xpool_stats s = pool_stats(pool);
 
 	return s.slabs + s.pages + s.magazines;
 }
@@ -1776,14 +1768,14 @@ static void test_hard(struct kunit *test)
 	xtest_pin();
 	for (i = 0; i < ARRAY_SIZE(hard_limits); i++) {
 		unsigned long hard = hard_limits[i];
-		u64 failures = stats_of(pool).failures;
+		u64 failures = pool_stats(pool).failures;
 
 		KUNIT_ASSERT_EQ(test, limit_hard(pool, hard), 0);
 		nr = take_all(pool, pages, LIMIT_PAGES + 1);
 		KUNIT_EXPECT_EQ(test, nr, hard);
 		KUNIT_EXPECT_EQ(test, in_use(pool), (u64)hard);
-		KUNIT_EXPECT_EQ(test, stats_of(pool).hard, (u64)hard);
-		KUNIT_EXPECT_EQ(test, stats_of(pool).failures, failures + 1);
+		KUNIT_EXPECT_EQ(test, pool_stats(pool).hard, (u64)hard);
+		KUNIT_EXPECT_EQ(test, pool_stats(pool).failures, failures + 1);
 		KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_KERNEL | __GFP_HIGH));
 		expect_balance(test, pool);
 		free_pages_at(test, pool, pages, nr);
@@ -1811,12 +1803,12 @@ static void test_hard_reclaims(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, whole);
 	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 64, objs), 0);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, whole, 8), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 256ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 256ULL);
 
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 64, objs), 64);
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 8, GFP_KERNEL));
 	xslab_cache_free_bulk(cache, 64, objs);
-	KUNIT_EXPECT_GE(test, stats_of(pool).slabs, 64ULL);
+	KUNIT_EXPECT_GE(test, pool_stats(pool).slabs, 64ULL);
 	whole = xpool_alloc_addr(pool, 8, GFP_KERNEL);
 	KUNIT_EXPECT_NOT_NULL(test, whole);
 	KUNIT_EXPECT_EQ(test, in_use(pool), 256ULL);
@@ -1840,7 +1832,7 @@ static void test_hard_lower(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &before), 0);
 	KUNIT_ASSERT_EQ(test, take_all(pool, pages, 600), 600UL);
 	free_pages_at(test, pool, pages + 300, 300);
-	KUNIT_EXPECT_GT(test, stats_of(pool).magazines, 0ULL);
+	KUNIT_EXPECT_GT(test, pool_stats(pool).magazines, 0ULL);
 
 	KUNIT_EXPECT_EQ(test, limit_hard(pool, 299), -EBUSY);
 	xpool_get_limits(pool, &after);
@@ -1947,7 +1939,7 @@ static u64 blocks_in(const struct xpool_stats *s, unsigned int order)
 /* Expect the reserve in blocks of all orders that it has room for. */
 static void expect_formed(struct kunit *test, struct xpool *pool, unsigned long reserve)
 {
-	struct xpool_stats s = stats_of(pool);
+	struct xpool_stats s = pool_stats(pool);
 	unsigned int o;
 
 	for (o = 0; o < XBUDDY_NR_ORDERS; o++)
@@ -2123,20 +2115,20 @@ static void test_cache_none(struct kunit *test)
 	use_all_cpus(pool);
 	addr = xpool_alloc_addr(pool, 9, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, 9), 0);
-	KUNIT_EXPECT_GT(test, stats_of(pool).magazines, 512ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).cached, stats_of(pool).magazines);
+	KUNIT_EXPECT_GT(test, pool_stats(pool).magazines, 512ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).cached, pool_stats(pool).magazines);
 
 	KUNIT_EXPECT_EQ(test, limit_cache(pool, 0), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).free, (u64)LIMIT_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).free, (u64)LIMIT_PAGES);
 	use_all_cpus(pool);
 	addr = xpool_alloc_addr(pool, 9, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, 9), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).free, (u64)LIMIT_PAGES);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).cached, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).free, (u64)LIMIT_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).cached, 0ULL);
 
 	KUNIT_EXPECT_EQ(test, limit_cache(pool, XPOOL_NO_LIMIT), 0);
 	use_all_cpus(pool);
-	KUNIT_EXPECT_GT(test, stats_of(pool).magazines, 0ULL);
+	KUNIT_EXPECT_GT(test, pool_stats(pool).magazines, 0ULL);
 	expect_all_free(test, pool);
 }
 
@@ -2156,8 +2148,8 @@ static void test_cache_hot(struct kunit *test)
 			addr[order] = xpool_alloc_addr(pool, order, GFP_KERNEL);
 		for (order = XPOOL_MAG_ORDERS; order < XBUDDY_NR_ORDERS; order++) {
 			KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[order], order), 0);
-			KUNIT_EXPECT_LE(test, stats_of(pool).cached, (u64)limit);
-			most = max(most, stats_of(pool).cached);
+			KUNIT_EXPECT_LE(test, pool_stats(pool).cached, (u64)limit);
+			most = max(most, pool_stats(pool).cached);
 		}
 		KUNIT_EXPECT_GT(test, most, 0ULL);
 		expect_balance(test, pool);
@@ -2177,14 +2169,14 @@ static void test_cache_of_slabs(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, limit_cache(pool, 40), 0);
 	KUNIT_EXPECT_FALSE(test, xpool_cached_add(pool, 40));
 	KUNIT_EXPECT_TRUE(test, xpool_cached_add(pool, 1));
-	KUNIT_EXPECT_EQ(test, stats_of(pool).cached, 41ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).cached, 41ULL);
 	KUNIT_EXPECT_FALSE(test, xpool_cached_add(pool, -17));
 	addr = xpool_alloc_addr(pool, 5, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, 5), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).cached, 24ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).cached, 24ULL);
 	addr = xpool_alloc_addr(pool, 4, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, 4), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).cached, 40ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).cached, 40ULL);
 	KUNIT_EXPECT_TRUE(test, xpool_cached_add(pool, 1));
 	KUNIT_EXPECT_FALSE(test, xpool_cached_add(pool, -25));
 	expect_all_free(test, pool);
@@ -2277,11 +2269,11 @@ static void test_hard_crowd(struct kunit *test)
 	done = stop_crowd(test, &crowd);
 	KUNIT_EXPECT_LE(test, most, 1500ULL);
 	KUNIT_EXPECT_GT(test, most, 1400ULL);
-	KUNIT_EXPECT_GT(test, stats_of(pool).failures, 0ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 0ULL);
+	KUNIT_EXPECT_GT(test, pool_stats(pool).failures, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 0ULL);
 	expect_all_free(test, pool);
 	kunit_info(test, "row 8: limit 1,500 pages: at most %llu in use in %lu samples of %lu allocations on %u CPUs, %llu failed\n",
-		   most, samples, done, crowd.nr, stats_of(pool).failures);
+		   most, samples, done, crowd.nr, pool_stats(pool).failures);
 }
 
 /* Limits that go up and down under load: expect each to hold when it returns. */
@@ -2349,7 +2341,7 @@ static void test_collect_fixed(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
 	expect_all_free(test, pool);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).returned, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).returned, 0ULL);
 }
 
 /*
@@ -2385,7 +2377,7 @@ static void *take_patiently(struct xpool *pool, unsigned int order, u64 max_page
 	void *addr;
 
 	wait_until(({
-		grown = stats_of(pool).total >= max_pages;
+		grown = pool_stats(pool).total >= max_pages;
 		addr = xpool_alloc_addr(pool, order, GFP_KERNEL);
 		addr || grown;
 	}));
@@ -2410,23 +2402,23 @@ static void test_grow_before_empty(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 4 * REGION);
 	unsigned long **pages = room_for(test, 4 * REGION_PAGES + 1), nr = 0, i;
-	u64 metadata = stats_of(pool).metadata, wanted;
+	u64 metadata = pool_stats(pool).metadata, wanted;
 
 	xtest_pin();
-	KUNIT_EXPECT_EQ(test, stats_of(pool).total, (u64)REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).total, (u64)REGION_PAGES);
 	for (wanted = 2; wanted <= 4; wanted++) {
 		nr += take_all(pool, pages + nr, REGION_PAGES - REGION_PAGES / 16);
-		KUNIT_EXPECT_TRUE(test, wait_until(stats_of(pool).regions == wanted));
-		KUNIT_EXPECT_EQ(test, stats_of(pool).failures, 0ULL);
+		KUNIT_EXPECT_TRUE(test, wait_until(pool_stats(pool).regions == wanted));
+		KUNIT_EXPECT_EQ(test, pool_stats(pool).failures, 0ULL);
 		expect_balance(test, pool);
 	}
 	nr += take_all(pool, pages + nr, 4 * REGION_PAGES + 1 - nr);
 	KUNIT_EXPECT_EQ(test, nr, 4 * REGION_PAGES);
 	msleep(20);
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, stats_of(pool).total, 4ULL * REGION_PAGES);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).grown, 3ULL * REGION_PAGES);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).metadata, metadata);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).total, 4ULL * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).grown, 3ULL * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).metadata, metadata);
 	for (i = 0; i < nr; i++)
 		*pages[i] = i;
 	while (nr--) {
@@ -2455,10 +2447,10 @@ static void test_grow_for_block(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, half[i], XBUDDY_MAX_ORDER - 1), 0);
 	KUNIT_ASSERT_EQ(test, limit_hard(pool, XPOOL_NO_LIMIT), 0);
 	msleep(20);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).grown, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).grown, 0ULL);
 	whole = take_patiently(pool, XBUDDY_MAX_ORDER, 8 * REGION_PAGES);
 	KUNIT_EXPECT_NOT_NULL(test, whole);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).grown, (u64)REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).grown, (u64)REGION_PAGES);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, whole, XBUDDY_MAX_ORDER), 0);
 	for (i = 1; i < 6; i += 2)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, half[i], XBUDDY_MAX_ORDER - 1), 0);
@@ -2475,10 +2467,10 @@ static void test_grow_odd_size(struct kunit *test)
 	xtest_pin();
 	nr = take_all_patiently(pool, addr, 3 * REGION_PAGES, 0, 2 * REGION_PAGES + 5);
 	KUNIT_EXPECT_EQ(test, nr, 2 * REGION_PAGES + 5);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).regions, 3ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).regions, 3ULL);
 	free_pages_at(test, pool, (unsigned long **)addr, nr);
 	expect_all_free(test, pool);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).total, (u64)REGION_PAGES + 5);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).total, (u64)REGION_PAGES + 5);
 }
 
 static void take_regions(struct kunit *test, struct xpool *pool, void **addr,
@@ -2490,14 +2482,14 @@ static void take_regions(struct kunit *test, struct xpool *pool, void **addr,
 		addr[i] = take_patiently(pool, XBUDDY_MAX_ORDER, nr * REGION_PAGES);
 		KUNIT_ASSERT_NOT_NULL(test, addr[i]);
 	}
-	KUNIT_EXPECT_EQ(test, stats_of(pool).total, (u64)nr * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).total, (u64)nr * REGION_PAGES);
 }
 
 /* A live block in one of the regions. Expect exactly the others to go. */
 static void test_collect_grown(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 8 * REGION);
-	u64 metadata = stats_of(pool).metadata;
+	u64 metadata = pool_stats(pool).metadata;
 	struct xpool_stats s;
 	void *addr[8];
 	int round, i;
@@ -2511,16 +2503,16 @@ static void test_collect_grown(struct kunit *test)
 				KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[i],
 								      XBUDDY_MAX_ORDER), 0);
 		/* One is hot; of the initial region nothing can go. */
-		KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, (u64)REGION_PAGES);
+		KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, (u64)REGION_PAGES);
 		KUNIT_EXPECT_EQ(test, xpool_collect(pool, round % 2), 6 * REGION_PAGES);
-		xpool_stats(pool, &s);
+		s = pool_stats(pool);
 		KUNIT_EXPECT_EQ(test, s.total, 2ULL * REGION_PAGES);
 		KUNIT_EXPECT_EQ(test, s.pages, (u64)REGION_PAGES);
 		expect_balance(test, pool);
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[live], XBUDDY_MAX_ORDER), 0);
 		KUNIT_EXPECT_EQ(test, xpool_collect(pool, true), REGION_PAGES);
 		KUNIT_EXPECT_EQ(test, xpool_collect(pool, true), 0UL);
-		xpool_stats(pool, &s);
+		s = pool_stats(pool);
 		KUNIT_EXPECT_EQ(test, s.total, (u64)REGION_PAGES);
 		KUNIT_EXPECT_EQ(test, s.grown, s.returned);
 	}
@@ -2541,10 +2533,10 @@ static void expect_counted_once(struct kunit *test, struct xpool *pool, unsigned
 	KUNIT_ASSERT_NOT_NULL(test, half);
 	KUNIT_ASSERT_EQ(test, limit_cache(pool, cache), 0);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, half, XBUDDY_MAX_ORDER - 1), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, (u64)REGION_PAGES / 2);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).free, (u64)REGION_PAGES / 2);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, (u64)REGION_PAGES / 2);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).free, (u64)REGION_PAGES / 2);
 	KUNIT_EXPECT_EQ(test, xpool_collect(pool, true), REGION_PAGES);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).total, (u64)REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).total, (u64)REGION_PAGES);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, whole, XBUDDY_MAX_ORDER), 0);
 	xpool_collect(pool, true);
 }
@@ -2577,7 +2569,7 @@ static void test_grown_addresses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 0);
 	KUNIT_EXPECT_GE(test, xpool_collect(pool, true), REGION_PAGES / 2);
 
-	KUNIT_EXPECT_EQ(test, stats_of(pool).regions, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).regions, 1ULL);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 6), -ERANGE);
 	KUNIT_EXPECT_EQ(test, xpool_free_pages(pool, virt_to_page(page), 6), -ERANGE);
 	KUNIT_EXPECT_EQ(test, xslab_free(obj), -ERANGE);
@@ -2633,7 +2625,7 @@ static void test_foreign_to_regions(struct kunit *test)
 		expect_bits_foreign(test, pool, regions, (void *)pool->base + in, 12);
 		expect_bits_foreign(test, pool, regions, &pool->pages[in >> PAGE_SHIFT], 6);
 	}
-	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, (u64)BITS_TRIED * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, (u64)BITS_TRIED * REGION_PAGES);
 	for (r = 0; r < BITS_TRIED; r++)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, regions[r], XBUDDY_MAX_ORDER), 0);
 	expect_all_free(test, pool);
@@ -2731,7 +2723,7 @@ static void test_destroy_one_of_two(struct kunit *test)
 	take_regions(test, other, addr, 2);
 	for (i = 0; i < 2; i++)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(other, addr[i], XBUDDY_MAX_ORDER), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(other).regions, 2ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(other).regions, 2ULL);
 	KUNIT_ASSERT_EQ(test, xpool_destroy(other), 0);
 	for (i = 0; i < 2; i++) {
 		KUNIT_EXPECT_PTR_EQ(test, xpool_grow_owner((unsigned long)addr[i]), NULL);
@@ -2794,7 +2786,7 @@ static void test_grow_without_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xpool_grow_now(pool), 0UL);
 	left = xtest_fail_end();
 	KUNIT_EXPECT_EQ(test, left, 0U);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).grown, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).grown, 0ULL);
 	expect_balance(test, pool);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[nr - 1], 0), 0);
 	addr[nr - 1] = xpool_alloc_addr(pool, 0, GFP_KERNEL);
@@ -2894,7 +2886,7 @@ static void test_grow_not_of_reclaim(struct kunit *test)
 static void test_grow_metadata(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 64 * REGION);
-	u64 metadata = stats_of(pool).metadata, most = 64 * REGION / 1000 * 16;
+	u64 metadata = pool_stats(pool).metadata, most = 64 * REGION / 1000 * 16;
 
 	KUNIT_EXPECT_GT(test, metadata, 64 * REGION_PAGES * sizeof(struct xpage));
 	KUNIT_EXPECT_LE(test, metadata, most + PAGE_SIZE);
@@ -2914,7 +2906,7 @@ static void test_grow_hard(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, nr, REGION_PAGES + 10);
 	msleep(20);
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, stats_of(pool).total, 2ULL * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).total, 2ULL * REGION_PAGES);
 	free_pages_at(test, pool, (unsigned long **)addr, nr);
 	expect_all_free(test, pool);
 }
@@ -2935,7 +2927,7 @@ static void test_grow_cache_none(struct kunit *test)
 	msleep(20);
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_NOWAIT));
 	KUNIT_EXPECT_EQ(test, nr, REGION_PAGES);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).grown, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).grown, 0ULL);
 	free_pages_at(test, pool, (unsigned long **)addr, nr);
 	expect_all_free(test, pool);
 }
@@ -2955,19 +2947,19 @@ static void expect_growth_at_limit(struct kunit *test, unsigned long cache, unsi
 	for (i = 0; i < most; i++) {
 		addr[i] = xpool_alloc_addr(pool, order, GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, addr[i]);
-		KUNIT_ASSERT_LE(test, stats_of(pool).cached, (u64)cache);
+		KUNIT_ASSERT_LE(test, pool_stats(pool).cached, (u64)cache);
 	}
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, order, GFP_KERNEL));
 	for (i = 0; i < most; i++) {
 		KUNIT_ASSERT_EQ(test, xpool_free_addr(pool, addr[i], order), 0);
 		/* A magazine is flushed where the system cannot be called: soon after. */
 		if (order >= XPOOL_MAG_ORDERS)
-			KUNIT_ASSERT_LE(test, stats_of(pool).cached, (u64)cache);
+			KUNIT_ASSERT_LE(test, pool_stats(pool).cached, (u64)cache);
 	}
-	KUNIT_EXPECT_TRUE(test, wait_until(stats_of(pool).cached <= cache));
+	KUNIT_EXPECT_TRUE(test, wait_until(pool_stats(pool).cached <= cache));
 	/* A smaller block that is kept holds its region. */
 	if (order == XBUDDY_MAX_ORDER)
-		KUNIT_EXPECT_LE(test, stats_of(pool).total, REGION_PAGES + (u64)cache);
+		KUNIT_EXPECT_LE(test, pool_stats(pool).total, REGION_PAGES + (u64)cache);
 	expect_balance(test, pool);
 	expect_all_free(test, pool);
 	destroy_pool(test);
@@ -3032,10 +3024,10 @@ static void test_reserve_grows(struct kunit *test)
 	xtest_pin();
 	page = xpool_alloc_addr(pool, 0, GFP_KERNEL);
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &limits), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).regions, 2ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).regions, 2ULL);
 	xpool_collect(pool, true);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).regions, 2ULL);
-	KUNIT_EXPECT_LE(test, stats_of(pool).cached, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).regions, 2ULL);
+	KUNIT_EXPECT_LE(test, pool_stats(pool).cached, 0ULL);
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 10, GFP_NOWAIT));
 	low = xpool_alloc_addr(pool, 10, GFP_KERNEL);
 	KUNIT_EXPECT_NOT_NULL(test, low);
@@ -3051,7 +3043,7 @@ static void test_reserve_grows(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 0), 0);
 	limits.reserve = 0;
 	KUNIT_EXPECT_EQ(test, xpool_set_limits(pool, &limits), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).regions, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).regions, 1ULL);
 	expect_all_free(test, pool);
 }
 
@@ -3082,7 +3074,7 @@ static void test_reserve_in_regions(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, whole, 10), 0);
 	free_pages_at(test, pool, addr, nr);
 	expect_all_free(test, pool);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).regions, 2ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).regions, 2ULL);
 }
 
 /* Addresses of a region have all but these bits in common. */
@@ -3120,13 +3112,13 @@ static void expect_kinds_apart(struct kunit *test, unsigned int order, gfp_t gfp
 	expect_balance(test, pool);
 	free_pages_at(test, pool, small, nr);
 	xpool_collect(pool, true);
-	s = stats_of(pool);
+	s = pool_stats(pool);
 	KUNIT_EXPECT_EQ(test, s.pages, (u64)blocks << order);
 	KUNIT_EXPECT_LE(test, s.regions, DIV_ROUND_UP_ULL(s.pages, REGION_PAGES) + 2);
 	for (i = 0; i < blocks; i++)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, large[i], order), 0);
 	expect_all_free(test, pool);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).regions, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).regions, 1ULL);
 	destroy_pool(test);
 }
 
@@ -3169,7 +3161,7 @@ static void test_grow_full(struct kunit *test)
 
 static u64 held_unused(struct xpool *pool)
 {
-	struct xpool_stats s = stats_of(pool);
+	struct xpool_stats s = pool_stats(pool);
 
 	return s.total - s.pages;
 }
@@ -3193,7 +3185,7 @@ static void test_cache_of_regions(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, limit_cache(pool, ROW8_LIMIT), 0);
 	KUNIT_EXPECT_LE(test, held_unused(pool), (u64)ROW8_LIMIT);
 	KUNIT_EXPECT_GT(test, held_unused(pool), (u64)ROW8_LIMIT / 2);
-	KUNIT_EXPECT_LE(test, stats_of(pool).cached, (u64)ROW8_LIMIT);
+	KUNIT_EXPECT_LE(test, pool_stats(pool).cached, (u64)ROW8_LIMIT);
 	kunit_info(test, "row 8: 64 x 1 MiB cached (%llu MiB held), limit 16 MiB: %llu MiB held on return\n",
 		   cached / MIB_PAGES, held_unused(pool) / MIB_PAGES);
 
@@ -3201,7 +3193,7 @@ static void test_cache_of_regions(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, addr[i] = take_patiently(pool, MIB_ORDER, ULONG_MAX));
 	for (i = 0; i < 64; i++) {
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[i], MIB_ORDER), 0);
-		KUNIT_EXPECT_LE(test, stats_of(pool).cached, (u64)ROW8_LIMIT);
+		KUNIT_EXPECT_LE(test, pool_stats(pool).cached, (u64)ROW8_LIMIT);
 	}
 	KUNIT_EXPECT_LE(test, held_unused(pool), (u64)ROW8_LIMIT);
 	expect_balance(test, pool);
@@ -3245,16 +3237,16 @@ static void test_grow_crowd(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, limit_cache(pool, rounds % 8 ? XPOOL_NO_LIMIT :
 							  4 * REGION_PAGES), 0);
 		pages += xpool_collect(pool, rounds % 2);
-		most = max(most, stats_of(pool).total);
+		most = max(most, pool_stats(pool).total);
 		expect_balance(test, pool);
 		usleep_range(1000, 5000);
 	}
 	done = stop_crowd(test, &crowd);
-	KUNIT_EXPECT_GT(test, stats_of(pool).grown, 0ULL);
+	KUNIT_EXPECT_GT(test, pool_stats(pool).grown, 0ULL);
 	KUNIT_EXPECT_LE(test, most, 12ULL * REGION_PAGES);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 0ULL);
 	expect_all_free(test, pool);
-	xpool_stats(pool, &s);
+	s = pool_stats(pool);
 	KUNIT_EXPECT_EQ(test, s.total, (u64)REGION_PAGES);
 	KUNIT_EXPECT_EQ(test, s.grown, s.returned);
 	kunit_info(test, "%lu allocations on %u CPUs, %lu collections of %lu pages, %llu pages came and went\n",
@@ -3314,19 +3306,19 @@ static void test_pressure(struct kunit *test)
 		if (i != 8)
 			KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[i],
 							      XBUDDY_MAX_ORDER), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).total, 16ULL * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).total, 16ULL * REGION_PAGES);
 	for (order = XBUDDY_MAX_ORDER; order >= 0; order--)
-		while (stats_of(pool).total > 2 * REGION_PAGES && hog_block(&hog, order))
+		while (pool_stats(pool).total > 2 * REGION_PAGES && hog_block(&hog, order))
 			cond_resched();
 	end_hog(&hog);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).total, 2ULL * REGION_PAGES);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).returned, 14ULL * REGION_PAGES);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, (u64)REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).total, 2ULL * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).returned, 14ULL * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, (u64)REGION_PAGES);
 	expect_balance(test, pool);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[8], XBUDDY_MAX_ORDER), 0);
 	expect_all_free(test, pool);
 	kunit_info(test, "%lu MiB taken from the system, %llu regions fetched from the pool\n",
-		   hog.pages >> (20 - PAGE_SHIFT), stats_of(pool).returned / REGION_PAGES - 1);
+		   hog.pages >> (20 - PAGE_SHIFT), pool_stats(pool).returned / REGION_PAGES - 1);
 }
 
 static struct kunit_case pool_cases[] = {

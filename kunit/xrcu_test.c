@@ -21,7 +21,7 @@
 /* The books, and how many objects wait. */
 static void expect_waiting(struct kunit *test, struct xslab_cache *cache, u64 live, u64 waiting)
 {
-	struct xslab_stats s = stats_of(cache);
+	struct xslab_stats s = cache_stats(cache);
 
 	KUNIT_EXPECT_EQ(test, s.live, live);
 	KUNIT_EXPECT_EQ(test, s.waiting, waiting);
@@ -108,7 +108,7 @@ static void xrcu_test_alone(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, obj);
 	KUNIT_EXPECT_EQ(test, xslab_free_rcu(obj), 0);
-	for (ms = 0; stats_of(cache).waiting && ms < 3000; ms++)
+	for (ms = 0; cache_stats(cache).waiting && ms < 3000; ms++)
 		usleep_range(1000, 1100);
 	expect_waiting(test, cache, 0, 0);
 	kunit_info(test, "back after %u ms or more\n", ms);
@@ -148,8 +148,8 @@ static void xrcu_test_many(struct kunit *test)
 			KUNIT_ASSERT_EQ(test, xslab_cache_free_rcu(cache, objs[i]), 0);
 		xslab_cache_collect(cache, true);
 		expect_waiting(test, cache, 0, 0);
-		KUNIT_EXPECT_EQ(test, stats_of(cache).slabs, 0ULL);
-		KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 0ULL);
+		KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs, 0ULL);
+		KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, 0ULL);
 	}
 	check_books(test, cache, 0);
 }
@@ -166,7 +166,7 @@ static void xrcu_test_many_alone(struct kunit *test)
 	for (i = 0; i < MANY; i++)
 		WARN_ON_ONCE(xslab_cache_free_rcu(cache, objs[i]));
 	rcu_read_unlock();
-	for (ms = 0; stats_of(cache).waiting && ms < 5000; ms++)
+	for (ms = 0; cache_stats(cache).waiting && ms < 5000; ms++)
 		usleep_range(1000, 1100);
 	expect_waiting(test, cache, 0, 0);
 	check_shrinks_to_nothing(test, cache);
@@ -210,8 +210,8 @@ static void xrcu_test_left_in_torn(struct kunit *test)
 		WARN_ON_ONCE(xslab_cache_free_rcu(inside, in[i]));
 	rcu_read_unlock();
 	xslab_rcu_flush(f->pool);
-	KUNIT_EXPECT_EQ(test, stats_of(torn).errors, 0ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(inside).errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(torn).errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(inside).errors, 0ULL);
 	expect_waiting(test, inside, 0, 0);
 	expect_waiting(test, torn, 1, 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(torn, objs[0]), 0);
@@ -243,7 +243,7 @@ static void xrcu_test_left_twice(struct kunit *test)
 	rcu_read_unlock();
 	xslab_rcu_flush(f->pool);
 	expect_waiting(test, cache, 1, 0);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, 1ULL);
 	check_books(test, cache, 1);
 	xtest_give(test, cache, objs, 1);
 	check_shrinks_to_nothing(test, cache);
@@ -339,7 +339,7 @@ static void xrcu_test_errors(struct kunit *test)
 	xslab_cache_free_bulk(cache, 1, &obj);
 	expect_waiting(test, cache, 0, 1);
 	rcu_read_unlock();
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 7ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, 7ULL);
 	xslab_rcu_flush(f->pool);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free_rcu(cache, obj), -EALREADY);
 	check_books(test, cache, 0);
@@ -679,12 +679,12 @@ static struct xslab_cache *typesafe(struct kunit *test, size_t size)
 /* For tests that ask often: of all statistics, each takes room on the stack. */
 static noinline u64 slabs_waiting(struct xslab_cache *cache)
 {
-	return stats_of(cache).slabs_waiting;
+	return cache_stats(cache).slabs_waiting;
 }
 
 static noinline u64 slab_pages(struct xpool *pool)
 {
-	return pool_stats_of(pool).slabs;
+	return pool_stats(pool).slabs;
 }
 
 /* A slab becomes empty, and may not stay: expect its pages to stay unused while a reader is. */
@@ -701,8 +701,8 @@ static void xrcu_test_slab_waits(struct kunit *test)
 	pages = slab_pages(f->pool);
 	rcu_read_lock();
 	xtest_give(test, cache, (void **)objs, TYPESAFE_NR);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).slabs, 0ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).capacity, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).capacity, 0ULL);
 	KUNIT_EXPECT_GT(test, slabs_waiting(cache), 0ULL);
 	mdelay(10);
 	KUNIT_EXPECT_EQ(test, slab_pages(f->pool), pages);
@@ -734,7 +734,7 @@ static void xrcu_test_slab_limit(struct kunit *test)
 	rcu_read_unlock();
 	limits.hard = 0;
 	KUNIT_EXPECT_EQ(test, xslab_cache_set_limits(cache, &limits), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).slabs_waiting, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs_waiting, 0ULL);
 	check_books(test, cache, 0);
 }
 
@@ -748,7 +748,7 @@ static void xrcu_test_typesafe(struct kunit *test)
 
 	xtest_take(test, cache, (void **)objs, TYPESAFE_NR, GFP_KERNEL);
 	made = atomic_read(&constructed);
-	KUNIT_EXPECT_EQ(test, (u64)made, stats_of(cache).capacity);
+	KUNIT_EXPECT_EQ(test, (u64)made, cache_stats(cache).capacity);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[0]), 0);
 	obj = xslab_cache_alloc(cache, GFP_KERNEL);
 	KUNIT_EXPECT_PTR_EQ(test, obj, objs[0]);
@@ -759,11 +759,11 @@ static void xrcu_test_typesafe(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[i]), 0);
 	xslab_cache_collect(cache, true);
 	KUNIT_EXPECT_EQ(test, xslab_cache_tear(cache), 0UL);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).slabs_torn, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs_torn, 0ULL);
 	for (i = 0; i < TYPESAFE_NR; i += 16)
 		KUNIT_EXPECT_EQ(test, xslab_cache_free_rcu(cache, objs[i]), 0);
 	check_shrinks_to_nothing(test, cache);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).slabs, 0ULL);
 }
 
 /* Expect destruction to wait for the slabs, too. */
@@ -781,7 +781,7 @@ static void xrcu_test_typesafe_destroy(struct kunit *test)
 		xtest_take(test, cache, objs, ARRAY_SIZE(objs), GFP_KERNEL);
 		xtest_give(test, cache, objs, ARRAY_SIZE(objs));
 		KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
-		KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).slabs, 0ULL);
+		KUNIT_EXPECT_EQ(test, pool_stats(f->pool).slabs, 0ULL);
 	}
 }
 

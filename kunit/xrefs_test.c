@@ -85,7 +85,7 @@ static void expect_frozen(struct kunit *test, struct xpool *pool)
 static void xrefs_test_counts(struct kunit *test)
 {
 	struct xpool *pool = pool_of(test, test->param_value);
-	u64 errors = pool_stats_of(pool).errors;
+	u64 errors = pool_stats(pool).errors;
 	unsigned int order, round;
 	struct page *page;
 
@@ -100,7 +100,7 @@ static void xrefs_test_counts(struct kunit *test)
 		}
 	}
 	expect_frozen(test, pool);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(pool).errors, errors);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, errors);
 }
 
 static void xrefs_test_counts_bulk(struct kunit *test)
@@ -114,7 +114,7 @@ static void xrefs_test_counts_bulk(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, page_count(pages[i]), 1);
 	xpool_free_pages_bulk(f->pool, 1000, pages);
 	expect_frozen(test, f->pool);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, 0ULL);
 }
 
 /* Regions that come are frozen, as are those that were there; and both go back whole. */
@@ -136,8 +136,8 @@ static void xrefs_test_counts_grown(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(addrs); i++)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addrs[i], XBUDDY_MAX_ORDER), 0);
 	expect_frozen(test, pool);
-	KUNIT_EXPECT_GT(test, pool_stats_of(pool).returned, 0ULL);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(pool).errors, 0ULL);
+	KUNIT_EXPECT_GT(test, pool_stats(pool).returned, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 0ULL);
 }
 
 #define ROW_REGIONS	3U
@@ -236,19 +236,19 @@ static void expect_busy(struct kunit *test, struct xpool *pool, unsigned int ord
 	page = xpool_alloc_pages(pool, order, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, page);
 	addr = page_address(page);
-	errors = pool_stats_of(pool).errors;
+	errors = pool_stats(pool).errors;
 	get_page(page + nth);
 	KUNIT_EXPECT_EQ(test, xpool_free_pages(pool, page, order), -EBUSY);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, order), -EBUSY);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(pool).errors, errors + 2);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, errors + 2);
 	KUNIT_EXPECT_EQ(test, page_count(page + nth), 2);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(pool).pages, 1ULL << order);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, 1ULL << order);
 	put_page(page + nth);
 	if (order & 1)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, order), 0);
 	else
 		KUNIT_EXPECT_EQ(test, xpool_free_pages(pool, page, order), 0);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(pool).pages, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, 0ULL);
 }
 
 /* Each order, and of each the first page, the last, and some between. */
@@ -278,8 +278,8 @@ static void xrefs_test_busy_bulk(struct kunit *test)
 	get_page(pages[0]);
 	get_page(pages[33]);
 	xpool_free_pages_bulk(f->pool, 64, pages);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).errors, 2ULL);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).pages, 2ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, 2ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).pages, 2ULL);
 	put_page(pages[0]);
 	put_page(pages[33]);
 	KUNIT_EXPECT_EQ(test, xpool_free_pages(f->pool, pages[0], 0), 0);
@@ -331,7 +331,7 @@ static void xrefs_test_own_pages(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(f->pool, page_address(page), order), 0);
 		put_page(page);
 	}
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).errors, 4ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, 4ULL);
 	destroy_pool(test, f->pool);
 	f->pool = NULL;
 	KUNIT_EXPECT_EQ(test, nr_not(first, 16, 1), 1UL);
@@ -401,9 +401,9 @@ static void xrefs_test_stray_slab(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, page_count(page), -2);
 	xslab_cache_collect(cache, true);
 	KUNIT_EXPECT_EQ(test, page_count(page), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, 1ULL);
 	xslab_cache_collect(cache, true);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, 1ULL);
 	check_books(test, cache, 1);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
 }
@@ -416,7 +416,7 @@ static void xrefs_test_stray_pool(struct kunit *test)
 		.name = "test", .size = PAGE_SIZE / 4 });
 	void *obj = xslab_cache_alloc(cache, GFP_KERNEL);
 	void *block = xpool_alloc_addr(pool, 0, GFP_KERNEL);
-	u64 errors = pool_stats_of(pool).errors;
+	u64 errors = pool_stats(pool).errors;
 
 	KUNIT_ASSERT_NOT_NULL(test, obj);
 	KUNIT_ASSERT_NOT_NULL(test, block);
@@ -425,8 +425,8 @@ static void xrefs_test_stray_pool(struct kunit *test)
 	stray_put(virt_to_page(obj));
 	stray_put(virt_to_page(block));
 	xpool_collect(pool, true);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 1ULL);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(pool).errors, errors + 1);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, errors + 1);
 	KUNIT_EXPECT_EQ(test, page_count(virt_to_page(block)), 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
 	expect_frozen(test, pool);
@@ -446,7 +446,7 @@ static void xrefs_test_stray_later(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
 	KUNIT_EXPECT_EQ(test, page_count(virt_to_page(obj)), 0);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, 0ULL);
 
 	stray_put(virt_to_page(obj));
 	for (order = 0; order <= 6; order++) {
@@ -472,7 +472,7 @@ static void xrefs_test_released(struct kunit *test)
 	page_ref_inc(first + 1);
 	page_ref_dec(first);
 	xpool_refs_release(f->pool, first, 2);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).errors, 2ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, 2ULL);
 	KUNIT_EXPECT_EQ(test, page_count(first + 1), 1);
 	put_page(first + 1);
 }

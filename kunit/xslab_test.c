@@ -377,8 +377,8 @@ static void xslab_test_fullest_first_churn(struct kunit *test)
 	const struct xslab_args args = { .name = "churn", .size = *size, .depot = CHURN_DEPOT };
 	struct fixture *f = with_pool(test, 64UL << 20);
 	struct xslab_cache *cache = add_cache(test, f->pool, &args);
-	unsigned int per_slab = stats_of(cache).objects_per_slab;
-	unsigned int held = (CHURN_DEPOT + 2) * stats_of(cache).magazine_size;
+	unsigned int per_slab = cache_stats(cache).objects_per_slab;
+	unsigned int held = (CHURN_DEPOT + 2) * cache_stats(cache).magazine_size;
 	unsigned int slabs = 16 * held / per_slab;
 	unsigned int all = slabs * per_slab, round;
 	struct churn churn = {
@@ -445,17 +445,17 @@ static void xslab_test_refills_line_up(struct kunit *test)
 	const size_t *size = test->param_value;
 	void **objs = xtest_room(test, LINED_UP, sizeof(*objs));
 	struct xslab_cache *cache = with_line(test, *size, objs);
-	unsigned int i, piece = min(stats_of(cache).objects_per_slab, 64ULL);
+	unsigned int i, piece = min(cache_stats(cache).objects_per_slab, 64ULL);
 	u64 refills = 0;
 
 	xslab_cache_free_bulk(cache, LINED_UP, objs);
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, LINED_OFF, objs),
 			(int)LINED_OFF);
 	for (i = LINED_OFF; i < LINED_UP; i++) {
-		struct xslab_stats s = stats_of(cache);
+		struct xslab_stats s = cache_stats(cache);
 
 		objs[i] = xslab_cache_alloc(cache, GFP_KERNEL);
-		if (stats_of(cache).refills == s.refills)
+		if (cache_stats(cache).refills == s.refills)
 			continue;
 		KUNIT_EXPECT_EQ(test, (unsigned long)objs[i] / *size % piece,
 				refills++ ? 0 : LINED_OFF % piece);
@@ -517,12 +517,12 @@ static void free_scattered(struct kunit *test, size_t kept)
 
 	xtest_seed(test, &rnd);
 	xtest_take(test, cache, objs, SCATTERED_OBJS, GFP_KERNEL);
-	before = pool_stats_of(f->pool).slabs;
+	before = pool_stats(f->pool).slabs;
 	shuffle(&rnd, objs, SCATTERED_OBJS);
 	xtest_give(test, cache, objs, SCATTERED_OBJS - kept);
 	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), kept ? 1 : 0);
 	s = check_books(test, cache, kept);
-	after = pool_stats_of(f->pool).slabs;
+	after = pool_stats(f->pool).slabs;
 	kunit_info(test, "row 11: %u objects of %u bytes in %llu pages, %zu kept: %llu%% of the pages are back\n",
 		   SCATTERED_OBJS, SCATTERED_SIZE, before, kept, 100 * (before - after) / before);
 	KUNIT_EXPECT_LE(test, s.slabs, (u64)kept);
@@ -543,7 +543,7 @@ static void xslab_test_scattered_kept(struct kunit *test)
 
 static noinline u64 buddy_calls(struct xpool *pool)
 {
-	struct xpool_stats s = pool_stats_of(pool);
+	struct xpool_stats s = pool_stats(pool);
 
 	return s.gets + s.puts;
 }
@@ -616,7 +616,7 @@ static void take_reserve(struct kunit *test, struct xslab_cache *cache, void **o
 	size_t part = nr / num_online_cpus();
 	struct fixture *f = test->priv;
 	struct share share = { cache, objs, part };
-	struct xpool_stats before = pool_stats_of(f->pool), after;
+	struct xpool_stats before = pool_stats(f->pool), after;
 	unsigned int cpu;
 
 	cpus_read_lock();
@@ -628,7 +628,7 @@ static void take_reserve(struct kunit *test, struct xslab_cache *cache, void **o
 	share.nr = objs + nr - share.objs;
 	KUNIT_EXPECT_EQ(test, take_share(&share), 0L);
 
-	after = pool_stats_of(f->pool);
+	after = pool_stats(f->pool);
 	KUNIT_EXPECT_EQ(test, after.gets, before.gets);
 	KUNIT_EXPECT_EQ(test, after.splits, before.splits);
 	KUNIT_EXPECT_EQ(test, after.failures, before.failures);
@@ -946,11 +946,11 @@ static void xslab_test_bad_args(struct kunit *test)
 {
 	const struct bad_args *bad = test->param_value;
 	struct fixture *f = with_pool(test, 64 << 10);
-	struct xpool_stats before = pool_stats_of(f->pool), after;
+	struct xpool_stats before = pool_stats(f->pool), after;
 	struct xslab_cache *cache = xslab_cache_create_in(f->pool, &bad->args);
 
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(cache), -EINVAL);
-	after = pool_stats_of(f->pool);
+	after = pool_stats(f->pool);
 	KUNIT_EXPECT_EQ(test, memcmp(&before, &after, sizeof(after)), 0);
 }
 
@@ -1005,7 +1005,7 @@ static void xslab_test_default_pool(struct kunit *test)
 static void xslab_test_create_no_memory(struct kunit *test)
 {
 	struct fixture *f = with_pool(test, POOL_SIZE);
-	struct xpool_stats before = pool_stats_of(f->pool), after;
+	struct xpool_stats before = pool_stats(f->pool), after;
 	unsigned int n, left = 0, failed = 0;
 	struct xslab_cache *cache;
 	void *obj;
@@ -1019,7 +1019,7 @@ static void xslab_test_create_no_memory(struct kunit *test)
 		if (IS_ERR(cache)) {
 			KUNIT_ASSERT_EQ(test, PTR_ERR(cache), (long)-ENOMEM);
 			KUNIT_ASSERT_EQ(test, left, 0U);
-			after = pool_stats_of(f->pool);
+			after = pool_stats(f->pool);
 			KUNIT_ASSERT_EQ(test, memcmp(&before, &after, sizeof(after)), 0);
 			failed++;
 			continue;
@@ -1028,7 +1028,7 @@ static void xslab_test_create_no_memory(struct kunit *test)
 		check_books(test, cache, 1);
 		xtest_give(test, cache, &obj, 1);
 		KUNIT_ASSERT_EQ(test, xslab_cache_destroy(cache), 0);
-		before = pool_stats_of(f->pool);
+		before = pool_stats(f->pool);
 		KUNIT_ASSERT_EQ(test, before.free, before.total);
 		KUNIT_ASSERT_EQ(test, before.live_bytes, 0ULL);
 	}
@@ -1238,8 +1238,8 @@ static void set_scene(struct kunit *test, struct scene *scene, xslab_flags_t fla
 	scene->kmalloced = kunit_kzalloc(test, BAD_SIZE, GFP_KERNEL);
 	KUNIT_ASSERT_TRUE(test, scene->obj && scene->other_obj && scene->far_obj &&
 			  scene->big_obj && scene->page && scene->kmalloced);
-	KUNIT_ASSERT_EQ(test, stats_of(scene->cache).objects_per_slab, 27ULL);
-	KUNIT_ASSERT_EQ(test, stats_of(scene->cache).slab_order, 2ULL);
+	KUNIT_ASSERT_EQ(test, cache_stats(scene->cache).objects_per_slab, 27ULL);
+	KUNIT_ASSERT_EQ(test, cache_stats(scene->cache).slab_order, 2ULL);
 	memset(scene->obj, 0x77, BAD_SIZE);
 }
 
@@ -1279,14 +1279,14 @@ static void free_badly(struct kunit *test, xslab_flags_t flags)
 	set_scene(test, &scene, flags);
 	pointer = bad->pointer(&scene);
 	KUNIT_ASSERT_NOT_NULL(test, pointer);
-	before = stats_of(scene.cache);
+	before = cache_stats(scene.cache);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(scene.cache, pointer), bad->err);
 	check_refused(test, &scene, before, 1);
 	xslab_cache_free_bulk(scene.cache, 1, (void **)&pointer);
 	check_refused(test, &scene, before, 2);
 	if (!bad->fine_by_pointer)
 		KUNIT_EXPECT_LT(test, xslab_free(pointer), 0);
-	before.errors = stats_of(scene.cache).errors;
+	before.errors = cache_stats(scene.cache).errors;
 	check_refused(test, &scene, before, 0);
 	leave_scene(test, &scene);
 }
@@ -1314,7 +1314,7 @@ KUNIT_ARRAY_PARAM(every_size, every_sizes, bytes_name);
  */
 static void free_at(struct kunit *test, struct xslab_cache *cache, u8 *obj, bool is_object)
 {
-	u64 errors = stats_of(cache).errors;
+	u64 errors = cache_stats(cache).errors;
 
 	if (is_object) {
 		KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
@@ -1323,7 +1323,7 @@ static void free_at(struct kunit *test, struct xslab_cache *cache, u8 *obj, bool
 	}
 	KUNIT_EXPECT_LT(test, xslab_cache_free(cache, obj), 0);
 	xslab_cache_free_bulk(cache, 1, (void **)&obj);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, errors + 2);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, errors + 2);
 }
 
 /*
@@ -1339,7 +1339,7 @@ static void xslab_test_every_address(struct kunit *test)
 	};
 	struct fixture *f = with_pool(test, 1 << 20);
 	struct xslab_cache *cache = add_cache(test, f->pool, &args);
-	struct xslab_stats s = stats_of(cache);
+	struct xslab_stats s = cache_stats(cache);
 	unsigned long i, bytes = (2 * PAGE_SIZE) << s.slab_order, seen = 0;
 	unsigned int nr = 2 * s.objects_per_slab;
 	void **objs = xtest_room(test, nr, sizeof(*objs));
@@ -1470,11 +1470,11 @@ static void xslab_test_double_free_no_checks(struct kunit *test)
 	xtest_take(test, cache, objs, 2, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[0]), 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[0]), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, 0ULL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 1);
 	KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 1ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).live, 1ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).live, 1ULL);
 	xtest_give(test, cache, &objs[1], 1);
 	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 0);
 }
@@ -1487,7 +1487,7 @@ static void xslab_test_map_of_another(struct kunit *test)
 {
 	static const size_t sizes[] = { 32, 256 };
 	struct fixture *f = with_pool(test, 16 * PAGE_SIZE);
-	u64 pages = pool_stats_of(f->pool).total;
+	u64 pages = pool_stats(f->pool).total;
 	void **objs = xtest_room(test, pages * 256, sizeof(*objs));
 	unsigned int i;
 
@@ -1538,7 +1538,7 @@ static void xslab_test_end_of_pool(struct kunit *test)
 				KUNIT_ASSERT_LT(test, xslab_cache_free_rcu(cache, obj), 0);
 				xslab_cache_free_bulk(cache, 1, &obj);
 			}
-			KUNIT_ASSERT_EQ(test, stats_of(cache).errors, 144ULL);
+			KUNIT_ASSERT_EQ(test, cache_stats(cache).errors, 144ULL);
 			KUNIT_ASSERT_EQ(test, xslab_cache_destroy(f->caches[--f->nr_caches]), 0);
 			KUNIT_ASSERT_EQ(test, xpool_destroy(f->pool), 0);
 			f->pool = NULL;
@@ -1554,7 +1554,7 @@ static void xslab_test_stray(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xslab_free(page), -ERANGE);
 	KUNIT_EXPECT_EQ(test, xslab_free_rcu(page), -ERANGE);
 	KUNIT_EXPECT_EQ(test, xslab_free(&f), -ERANGE);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).errors, 2ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, 2ULL);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(f->pool, page, 0), 0);
 }
 
@@ -1577,7 +1577,7 @@ static void expect_believed(struct kunit *test, bool tear)
 	xtest_take(test, cache, objs, ARRAY_SIZE(objs), GFP_KERNEL);
 	xtest_give(test, cache, objs + 2, ARRAY_SIZE(objs) - 2);
 	xslab_cache_collect(cache, true);
-	KUNIT_ASSERT_EQ(test, stats_of(cache).slabs, 1ULL);
+	KUNIT_ASSERT_EQ(test, cache_stats(cache).slabs, 1ULL);
 	if (tear)
 		KUNIT_ASSERT_GT(test, xslab_cache_tear(cache), 0UL);
 	xtest_give(test, cache, objs, 1);
@@ -1587,8 +1587,8 @@ static void expect_believed(struct kunit *test, bool tear)
 
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), -EBUSY);
 	f->nr_caches--;
-	KUNIT_EXPECT_EQ(test, stats_of(cache).live, 1ULL);
-	KUNIT_EXPECT_GT(test, pool_stats_of(f->pool).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).live, 1ULL);
+	KUNIT_EXPECT_GT(test, pool_stats(f->pool).slabs, 0ULL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[0]), 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
 	destroy_pool(test, f->pool);
@@ -1789,7 +1789,7 @@ static void xslab_test_no_limits(struct kunit *test)
 	struct xslab_limits limits = { 100, 50 };
 	unsigned long most = cache->limit.max_empty;
 
-	KUNIT_ASSERT_GT(test, stats_of(cache).slab_order, 0U);
+	KUNIT_ASSERT_GT(test, cache_stats(cache).slab_order, 0U);
 	KUNIT_EXPECT_EQ(test, xslab_cache_set_limits(cache, &limits), 0);
 	KUNIT_EXPECT_NE(test, cache->limit.max_empty, most);
 	limits = (struct xslab_limits){ ULONG_MAX, ULONG_MAX };
@@ -1810,12 +1810,12 @@ static void xslab_test_exhaustion(struct kunit *test)
 			;
 		KUNIT_ASSERT_EQ(test, i, 1024U);
 		KUNIT_EXPECT_EQ(test, check_books(test, cache, 1024).failures, round + 1ULL);
-		KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).free, 0ULL);
+		KUNIT_EXPECT_EQ(test, pool_stats(f->pool).free, 0ULL);
 		xtest_give(test, cache, objs, 1024);
 		check_books(test, cache, 0);
 	}
 	check_shrinks_to_nothing(test, cache);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).free, 1024ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).free, 1024ULL);
 }
 
 #define FORBIDDEN	(4UL << 20)
@@ -1879,8 +1879,8 @@ static void xslab_test_forbidden(struct kunit *test)
 	}
 	xslab_cache_tear(cache);
 	KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).live, nr / 8ULL);
-	KUNIT_EXPECT_EQ(test, !stats_of(cache).holes, kind->args.size != PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).live, nr / 8ULL);
+	KUNIT_EXPECT_EQ(test, !cache_stats(cache).holes, kind->args.size != PAGE_SIZE);
 	for (i = 0; i < nr; i++)
 		if (i % 8)
 			xtest_take(test, cache, &objs[i], 1, GFP_KERNEL);
@@ -1906,13 +1906,13 @@ static void xslab_test_reclaim(struct kunit *test)
 
 	xtest_take(test, idle, objs, 1024, GFP_KERNEL);
 	xtest_give(test, idle, objs, 1024);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).free, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).free, 0ULL);
 	for (i = 0; i < 2048 && (objs[i] = xslab_cache_alloc(needy, GFP_KERNEL)); i++)
 		;
 	check_books(test, needy, i);
 	held = check_books(test, idle, 0).slabs;
 	KUNIT_EXPECT_EQ(test, (u64)i, 2048 - held * 16);
-	KUNIT_EXPECT_LE(test, held, 2 * stats_of(idle).magazine_size);
+	KUNIT_EXPECT_LE(test, held, 2 * cache_stats(idle).magazine_size);
 	kunit_info(test, "%llu of 128 slabs stay with magazines\n", held);
 	xtest_give(test, needy, objs, i);
 	check_shrinks_to_nothing(test, needy);

@@ -68,7 +68,7 @@ static void destroy_pool(struct kunit *test, struct xpool *pool)
 	if (!pool)
 		return;
 	xpool_collect(pool, true);
-	xpool_stats(pool, &stats);
+	stats = pool_stats(pool);
 	KUNIT_EXPECT_EQ(test, stats.free, stats.total);
 	KUNIT_EXPECT_EQ(test, stats.live_bytes, 0ULL);
 	KUNIT_EXPECT_EQ(test, xpool_validate(pool), 0);
@@ -128,28 +128,12 @@ static struct xslab_cache *with_cache(struct kunit *test, size_t pool_size, size
 	return add_cache(test, f->pool, &(struct xslab_args){ .name = "test", .size = size });
 }
 
-static struct xslab_stats stats_of(struct xslab_cache *cache)
-{
-	struct xslab_stats stats;
-
-	xslab_cache_stats(cache, &stats);
-	return stats;
-}
-
-static struct xpool_stats pool_stats_of(struct xpool *pool)
-{
-	struct xpool_stats stats;
-
-	xpool_stats(pool, &stats);
-	return stats;
-}
-
 /* Expect the books to balance exactly, with @live objects held by the client. */
 static struct xslab_stats check_books(struct kunit *test, struct xslab_cache *cache, u64 live)
 {
 	struct fixture *f = test->priv;
-	struct xslab_stats s = stats_of(cache);
-	struct xpool_stats p = pool_stats_of(f->pool);
+	struct xslab_stats s = cache_stats(cache);
+	struct xpool_stats p = pool_stats(f->pool);
 
 	KUNIT_ASSERT_EQ(test, xslab_validate(cache), 0);
 	KUNIT_ASSERT_EQ(test, xpool_validate(f->pool), 0);
@@ -192,7 +176,7 @@ stand_at_boundary(struct kunit *test, struct xslab_cache *cache, void **objs)
 
 	do {
 		xtest_take(test, cache, &objs[nr++], 1, GFP_KERNEL);
-		s = stats_of(cache);
+		s = cache_stats(cache);
 	} while (s.slab_free + s.magazines + s.depot);
 	return nr;
 }

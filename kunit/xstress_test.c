@@ -235,11 +235,9 @@ static void read_file(struct stress *s, const char *name)
 static void step_read(struct job *job)
 {
 	struct stress *s = job->stress;
-	struct xslab_stats stats;
-	struct xpool_stats pool;
+	struct xslab_stats stats = cache_stats(s->cache);
+	struct xpool_stats pool = pool_stats(s->pool);
 
-	xslab_cache_stats(s->cache, &stats);
-	xpool_stats(s->pool, &pool);
 	s->most_live = max(s->most_live, stats.live);
 	if (stats.slabs != stats.slabs_full + stats.slabs_partial + stats.slabs_free ||
 	    stats.capacity > stats.slabs * stats.objects_per_slab ||
@@ -361,7 +359,7 @@ static struct xslab_stats reckon(struct kunit *test, struct stress *s)
 	KUNIT_EXPECT_EQ(test, xpool_validate(s->pool), 0);
 
 	xdecay_hold();		/* it may be emptying magazines, which would be counted twice */
-	xslab_cache_stats(s->cache, &stats);
+	stats = cache_stats(s->cache);
 	xdecay_release();
 	KUNIT_EXPECT_EQ(test, stats.live, 0ULL);
 	KUNIT_EXPECT_EQ(test, stats.errors, 0ULL);
@@ -369,10 +367,10 @@ static struct xslab_stats reckon(struct kunit *test, struct stress *s)
 	KUNIT_EXPECT_EQ(test, stats.capacity, stats.magazines + stats.depot + stats.slab_free);
 
 	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(s->cache), 0);
-	xslab_cache_stats(s->cache, &empty);
+	empty = cache_stats(s->cache);
 	KUNIT_EXPECT_EQ(test, empty.slabs, 0ULL);
 	xpool_collect(s->pool, true);
-	xpool_stats(s->pool, &pool);
+	pool = pool_stats(s->pool);
 	KUNIT_EXPECT_EQ(test, pool.free, pool.total);
 	KUNIT_EXPECT_EQ(test, xpool_validate(s->pool), 0);
 	return stats;
@@ -427,7 +425,7 @@ static void xstress_test_across(struct kunit *test)
 		start(s, i % 2 ? step_consume : step_produce, nth_cpu(i));
 	for (tries = 0; tries < 30 && !stats.depot_hits; tries++) {
 		msleep(RUN_MS);
-		xslab_cache_stats(s->cache, &stats);
+		stats = cache_stats(s->cache);
 	}
 	finish(test, s);
 	KUNIT_EXPECT_GT(test, stats.depot_hits, 0ULL);
@@ -451,7 +449,7 @@ static void xstress_test_all(struct kunit *test)
 	msleep(RUN_MS);
 	finish(test, s);
 
-	xslab_cache_stats(s->cache, &stats);
+	stats = cache_stats(s->cache);
 	kunit_info(test, "at most %llu live seen, %lu bytes of debugfs read\n",
 		   s->most_live, s->bytes_read);
 	KUNIT_EXPECT_GT(test, s->most_live, 0ULL);
@@ -476,7 +474,7 @@ static void xstress_test_pressure(struct kunit *test)
 	start(s, step_pages, nth_cpu(2));
 	msleep(RUN_MS);
 	finish(test, s);
-	xpool_stats(s->pool, &pool);
+	pool = pool_stats(s->pool);
 	kunit_info(test, "the pool ran dry %llu times\n", pool.failures);
 	KUNIT_EXPECT_GT(test, pool.failures, 0ULL);
 }
@@ -590,7 +588,7 @@ static u64 hammer_until_hit(struct stress *s)
 	do {
 		hammer(s, 5000);
 		cond_resched();
-		xslab_cache_stats(s->cache, &stats);
+		stats = cache_stats(s->cache);
 	} while (stats.busy < ENOUGH && time_before(jiffies, end));
 	return stats.busy;
 }
@@ -673,7 +671,7 @@ static void xstress_test_nmi_tiny(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 2, objs), 2);
 	KUNIT_EXPECT_PTR_EQ(test, objs[1], objs[0] + 16);
 
-	xslab_cache_stats(cache, &stats);
+	stats = cache_stats(cache);
 	KUNIT_EXPECT_EQ(test, stats.slabs_full, 1ULL);
 	KUNIT_EXPECT_EQ(test, stats.slab_free, 0ULL);
 	KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
@@ -829,7 +827,7 @@ static void xstress_test_nmi_lock_held(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, nmi.taken);
 	KUNIT_EXPECT_EQ(test, nmi.err, 0);
 	page = xpool_alloc_addr(s->pool, 5, GFP_KERNEL);
-	xpool_stats(s->pool, &stats);
+	stats = pool_stats(s->pool);
 	KUNIT_EXPECT_EQ(test, stats.pages, 32ULL);	/* this one and no other */
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(s->pool, page, 5), 0);
 	reckon(test, s);
@@ -956,7 +954,7 @@ static void xstress_test_nmi_torn(struct kunit *test)
 	end_torn(cache);
 
 	xslab_cache_collect(cache, true);
-	xslab_cache_stats(cache, &stats);
+	stats = cache_stats(cache);
 	KUNIT_EXPECT_EQ(test, stats.live + stats.slabs + stats.holes, 0ULL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
 	reckon(test, s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the test suites share: parameters, random numbers that can be repeated,
- * arrays, objects by the array, and failures of the system's allocator on demand.
+ * arrays, statistics, objects by the array, and failures of the system's allocator on demand.
  */
 #ifndef _XALLOC_XTEST_H
 #define _XALLOC_XTEST_H
@@ -21,6 +21,7 @@
 #include <linux/smp.h>
 #include <linux/string.h>
 
+#include <xalloc/xpool.h>
 #include <xalloc/xslab.h>
 
 #include "../include/compat.h"
@@ -121,6 +122,26 @@ static inline void *xtest_room(struct kunit *test, size_t nr, size_t size)
 			    kunit_alloc_resource(test, xtest_keep_room, xtest_free_room,
 						 GFP_KERNEL, array));
 	return array;
+}
+
+/*
+ * Statistics. Not inline: their copies would fill the stack of a test, where KASAN keeps
+ * them apart.
+ */
+static __maybe_unused struct xslab_stats cache_stats(struct xslab_cache *cache)
+{
+	struct xslab_stats stats;
+
+	xslab_cache_stats(cache, &stats);
+	return stats;
+}
+
+static __maybe_unused struct xpool_stats pool_stats(struct xpool *pool)
+{
+	struct xpool_stats stats;
+
+	xpool_stats(pool, &stats);
+	return stats;
 }
 
 /*

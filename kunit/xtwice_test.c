@@ -112,7 +112,7 @@ static void leave_copy(struct xslab_cache *cache, void *obj)
 
 static void expect_errors(struct kunit *test, struct xslab_cache *cache, u64 errors)
 {
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, errors);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, errors);
 }
 
 /* Both copies are in magazines. Expect one to be handed out, one by one and in bulk. */
@@ -227,7 +227,7 @@ static bool overlaps(void *a, size_t a_size, void *b, size_t b_size)
 static void expect_dropped(struct kunit *test, struct xslab_cache *cache, void *obj)
 {
 	struct xpool *pool = cache->pool;
-	u64 errors = stats_of(cache).errors;
+	u64 errors = cache_stats(cache).errors;
 	void *objs[2] = {};
 	int n;
 
@@ -246,7 +246,7 @@ static void expect_dropped(struct kunit *test, struct xslab_cache *cache, void *
 	expect_errors(test, cache, errors + 3);
 	KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
 	KUNIT_EXPECT_EQ(test, xpool_validate(pool), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).capacity, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).capacity, 0ULL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), -EINVAL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), -EINVAL);
 }
@@ -319,7 +319,7 @@ static void xtwice_test_page_client(struct kunit *test)
 		KUNIT_ASSERT_NULL(test, memchr_inv(addrs[--nr], 0x5a, PAGE_SIZE));
 		KUNIT_ASSERT_EQ(test, xpool_free_addr(f->pool, addrs[nr], 0), 0);
 	}
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, 0ULL);
 }
 
 /*
@@ -494,7 +494,7 @@ KUNIT_ARRAY_PARAM(order, orders, order_name);
 static void expect_block_dropped(struct kunit *test, struct xpool *pool, void *addr,
 				 unsigned int order)
 {
-	u64 errors = pool_stats_of(pool).errors;
+	u64 errors = pool_stats(pool).errors;
 	void *got;
 
 	leave_block(test, pool, addr, order);
@@ -504,11 +504,11 @@ static void expect_block_dropped(struct kunit *test, struct xpool *pool, void *a
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, got, order), 0);
 	}
 	xpool_collect(pool, true);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(pool).errors, errors + 1);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, errors + 1);
 
 	leave_block(test, pool, addr, order);
 	xpool_collect(pool, true);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(pool).errors, errors + 2);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, errors + 2);
 	KUNIT_EXPECT_EQ(test, xpool_validate(pool), 0);
 }
 
@@ -563,7 +563,7 @@ static void xtwice_test_wild_orders(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, xpool_free_pages(f->pool, virt_to_page(live), wild[i]),
 				-EINVAL);
 	}
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).pages, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).pages, 1ULL);
 	KUNIT_EXPECT_EQ(test, xpool_validate(f->pool), 0);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(f->pool, live, 0), 0);
 }
@@ -581,7 +581,7 @@ static void xtwice_test_wild_counts(struct kunit *test)
 				0);
 	}
 	expect_errors(test, cache, ARRAY_SIZE(wild));
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).errors, (u64)ARRAY_SIZE(wild));
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, (u64)ARRAY_SIZE(wild));
 	check_books(test, cache, 0);
 }
 
@@ -748,12 +748,12 @@ static void xtwice_test_race(struct kunit *test)
 		kthread_stop(racers[i].task);
 
 	kunit_info(test, "%lu rounds, %ld frees believed, %llu found late\n", race.rounds,
-		   atomic_long_read(&race.believed), stats_of(race.cache).errors);
+		   atomic_long_read(&race.believed), cache_stats(race.cache).errors);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&race.wrong), 0L);
 	expect_errors(test, race.other, 0);
 	check_shrinks_to_nothing(test, race.other);
 	check_shrinks_to_nothing(test, race.cache);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, 0ULL);
 }
 
 /* A cache is torn all the time. Expect no free of a live object to be refused meanwhile. */
