@@ -13,20 +13,10 @@
 #include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
-#include "slab/slab.h"
 #include "xdecay.h"
-#include "xtest.h"
+#include "xfixture.h"
 
 #define POOL_BYTES	(4UL << 20)
-
-static struct xpool *new_pool(struct kunit *test, void *addr, size_t size, size_t max_size)
-{
-	struct xpool *pool = xpool_create(&(struct xpool_args){
-		.name = "xapi-test", .addr = addr, .size = size, .max_size = max_size });
-
-	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(pool), "error %ld", PTR_ERR(pool));
-	return pool;
-}
 
 /*
  * Flags of caches

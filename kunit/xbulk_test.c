@@ -4,7 +4,7 @@
  * and whole slabs that come and go with them.
  *
  * What each test starts with, and what it expects at its end, is in
- * xslab_test.h.
+ * xfixture.h.
  */
 #include <kunit/test.h>
 #include <linux/err.h>
@@ -15,10 +15,8 @@
 #include <xalloc/xpool.h>
 #include <xalloc/xslab.h>
 
-#include "slab/slab.h"
 #include "xdecay.h"
-#include "xslab_test.h"
-#include "xtest.h"
+#include "xfixture.h"
 
 /*
  * As many as asked for
@@ -303,11 +301,10 @@ static void xbulk_test_few_but_one(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 256), *other;
 	void *objs[16], *others[16], *some[8];
-	struct fixture *f = test->priv;
 	unsigned int kind, at;
 	u64 errors = 0;
 
-	other = add_cache(test, f->pool, &(struct xslab_args){ .name = "other", .size = 256 });
+	other = add_cache(test, &(struct xslab_args){ .name = "other", .size = 256 });
 	xtest_pin();
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 16, objs), 16);
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(other, GFP_KERNEL, 16, others), 16);
@@ -344,8 +341,7 @@ static void xbulk_test_few_but_one(struct kunit *test)
 static struct xslab_cache *with_whole(struct kunit *test, xslab_flags_t flags)
 {
 	const struct xslab_args args = { .name = "whole", .size = 256, .flags = flags };
-	struct fixture *f = with_pool(test, POOL_SIZE);
-	struct xslab_cache *cache = add_cache(test, f->pool, &args);
+	struct xslab_cache *cache = with_args(test, POOL_SIZE, &args);
 
 	KUNIT_ASSERT_EQ(test, cache_stats(cache).objects_per_slab * 3, (u64)WHOLE);
 	return cache;
@@ -515,9 +511,8 @@ static void xbulk_test_rows_of_four(struct kunit *test)
 {
 	size_t size = *(const size_t *)test->param_value;
 	struct xslab_cache *cache = with_cache(test, 1 << 20, size);
-	struct fixture *f = test->priv;
 	const struct xslab_args args = { .name = "other", .size = rounddown_pow_of_two(size) };
-	struct xslab_cache *other = add_cache(test, f->pool, &args);
+	struct xslab_cache *other = add_cache(test, &args);
 	void **objs = xtest_room(test, ROW + 4, sizeof(*objs));
 	void **others = xtest_room(test, ROW, sizeof(*others));
 	unsigned int first, odd, i;
@@ -609,8 +604,8 @@ static struct kunit_case xbulk_test_cases[] = {
 
 static struct kunit_suite xbulk_test_suite = {
 	.name = "xbulk",
-	.init = slab_init,
-	.exit = slab_exit,
+	.init = fixture_init,
+	.exit = fixture_exit,
 	.test_cases = xbulk_test_cases,
 };
 

@@ -18,9 +18,8 @@
 #include <linux/sched/signal.h>
 #include <linux/string.h>
 
-#include "slab/slab.h"
 #include "xdecay.h"
-#include "xtest.h"
+#include "xfixture.h"
 
 /* Emulated and debug kernels are slow: there, what is repeated is repeated less. */
 #define XTEST_EMULATED	(IS_ENABLED(CONFIG_UML) ? 1 : 5)
@@ -29,110 +28,15 @@ static unsigned long rounds = 1000 / XTEST_SLOWER / XTEST_EMULATED;
 module_param(rounds, ulong, 0444);
 MODULE_PARM_DESC(rounds, "rounds that the objects of the ring make");
 
-#define MAX_CACHES	13
 #define MAX_CREW	8
 #define RUN_MS		300
 
-struct fixture {
-	struct xpool		*pool;
-	struct xslab_cache	*caches[MAX_CACHES];
-	unsigned int		nr_caches;
-};
-
-static int collect_init(struct kunit *test)
+/* The books of a cache whose client made no mistake. */
+static struct xslab_stats check_clean(struct kunit *test, struct xslab_cache *cache, u64 live)
 {
-	test->priv = kunit_kzalloc(test, sizeof(struct fixture), GFP_KERNEL);
-	if (!test->priv)
-		return -ENOMEM;
-	xtest_pin();
-	return 0;
-}
+	struct xslab_stats s = check_books(test, cache, live);
 
-/* Expect everything to be given back: what is missing was lost. */
-static void end_pool(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-	struct xpool_stats stats;
-
-	while (f->nr_caches)
-		KUNIT_EXPECT_EQ(test, xslab_cache_destroy(f->caches[--f->nr_caches]), 0);
-	if (f->pool) {
-		stats = pool_stats(f->pool);
-		KUNIT_EXPECT_EQ(test, stats.free + stats.magazines, stats.total);
-		KUNIT_EXPECT_EQ(test, xpool_validate(f->pool), 0);
-		KUNIT_EXPECT_EQ(test, xpool_destroy(f->pool), 0);
-	}
-	f->pool = NULL;
-}
-
-static void collect_exit(struct kunit *test)
-{
-	if (test->priv)
-		end_pool(test);
-}
-
-static struct fixture *with_growing_pool(struct kunit *test, size_t size, size_t max_size)
-{
-	static unsigned int nr;	/* of pools so far: one that stayed does not fail the next test */
-	struct fixture *f = test->priv;
-	char name[XPOOL_NAME_MAX];
-	struct xpool *pool;
-
-	snprintf(name, sizeof(name), "xcollect-%u", nr++);
-	pool = xpool_create(&(struct xpool_args){
-		.name = name, .size = size, .max_size = max_size });
-	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(pool), "error %ld", PTR_ERR(pool));
-	f->pool = pool;
-	return f;
-}
-
-static struct fixture *with_pool(struct kunit *test, size_t size)
-{
-	return with_growing_pool(test, size, 0);
-}
-
-static struct xslab_cache *add_cache(struct kunit *test, const struct xslab_args *args)
-{
-	struct fixture *f = test->priv;
-	struct xslab_cache *cache = xslab_cache_create_in(f->pool, args);
-
-	KUNIT_ASSERT_LT(test, f->nr_caches, (unsigned int)MAX_CACHES);
-	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(cache), "error %ld", PTR_ERR(cache));
-	f->caches[f->nr_caches++] = cache;
-	return cache;
-}
-
-static struct xslab_cache *with_cache(struct kunit *test, size_t pool_size, size_t size,
-				      xslab_flags_t flags)
-{
-	with_pool(test, pool_size);
-	return add_cache(test, &(struct xslab_args){
-		.name = "test", .size = size, .flags = flags });
-}
-
-static struct xpool *fixture_pool(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-
-	return f->pool;
-}
-
-/* Expect the books to balance exactly, with @live objects held by the client. */
-static struct xslab_stats check_books(struct kunit *test, struct xslab_cache *cache, u64 live)
-{
-	struct fixture *f = test->priv;
-	struct xslab_stats s = cache_stats(cache);
-
-	KUNIT_ASSERT_EQ(test, xslab_validate(cache), 0);
-	KUNIT_ASSERT_EQ(test, xpool_validate(f->pool), 0);
-	KUNIT_ASSERT_EQ(test, s.live, live);
-	KUNIT_ASSERT_EQ(test, s.capacity, s.live + s.magazines + s.depot + s.slab_free + s.moving);
-	KUNIT_ASSERT_EQ(test, s.slab_free,
-			s.partial_free + s.slabs_free * s.objects_per_slab);
-	KUNIT_ASSERT_EQ(test, s.empty_pages, s.slabs_free << s.slab_order);
-	KUNIT_ASSERT_EQ(test, s.moving, 0ULL);
 	KUNIT_ASSERT_EQ(test, s.errors, 0ULL);
-	KUNIT_ASSERT_EQ(test, s.allocs, s.frees + s.live);
 	return s;
 }
 
@@ -144,12 +48,6 @@ static size_t take_all(struct xslab_cache *cache, void **objs, size_t most)
 	while (nr < most && (objs[nr] = xslab_cache_alloc(cache, GFP_ATOMIC)))
 		nr++;
 	return nr;
-}
-
-static int set_limits(struct xslab_cache *cache, unsigned long hard, unsigned long keep)
-{
-	return xslab_cache_set_limits(cache, &(struct xslab_limits){
-		.hard = hard, .cache = keep });
 }
 
 static u64 slabs_for(const struct xslab_stats *s, u64 objs)
@@ -288,7 +186,7 @@ static int fill_magazines(void *data)
  */
 static void xcollect_test_other_cpu(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
+	struct xslab_cache *cache = with_cache(test, 16 << 20, 256);
 	void **objs = xtest_room(test, 4000, sizeof(*objs));
 	struct crew crew = { };
 	struct xslab_stats s;
@@ -305,7 +203,7 @@ static void xcollect_test_other_cpu(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, cache_stats(cache).magazines, (u64)pages);
 	xtest_take(test, cache, objs, 4000, GFP_ATOMIC);
 	xtest_give(test, cache, objs, 4000);
-	s = check_books(test, cache, 0);
+	s = check_clean(test, cache, 0);
 	KUNIT_EXPECT_GT(test, s.magazines, (u64)pages);
 	KUNIT_EXPECT_GT(test, s.depot, 0ULL);
 	KUNIT_EXPECT_GT(test, s.slabs_free, 0ULL);
@@ -313,7 +211,7 @@ static void xcollect_test_other_cpu(struct kunit *test)
 	pages = xslab_cache_collect(cache, false);
 	KUNIT_EXPECT_EQ(test, (u64)pages, s.slabs * (1ULL << s.slab_order) -
 			(cache_stats(cache).slabs << s.slab_order));
-	s = check_books(test, cache, 0);
+	s = check_clean(test, cache, 0);
 	KUNIT_EXPECT_EQ(test, s.depot, 0ULL);
 	KUNIT_EXPECT_EQ(test, s.slabs_free, 0ULL);
 	KUNIT_EXPECT_GT(test, s.magazines, 0ULL);
@@ -321,7 +219,7 @@ static void xcollect_test_other_cpu(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s.returned_pages, (u64)pages);
 
 	KUNIT_EXPECT_EQ(test, (u64)xslab_cache_collect(cache, true), s.slabs << s.slab_order);
-	s = check_books(test, cache, 0);
+	s = check_clean(test, cache, 0);
 	KUNIT_EXPECT_EQ(test, s.slabs, 0ULL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_collect(cache, true), 0UL);
 	dismiss(test, &crew);
@@ -330,7 +228,7 @@ static void xcollect_test_other_cpu(struct kunit *test)
 /* Expect collects to be safe while all CPUs allocate and free, also where slabs are torn. */
 static void xcollect_test_while_busy(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
+	struct xslab_cache *cache = with_cache(test, 16 << 20, 256);
 	ktime_t end = ktime_add_ms(ktime_get(), RUN_MS);
 	unsigned long pages = 0, done, turns = 0;
 	struct crew crew = { };
@@ -347,7 +245,7 @@ static void xcollect_test_while_busy(struct kunit *test)
 	}
 	done = dismiss(test, &crew);
 	KUNIT_EXPECT_GT(test, pages, 0UL);
-	check_books(test, cache, 0);
+	check_clean(test, cache, 0);
 	xslab_cache_collect(cache, true);
 	KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs, 0ULL);
 	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs, 0ULL);
@@ -396,8 +294,8 @@ static u64 run_pattern(struct kunit *test, struct pattern *p, unsigned int every
 	xslab_cache_collect(p->small, true);
 	xslab_cache_collect(p->large, true);
 
-	s = check_books(test, p->large, LARGE_NR);
-	check_books(test, p->small, 0);
+	s = check_clean(test, p->large, LARGE_NR);
+	check_clean(test, p->small, 0);
 	KUNIT_EXPECT_EQ(test, s.slab_order, 3ULL);
 	pages = slabs_for(&s, LARGE_NR) << s.slab_order;
 	stats = pool_stats(fixture_pool(test));
@@ -410,7 +308,7 @@ static u64 run_pattern(struct kunit *test, struct pattern *p, unsigned int every
 		kunit_info(test, "row 4 sequential: %llu pages, %llu order-10 blocks free\n",
 			   stats.slabs, stats.free_blocks[XBUDDY_MAX_ORDER]);
 	xtest_give(test, p->large, p->larges, LARGE_NR);
-	end_pool(test);
+	end_fixture(test);
 	return stats.free_blocks[XBUDDY_MAX_ORDER];
 }
 
@@ -512,14 +410,14 @@ static u64 run_mixed(struct kunit *test, struct mixed *m, unsigned int size,
 		xtest_give(test, m->small[i % MIXED_CACHES], m->smalls + i, 1);
 	xpool_collect(fixture_pool(test), true);
 
-	s = check_books(test, m->large, LARGE_NR);
+	s = check_clean(test, m->large, LARGE_NR);
 	stats = pool_stats(fixture_pool(test));
 	pages = slabs_for(&s, LARGE_NR) << s.slab_order;
 	KUNIT_EXPECT_EQ(test, stats.total - stats.free, pages);
 	if (grows)
 		KUNIT_EXPECT_LE(test, stats.regions, regions_for(pages) + 2);
 	xtest_give(test, m->large, m->larges, LARGE_NR);
-	end_pool(test);
+	end_fixture(test);
 	return stats.free_blocks[XBUDDY_MAX_ORDER];
 }
 
@@ -559,16 +457,16 @@ static void xcollect_test_large_among_small(struct kunit *test)
 static void xcollect_test_last_pins_one(struct kunit *test)
 {
 	unsigned long nr = xtest_rounds(PIN_NR);
-	struct xslab_cache *cache = with_cache(test, ALIGN(nr * 112UL, 4UL << 20), 100, 0);
+	struct xslab_cache *cache = with_cache(test, ALIGN(nr * 112UL, 4UL << 20), 100);
 	void **objs = xtest_room(test, nr, sizeof(*objs));
 	struct xslab_stats s;
 
 	xtest_take(test, cache, objs, nr, GFP_ATOMIC);
 	xtest_give(test, cache, objs, nr - 1);
-	s = check_books(test, cache, 1);
+	s = check_clean(test, cache, 1);
 	KUNIT_EXPECT_GE(test, s.slabs, slabs_for(&s, nr));
 	xslab_cache_collect(cache, true);
-	s = check_books(test, cache, 1);
+	s = check_clean(test, cache, 1);
 	KUNIT_EXPECT_EQ(test, s.slabs, 1ULL);
 	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs, 1ULL << s.slab_order);
 	kunit_info(test, "row 20: %lu objects of 100 bytes, all freed but the last: %llu slab\n",
@@ -659,7 +557,7 @@ static void run_ring(struct kunit *test, void (*pass)(struct ring *ring, void **
 	u64 bytes, bound;
 	unsigned int i;
 
-	ring->cache = with_cache(test, 16 << 20, 64, 0);
+	ring->cache = with_cache(test, 16 << 20, 64);
 	ring->rounds = xtest_rounds(xtest_param(rounds));
 	ring->pass = pass;
 	xtest_take(test, ring->cache, &ring->objs[0][0], RING_OBJS, GFP_ATOMIC);
@@ -669,7 +567,7 @@ static void run_ring(struct kunit *test, void (*pass)(struct ring *ring, void **
 		while (!READ_ONCE(crew.hands[i].done))
 			usleep_range(1000, 2000);
 	dismiss(test, &crew);
-	s = check_books(test, ring->cache, RING_OBJS);
+	s = check_clean(test, ring->cache, RING_OBJS);
 	KUNIT_EXPECT_EQ(test, atomic_read(&ring->wrong), 0);
 
 	/* A cache gives nothing back by itself, so what it has now is the most. */
@@ -680,7 +578,7 @@ static void run_ring(struct kunit *test, void (*pass)(struct ring *ring, void **
 		   how, ring->rounds, bytes, RING_OBJS * 64, bound);
 	KUNIT_EXPECT_LE(test, bytes, bound);
 	xtest_give(test, ring->cache, &ring->objs[0][0], RING_OBJS);
-	end_pool(test);
+	end_fixture(test);
 }
 
 /* Expect what is held to be bounded by what is live, whichever CPU frees it. */
@@ -733,7 +631,7 @@ static unsigned long held_by_magazines(struct xslab_cache *cache, unsigned int d
 /* Expect the last object that fits, and none more; a raise to take effect at once. */
 static void xcollect_test_hard_limit(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
+	struct xslab_cache *cache = with_cache(test, 16 << 20, 256);
 	void **objs = xtest_room(test, 4000, sizeof(*objs));
 	struct xslab_stats s = cache_stats(cache);
 	struct xslab_limits limits;
@@ -748,7 +646,7 @@ static void xcollect_test_hard_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, nr, most);
 	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs, (u64)pages);
 	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 1, objs + nr), 0);
-	check_books(test, cache, most);
+	check_clean(test, cache, most);
 
 	KUNIT_ASSERT_EQ(test, set_limits(cache, pages + (1UL << s.slab_order), ULONG_MAX), 0);
 	nr += take_all(cache, objs + nr, 4000 - nr);
@@ -770,7 +668,7 @@ static void xcollect_test_hard_limit(struct kunit *test)
 /* Expect a limit below what is live to be refused and to change nothing. */
 static void xcollect_test_hard_limit_busy(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
+	struct xslab_cache *cache = with_cache(test, 16 << 20, 256);
 	void **objs = xtest_room(test, 1000, sizeof(*objs));
 	struct xslab_limits limits;
 	struct xslab_stats s;
@@ -786,7 +684,7 @@ static void xcollect_test_hard_limit_busy(struct kunit *test)
 	/* What is merely kept does not count: 1 live object and 999 that are free. */
 	xtest_give(test, cache, objs + 1, 999);
 	KUNIT_EXPECT_EQ(test, set_limits(cache, 1UL << s.slab_order, ULONG_MAX), 0);
-	s = check_books(test, cache, 1);
+	s = check_clean(test, cache, 1);
 	KUNIT_EXPECT_EQ(test, s.slabs, 1ULL);
 	xtest_give(test, cache, objs, 1);
 }
@@ -812,30 +710,30 @@ static void xcollect_test_cache_limit(struct kunit *test)
 
 	xtest_take(test, cache, objs, nr, GFP_ATOMIC);
 	xtest_give(test, cache, objs, nr);
-	s = check_books(test, cache, 0);
+	s = check_clean(test, cache, 0);
 	KUNIT_EXPECT_GT(test, s.empty_pages, (u64)5 * slab);
 	KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, held + 5 * slab), 0);
-	s = check_books(test, cache, 0);
+	s = check_clean(test, cache, 0);
 	KUNIT_EXPECT_EQ(test, s.empty_pages, (u64)5 * slab);
 	KUNIT_EXPECT_GT(test, s.magazines + s.depot, 0ULL);
 
 	for (left = 3; left < 4; left--) {
 		KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, left * slab), 0);
-		s = check_books(test, cache, 0);
+		s = check_clean(test, cache, 0);
 		KUNIT_EXPECT_EQ(test, s.magazines + s.depot, 0ULL);
 		KUNIT_EXPECT_EQ(test, s.slabs * slab, (u64)left * slab);
 		xtest_take(test, cache, objs, nr, GFP_ATOMIC);
-		check_books(test, cache, nr);
+		check_clean(test, cache, nr);
 		xtest_give(test, cache, objs, nr / 2);
 		xslab_cache_free_bulk(cache, nr - nr / 2, objs + nr / 2);
-		s = check_books(test, cache, 0);
+		s = check_clean(test, cache, 0);
 		KUNIT_EXPECT_EQ(test, s.slabs, (u64)left);
 		KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs, (u64)left * slab);
 	}
 	KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, held), 0);
 	xtest_take(test, cache, objs, 1, GFP_ATOMIC);
 	xtest_give(test, cache, objs, 1);
-	s = check_books(test, cache, 0);
+	s = check_clean(test, cache, 0);
 	KUNIT_EXPECT_GT(test, s.magazines, 0ULL);
 	KUNIT_EXPECT_EQ(test, s.empty_pages, 0ULL);
 }
@@ -843,18 +741,18 @@ static void xcollect_test_cache_limit(struct kunit *test)
 /* The limit does not count the reserve: expect it whole. */
 static void xcollect_test_limit_and_reserve(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
+	struct xslab_cache *cache = with_cache(test, 16 << 20, 256);
 	void **objs = xtest_room(test, 1000, sizeof(*objs));
 	struct xslab_stats s;
 
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, 500), 0);
 	KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, 0), 0);
-	s = check_books(test, cache, 0);
+	s = check_clean(test, cache, 0);
 	KUNIT_EXPECT_GE(test, s.slab_free, s.reserved);
 	KUNIT_EXPECT_GE(test, s.reserved, 500ULL);
 	xtest_take(test, cache, objs, 1000, GFP_ATOMIC);
 	xtest_give(test, cache, objs, 1000);
-	s = check_books(test, cache, 0);
+	s = check_clean(test, cache, 0);
 	KUNIT_EXPECT_GE(test, s.slab_free, s.reserved);
 	KUNIT_EXPECT_LT(test, s.slab_free, s.reserved + s.objects_per_slab);
 	KUNIT_EXPECT_EQ(test, set_limits(cache, 1, 0), -EBUSY);
@@ -862,13 +760,13 @@ static void xcollect_test_limit_and_reserve(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, s.capacity + 1), -ENOMEM);
 	KUNIT_EXPECT_EQ(test, cache_stats(cache).reserved, s.reserved);
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
-	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, check_clean(test, cache, 0).slabs, 0ULL);
 }
 
 /* Limits change while all CPUs work. Expect no look to find one exceeded. */
 static void xcollect_test_limits_while_busy(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
+	struct xslab_cache *cache = with_cache(test, 16 << 20, 256);
 	unsigned long slab = 1UL << cache_stats(cache).slab_order, hard, looks = 0, refused = 0;
 	ktime_t end = ktime_add_ms(ktime_get(), 2 * RUN_MS), late = ktime_add_ms(end, 30 * RUN_MS);
 	struct crew crew = { };
@@ -898,7 +796,7 @@ static void xcollect_test_limits_while_busy(struct kunit *test)
 	dismiss(test, &crew);
 	KUNIT_EXPECT_GT(test, looks, 0UL);
 	KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, 0), 0);
-	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, check_clean(test, cache, 0).slabs, 0ULL);
 	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs, 0ULL);
 	kunit_info(test, "%lu looks, %lu limits refused\n", looks, refused);
 }
@@ -929,7 +827,7 @@ static int take_pressure(void *data)
  */
 static void xcollect_test_reserve(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, 4 << 20, 200, 0);
+	struct xslab_cache *cache = with_cache(test, 4 << 20, 200);
 	struct xslab_cache *greedy = add_cache(test, &(struct xslab_args){
 		.name = "greedy", .size = 1000 });
 	void **objs = xtest_room(test, RESERVE, sizeof(*objs));
@@ -952,7 +850,7 @@ static void xcollect_test_reserve(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).gets, gets);
 		asked += pool_stats(fixture_pool(test)).gets - gets;
 		dismiss(test, &crew);
-		check_books(test, cache, RESERVE);
+		check_clean(test, cache, RESERVE);
 		xtest_give(test, cache, objs, RESERVE);
 		xtest_give(test, greedy, all, nr);
 		KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
@@ -1021,9 +919,9 @@ static bool soon(atomic_t *count, int what, unsigned int ms)
 /* A cache of one slab, all of it taken. Returns how many objects. */
 static size_t full_cache(struct kunit *test, struct queue *queue, void **objs)
 {
-	queue->cache = with_cache(test, 4 << 20, WAIT_SIZE, XSLAB_WAIT);
-	KUNIT_ASSERT_EQ(test, set_limits(queue->cache,
-					 1UL << cache_stats(queue->cache).slab_order, ULONG_MAX), 0);
+	queue->cache = with_args(test, 4 << 20, &(struct xslab_args){
+		.name = "waits", .size = WAIT_SIZE, .flags = XSLAB_WAIT });
+	KUNIT_ASSERT_EQ(test, set_limits(queue->cache, 1UL << queue->cache->order, ULONG_MAX), 0);
 	return take_all(queue->cache, objs, 256);
 }
 
@@ -1040,7 +938,7 @@ static void xcollect_test_wait_in_order(struct kunit *test)
 	unsigned int i;
 
 	line_up(test, &crew, queue, MAX_CREW);
-	check_books(test, queue->cache, nr);
+	check_clean(test, queue->cache, nr);
 	for (i = 0; i < MAX_CREW; i++) {
 		xtest_give(test, queue->cache, objs + i, 1);
 		KUNIT_EXPECT_NULL(test, xslab_cache_alloc(queue->cache, GFP_ATOMIC));
@@ -1049,10 +947,10 @@ static void xcollect_test_wait_in_order(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, cache_stats(queue->cache).waiters, 0ULL);
 	dismiss(test, &crew);
-	check_books(test, queue->cache, nr);
+	check_clean(test, queue->cache, nr);
 	xtest_give(test, queue->cache, queue->objs, MAX_CREW);
 	xtest_give(test, queue->cache, objs + MAX_CREW, nr - MAX_CREW);
-	KUNIT_EXPECT_GT(test, check_books(test, queue->cache, 0).magazines, 0ULL);
+	KUNIT_EXPECT_GT(test, check_clean(test, queue->cache, 0).magazines, 0ULL);
 }
 
 /* Expect NULL at once where the cache or the caller does not say that it may wait. */
@@ -1145,7 +1043,8 @@ static void xcollect_test_wait_for_pages(struct kunit *test)
 	s64 slabs = 1000, limit = 1000;
 	unsigned int turn;
 
-	queue->cache = with_cache(test, 4 << 20, WAIT_SIZE, XSLAB_WAIT);
+	queue->cache = with_args(test, 4 << 20, &(struct xslab_args){
+		.name = "waits", .size = WAIT_SIZE, .flags = XSLAB_WAIT });
 	/* Few and large ones, so that to free them takes no time that counts. */
 	greedy.cache = add_cache(test, &(struct xslab_args){ .name = "greedy", .size = 16000 });
 	/* A busy machine is late now and then, and the best turn counts. */
@@ -1217,7 +1116,7 @@ static void xcollect_test_wait_while_busy(struct kunit *test)
 	for (i = 0; i < MAX_CREW; i++)
 		least = min(least, READ_ONCE(crew.hands[i].done));
 	done = dismiss(test, &crew);
-	check_books(test, queue->cache, nr - left);
+	check_clean(test, queue->cache, nr - left);
 	KUNIT_EXPECT_EQ(test, cache_stats(queue->cache).waiters, 0ULL);
 	xtest_give(test, queue->cache, objs + left, nr - left);
 	kunit_info(test, "%lu allocations by %d tasks of %zu objects, at least %lu each, %lu collects\n",
@@ -1312,14 +1211,14 @@ static enum xslab_move move(void *arg, void *old, void *new, size_t size)
 static struct mover *scatter_in(struct kunit *test, unsigned int nr, size_t size,
 				xslab_flags_t flags)
 {
+	const struct xslab_args args = { .name = "moved", .size = size, .flags = flags };
 	struct mover *mover = xtest_room(test, 1, sizeof(*mover));
 	unsigned int i;
 
 	spin_lock_init(&mover->lock);
 	mover->nr = nr;
 	mover->table = xtest_room(test, nr, sizeof(void *));
-	mover->cache = with_cache(test, ALIGN(nr * size / 7 * 8 + (4UL << 20), 4UL << 20), size,
-				  flags);
+	mover->cache = with_args(test, ALIGN(nr * size / 7 * 8 + (4UL << 20), 4UL << 20), &args);
 	KUNIT_ASSERT_EQ(test, xslab_cache_set_move(mover->cache, move, mover), 0);
 	xtest_take(test, mover->cache, mover->table, nr, GFP_ATOMIC);
 	for (i = 0; i < nr; i++)
@@ -1332,7 +1231,7 @@ static struct mover *scatter_in(struct kunit *test, unsigned int nr, size_t size
 		xtest_give(test, mover->cache, mover->table + i, 1);
 		mover->table[i] = NULL;
 	}
-	check_books(test, mover->cache, mover->live);
+	check_clean(test, mover->cache, mover->live);
 	return mover;
 }
 
@@ -1354,7 +1253,7 @@ static struct xslab_stats check_table(struct kunit *test, struct mover *mover)
 		}
 	KUNIT_EXPECT_EQ(test, live, 0ULL);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&mover->wrong), 0L);
-	return check_books(test, mover->cache, mover->live);
+	return check_clean(test, mover->cache, mover->live);
 }
 
 static struct xslab_stats move_all(struct kunit *test, struct mover *mover)
@@ -1370,7 +1269,7 @@ static void free_table(struct kunit *test, struct mover *mover)
 	for (i = 0; i < mover->nr; i++)
 		if (mover->table[i])
 			xtest_give(test, mover->cache, mover->table + i, 1);
-	check_books(test, mover->cache, 0);
+	check_clean(test, mover->cache, 0);
 }
 
 #define SPREAD_BYTES	((24UL << 20) / XTEST_SLOWER)
@@ -1452,7 +1351,7 @@ static void xcollect_test_move_regions(struct kunit *test)
 		}
 		free_table(test, mover);
 		expect_few_regions(test, 1);
-		end_pool(test);
+		end_fixture(test);
 	}
 }
 
@@ -1598,10 +1497,10 @@ static void xcollect_test_burst(struct kunit *test)
 				usleep_range(1000, 2000);
 			dismiss(test, &crew);
 			KUNIT_EXPECT_EQ(test, atomic_read(&burst.failed), 0);
-			check_books(test, burst.cache, cpus * burst.nr);
+			check_clean(test, burst.cache, cpus * burst.nr);
 			xtest_give(test, burst.cache, burst.objs, cpus * burst.nr);
 			expect_few_regions(test, 1);
-			end_pool(test);
+			end_fixture(test);
 		}
 }
 
@@ -1626,7 +1525,7 @@ static void check_packs(struct kunit *test, unsigned int nr, size_t size)
 	KUNIT_EXPECT_EQ(test, xslab_cache_collect(mover->cache, true), 0UL);
 	KUNIT_EXPECT_EQ(test, mover->asked, 0UL);
 	free_table(test, mover);
-	end_pool(test);
+	end_fixture(test);
 }
 
 /* Expect as few slabs as the objects fit into; also with maps of several words. */
@@ -1775,11 +1674,11 @@ static void check_leaving(struct kunit *test, struct mover *mover, bool force, s
 	xpool_collect(f->pool, true);
 	KUNIT_EXPECT_TRUE(test, leaver.done);
 	KUNIT_EXPECT_EQ(test, leaver.wrong, 0U);
-	check_books(test, leaver.other, leaver.nr);
+	check_clean(test, leaver.other, leaver.nr);
 	check_table(test, mover);
 	xtest_give(test, leaver.other, leaver.taken, leaver.nr);
 	free_table(test, mover);
-	end_pool(test);
+	end_fixture(test);
 }
 
 static void xcollect_test_move_slab_leaves(struct kunit *test)
@@ -1923,7 +1822,7 @@ static void xcollect_test_tear_and_move(struct kunit *test)
 		mover->live += !!mover->table[i];
 	check_table(test, mover);
 	free_table(test, mover);
-	end_pool(test);
+	end_fixture(test);
 }
 
 /*
@@ -1958,7 +1857,7 @@ static size_t take_until_none(struct xslab_cache *cache, void **objs, gfp_t gfp)
  */
 static void xcollect_test_pool_reserve(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, 4 << 20, PAGE_SIZE, 0);
+	struct xslab_cache *cache = with_cache(test, 4 << 20, PAGE_SIZE);
 	struct xslab_cache *promised = add_cache(test, &(struct xslab_args){
 		.name = "promised", .size = PAGE_SIZE });
 	void **objs = xtest_room(test, 1025, sizeof(*objs));
@@ -1995,7 +1894,7 @@ static void xcollect_test_pool_reserve(struct kunit *test)
 /* A limit of what is cached leaves promised objects, and does not count them. */
 static void xcollect_test_cache_limit_and_promise(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, 4 << 20, PAGE_SIZE, 0);
+	struct xslab_cache *cache = with_cache(test, 4 << 20, PAGE_SIZE);
 
 	set_pool_limits(test, 0, 0);
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, 100), 0);
@@ -2021,7 +1920,7 @@ static u64 fill_and_empty(struct kunit *test, struct xslab_cache *cache, void **
  */
 static void xcollect_test_pool_cache_limit(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, 4 << 20, PAGE_SIZE, 0);
+	struct xslab_cache *cache = with_cache(test, 4 << 20, PAGE_SIZE);
 	void **objs = xtest_room(test, 400, sizeof(*objs));
 	u64 kept;
 
@@ -2063,7 +1962,7 @@ static struct xslab_stats tear(struct kunit *test, struct xslab_cache *cache, vo
 		else
 			objs[nr++] = objs[i];
 	xslab_cache_tear(cache);
-	return check_books(test, cache, nr);
+	return check_clean(test, cache, nr);
 }
 
 /* Pages of the pool on which one of @objs lies or begins a slab, each counted once. */
@@ -2096,7 +1995,7 @@ static void xcollect_test_tear(struct kunit *test)
 	unsigned int i, nr = TEAR_OBJS / 8;
 
 	for (i = 0; i < ARRAY_SIZE(tear_sizes); i++) {
-		struct xslab_cache *cache = with_cache(test, 128 << 20, tear_sizes[i], 0);
+		struct xslab_cache *cache = with_cache(test, 128 << 20, tear_sizes[i]);
 		void **objs = xtest_room(test, TEAR_OBJS, sizeof(*objs));
 		struct xslab_stats s = tear(test, cache, objs, 8);
 		u64 slabs = s.slabs, more = s.slab_free;
@@ -2111,7 +2010,7 @@ static void xcollect_test_tear(struct kunit *test)
 
 		xtest_take(test, cache, objs + nr, more, GFP_KERNEL);
 		xslab_cache_collect(cache, true);
-		s = check_books(test, cache, nr + more);
+		s = check_clean(test, cache, nr + more);
 		KUNIT_EXPECT_EQ(test, s.slabs, slabs);
 		KUNIT_EXPECT_EQ(test, s.slab_free, 0ULL);
 
@@ -2119,7 +2018,7 @@ static void xcollect_test_tear(struct kunit *test)
 		nr = nr + more;
 		xtest_take(test, cache, objs + nr, TEAR_OBJS - nr, GFP_KERNEL);
 		xslab_cache_collect(cache, true);
-		s = check_books(test, cache, TEAR_OBJS);
+		s = check_clean(test, cache, TEAR_OBJS);
 		KUNIT_EXPECT_EQ(test, s.slabs, DIV_ROUND_UP_ULL(TEAR_OBJS, s.objects_per_slab));
 		KUNIT_EXPECT_LT(test, s.holes, 1ULL << s.slab_order);
 		nr = TEAR_OBJS / 8;
@@ -2129,9 +2028,9 @@ static void xcollect_test_tear(struct kunit *test)
 		xslab_cache_tear(cache);
 		xtest_give(test, cache, objs, nr);
 		xslab_cache_collect(cache, true);
-		s = check_books(test, cache, 0);
+		s = check_clean(test, cache, 0);
 		KUNIT_EXPECT_EQ(test, s.slabs + s.slabs_torn + s.holes, 0ULL);
-		end_pool(test);
+		end_fixture(test);
 	}
 }
 
@@ -2167,11 +2066,11 @@ static void xcollect_test_torn_reserve(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, 256), 0);
 	xtest_give(test, cache, objs, nr);
 	xslab_cache_collect(cache, true);
-	check_books(test, cache, 0);
+	check_clean(test, cache, 0);
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, 0), 0);
 	xslab_cache_collect(cache, true);
 	KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs, 0ULL);
-	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).free, pool_stats(fixture_pool(test)).total);
+	KUNIT_EXPECT_EQ(test, pool_stats(cache->pool).free, pool_stats(cache->pool).total);
 }
 
 /*
@@ -2180,7 +2079,8 @@ static void xcollect_test_torn_reserve(struct kunit *test)
  */
 static void check_torn_frees(struct kunit *test, xslab_flags_t flags)
 {
-	struct xslab_cache *cache = with_cache(test, 4 << 20, 1024, flags), *other;
+	const struct xslab_args args = { .name = "torn", .size = 1024, .flags = flags };
+	struct xslab_cache *cache = with_args(test, 4 << 20, &args), *other;
 	void **objs = xtest_room(test, TEAR_OBJS, sizeof(*objs));
 	void **theirs = xtest_room(test, 16384, sizeof(*theirs));
 	struct xslab_stats s = tear(test, cache, objs, 32);
@@ -2213,7 +2113,7 @@ static void check_torn_frees(struct kunit *test, xslab_flags_t flags)
 	KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs, 0ULL);
 	KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
 	xtest_give(test, other, theirs, taken);
-	end_pool(test);
+	end_fixture(test);
 }
 
 static void xcollect_test_torn_frees(struct kunit *test)
@@ -2244,7 +2144,7 @@ static void check_torn_moves(struct kunit *test, xslab_flags_t flags)
 	KUNIT_EXPECT_LT(test, s.slabs_torn, torn.slabs_torn);
 	KUNIT_EXPECT_EQ(test, mover->unknown, 0UL);
 	free_table(test, mover);
-	end_pool(test);
+	end_fixture(test);
 }
 
 static void xcollect_test_torn_moves(struct kunit *test)
@@ -2298,8 +2198,8 @@ static struct kunit_case xcollect_test_cases[] = {
 
 static struct kunit_suite xcollect_test_suite = {
 	.name = "xcollect",
-	.init = collect_init,
-	.exit = collect_exit,
+	.init = fixture_init,
+	.exit = fixture_exit,
 	.test_cases = xcollect_test_cases,
 };
 

@@ -9,13 +9,13 @@
  */
 #include <linux/vmalloc.h>
 
-#include "xclient_test.h"
+#include "xjob.h"
 
 #define MESS_MAX	66000U		/* objects */
 #define MESS_PAGES	16U		/* blocks of each order that a CPU frees at the end */
 
 struct mess {
-	struct world	*w;
+	struct fixture	*w;
 	struct rnd_state rnd;
 	void		**objs;
 	size_t		nr;
@@ -25,7 +25,7 @@ struct mess {
 /* Take bursts of objects of random caches, until there are no more. */
 static void fill_pool(struct mess *mess)
 {
-	struct world *w = mess->w;
+	struct fixture *w = mess->w;
 
 	while (mess->nr < MESS_MAX) {
 		struct xslab_cache *cache = w->caches[xtest_below(&mess->rnd, w->nr_caches)];
@@ -66,7 +66,7 @@ static long free_share(void *data)
 /* This CPU uses each cache and some pages; what would fail is not asked for. */
 static long touch_all(void *data)
 {
-	struct world *w = data;
+	struct fixture *w = data;
 	void *blocks[MESS_PAGES];
 	unsigned int i, nr, order;
 
@@ -81,7 +81,7 @@ static long touch_all(void *data)
 	return 0;
 }
 
-static void touch_on_cpus(struct world *w, unsigned int cpus)
+static void touch_on_cpus(struct fixture *w, unsigned int cpus)
 {
 	int cpu;
 
@@ -104,7 +104,7 @@ static struct mess *new_mess(struct kunit *test, unsigned int cpus)
 /* Make one. Nothing is live after it. */
 static void make_mess(struct kunit *test, struct mess *mess)
 {
-	struct world *w = mess->w;
+	struct fixture *w = mess->w;
 	unsigned int i;
 	int cpu;
 
@@ -146,7 +146,7 @@ static unsigned long take_blocks(struct xpool *pool, unsigned int order, gfp_t g
 
 static void free_blocks(struct kunit *test, unsigned int order, void **at, unsigned long nr)
 {
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 
 	while (nr--)
 		KUNIT_ASSERT_EQ(test, xpool_free_addr(w->pool, at[nr], order), 0);
@@ -285,7 +285,7 @@ static size_t size_of(const struct shape *shape, unsigned int i)
 static void grow_to_all(struct kunit *test, const struct shape *shape)
 {
 	unsigned long nr = shape->max_size / SZ_4M, tries = 1000, i = 0;
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 	void *blocks[16];
 
 	KUNIT_ASSERT_LE(test, nr, ARRAY_SIZE(blocks));
@@ -309,7 +309,7 @@ static size_t bytes_of(const struct shape *shape)
 
 static void build(struct kunit *test, const struct shape *shape)
 {
-	struct world *w = new_world(test, bytes_of(shape), shape->max_size);
+	struct fixture *w = with_steady_pool(test, bytes_of(shape), shape->max_size);
 	unsigned int i;
 
 	KUNIT_ASSERT_EQ(test, xpool_set_decay(w->pool, shape->decay), 0);
@@ -321,7 +321,7 @@ static void build(struct kunit *test, const struct shape *shape)
 }
 
 /* What the pool is like with nothing in use. */
-static struct xpool_stats empty_stats(struct world *w, const struct shape *shape)
+static struct xpool_stats empty_stats(struct fixture *w, const struct shape *shape)
 {
 	unsigned long regions = shape->max_size / SZ_4M;
 	struct xpool_stats empty = pool_stats(w->pool);
@@ -374,7 +374,7 @@ static void xgather_test_everything(struct kunit *test)
 /* Sizes that go up, or down, so that nothing that was freed fits what comes. */
 static void check_sequence(struct kunit *test, bool up, unsigned int order)
 {
-	struct world *w = new_world(test, SZ_16M, 0);
+	struct fixture *w = with_steady_pool(test, SZ_16M, 0);
 	void **at = xtest_room(test, 16384, sizeof(*at));
 	unsigned long want = 4096UL >> order, got;
 	unsigned int i;
@@ -390,7 +390,7 @@ static void check_sequence(struct kunit *test, bool up, unsigned int order)
 	got = take_blocks(w->pool, order, GFP_KERNEL, at, want + 1);
 	KUNIT_EXPECT_EQ_MSG(test, got, want, "order %u", order);
 	free_blocks(test, order, at, got);
-	end_world(test);
+	end_fixture(test);
 }
 
 static void xgather_test_other_sizes(struct kunit *test)
@@ -406,7 +406,7 @@ static void xgather_test_other_sizes(struct kunit *test)
 /* A ring of 512 objects fills a small pool: expect all of it, on whatever CPU. */
 static void xgather_test_ring(struct kunit *test)
 {
-	struct world *w = new_world(test, SZ_64K, 0);
+	struct fixture *w = with_steady_pool(test, SZ_64K, 0);
 	struct xslab_cache *cache = add_size(test, RING_SIZE);
 	struct taking taking = { .cache = cache, .most = RING + 1, .gfp = GFP_KERNEL,
 				 .at = xtest_room(test, RING + 1, sizeof(void *)) };
@@ -439,7 +439,7 @@ struct request {
 
 static void *ask_once(struct kunit *test, const struct request *r)
 {
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 
 	return r->cache ? xslab_cache_alloc(r->cache, GFP_ATOMIC) :
 			  xpool_alloc_addr(w->pool, r->order, GFP_ATOMIC);
@@ -485,7 +485,7 @@ static void xgather_test_atomic(struct kunit *test)
 	s64 best = S64_MAX, ms;
 	struct mess *mess;
 
-	new_world(test, SZ_1M, 0);
+	with_steady_pool(test, SZ_1M, 0);
 	for (i = 0; i < 30; i++)
 		add_size(test, 24 + i * 61 % 4000);
 	requests[3].cache = add_size(test, SZ_64K);
@@ -511,7 +511,7 @@ static void xgather_test_atomic(struct kunit *test)
 #define ASKERS		12U
 
 struct asking {
-	struct world	*w;
+	struct fixture	*w;
 	atomic_t	here;
 	atomic_t	had;
 };
@@ -532,7 +532,7 @@ static void ask(void *data)
  */
 static void xgather_test_shared(struct kunit *test)
 {
-	struct world *w = new_world(test, SZ_1M, 0);
+	struct fixture *w = with_steady_pool(test, SZ_1M, 0);
 	struct asking *asking = xtest_room(test, 1, sizeof(*asking));
 	void **at = xtest_room(test, 257, sizeof(*at));
 	unsigned long before, gathers, nr;
@@ -580,7 +580,7 @@ static void take_hundred(void *data)
 static void check_wait(struct kunit *test, size_t size, size_t large, long decay)
 {
 	struct sleeper *s = xtest_room(test, 1, sizeof(*s));
-	struct world *w = new_world(test, ALIGN(large * 110, SZ_4M), 0);
+	struct fixture *w = with_steady_pool(test, ALIGN(large * 110, SZ_4M), 0);
 	struct mess *mess;
 	ktime_t start;
 
@@ -596,7 +596,7 @@ static void check_wait(struct kunit *test, size_t size, size_t large, long decay
 	kunit_info(test, "decay %ld: 100 of 100 objects of %zu bytes after %lld ms\n", decay,
 		   large, ktime_ms_delta(ktime_get(), start));
 	xtest_give(test, s->cache, s->objs, s->got);
-	end_world(test);
+	end_fixture(test);
 }
 
 static void xgather_test_wait(struct kunit *test)
@@ -620,7 +620,7 @@ static unsigned long magazine_bytes(const struct xslab_cache *cache)
 
 static void expect_bounded(struct kunit *test)
 {
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 	unsigned long sum = 0;
 	unsigned int i;
 
@@ -632,7 +632,7 @@ static void expect_bounded(struct kunit *test)
 
 static void drop_caches(struct kunit *test, unsigned int left)
 {
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 
 	while (w->nr_caches > left)
 		KUNIT_EXPECT_EQ(test, xslab_cache_destroy(w->caches[--w->nr_caches]), 0);
@@ -647,7 +647,7 @@ static void xgather_test_an_eighth(struct kunit *test)
 
 	xtest_seed(test, &rnd);
 	for (p = 0; p < ARRAY_SIZE(pools); p++) {
-		new_world(test, pools[p], 0);
+		with_steady_pool(test, pools[p], 0);
 		for (i = 0; i < 14; i++) {
 			add_cache(test, &(struct xslab_args){
 				.name = "mix", .size = 1 + xtest_below(&rnd, p ? 4096 : 500),
@@ -657,12 +657,12 @@ static void xgather_test_an_eighth(struct kunit *test)
 				drop_caches(test, 6);
 			expect_bounded(test);
 		}
-		end_world(test);
+		end_fixture(test);
 	}
 }
 
 /* Pages that magazines of objects keep, and slabs that are empty. */
-static u64 kept_now(const struct world *w)
+static u64 kept_now(const struct fixture *w)
 {
 	u64 pages = 0;
 	unsigned int i;
@@ -679,7 +679,7 @@ static u64 kept_now(const struct world *w)
 
 static void expect_cached(struct kunit *test, u64 most)
 {
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 	struct xpool_stats s = pool_stats(w->pool);
 
 	KUNIT_EXPECT_EQ(test, s.cached, kept_now(w) + s.magazines);
@@ -701,7 +701,7 @@ static int limit_cached(struct xpool *pool, unsigned long pages)
 static void xgather_test_cached(struct kunit *test)
 {
 	static const unsigned long limits[] = { 0, 1, 7, 64, 1000, XPOOL_NO_LIMIT };
-	struct world *w = new_world(test, SZ_4M, 0);
+	struct fixture *w = with_steady_pool(test, SZ_4M, 0);
 	struct mess *mess;
 	unsigned int i;
 
@@ -729,14 +729,13 @@ static void xgather_test_cached(struct kunit *test)
 static void xgather_test_cache_limit(struct kunit *test)
 {
 	static const unsigned long limits[] = { 0, 1, 8, 40 };
-	struct world *w = new_world(test, SZ_4M, 0);
+	struct fixture *w = with_steady_pool(test, SZ_4M, 0);
 	struct xslab_cache *cache = add_size(test, 200);
 	struct mess *mess = new_mess(test, 4);
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(limits); i++) {
-		KUNIT_ASSERT_EQ(test, xslab_cache_set_limits(cache, &(struct xslab_limits){
-			.hard = ULONG_MAX, .cache = limits[i] }), 0);
+		KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, limits[i]), 0);
 		make_mess(test, mess);
 		KUNIT_EXPECT_LE(test, kept_now(w), (u64)limits[i]);
 	}
@@ -744,7 +743,7 @@ static void xgather_test_cache_limit(struct kunit *test)
 
 static long use_and_collect(void *data)
 {
-	struct world *w = data;
+	struct fixture *w = data;
 
 	touch_all(w);
 	return xpool_collect(w->pool, false);
@@ -753,7 +752,7 @@ static long use_and_collect(void *data)
 /* Without force: expect what the caller's CPU keeps to go, and nothing of other CPUs. */
 static void xgather_test_collect_here(struct kunit *test)
 {
-	struct world *w = new_world(test, SZ_16M, 0);
+	struct fixture *w = with_steady_pool(test, SZ_16M, 0);
 	struct xslab_cache *cache;
 	unsigned int i;
 	int cpu;
@@ -777,7 +776,7 @@ static void xgather_test_collect_here(struct kunit *test)
  */
 
 struct demand {
-	struct world		*w;
+	struct fixture		*w;
 	struct xslab_cache	*cache;		/* NULL: a page */
 	void			*got;
 };
@@ -822,7 +821,7 @@ static void check_demand(struct kunit *test, struct demand *d, void (*work)(void
 
 static void xgather_test_no_fail(struct kunit *test)
 {
-	struct world *w = new_world(test, SZ_256K, 0);
+	struct fixture *w = with_steady_pool(test, SZ_256K, 0);
 	void **at = xtest_room(test, 1025, sizeof(*at));
 	struct demand *d = xtest_room(test, 1, sizeof(*d));
 	struct xslab_cache *cache = add_size(test, 256);
@@ -849,7 +848,7 @@ static void xgather_test_no_fail(struct kunit *test)
 /* The pool cannot grow, and then it can: expect the wait to end with that. */
 static void xgather_test_no_fail_grows(struct kunit *test)
 {
-	struct world *w = new_world(test, SZ_4M, SZ_8M);
+	struct fixture *w = with_steady_pool(test, SZ_4M, SZ_8M);
 	struct demand *d = xtest_room(test, 1, sizeof(*d));
 	void **at = xtest_room(test, 1025, sizeof(*at));
 	struct job *job;
@@ -871,7 +870,7 @@ static void xgather_test_no_fail_in_vain(struct kunit *test)
 {
 	const struct xpool_limits limits = {
 		.hard = XPOOL_NO_LIMIT, .cache = XPOOL_NO_LIMIT, .reserve = 1 };
-	struct world *w = new_world(test, SZ_4M, 0);
+	struct fixture *w = with_steady_pool(test, SZ_4M, 0);
 	void *mem = vmalloc(SZ_16M);
 	struct xpool_args args = { .name = "xgather-odd", .size = SZ_4M + SZ_2M };
 	struct xpool *odd;
@@ -895,7 +894,7 @@ static void xgather_test_no_fail_in_vain(struct kunit *test)
 /* A page is wanted and an object is freed, by another cache: expect the wait to end. */
 static void xgather_test_no_fail_of_others(struct kunit *test)
 {
-	struct world *w = new_world(test, SZ_256K, 0);
+	struct fixture *w = with_steady_pool(test, SZ_256K, 0);
 	void **at = xtest_room(test, 1025, sizeof(*at));
 	struct demand *d = xtest_room(test, 1, sizeof(*d));
 	struct xslab_cache *cache = add_size(test, 256);
@@ -916,7 +915,7 @@ static void xgather_test_no_fail_of_others(struct kunit *test)
  */
 
 struct collecting {
-	struct world	*w;
+	struct fixture	*w;
 	atomic_t	ready;
 	atomic_long_t	pages;
 	unsigned int	of;
@@ -936,7 +935,7 @@ static void collect_together(void *data)
 static void xgather_test_collects(struct kunit *test)
 {
 	struct collecting *c = xtest_room(test, 1, sizeof(*c));
-	struct world *w = new_world(test, SZ_4M, 0);
+	struct fixture *w = with_steady_pool(test, SZ_4M, 0);
 	struct job *jobs[4];
 	struct mess *mess;
 	unsigned int i, turn;
@@ -986,7 +985,7 @@ static void take_and_give(void *data)
  */
 static void xgather_test_limits_meanwhile(struct kunit *test)
 {
-	struct world *w = new_world(test, SZ_64M, 0);
+	struct fixture *w = with_steady_pool(test, SZ_64M, 0);
 	struct churn *c = xtest_room(test, 1, sizeof(*c));
 	struct job *jobs[2];
 	const unsigned long held = ARRAY_SIZE(jobs), half = SZ_32M / PAGE_SIZE;
@@ -1037,8 +1036,8 @@ static struct kunit_case xgather_test_cases[] = {
 
 static struct kunit_suite xgather_test_suite = {
 	.name = "xgather",
-	.init = world_init,
-	.exit = world_exit,
+	.init = fixture_init,
+	.exit = fixture_exit,
 	.test_cases = xgather_test_cases,
 };
 

@@ -7,13 +7,13 @@
  */
 #include <linux/vmalloc.h>
 
-#include "xclient_test.h"
+#include "xjob.h"
 
 #define OBJS	600U
 #define POOL	SZ_8M
 
 struct orphan {
-	struct world		*w;
+	struct fixture		*w;
 	struct xslab_cache	*cache;
 	void			*objs[OBJS];	/* live ones */
 	void			*pages[OBJS];
@@ -123,7 +123,7 @@ static struct orphan *make_orphan(struct kunit *test, const struct kind *kind)
 
 	o->w = test->priv;
 	if (!o->w->pool)
-		new_world(test, POOL, kind->max_size);
+		with_steady_pool(test, POOL, kind->max_size);
 	o->free = kind->free;
 	o->cache = add_cache(test, &(struct xslab_args){
 		.name = "orphan", .size = kind->size, .flags = kind->flags, .ctor = construct });
@@ -274,13 +274,12 @@ static void xorphan_test_last_free(struct kunit *test)
 /* The client comes back when its cache is gone, and maybe the pool. Expect it to be refused. */
 static void expect_gone_cache(struct kunit *test, struct xslab_cache *cache)
 {
-	struct xslab_limits none = { ULONG_MAX, ULONG_MAX };
 	void *objs[4];
 
 	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(cache, GFP_KERNEL));
 	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 4, objs), 0);
 	KUNIT_EXPECT_NE(test, xslab_cache_prefill(cache, 1), 0);
-	KUNIT_EXPECT_EQ(test, xslab_cache_set_limits(cache, &none), -ENOENT);
+	KUNIT_EXPECT_EQ(test, set_limits(cache, ULONG_MAX, ULONG_MAX), -ENOENT);
 	KUNIT_EXPECT_EQ(test, xslab_cache_set_decay(cache, 0), -ENOENT);
 	KUNIT_EXPECT_EQ(test, xslab_cache_collect(cache, false), 0UL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_collect(cache, true), 0UL);
@@ -505,12 +504,12 @@ static void check_waits(struct kunit *test, void (*end)(void *data))
 
 static void xorphan_test_running_move(struct kunit *test)
 {
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 
 	check_waits(test, end_moves);
-	end_world(test);
+	end_fixture(test);
 	check_waits(test, destroy_it);
-	end_world(test);
+	end_fixture(test);
 	check_waits(test, destroy_pool_of);
 	w->nr_caches = 0;
 	expect_soon(test, !READ_ONCE(w->pool->listing.nr_caches));
@@ -537,7 +536,7 @@ static bool name_is_free(const char *name)
 static void xorphan_test_pool_of_pages(struct kunit *test)
 {
 	static const unsigned int orders[] = { 0, 3, 5, 8, 0 };
-	struct world *w = new_world(test, POOL, 0);
+	struct fixture *w = with_steady_pool(test, POOL, 0);
 	struct xpool *pool = w->pool;
 	struct page *pages[ARRAY_SIZE(orders)], *more[4];
 	char name[XPOOL_NAME_MAX];
@@ -572,7 +571,7 @@ static void xorphan_test_pool_of_pages(struct kunit *test)
  */
 static void xorphan_test_last_page_in_nmi(struct kunit *test)
 {
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 	struct xpool *pool;
 	unsigned long flags;
 	void *page;
@@ -600,7 +599,7 @@ static void xorphan_test_pool_of_caches(struct kunit *test)
 {
 	struct orphan *o = make_orphan(test, &plain);
 	struct xslab_cache *empty = add_size(test, 1000);
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 	char name[XPOOL_NAME_MAX];
 	int before;
 
@@ -641,7 +640,7 @@ static void free_objects_and_pages(void *data)
 
 static void xorphan_test_give_up_race(struct kunit *test)
 {
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 	char name[XPOOL_NAME_MAX];
 	unsigned int round;
 
@@ -688,7 +687,7 @@ static void wait_for_one(void *data)
 /* Expect all that wait to get nothing when what they wait for is destroyed. */
 static void xorphan_test_waiters(struct kunit *test)
 {
-	struct world *w = new_world(test, SZ_1M, 0);
+	struct fixture *w = with_steady_pool(test, SZ_1M, 0);
 	struct waiting *waiting = xtest_room(test, 3, sizeof(*waiting));
 	struct xslab_cache *cache = add_cache(test, &(struct xslab_args){
 		.name = "full", .size = 4096, .flags = XSLAB_WAIT });
@@ -734,7 +733,7 @@ static struct job *start_late_waiter(struct kunit *test, struct waiting *waiting
  */
 static void xorphan_test_late_waiter(struct kunit *test)
 {
-	struct world *w = new_world(test, SZ_64K, 0);
+	struct fixture *w = with_steady_pool(test, SZ_64K, 0);
 	struct waiting *waiting = xtest_room(test, 1, sizeof(*waiting));
 	struct xslab_cache *cache = add_cache(test, &(struct xslab_args){
 		.name = "late", .size = 512, .flags = XSLAB_WAIT });
@@ -763,7 +762,7 @@ static void xorphan_test_late_waiter(struct kunit *test)
 static void xorphan_test_late_page_waiter(struct kunit *test)
 {
 	struct waiting *waiting = xtest_room(test, 1, sizeof(*waiting));
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 	struct xpool *pool;
 	void *pages[16];
 	struct job *job;
@@ -792,7 +791,7 @@ static void xorphan_test_late_page_waiter(struct kunit *test)
 /* A pool is given up with all that is in it: expect its name to be free, its range not used. */
 static void xorphan_test_give_up_pool(struct kunit *test)
 {
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 	void *range = vmalloc(SZ_1M), *obj, *page;
 	struct xslab_cache *cache;
 	struct xpool *pool;
@@ -840,8 +839,8 @@ static struct kunit_case xorphan_test_cases[] = {
 
 static struct kunit_suite xorphan_test_suite = {
 	.name = "xorphan",
-	.init = world_init,
-	.exit = world_exit,
+	.init = fixture_init,
+	.exit = fixture_exit,
 	.test_cases = xorphan_test_cases,
 };
 

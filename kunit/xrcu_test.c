@@ -13,8 +13,7 @@
 #include <linux/rcupdate.h>
 #include <linux/sort.h>
 
-#include "slab/slab.h"
-#include "xslab_test.h"
+#include "xfixture.h"
 
 #define MANY		(1024U * num_possible_cpus() + 1000)	/* more than all batches hold */
 
@@ -55,12 +54,9 @@ KUNIT_ARRAY_PARAM(sort, sorts, sort_desc);
 static struct xslab_cache *cache_of_sort(struct kunit *test)
 {
 	const struct sort *sort = test->param_value;
-	struct fixture *f = test->priv;
 
-	f->pool = xpool_create(&(struct xpool_args){
-		.name = "xrcu-test", .size = sort->size, .max_size = sort->max_size });
-	KUNIT_ASSERT_FALSE(test, IS_ERR(f->pool));
-	return add_cache(test, f->pool, &(struct xslab_args){
+	with_growing_pool(test, sort->size, sort->max_size);
+	return add_cache(test, &(struct xslab_args){
 		.name = "test", .size = sort->object, .flags = sort->flags });
 }
 
@@ -93,7 +89,7 @@ static void xrcu_test_waits(struct kunit *test)
 	mdelay(10);
 	expect_waiting(test, cache, 100, 1);
 	rcu_read_unlock();
-	xslab_rcu_flush(((struct fixture *)test->priv)->pool);
+	xslab_rcu_flush(fixture_pool(test));
 	expect_waiting(test, cache, 100, 0);
 	xtest_give(test, cache, others, ARRAY_SIZE(others));
 	check_books(test, cache, 0);
@@ -142,7 +138,7 @@ static void xrcu_test_many(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, refused, 0U);
 		else
 			KUNIT_EXPECT_GT(test, refused, 0U);
-		xslab_rcu_flush(((struct fixture *)test->priv)->pool);
+		xslab_rcu_flush(fixture_pool(test));
 		expect_waiting(test, cache, refused, 0);
 		for (i = 0; i < refused; i++)
 			KUNIT_ASSERT_EQ(test, xslab_cache_free_rcu(cache, objs[i]), 0);
@@ -190,8 +186,8 @@ static void xrcu_test_left_in_torn(struct kunit *test)
 	void *in[32] = {}, *obj;
 	unsigned int nr = 0, i;
 
-	inside = add_cache(test, f->pool, &(struct xslab_args){ .name = "inside", .size = 256 });
-	filler = add_cache(test, f->pool, &(struct xslab_args){ .name = "filler", .size = 64 });
+	inside = add_cache(test, &(struct xslab_args){ .name = "inside", .size = 256 });
+	filler = add_cache(test, &(struct xslab_args){ .name = "filler", .size = 64 });
 	xtest_take(test, filler, others, MANY, GFP_KERNEL);
 	xtest_take(test, torn, objs, ARRAY_SIZE(objs), GFP_KERNEL);
 	sort(objs, ARRAY_SIZE(objs), sizeof(*objs), by_address, NULL);
@@ -229,7 +225,7 @@ static void xrcu_test_left_twice(struct kunit *test)
 	void *objs[2];
 	u8 *live;
 
-	filler = add_cache(test, f->pool, &(struct xslab_args){ .name = "filler", .size = 128 });
+	filler = add_cache(test, &(struct xslab_args){ .name = "filler", .size = 128 });
 	xtest_take(test, filler, others, MANY, GFP_KERNEL);
 	xtest_take(test, cache, objs, 2, GFP_KERNEL);
 	live = &cache->checks.live[((region->index << PAGE_SHIFT) + (unsigned long)objs[1] -
@@ -316,7 +312,7 @@ static void xrcu_test_errors(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 64);
 	struct fixture *f = test->priv;
-	struct xslab_cache *other = add_cache(test, f->pool, &(struct xslab_args){
+	struct xslab_cache *other = add_cache(test, &(struct xslab_args){
 		.name = "other", .size = 64 });
 	void *obj = xslab_cache_alloc(cache, GFP_KERNEL);
 	int on_stack;
@@ -462,8 +458,8 @@ static void expect_no_failure(struct kunit *test, size_t size, bool bulk)
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&race->failed), 0L);
 	kunit_info(test, "%ld objects\n", atomic_long_read(&race->nr));
 	check_shrinks_to_nothing(test, race->cache);
-	slab_exit(test);
-	slab_init(test);
+	fixture_exit(test);
+	fixture_init(test);
 }
 
 static void xrcu_test_no_failure(struct kunit *test)
@@ -635,7 +631,7 @@ static void xrcu_test_readers(struct kunit *test)
 	while (time_before(jiffies, end)) {
 		obj = new_version(&shared, ++value);
 		if (!obj) {
-			xslab_rcu_flush(((struct fixture *)test->priv)->pool);
+			xslab_rcu_flush(fixture_pool(test));
 			continue;
 		}
 		old = rcu_replace_pointer(shared.obj, obj, true);
@@ -666,10 +662,9 @@ static void count_ctor(void *obj)
 
 static struct xslab_cache *typesafe(struct kunit *test, size_t size)
 {
-	struct fixture *f = with_pool(test, POOL_SIZE);
 
 	atomic_set(&constructed, 0);
-	return add_cache(test, f->pool, &(struct xslab_args){
+	return with_args(test, POOL_SIZE, &(struct xslab_args){
 		.name = "test", .size = size, .flags = XSLAB_TYPESAFE_BY_RCU,
 		.ctor = count_ctor });
 }
@@ -692,11 +687,10 @@ static void xrcu_test_slab_waits(struct kunit *test)
 {
 	struct xslab_cache *cache = typesafe(test, 256);
 	struct fixture *f = test->priv;
-	const struct xslab_limits none = { .hard = ULONG_MAX, .cache = 0 };
 	u64 pages, **objs = xtest_room(test, TYPESAFE_NR, sizeof(*objs));
 	unsigned int i, changed = 0;
 
-	KUNIT_ASSERT_EQ(test, xslab_cache_set_limits(cache, &none), 0);
+	KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, 0), 0);
 	xtest_take(test, cache, (void **)objs, TYPESAFE_NR, GFP_KERNEL);
 	pages = slab_pages(f->pool);
 	rcu_read_lock();
@@ -720,11 +714,10 @@ static void xrcu_test_slab_waits(struct kunit *test)
 static void xrcu_test_slab_limit(struct kunit *test)
 {
 	struct xslab_cache *cache = typesafe(test, 4096);
-	struct xslab_limits limits = { .hard = 16, .cache = 0 };
 	void *objs[16];
 	unsigned int nr = 0;
 
-	KUNIT_ASSERT_EQ(test, xslab_cache_set_limits(cache, &limits), 0);
+	KUNIT_ASSERT_EQ(test, set_limits(cache, 16, 0), 0);
 	while (nr < ARRAY_SIZE(objs) && (objs[nr] = xslab_cache_alloc(cache, GFP_KERNEL)))
 		nr++;
 	KUNIT_ASSERT_EQ(test, nr, (unsigned int)ARRAY_SIZE(objs));
@@ -732,8 +725,7 @@ static void xrcu_test_slab_limit(struct kunit *test)
 	xtest_give(test, cache, objs, nr);
 	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(cache, GFP_ATOMIC));
 	rcu_read_unlock();
-	limits.hard = 0;
-	KUNIT_EXPECT_EQ(test, xslab_cache_set_limits(cache, &limits), 0);
+	KUNIT_EXPECT_EQ(test, set_limits(cache, 0, 0), 0);
 	KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs_waiting, 0ULL);
 	check_books(test, cache, 0);
 }
@@ -862,8 +854,8 @@ static struct kunit_case xslab_rcu_cases[] = {
 
 static struct kunit_suite xslab_rcu_suite = {
 	.name = "xrcu_test",
-	.init = slab_init,
-	.exit = slab_exit,
+	.init = fixture_init,
+	.exit = fixture_exit,
 	.test_cases = xslab_rcu_cases,
 };
 

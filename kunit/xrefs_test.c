@@ -7,9 +7,8 @@
 #include <linux/net.h>
 #include <linux/page_ref.h>
 
-#include "slab/slab.h"
 #include "xdecay.h"
-#include "xslab_test.h"
+#include "xfixture.h"
 
 #define REGION		BIT(XPOOL_CHUNK_SHIFT)
 
@@ -35,14 +34,7 @@ KUNIT_ARRAY_PARAM(origin, origins, origin_desc);
 
 static struct xpool *pool_of(struct kunit *test, const struct origin *origin)
 {
-	struct xpool_args args = {
-		.name = "xrefs-test", .size = origin->size, .max_size = origin->max_size,
-	};
-	struct fixture *f = test->priv;
-
-	f->pool = xpool_create(&args);
-	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(f->pool), "error %ld", PTR_ERR(f->pool));
-	return f->pool;
+	return with_growing_pool(test, origin->size, origin->max_size)->pool;
 }
 
 /* Whether a page has its count is seen without the functions that the pool has for it. */
@@ -181,9 +173,7 @@ static void xrefs_test_row_of_regions(struct kunit *test)
 	unsigned long i, at, nr = ROW_REGIONS * XPOOL_CHUNK_PAGES;
 	void *blocks[ROW_REGIONS][2], **pages;
 
-	f->second = xpool_create(&(struct xpool_args){
-		.name = "xrefs-second", .size = REGION, .max_size = ROW_REGIONS * REGION });
-	KUNIT_ASSERT_FALSE(test, IS_ERR(f->second));
+	f->second = new_pool(test, NULL, REGION, ROW_REGIONS * REGION);
 	pools[1] = f->second;
 	xtest_pin();
 	grow_by_turns(test, pools, blocks);
@@ -317,7 +307,7 @@ static void xrefs_test_own_pages(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, own);
 	first = virt_to_page(own);
 	get_page(first + 5);		/* the caller's business */
-	f->pool = new_pool(test, 16 * PAGE_SIZE, own);
+	f->pool = new_pool(test, own, 16 * PAGE_SIZE, 0);
 	KUNIT_EXPECT_EQ(test, nr_not(first, 16, 1), 1UL);
 	for (order = 0; order <= 3; order++) {
 		page = xpool_alloc_pages(f->pool, order, GFP_KERNEL);
@@ -332,8 +322,7 @@ static void xrefs_test_own_pages(struct kunit *test)
 		put_page(page);
 	}
 	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, 4ULL);
-	destroy_pool(test, f->pool);
-	f->pool = NULL;
+	destroy_pool(test, &f->pool);
 	KUNIT_EXPECT_EQ(test, nr_not(first, 16, 1), 1UL);
 	put_page(first + 5);
 	free_pages_exact(own, 16 * PAGE_SIZE);
@@ -347,14 +336,13 @@ static void expect_no_pages(struct kunit *test, void *own, size_t size)
 	void *addr;
 
 	KUNIT_ASSERT_NOT_NULL(test, own);
-	f->pool = new_pool(test, size, own);
+	f->pool = new_pool(test, own, size, 0);
 	KUNIT_EXPECT_NULL(test, xpool_alloc_pages(f->pool, 0, GFP_KERNEL));
 	KUNIT_EXPECT_EQ(test, xpool_alloc_pages_bulk(f->pool, GFP_KERNEL, 1, &page), 0);
 	addr = xpool_alloc_addr(f->pool, 0, GFP_KERNEL);
 	KUNIT_EXPECT_NOT_NULL(test, addr);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(f->pool, addr, 0), 0);
-	destroy_pool(test, f->pool);
-	f->pool = NULL;
+	destroy_pool(test, &f->pool);
 }
 
 static void xrefs_test_compound(struct kunit *test)
@@ -412,7 +400,7 @@ static void xrefs_test_stray_slab(struct kunit *test)
 static void xrefs_test_stray_pool(struct kunit *test)
 {
 	struct xpool *pool = pool_of(test, test->param_value);
-	struct xslab_cache *cache = add_cache(test, pool, &(struct xslab_args){
+	struct xslab_cache *cache = add_cache_in(test, pool, &(struct xslab_args){
 		.name = "test", .size = PAGE_SIZE / 4 });
 	void *obj = xslab_cache_alloc(cache, GFP_KERNEL);
 	void *block = xpool_alloc_addr(pool, 0, GFP_KERNEL);
@@ -499,8 +487,8 @@ static struct kunit_case xpool_refs_cases[] = {
 
 static struct kunit_suite xpool_refs_suite = {
 	.name = "xrefs_test",
-	.init = slab_init,
-	.exit = slab_exit,
+	.init = fixture_init,
+	.exit = fixture_exit,
 	.test_cases = xpool_refs_cases,
 };
 

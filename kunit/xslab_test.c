@@ -4,7 +4,7 @@
  * what comes and goes with a cache.
  *
  * What each test starts with, and what it expects at its end, is in
- * xslab_test.h. Bulk operations are tested in xbulk_test.c.
+ * xfixture.h. Bulk operations are tested in xbulk_test.c.
  */
 #include <kunit/test.h>
 #include <linux/cpu.h>
@@ -22,10 +22,8 @@
 #include <xalloc/xpool.h>
 #include <xalloc/xslab.h>
 
-#include "slab/slab.h"
 #include "xdecay.h"
-#include "xslab_test.h"
-#include "xtest.h"
+#include "xfixture.h"
 
 /* A cache to test with. */
 struct kind {
@@ -375,8 +373,7 @@ static void xslab_test_fullest_first_churn(struct kunit *test)
 {
 	const size_t *size = test->param_value;
 	const struct xslab_args args = { .name = "churn", .size = *size, .depot = CHURN_DEPOT };
-	struct fixture *f = with_pool(test, 64UL << 20);
-	struct xslab_cache *cache = add_cache(test, f->pool, &args);
+	struct xslab_cache *cache = with_args(test, 64UL << 20, &args);
 	unsigned int per_slab = cache_stats(cache).objects_per_slab;
 	unsigned int held = (CHURN_DEPOT + 2) * cache_stats(cache).magazine_size;
 	unsigned int slabs = 16 * held / per_slab;
@@ -426,8 +423,7 @@ KUNIT_ARRAY_PARAM(lined_up, lined_up, bytes_name);
 static struct xslab_cache *with_line(struct kunit *test, size_t size, void **objs)
 {
 	const struct xslab_args args = { .name = "line", .size = size, .depot = 1 };
-	struct fixture *f = with_pool(test, POOL_SIZE);
-	struct xslab_cache *cache = add_cache(test, f->pool, &args);
+	struct xslab_cache *cache = with_args(test, POOL_SIZE, &args);
 
 	xtest_pin();
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, LINED_UP, objs),
@@ -656,9 +652,8 @@ static void xslab_test_prefill(struct kunit *test)
 static void xslab_test_prefill_under_pressure(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 200);
-	struct fixture *f = test->priv;
-	struct xslab_cache *greedy = add_cache(test, f->pool, &(struct xslab_args){
-					       .name = "greedy", .size = 4096 });
+	struct xslab_cache *greedy = add_cache(test, &(struct xslab_args){
+		.name = "greedy", .size = 4096 });
 	const size_t nr = 10000;
 	void **objs = xtest_room(test, nr, sizeof(*objs));
 	void **all = xtest_room(test, 4096, sizeof(*all));
@@ -731,7 +726,7 @@ static void check_size(struct kunit *test, size_t size, size_t align, void **obj
 {
 	struct fixture *f = test->priv;
 	struct xslab_args args = { .name = "size", .size = size, .align = align };
-	struct xslab_cache *cache = add_cache(test, f->pool, &args);
+	struct xslab_cache *cache = add_cache(test, &args);
 	size_t nr = clamp_t(size_t, SZ_1M / size, 3, 70), i;
 	struct xslab_stats s;
 
@@ -783,7 +778,7 @@ static void xslab_test_sizes(struct kunit *test)
 
 	f->own = vmalloc(POOL_SIZE);
 	KUNIT_ASSERT_NOT_NULL(test, f->own);
-	f->pool = new_pool(test, POOL_SIZE, f->own);
+	f->pool = new_pool(test, f->own, POOL_SIZE, 0);
 	for (size = 1; size <= XSLAB_MAX_SIZE; size = next_size(size)) {
 		if ((align || IS_ENABLED(CONFIG_KASAN)) && size % 3 != 1)
 			continue;
@@ -803,8 +798,8 @@ static void xslab_test_hwcache_align(struct kunit *test)
 	unsigned int i;
 
 	for (size = 1; size <= 2 * line; size += 3) {
-		cache = add_cache(test, f->pool, &(struct xslab_args){
-				  .name = "lines", .size = size, .flags = XSLAB_HWCACHE_ALIGN });
+		cache = add_cache(test, &(struct xslab_args){
+			.name = "lines", .size = size, .flags = XSLAB_HWCACHE_ALIGN });
 		xtest_take(test, cache, objs, ARRAY_SIZE(objs), GFP_KERNEL);
 		for (i = 0; i < ARRAY_SIZE(objs); i++) {
 			size_t at = (unsigned long)objs[i] % line;
@@ -833,9 +828,8 @@ static void construct(void *obj)
 /* Expect the constructor once for each object of a slab, and never for a reuse. */
 static void xslab_test_ctor(struct kunit *test)
 {
-	struct fixture *f = with_pool(test, POOL_SIZE);
-	struct xslab_cache *cache = add_cache(test, f->pool, &(struct xslab_args){
-					      .name = "ctor", .size = 300, .ctor = construct });
+	struct xslab_cache *cache = with_args(test, POOL_SIZE, &(struct xslab_args){
+		.name = "ctor", .size = 300, .ctor = construct });
 	void **objs = xtest_room(test, 1000, sizeof(*objs));
 	unsigned int round, i;
 
@@ -889,9 +883,8 @@ static void xslab_test_zero(struct kunit *test)
 /* Zeroes would undo a constructor. Expect a refusal that loses nothing. */
 static void xslab_test_zero_ctor(struct kunit *test)
 {
-	struct fixture *f = with_pool(test, POOL_SIZE);
-	struct xslab_cache *cache = add_cache(test, f->pool, &(struct xslab_args){
-					      .name = "ctor", .size = 300, .ctor = construct });
+	struct xslab_cache *cache = with_args(test, POOL_SIZE, &(struct xslab_args){
+		.name = "ctor", .size = 300, .ctor = construct });
 	void *objs[100];
 	struct xslab_stats s;
 
@@ -961,13 +954,13 @@ static void xslab_test_good_args(struct kunit *test)
 	struct xslab_cache *cache;
 	void *obj;
 
-	cache = add_cache(test, f->pool, &(struct xslab_args){
-			  .name = "0123456789abcdef0123456789abcde", .size = 1 });
+	cache = add_cache(test, &(struct xslab_args){
+		.name = "0123456789abcdef0123456789abcde", .size = 1 });
 	KUNIT_EXPECT_STREQ(test, xslab_cache_name(cache), "0123456789abcdef0123456789abcde");
 	KUNIT_EXPECT_EQ(test, xslab_cache_size(cache), 1U);
-	cache = add_cache(test, f->pool, &(struct xslab_args){
-			  .name = "0123456789abcdef0123456789abcde", .size = XSLAB_MAX_SIZE,
-			  .align = PAGE_SIZE, .depot = 1 });
+	cache = add_cache(test, &(struct xslab_args){
+		.name = "0123456789abcdef0123456789abcde", .size = XSLAB_MAX_SIZE,
+		.align = PAGE_SIZE, .depot = 1 });
 	obj = xslab_cache_alloc(cache, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, obj);
 	check_books(test, cache, 1);
@@ -1014,7 +1007,7 @@ static void xslab_test_create_no_memory(struct kunit *test)
 	for (n = 1; !left; n++) {
 		xtest_fail_nth(n);
 		cache = xslab_cache_create_in(f->pool, &(struct xslab_args){
-					      .name = "fail", .size = 64 });
+			.name = "fail", .size = 64 });
 		left = xtest_fail_end();
 		if (IS_ERR(cache)) {
 			KUNIT_ASSERT_EQ(test, PTR_ERR(cache), (long)-ENOMEM);
@@ -1223,13 +1216,13 @@ static void set_scene(struct kunit *test, struct scene *scene, xslab_flags_t fla
 	struct fixture *f = with_pool(test, POOL_SIZE);
 	struct xslab_args args = { .name = "under-test", .size = BAD_SIZE, .flags = flags };
 
-	f->second = new_pool(test, 1 << 20, NULL);
+	f->second = new_pool(test, NULL, 1 << 20, 0);
 	scene->pool = f->pool;
-	scene->cache = add_cache(test, f->pool, &args);
-	scene->other = add_cache(test, f->pool, &args);
-	scene->far = add_cache(test, f->second, &args);
+	scene->cache = add_cache(test, &args);
+	scene->other = add_cache(test, &args);
+	scene->far = add_cache_in(test, f->second, &args);
 	args.size = 100 << 10;
-	scene->big = add_cache(test, f->pool, &args);
+	scene->big = add_cache(test, &args);
 	scene->obj = xslab_cache_alloc(scene->cache, GFP_KERNEL);
 	scene->other_obj = xslab_cache_alloc(scene->other, GFP_KERNEL);
 	scene->far_obj = xslab_cache_alloc(scene->far, GFP_KERNEL);
@@ -1337,8 +1330,7 @@ static void xslab_test_every_address(struct kunit *test)
 	const struct xslab_args args = {
 		.name = "every", .size = *size, .flags = XSLAB_NO_CHECKS
 	};
-	struct fixture *f = with_pool(test, 1 << 20);
-	struct xslab_cache *cache = add_cache(test, f->pool, &args);
+	struct xslab_cache *cache = with_args(test, 1 << 20, &args);
 	struct xslab_stats s = cache_stats(cache);
 	unsigned long i, bytes = (2 * PAGE_SIZE) << s.slab_order, seen = 0;
 	unsigned int nr = 2 * s.objects_per_slab;
@@ -1461,10 +1453,9 @@ static void xslab_test_free_of_free(struct kunit *test)
  */
 static void xslab_test_double_free_no_checks(struct kunit *test)
 {
-	struct fixture *f = with_pool(test, POOL_SIZE);
-	struct xslab_cache *cache = add_cache(test, f->pool, &(struct xslab_args){
-					      .name = "unchecked", .size = 64,
-					      .flags = XSLAB_NO_CHECKS });
+	struct xslab_cache *cache = with_args(test, POOL_SIZE, &(struct xslab_args){
+		.name = "unchecked", .size = 64,
+		.flags = XSLAB_NO_CHECKS });
 	void *objs[2];
 
 	xtest_take(test, cache, objs, 2, GFP_KERNEL);
@@ -1530,8 +1521,8 @@ static void xslab_test_end_of_pool(struct kunit *test)
 			void *obj, *end = f->own + bytes;
 			struct xslab_cache *cache;
 
-			f->pool = new_pool(test, bytes, f->own);
-			cache = add_cache(test, f->pool, &(struct xslab_args){
+			f->pool = new_pool(test, f->own, bytes, 0);
+			cache = add_cache(test, &(struct xslab_args){
 				.name = "to-the-end", .size = sizes[i] });
 			for (obj = end - SZ_64K; obj < end + SZ_128K; obj += PAGE_SIZE) {
 				KUNIT_ASSERT_LT(test, xslab_cache_free(cache, obj), 0);
@@ -1570,7 +1561,7 @@ static void xslab_test_stray(struct kunit *test)
 static void expect_believed(struct kunit *test, bool tear)
 {
 	struct fixture *f = with_pool(test, POOL_SIZE);
-	struct xslab_cache *cache = add_cache(test, f->pool, &(struct xslab_args){
+	struct xslab_cache *cache = add_cache(test, &(struct xslab_args){
 		.name = "believed", .size = 1024 });
 	void *objs[64];
 
@@ -1591,8 +1582,7 @@ static void expect_believed(struct kunit *test, bool tear)
 	KUNIT_EXPECT_GT(test, pool_stats(f->pool).slabs, 0ULL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[0]), 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
-	destroy_pool(test, f->pool);
-	f->pool = NULL;
+	destroy_pool(test, &f->pool);
 }
 
 static void xslab_test_destroy_believed(struct kunit *test)
@@ -1643,21 +1633,21 @@ static void xslab_test_destroy_live(struct kunit *test)
  */
 static void xslab_test_free_by_pointer(struct kunit *test)
 {
-	static const size_t sizes[MAX_CACHES] = { 16, 3584, 100 << 10, 16 };
+	static const size_t sizes[] = { 16, 3584, 100 << 10, 16 };
 	struct fixture *f = with_pool(test, POOL_SIZE);
-	void *objs[MAX_CACHES][20];
+	void *objs[ARRAY_SIZE(sizes)][20];
 	unsigned int c, i;
 
-	f->second = new_pool(test, 1 << 20, NULL);
-	for (c = 0; c < MAX_CACHES; c++) {
-		add_cache(test, c == 3 ? f->second : f->pool,
+	f->second = new_pool(test, NULL, 1 << 20, 0);
+	for (c = 0; c < ARRAY_SIZE(sizes); c++) {
+		add_cache_in(test, c == 3 ? f->second : f->pool,
 			  &(struct xslab_args){ .name = "one-of-many", .size = sizes[c] });
 		xtest_take(test, f->caches[c], objs[c], 20, GFP_KERNEL);
 	}
 	for (i = 0; i < 20; i++)
-		for (c = 0; c < MAX_CACHES; c++)
+		for (c = 0; c < ARRAY_SIZE(sizes); c++)
 			KUNIT_ASSERT_EQ(test, xslab_free(objs[c][i]), 0);
-	for (c = 0; c < MAX_CACHES; c++)
+	for (c = 0; c < ARRAY_SIZE(sizes); c++)
 		KUNIT_EXPECT_EQ(test, check_books(test, f->caches[c], 0).frees, 20ULL);
 }
 
@@ -1699,8 +1689,8 @@ static void xslab_test_pool_forgotten(struct kunit *test)
 		struct xslab_cache *cache;
 		void *obj;
 
-		f->pool = new_pool(test, POOL_SIZE, f->own);
-		cache = add_cache(test, f->pool, &args);
+		f->pool = new_pool(test, f->own, POOL_SIZE, 0);
+		cache = add_cache(test, &args);
 		xtest_take(test, cache, &obj, 1, GFP_KERNEL);
 		expect_on_all_cpus(test, cache, obj, 0);
 		check_books(test, cache, 0);
@@ -1766,34 +1756,29 @@ static void expect_one_each(struct kunit *test, struct xslab_cache *cache)
 /* Expect a slab for each CPU where more gain nothing, and where a limit has no room for more. */
 static void xslab_test_no_lines(struct kunit *test)
 {
-	const struct xslab_limits few = { .hard = ULONG_MAX, .cache = 1000 };
-	const struct xslab_limits hard = { .hard = num_online_cpus(), .cache = ULONG_MAX };
 	struct xslab_args args = { .name = "test", .size = 256 };
-	struct fixture *f = with_pool(test, POOL_SIZE);
 	struct xslab_cache *cache;
 
-	cache = add_cache(test, f->pool, &args);
-	KUNIT_ASSERT_EQ(test, xslab_cache_set_limits(cache, &few), 0);
+	cache = with_args(test, POOL_SIZE, &args);
+	KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, 1000), 0);
 	expect_one_each(test, cache);
-	cache = add_cache(test, f->pool, &args);
-	KUNIT_ASSERT_EQ(test, xslab_cache_set_limits(cache, &hard), 0);
+	cache = add_cache(test, &args);
+	KUNIT_ASSERT_EQ(test, set_limits(cache, num_online_cpus(), ULONG_MAX), 0);
 	expect_one_each(test, cache);
 	args.flags = XSLAB_NO_CHECKS;
-	expect_one_each(test, add_cache(test, f->pool, &args));
+	expect_one_each(test, add_cache(test, &args));
 }
 
 /* Expect a limit that is set to none to be as if there had never been one. */
 static void xslab_test_no_limits(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 1024);
-	struct xslab_limits limits = { 100, 50 };
 	unsigned long most = cache->limit.max_empty;
 
 	KUNIT_ASSERT_GT(test, cache_stats(cache).slab_order, 0U);
-	KUNIT_EXPECT_EQ(test, xslab_cache_set_limits(cache, &limits), 0);
+	KUNIT_EXPECT_EQ(test, set_limits(cache, 100, 50), 0);
 	KUNIT_EXPECT_NE(test, cache->limit.max_empty, most);
-	limits = (struct xslab_limits){ ULONG_MAX, ULONG_MAX };
-	KUNIT_EXPECT_EQ(test, xslab_cache_set_limits(cache, &limits), 0);
+	KUNIT_EXPECT_EQ(test, set_limits(cache, ULONG_MAX, ULONG_MAX), 0);
 	KUNIT_EXPECT_EQ(test, cache->limit.max_empty, most);
 }
 
@@ -1866,8 +1851,8 @@ static void xslab_test_forbidden(struct kunit *test)
 	void **objs = xtest_room(test, nr, sizeof(*objs));
 	struct xslab_cache *cache;
 
-	f->pool = new_pool(test, FORBIDDEN, addr);
-	cache = add_cache(test, f->pool, &kind->args);
+	f->pool = new_pool(test, addr, FORBIDDEN, 0);
+	cache = add_cache(test, &kind->args);
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, nr), 0);
 	xtest_take(test, cache, objs, nr, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
@@ -1898,8 +1883,8 @@ static void xslab_test_reclaim(struct kunit *test)
 {
 	struct xslab_cache *idle = with_cache(test, 4 << 20, 4096);
 	struct fixture *f = test->priv;
-	struct xslab_cache *needy = add_cache(test, f->pool, &(struct xslab_args){
-					      .name = "needy", .size = 2048 });
+	struct xslab_cache *needy = add_cache(test, &(struct xslab_args){
+		.name = "needy", .size = 2048 });
 	void **objs = xtest_room(test, 2048, sizeof(*objs));
 	unsigned int i;
 	u64 held;
@@ -2079,9 +2064,8 @@ KUNIT_ARRAY_PARAM(kind, kinds, kind_name);
 static void xslab_test_random(struct kunit *test)
 {
 	const struct kind *kind = test->param_value;
-	struct fixture *f = with_pool(test, 4 << 20);
 	struct model m = {
-		.cache = add_cache(test, f->pool, &kind->args),
+		.cache = with_args(test, 4 << 20, &kind->args),
 		.held = xtest_room(test, MODEL_OBJS, sizeof(struct held)),
 		.batch = xtest_room(test, MODEL_OBJS, sizeof(void *)),
 		.size = kind->args.size,
@@ -2159,8 +2143,8 @@ static struct kunit_case xslab_test_cases[] = {
 
 static struct kunit_suite xslab_test_suite = {
 	.name = "xslab",
-	.init = slab_init,
-	.exit = slab_exit,
+	.init = fixture_init,
+	.exit = fixture_exit,
 	.test_cases = xslab_test_cases,
 };
 

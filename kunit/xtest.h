@@ -93,9 +93,9 @@ static inline unsigned int xtest_below(struct rnd_state *rnd, unsigned int n)
  * Stay on this CPU, for exact numbers: what the magazines of other CPUs keep is
  * not there for this one. The thread of a test ends with it.
  */
-static inline void xtest_pin(void)
+static inline int xtest_pin(void)
 {
-	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
+	return set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
 }
 
 /*

@@ -16,8 +16,7 @@
 #include <linux/kthread.h>
 #include <linux/mm.h>
 
-#include "slab/slab.h"
-#include "xslab_test.h"
+#include "xfixture.h"
 
 static unsigned long twice_ms = 300;
 module_param(twice_ms, ulong, 0444);
@@ -55,25 +54,18 @@ static bool has_checks(const struct flavour *flavour)
 static void with_flavour_pool(struct kunit *test, const struct flavour *flavour, size_t size)
 {
 	struct xpool_limits limits = { .hard = size >> PAGE_SHIFT, .cache = XPOOL_NO_LIMIT };
-	struct xpool_args args = { .name = "xtwice-test", .size = size };
-	struct fixture *f = test->priv;
-	struct xpool *pool;
+	size_t max_size = flavour->regions ? 4UL << XPOOL_CHUNK_SHIFT : 0;
+	struct fixture *f = with_growing_pool(test, size, max_size);
 
-	xtest_pin();
-	args.max_size = flavour->regions ? 4UL << XPOOL_CHUNK_SHIFT : 0;
-	pool = xpool_create(&args);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(pool));
-	f->pool = pool;
 	KUNIT_ASSERT_EQ(test, f->pool->nr_regions > 1, flavour->regions);
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(f->pool, &limits), 0);	/* it does not grow */
 }
 
 static struct xslab_cache *flavour_cache(struct kunit *test, const struct flavour *flavour)
 {
-	struct fixture *f = test->priv;
 
-	return add_cache(test, f->pool, &(struct xslab_args){
-			 .name = "twice", .size = flavour->size, .flags = flavour->flags });
+	return add_cache(test, &(struct xslab_args){
+		.name = "twice", .size = flavour->size, .flags = flavour->flags });
 }
 
 static unsigned long offset_of(struct kunit *test, struct xpool *pool, const void *addr)
@@ -370,9 +362,8 @@ static void xtwice_test_live_in_map(struct kunit *test)
 static struct xslab_cache *torn_cache(struct kunit *test, xslab_flags_t flags, void **objs,
 				      unsigned int nr)
 {
-	struct fixture *f = with_pool(test, POOL_SIZE);
-	struct xslab_cache *cache = add_cache(test, f->pool, &(struct xslab_args){
-					      .name = "torn", .size = 4096, .flags = flags });
+	struct xslab_cache *cache = with_args(test, POOL_SIZE, &(struct xslab_args){
+		.name = "torn", .size = 4096, .flags = flags });
 	unsigned int i;
 
 	xtest_pin();
@@ -517,8 +508,8 @@ static void xtwice_test_block(struct kunit *test)
 {
 	unsigned int order = *(const unsigned int *)test->param_value, other = order ? 0 : 1;
 	struct fixture *f = with_pool(test, POOL_SIZE);
-	struct xslab_cache *cache = add_cache(test, f->pool, &(struct xslab_args){
-					      .name = "slabs", .size = 1024 });
+	struct xslab_cache *cache = add_cache(test, &(struct xslab_args){
+		.name = "slabs", .size = 1024 });
 	void *obj, *addr;
 
 	xtest_pin();
@@ -809,8 +800,8 @@ static struct kunit_case xtwice_test_cases[] = {
 
 static struct kunit_suite xtwice_test_suite = {
 	.name = "xtwice",
-	.init = slab_init,
-	.exit = slab_exit,
+	.init = fixture_init,
+	.exit = fixture_exit,
 	.test_cases = xtwice_test_cases,
 };
 

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the suites of gathering, orphans and hangs share: a pool with up to 100 caches,
- * and tasks with a time limit.
+ * What the suites of gathering, orphans and hangs share: tasks with a time limit.
  *
  * A task that does not end in time fails the test. It cannot be ended, so what it uses
  * stays: the test's pool and caches, and this module.
  */
-#ifndef _XALLOC_XCLIENT_TEST_H
-#define _XALLOC_XCLIENT_TEST_H
+#ifndef _XALLOC_XJOB_H
+#define _XALLOC_XJOB_H
 
 #include <kunit/test.h>
 #include <linux/completion.h>
@@ -22,101 +21,9 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
-#include "slab/slab.h"
-#include "xtest.h"
+#include "xfixture.h"
 
-#define MAX_CACHES	101U
 #define JOB_MS		30000U	/* far more than any task takes, also on a busy machine */
-
-struct world {
-	struct xpool		*pool;
-	struct xslab_cache	*caches[MAX_CACHES];
-	unsigned int		nr_caches;
-	bool			hung;
-};
-
-static inline int world_init(struct kunit *test)
-{
-	test->priv = kunit_kzalloc(test, sizeof(struct world), GFP_KERNEL);
-	if (!test->priv)
-		return -ENOMEM;
-	xtest_pin();
-	return 0;
-}
-
-/* Expect all to be given back, and the pool to have all its pages then. */
-static inline void end_world(struct kunit *test)
-{
-	struct world *w = test->priv;
-
-	while (w->nr_caches)
-		KUNIT_EXPECT_EQ(test, xslab_cache_destroy(w->caches[--w->nr_caches]), 0);
-	if (!w->pool)
-		return;
-	xpool_collect(w->pool, true);
-	KUNIT_EXPECT_EQ(test, pool_stats(w->pool).free, pool_stats(w->pool).total);
-	KUNIT_EXPECT_EQ(test, xpool_validate(w->pool), 0);
-	KUNIT_EXPECT_EQ(test, xpool_destroy(w->pool), 0);
-	w->pool = NULL;
-}
-
-static inline void world_exit(struct kunit *test)
-{
-	struct world *w = test->priv;
-
-	if (w && !w->hung)
-		end_world(test);
-}
-
-/* A pool; with @max_size it may grow. Nothing goes back by itself. */
-static inline struct world *new_world(struct kunit *test, size_t size, size_t max_size)
-{
-	static unsigned int nr;
-	struct world *w = test->priv;
-	char name[XPOOL_NAME_MAX];
-	struct xpool *pool;
-
-	snprintf(name, sizeof(name), KBUILD_MODNAME "-%u", nr++);
-	pool = xpool_create(&(struct xpool_args){
-		.name = name, .size = size, .max_size = max_size });
-	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(pool), "error %ld", PTR_ERR(pool));
-	w->pool = pool;
-	KUNIT_ASSERT_EQ(test, xpool_set_decay(pool, -1), 0);
-	return w;
-}
-
-static inline struct xslab_cache *add_cache(struct kunit *test, const struct xslab_args *args)
-{
-	struct world *w = test->priv;
-	struct xslab_cache *cache = xslab_cache_create_in(w->pool, args);
-
-	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(cache), "error %ld", PTR_ERR(cache));
-	KUNIT_ASSERT_LT(test, w->nr_caches, MAX_CACHES);
-	w->caches[w->nr_caches++] = cache;
-	return cache;
-}
-
-static inline struct xslab_cache *add_size(struct kunit *test, size_t size)
-{
-	return add_cache(test, &(struct xslab_args){ .name = "test", .size = size });
-}
-
-/* It is no cache of the test's any more. */
-static inline void forget_cache(struct kunit *test, struct xslab_cache *cache)
-{
-	struct world *w = test->priv;
-	unsigned int i;
-
-	for (i = 0; i < w->nr_caches; i++)
-		if (w->caches[i] == cache) {
-			w->caches[i] = w->caches[--w->nr_caches];
-			return;
-		}
-}
-
-/*
- * Tasks
- */
 
 struct job {
 	struct task_struct	*task;
@@ -169,10 +76,10 @@ static inline bool is_over_in(struct job *job, unsigned int ms)
 /* Expect the task to be through soon. */
 static inline void end_job(struct kunit *test, struct job *job)
 {
-	struct world *w = test->priv;
+	struct fixture *f = test->priv;
 
 	if (!is_over_in(job, JOB_MS)) {
-		w->hung = true;
+		f->hung = true;
 		__module_get(THIS_MODULE);
 		sched_show_task(job->task);
 		KUNIT_ASSERT_TRUE_MSG(test, false, "a call does not return");
