@@ -40,16 +40,6 @@ static struct xslab_stats check_clean(struct kunit *test, struct xslab_cache *ca
 	return s;
 }
 
-/* All that there are; returns how many. */
-static size_t take_all(struct xslab_cache *cache, void **objs, size_t most)
-{
-	size_t nr = 0;
-
-	while (nr < most && (objs[nr] = xslab_cache_alloc(cache, GFP_ATOMIC)))
-		nr++;
-	return nr;
-}
-
 static u64 slabs_for(const struct xslab_stats *s, u64 objs)
 {
 	return DIV_ROUND_UP_ULL(objs, s->objects_per_slab);
@@ -105,13 +95,6 @@ static unsigned long dismiss(struct kunit *test, struct crew *crew)
 		done += hand->done;
 	}
 	return done;
-}
-
-static int stay(void)
-{
-	while (!kthread_should_stop())
-		usleep_range(100, 1000);
-	return 0;
 }
 
 /*
@@ -173,10 +156,10 @@ static int fill_magazines(void *data)
 	struct xslab_cache *cache = hand->what;
 	void *objs[64];
 
-	hand->done = take_all(cache, objs, ARRAY_SIZE(objs));
+	hand->done = xtest_take_all(cache, objs, ARRAY_SIZE(objs), GFP_ATOMIC);
 	while (hand->nr < ARRAY_SIZE(objs) && hand->nr < hand->done)
 		xslab_cache_free(cache, objs[hand->nr++]);
-	return stay();
+	return xtest_stay();
 }
 
 /*
@@ -487,15 +470,6 @@ struct ring {
 	void			(*pass)(struct ring *ring, void **objs);
 };
 
-/* Wait for the others, once more. */
-static void meet(struct ring *ring, unsigned int *met)
-{
-	*met += RING_HANDS;
-	atomic_inc(&ring->arrived);
-	while (atomic_read(&ring->arrived) < (int)*met)
-		usleep_range(20, 50);
-}
-
 static void give_one(struct ring *ring, void **slot)
 {
 	if (xslab_cache_free(ring->cache, *slot))
@@ -542,10 +516,10 @@ static int go_round(void *data)
 		ring->pass(ring, ring->objs[(hand->nr + round) % RING_HANDS]);
 		if (!hand->nr)
 			ring->most = max(ring->most, cache_stats(ring->cache).slabs);
-		meet(ring, &met);
+		xtest_meet(&ring->arrived, RING_HANDS, &met);
 	}
 	hand->done++;
-	return stay();
+	return xtest_stay();
 }
 
 static void run_ring(struct kunit *test, void (*pass)(struct ring *ring, void **objs),
@@ -642,14 +616,14 @@ static void xcollect_test_hard_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, limits.hard, ULONG_MAX);
 	KUNIT_EXPECT_EQ(test, limits.cache, ULONG_MAX);
 	KUNIT_ASSERT_EQ(test, set_limits(cache, pages, ULONG_MAX), 0);
-	nr = take_all(cache, objs, 4000);
+	nr = xtest_take_all(cache, objs, 4000, GFP_ATOMIC);
 	KUNIT_EXPECT_EQ(test, nr, most);
 	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs, (u64)pages);
 	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 1, objs + nr), 0);
 	check_clean(test, cache, most);
 
 	KUNIT_ASSERT_EQ(test, set_limits(cache, pages + (1UL << s.slab_order), ULONG_MAX), 0);
-	nr += take_all(cache, objs + nr, 4000 - nr);
+	nr += xtest_take_all(cache, objs + nr, 4000 - nr, GFP_ATOMIC);
 	KUNIT_EXPECT_EQ(test, nr, most + s.objects_per_slab);
 
 	/* One page less than a slab more is no slab more. */
@@ -657,7 +631,7 @@ static void xcollect_test_hard_limit(struct kunit *test)
 					 ULONG_MAX), 0);
 	xslab_cache_get_limits(cache, &limits);
 	KUNIT_EXPECT_EQ(test, limits.hard, pages + (2UL << s.slab_order) - 1);
-	nr += take_all(cache, objs + nr, 4000 - nr);
+	nr += xtest_take_all(cache, objs + nr, 4000 - nr, GFP_ATOMIC);
 	KUNIT_EXPECT_EQ(test, nr, most + s.objects_per_slab);
 	xtest_give(test, cache, objs, nr);
 	KUNIT_ASSERT_EQ(test, set_limits(cache, 0, ULONG_MAX), 0);
@@ -841,7 +815,7 @@ static void xcollect_test_reserve(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, RESERVE), 0);
 		hire(test, &crew, take_pressure, cache, true);
 		hire(test, &crew, take_pressure, cache, true);
-		nr = take_all(greedy, all, 5000);
+		nr = xtest_take_all(greedy, all, 5000, GFP_ATOMIC);
 		KUNIT_ASSERT_LT(test, nr, (size_t)5000);
 		while (!READ_ONCE(crew.hands[0].done) || !READ_ONCE(crew.hands[1].done))
 			usleep_range(100, 1000);
@@ -890,7 +864,7 @@ static int wait_for_one(void *data)
 		atomic_inc(&queue->gone);
 	}
 	hand->done++;
-	return stay();
+	return xtest_stay();
 }
 
 /* One task after the other, so that their order is known. */
@@ -906,23 +880,13 @@ static void line_up(struct kunit *test, struct crew *crew, struct queue *queue, 
 	}
 }
 
-/* Does @count reach @what within @ms? */
-static bool soon(atomic_t *count, int what, unsigned int ms)
-{
-	ktime_t end = ktime_add_ms(ktime_get(), ms);
-
-	while (atomic_read(count) < what && ktime_before(ktime_get(), end))
-		usleep_range(100, 500);
-	return atomic_read(count) >= what;
-}
-
 /* A cache of one slab, all of it taken. Returns how many objects. */
 static size_t full_cache(struct kunit *test, struct queue *queue, void **objs)
 {
 	queue->cache = with_args(test, 4 << 20, &(struct xslab_args){
 		.name = "waits", .size = WAIT_SIZE, .flags = XSLAB_WAIT });
 	KUNIT_ASSERT_EQ(test, set_limits(queue->cache, 1UL << queue->cache->order, ULONG_MAX), 0);
-	return take_all(queue->cache, objs, 256);
+	return xtest_take_all(queue->cache, objs, 256, GFP_ATOMIC);
 }
 
 /*
@@ -942,7 +906,7 @@ static void xcollect_test_wait_in_order(struct kunit *test)
 	for (i = 0; i < MAX_CREW; i++) {
 		xtest_give(test, queue->cache, objs + i, 1);
 		KUNIT_EXPECT_NULL(test, xslab_cache_alloc(queue->cache, GFP_ATOMIC));
-		KUNIT_ASSERT_TRUE(test, soon(&queue->served, i + 1, 10000));
+		KUNIT_ASSERT_TRUE(test, xtest_soon(atomic_read(&queue->served) > i, 10000));
 		KUNIT_EXPECT_EQ(test, queue->place[i], i + 1);
 	}
 	KUNIT_EXPECT_EQ(test, cache_stats(queue->cache).waiters, 0ULL);
@@ -984,12 +948,12 @@ static void xcollect_test_wait_killed(struct kunit *test)
 
 	line_up(test, &crew, queue, 3);
 	send_sig(SIGKILL, crew.hands[1].task, 1);
-	KUNIT_ASSERT_TRUE(test, soon(&queue->gone, 1, 10000));
+	KUNIT_ASSERT_TRUE(test, xtest_soon(atomic_read(&queue->gone) > 0, 10000));
 	KUNIT_EXPECT_NULL(test, queue->objs[1]);
 	KUNIT_EXPECT_EQ(test, cache_stats(queue->cache).waiters, 2ULL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(queue->cache), -EBUSY);
 	KUNIT_EXPECT_EQ(test, cache_stats(queue->cache).errors, 1ULL);
-	KUNIT_ASSERT_TRUE(test, soon(&queue->gone, 3, 10000));
+	KUNIT_ASSERT_TRUE(test, xtest_soon(atomic_read(&queue->gone) > 2, 10000));
 	KUNIT_EXPECT_EQ(test, atomic_read(&queue->served), 0);
 	dismiss(test, &crew);
 	xtest_give(test, queue->cache, objs, nr - 1);
@@ -1008,7 +972,7 @@ static s64 time_to_serve(struct kunit *test, struct queue *queue,
 	line_up(test, &crew, queue, 1);
 	start = ktime_get();
 	let_go(test, what);
-	KUNIT_EXPECT_TRUE(test, soon(&queue->served, 1, 10000));
+	KUNIT_EXPECT_TRUE(test, xtest_soon(atomic_read(&queue->served) > 0, 10000));
 	dismiss(test, &crew);
 	return ktime_ms_delta(ktime_get(), start);
 }
@@ -1049,7 +1013,7 @@ static void xcollect_test_wait_for_pages(struct kunit *test)
 	greedy.cache = add_cache(test, &(struct xslab_args){ .name = "greedy", .size = 16000 });
 	/* A busy machine is late now and then, and the best turn counts. */
 	for (turn = 0; turn < 5 || (turn < 30 && max(slabs, limit) >= 60); turn++) {
-		greedy.nr = take_all(greedy.cache, greedy.objs, 300);
+		greedy.nr = xtest_take_all(greedy.cache, greedy.objs, 300, GFP_ATOMIC);
 		slabs = min(slabs, time_to_serve(test, queue, let_go_slabs, &greedy));
 		xtest_give(test, queue->cache, queue->objs, 1);
 		xslab_cache_collect(queue->cache, true);
@@ -1086,7 +1050,7 @@ static int share(void *data)
 		WARN_ON_ONCE(xchg((void **)obj, NULL) != obj);
 		WARN_ON_ONCE(xslab_cache_free(cache, obj));
 	}
-	return stay();
+	return xtest_stay();
 }
 
 /* More tasks than objects, while the cache is collected. Expect all to get their share. */
@@ -1464,7 +1428,7 @@ static int take_burst(void *arg)
 	}
 	hand->done = 1;
 	atomic_inc(&burst->hands);
-	return stay();
+	return xtest_stay();
 }
 
 /*
@@ -1632,7 +1596,7 @@ static enum xslab_move move_leaving(void *arg, void *old, void *new, size_t size
 		mover->live--;
 	}
 	xpool_collect(leaver->pool, leaver->force);
-	leaver->nr = take_all(leaver->other, leaver->taken, leaver->max);
+	leaver->nr = xtest_take_all(leaver->other, leaver->taken, leaver->max, GFP_ATOMIC);
 	for (i = 0; i < leaver->nr; i++) {
 		swap(leaver->taken[i], leaver->taken[leaver->nr - 1]);
 		leaver->wrong += xslab_cache_free(leaver->other, leaver->taken[--leaver->nr]) != 0;
@@ -1840,16 +1804,6 @@ static void set_pool_limits(struct kunit *test, unsigned long cached, unsigned l
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(f->pool, &limits), 0);
 }
 
-/* Objects until there are no more; returns how many. */
-static size_t take_until_none(struct xslab_cache *cache, void **objs, gfp_t gfp)
-{
-	size_t nr = 0;
-
-	while ((objs[nr] = xslab_cache_alloc(cache, gfp)))
-		nr++;
-	return nr;
-}
-
 /*
  * A pool of 1,024 pages, and slabs of 8. Expect ordinary requests to leave just the
  * reserve, a request with __GFP_HIGH to have just that, and a cache that has been
@@ -1865,7 +1819,7 @@ static void xcollect_test_pool_reserve(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, cache_stats(cache).slab_order, 3ULL);
 	set_pool_limits(test, ULONG_MAX, 256);
-	nr = take_until_none(cache, objs, GFP_KERNEL);
+	nr = xtest_take_all(cache, objs, 1025, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, nr, (size_t)(1024 - 256));
 	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).free, 256ULL);
 
@@ -1877,14 +1831,14 @@ static void xcollect_test_pool_reserve(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).free, 256ULL);
 
 	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(cache, GFP_KERNEL));
-	more = take_until_none(cache, objs + nr, GFP_KERNEL | __GFP_HIGH);
+	more = xtest_take_all(cache, objs + nr, 1025 - nr, GFP_KERNEL | __GFP_HIGH);
 	KUNIT_EXPECT_EQ(test, more, (size_t)256);
 	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).free, 0ULL);
 	xtest_give(test, cache, objs, nr + more);
 
 	/* What is more than the promise is an ordinary request. */
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(promised, 1), 0);
-	nr = take_until_none(promised, objs, GFP_KERNEL);
+	nr = xtest_take_all(promised, objs, 1025, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, nr, (size_t)(1024 - 256));
 	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).free, 256ULL);
 	xtest_give(test, promised, objs, nr);
@@ -2089,7 +2043,7 @@ static void check_torn_frees(struct kunit *test, xslab_flags_t flags)
 	KUNIT_ASSERT_EQ(test, s.slabs, (u64)nr);
 	KUNIT_ASSERT_GE(test, s.holes, s.slabs * ((1ULL << s.slab_order) - 2));
 	other = add_cache(test, &(struct xslab_args){ .name = "other", .size = 256 });
-	taken = take_all(other, theirs, 16384);
+	taken = xtest_take_all(other, theirs, 16384, GFP_ATOMIC);
 	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).free, 0ULL);
 	for (i = 0; i < nr; i++) {
 		void *gone = gone_beside(objs[i], &s);

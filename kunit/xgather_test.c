@@ -41,16 +41,6 @@ static void fill_pool(struct mess *mess)
 	}
 }
 
-static void shuffle(struct mess *mess)
-{
-	size_t i, with;
-
-	for (i = mess->nr; i > 1; i--) {
-		with = xtest_below(&mess->rnd, i);
-		swap(mess->objs[i - 1], mess->objs[with]);
-	}
-}
-
 /* This CPU frees its share of the objects; returns how many frees were refused. */
 static long free_share(void *data)
 {
@@ -81,15 +71,6 @@ static long touch_all(void *data)
 	return 0;
 }
 
-static void touch_on_cpus(struct fixture *w, unsigned int cpus)
-{
-	int cpu;
-
-	for_each_online_cpu(cpu)
-		if (cpu < cpus)
-			work_on_cpu(cpu, touch_all, w);
-}
-
 static struct mess *new_mess(struct kunit *test, unsigned int cpus)
 {
 	struct mess *mess = xtest_room(test, 1, sizeof(*mess));
@@ -106,15 +87,12 @@ static void make_mess(struct kunit *test, struct mess *mess)
 {
 	struct fixture *w = mess->w;
 	unsigned int i;
-	int cpu;
 
 	mess->nr = 0;
 	fill_pool(mess);
-	shuffle(mess);
-	for_each_online_cpu(cpu)
-		if (cpu < mess->cpus)
-			KUNIT_ASSERT_EQ(test, work_on_cpu(cpu, free_share, mess), 0L);
-	touch_on_cpus(w, mess->cpus);
+	xtest_shuffle(&mess->rnd, mess->objs, mess->nr);
+	KUNIT_ASSERT_EQ(test, xtest_on_cpus(mess->cpus, free_share, mess), 0L);
+	xtest_on_cpus(mess->cpus, touch_all, w);
 	for (i = 0; i < w->nr_caches; i++)
 		KUNIT_ASSERT_EQ(test, cache_stats(w->caches[i]).live, 0ULL);
 }
@@ -134,32 +112,12 @@ static unsigned long blocks_of(const struct xpool_stats *empty, unsigned int ord
 	return nr;
 }
 
-static unsigned long take_blocks(struct xpool *pool, unsigned int order, gfp_t gfp, void **at,
-				 unsigned long most)
-{
-	unsigned long nr = 0;
-
-	while (nr < most && (at[nr] = xpool_alloc_addr(pool, order, gfp)))
-		nr++;
-	return nr;
-}
-
 static void free_blocks(struct kunit *test, unsigned int order, void **at, unsigned long nr)
 {
 	struct fixture *w = test->priv;
 
 	while (nr--)
 		KUNIT_ASSERT_EQ(test, xpool_free_addr(w->pool, at[nr], order), 0);
-}
-
-static unsigned long take_objects(struct xslab_cache *cache, gfp_t gfp, void **at,
-				  unsigned long most)
-{
-	unsigned long nr = 0;
-
-	while (nr < most && (at[nr] = xslab_cache_alloc(cache, gfp)))
-		nr++;
-	return nr;
 }
 
 /* Expect each block of an order to be available after a mess. */
@@ -173,7 +131,7 @@ static void check_blocks(struct kunit *test, struct mess *mess, const struct xpo
 		return;
 	at = xtest_room(test, want + 1, sizeof(*at));
 	make_mess(test, mess);
-	got = take_blocks(mess->w->pool, order, GFP_KERNEL, at, want + 1);
+	got = xtest_take_blocks(mess->w->pool, order, at, want + 1, GFP_KERNEL);
 	KUNIT_EXPECT_EQ_MSG(test, got, want, "order %u", order);
 	free_blocks(test, order, at, got);
 }
@@ -187,7 +145,7 @@ static void check_objects(struct kunit *test, struct mess *mess, struct xslab_ca
 
 	KUNIT_ASSERT_EQ(test, cache_stats(cache).slab_waste, 0ULL);
 	make_mess(test, mess);
-	got = take_objects(cache, GFP_KERNEL, at, want + 1);
+	got = xtest_take_all(cache, at, want + 1, GFP_KERNEL);
 	KUNIT_EXPECT_EQ_MSG(test, got, want, "%u bytes", xslab_cache_size(cache));
 	xslab_cache_free_bulk(cache, got, at);
 
@@ -217,7 +175,7 @@ static long take_here(void *data)
 {
 	struct taking *taking = data;
 
-	return take_objects(taking->cache, taking->gfp, taking->at, taking->most);
+	return xtest_take_all(taking->cache, taking->at, taking->most, taking->gfp);
 }
 
 /* Expect all of the pool's objects to be promised after a mess, and kept on each CPU. */
@@ -384,10 +342,10 @@ static void check_sequence(struct kunit *test, bool up, unsigned int order)
 		struct xslab_cache *cache = add_size(test, size);
 		unsigned long nr = (13UL << 20) / size;
 
-		KUNIT_EXPECT_EQ(test, take_objects(cache, GFP_KERNEL, at, nr), nr);
+		KUNIT_EXPECT_EQ(test, xtest_take_all(cache, at, nr, GFP_KERNEL), nr);
 		xtest_give(test, cache, at, nr);
 	}
-	got = take_blocks(w->pool, order, GFP_KERNEL, at, want + 1);
+	got = xtest_take_blocks(w->pool, order, at, want + 1, GFP_KERNEL);
 	KUNIT_EXPECT_EQ_MSG(test, got, want, "order %u", order);
 	free_blocks(test, order, at, got);
 	end_fixture(test);
@@ -413,14 +371,14 @@ static void xgather_test_ring(struct kunit *test)
 	int cpu;
 
 	for_each_online_cpu(cpu) {
-		touch_on_cpus(w, 4);
+		xtest_on_cpus(4, touch_all, w);
 		KUNIT_EXPECT_EQ(test, work_on_cpu(cpu, take_here, &taking), (long)RING);
 		xtest_give(test, cache, taking.at, RING);
 	}
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, RING), 0);
 	taking.gfp = GFP_ATOMIC;
 	for_each_online_cpu(cpu) {
-		touch_on_cpus(w, 4);
+		xtest_on_cpus(4, touch_all, w);
 		KUNIT_EXPECT_EQ(test, work_on_cpu(cpu, take_here, &taking), (long)RING);
 		xtest_give(test, cache, taking.at, RING);
 	}
@@ -540,7 +498,7 @@ static void xgather_test_shared(struct kunit *test)
 	unsigned int i;
 
 	asking->w = w;
-	nr = take_blocks(w->pool, 0, GFP_KERNEL, at, 257);
+	nr = xtest_take_blocks(w->pool, 0, at, 257, GFP_KERNEL);
 	KUNIT_ASSERT_EQ(test, nr, 256UL);
 	before = w->pool->gather.nr;
 	mutex_lock(&w->pool->gather.mutex);
@@ -714,10 +672,10 @@ static void xgather_test_cached(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(limits); i++) {
 		KUNIT_ASSERT_EQ(test, limit_cached(w->pool, limits[i]), 0);
 		expect_cached(test, limits[i]);
-		touch_on_cpus(w, 4);
+		xtest_on_cpus(4, touch_all, w);
 		expect_cached(test, limits[i]);
 		add_size(test, 100 + i);
-		touch_on_cpus(w, 4);
+		xtest_on_cpus(4, touch_all, w);
 		expect_cached(test, limits[i]);
 		make_mess(test, mess);
 		expect_cached(test, limits[i]);
@@ -755,13 +713,11 @@ static void xgather_test_collect_here(struct kunit *test)
 	struct fixture *w = with_steady_pool(test, SZ_16M, 0);
 	struct xslab_cache *cache;
 	unsigned int i;
-	int cpu;
 
 	for (i = 0; i < 10; i++)
 		add_size(test, 24 + i * 461);
 	cache = w->caches[3];
-	for_each_online_cpu(cpu)
-		work_on_cpu(cpu, use_and_collect, w);
+	xtest_on_cpus(nr_cpu_ids, use_and_collect, w);
 	KUNIT_EXPECT_EQ(test, pool_stats(w->pool).free, pool_stats(w->pool).total);
 	KUNIT_EXPECT_EQ(test, kept_now(w), 0ULL);
 
@@ -828,14 +784,14 @@ static void xgather_test_no_fail(struct kunit *test)
 	unsigned long nr;
 
 	*d = (struct demand){ .w = w };
-	nr = take_blocks(w->pool, 0, GFP_KERNEL, at, 65);
+	nr = xtest_take_blocks(w->pool, 0, at, 65, GFP_KERNEL);
 	KUNIT_ASSERT_EQ(test, nr, 64UL);
 	check_demand(test, d, demand_one, at);
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(w->pool, 0, GFP_ATOMIC | __GFP_NOFAIL));
 	KUNIT_EXPECT_EQ(test, pool_stats(w->pool).errors, 1ULL);
 	free_blocks(test, 0, at, nr);
 
-	nr = take_objects(cache, GFP_KERNEL, at, 1025);
+	nr = xtest_take_all(cache, at, 1025, GFP_KERNEL);
 	KUNIT_ASSERT_EQ(test, nr, 1024UL);
 	d->cache = cache;
 	check_demand(test, d, demand_one, at);
@@ -854,7 +810,7 @@ static void xgather_test_no_fail_grows(struct kunit *test)
 	struct job *job;
 
 	WRITE_ONCE(w->pool->grow->stopped, true);
-	KUNIT_ASSERT_EQ(test, take_blocks(w->pool, 0, GFP_KERNEL, at, 1025), 1024UL);
+	KUNIT_ASSERT_EQ(test, xtest_take_blocks(w->pool, 0, at, 1025, GFP_KERNEL), 1024UL);
 	*d = (struct demand){ .w = w };
 	job = start_job(test, demand_one, d, -1);
 	KUNIT_EXPECT_FALSE(test, is_over_in(job, 30));
@@ -898,7 +854,7 @@ static void xgather_test_no_fail_of_others(struct kunit *test)
 	void **at = xtest_room(test, 1025, sizeof(*at));
 	struct demand *d = xtest_room(test, 1, sizeof(*d));
 	struct xslab_cache *cache = add_size(test, 256);
-	unsigned long nr = take_objects(cache, GFP_KERNEL, at, 1025);
+	unsigned long nr = xtest_take_all(cache, at, 1025, GFP_KERNEL);
 	struct job *job;
 
 	*d = (struct demand){ .w = w };

@@ -184,7 +184,7 @@ static void check_two_fills(struct kunit *test, unsigned int other, bool fits)
 	void **all = xtest_room(test, 2048, sizeof(*all));
 	void **objs = xtest_room(test, 100, sizeof(*objs));
 	ktime_t end = ktime_add_ms(ktime_get(), RUN_MS);
-	unsigned int rounds = 0, nr = 0;
+	unsigned int rounds = 0, nr;
 	struct job *job;
 
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(w->pool, &(struct xpool_limits){
@@ -201,8 +201,7 @@ static void check_two_fills(struct kunit *test, unsigned int other, bool fits)
 	end_job(test, job);
 	KUNIT_EXPECT_EQ(test, f->fails, fits ? 0 : f->done);
 	xslab_cache_collect(cache, true);
-	while (nr < 2048 && (all[nr] = xpool_alloc_addr(w->pool, 0, GFP_ATOMIC)))
-		nr++;
+	nr = xtest_take_blocks(w->pool, 0, all, 2048, GFP_ATOMIC);
 	xtest_take(test, cache, objs, 100, GFP_ATOMIC);
 	xtest_give(test, cache, objs, 100);
 	while (nr)
@@ -529,7 +528,7 @@ static void xhang_test_lock_of_client(struct kunit *test)
 	struct job *collect, *waiter;
 	void **objs = xtest_room(test, 64, sizeof(*objs));
 	void **more = xtest_room(test, 64, sizeof(*more));
-	unsigned int i, nr = 0;
+	unsigned int i, nr;
 
 	mutex_init(&l->lock);
 	init_completion(&l->entered);
@@ -544,8 +543,7 @@ static void xhang_test_lock_of_client(struct kunit *test)
 	collect = start_job(test, collect_locked, l, -1);
 	KUNIT_ASSERT_NE(test, wait_for_completion_timeout(&l->entered,
 							  msecs_to_jiffies(JOB_MS)), 0UL);
-	while (nr < 64 && (more[nr] = xslab_cache_alloc(l->cache, GFP_ATOMIC)))
-		nr++;
+	nr = xtest_take_all(l->cache, more, 64, GFP_ATOMIC);
 	waiter = start_job(test, wait_with_lock, l, -1);
 	msleep(150);
 	for (i = 1; i < 64; i += 2)

@@ -39,9 +39,7 @@ static inline int job_main(void *data)
 	allow_signal(SIGKILL);
 	job->work(job->arg);
 	complete(&job->done);
-	while (!kthread_should_stop())
-		usleep_range(200, 1000);
-	return 0;
+	return xtest_stay();
 }
 
 /* Have @work(@arg) done by a task; @cpu: there, or -1. */
@@ -95,15 +93,11 @@ static inline void run_job(struct kunit *test, void (*work)(void *arg), void *ar
 	end_job(test, start_job(test, work, arg, -1));
 }
 
-/* Expect a condition to come true soon; it is looked at again and again. */
 #define expect_soon(test, condition)						\
 do {										\
-	ktime_t _end = ktime_add_ms(ktime_get(), JOB_MS);			\
-	bool _met;								\
+	bool _soon = xtest_soon(condition, JOB_MS);				\
 										\
-	while (!(_met = (condition)) && ktime_before(ktime_get(), _end))	\
-		usleep_range(100, 500);						\
-	KUNIT_EXPECT_TRUE_MSG(test, _met, "at %s:%d", __FILE__, __LINE__);	\
+	KUNIT_EXPECT_TRUE_MSG(test, _soon, "at %s:%d", __FILE__, __LINE__);	\
 } while (0)
 
 /* A CPU that is not this one, or this one where there is no other. */

@@ -520,12 +520,7 @@ static long fill_here(void *data)
 
 static void fill_all_cpus(struct kunit *test, struct backend *b)
 {
-	unsigned int cpu;
-
-	cpus_read_lock();
-	for_each_online_cpu(cpu)
-		KUNIT_EXPECT_EQ(test, 0L, work_on_cpu(cpu, fill_here, b));
-	cpus_read_unlock();
+	KUNIT_EXPECT_EQ(test, 0L, xtest_on_cpus(nr_cpu_ids, fill_here, b));
 }
 
 /* Expect a close to reach the magazines of every CPU. */
@@ -903,13 +898,6 @@ static void xmag_test_irqs_off(struct kunit *test)
 	check_balance(test, b, 0);
 }
 
-static int stay(void)
-{
-	while (!kthread_should_stop())
-		usleep_range(100, 200);
-	return 0;
-}
-
 /*
  * The depot is locked by another CPU for long, as when a hypervisor takes that CPU away; all
  * that is free is in the depot, or goes from there to the backend meanwhile. Expect an
@@ -960,7 +948,7 @@ static int pop_and_wait(void *data)
 	mdelay(AWAY_MS);
 	backend_drain(&b->mag, depot->magazines[depot->nr_full], SIZE);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	return stay();
+	return xtest_stay();
 }
 
 static int hold_depot(void *data)
@@ -974,7 +962,7 @@ static int hold_depot(void *data)
 	if (b->spill)
 		spill_depot(b);
 	raw_spin_unlock_irqrestore(&b->mag.depot.lock, flags);
-	return stay();
+	return xtest_stay();
 }
 
 /* What was hidden below is there again. */

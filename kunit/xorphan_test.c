@@ -119,7 +119,6 @@ static struct orphan *make_orphan(struct kunit *test, const struct kind *kind)
 {
 	struct orphan *o = xtest_room(test, 1, sizeof(*o));
 	size_t most = min_t(size_t, OBJS, SZ_2M / kind->size), i;
-	int cpu;
 
 	o->w = test->priv;
 	if (!o->w->pool)
@@ -128,8 +127,7 @@ static struct orphan *make_orphan(struct kunit *test, const struct kind *kind)
 	o->cache = add_cache(test, &(struct xslab_args){
 		.name = "orphan", .size = kind->size, .flags = kind->flags, .ctor = construct });
 	KUNIT_ASSERT_EQ(test, xslab_cache_set_move(o->cache, keep, o), 0);
-	for_each_online_cpu(cpu)
-		work_on_cpu(cpu, use_here, o->cache);
+	xtest_on_cpus(nr_cpu_ids, use_here, o->cache);
 	xtest_take(test, o->cache, o->objs, most, GFP_KERNEL);
 	for (i = 0; i < most; i++)
 		if (i % (most / kind->live) || o->nr == kind->live)
@@ -218,10 +216,8 @@ static long free_share(void *data)
 static void free_rest(struct kunit *test, struct orphan *o)
 {
 	struct share share = { .o = o, .of = num_online_cpus() };
-	int cpu;
 
-	for_each_online_cpu(cpu)
-		work_on_cpu(cpu, free_share, &share);
+	xtest_on_cpus(nr_cpu_ids, free_share, &share);
 	KUNIT_EXPECT_EQ(test, atomic_read(&o->refused), 0);
 	KUNIT_EXPECT_EQ(test, cache_stats(o->cache).live, 1ULL);
 	KUNIT_EXPECT_EQ(test, xslab_validate(o->cache), 0);
@@ -232,21 +228,13 @@ static void free_rest(struct kunit *test, struct orphan *o)
 static void expect_room(struct kunit *test, struct orphan *o, u64 held)
 {
 	struct xpool *pool = o->w->pool;
-	u64 nr = pool_stats(pool).total - held, got = 0;
+	u64 nr = pool_stats(pool).total - held, got;
 	void **at = xtest_room(test, nr, sizeof(*at));
 
-	while (got < nr && (at[got] = xpool_alloc_addr(pool, 0, GFP_KERNEL)))
-		got++;
+	got = xtest_take_blocks(pool, 0, at, nr, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, got, nr);
 	while (got)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, at[--got], 0), 0);
-}
-
-static u64 pages_of(struct xslab_cache *cache)
-{
-	struct xslab_stats s = cache_stats(cache);
-
-	return (s.slabs << s.slab_order) - s.holes;
 }
 
 /* Expect frees to go on from all CPUs, and the cache to go by itself with the last. */
@@ -257,7 +245,7 @@ static void xorphan_test_last_free(struct kunit *test)
 	void *obj;
 
 	refuse(test, o);
-	expect_room(test, o, pages_of(o->cache));
+	expect_room(test, o, cache_pages(o->cache));
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(o->cache), -EBUSY);
 	free_rest(test, o);
 	KUNIT_EXPECT_EQ(test, nr_caches(o), 2U);
@@ -330,7 +318,7 @@ static void xorphan_test_give_up(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, xslab_give_up(o->cache), -EINVAL);
 	refuse(test, o);
-	pages = pages_of(o->cache);
+	pages = cache_pages(o->cache);
 	for (i = 0; i < o->nr; i++)
 		memset(o->objs[i], 0x5a, xslab_cache_size(o->cache));
 	forget_cache(test, o->cache);
@@ -676,7 +664,7 @@ struct waiting {
 	void			*got;
 };
 
-static void wait_for_one(void *data)
+static void wait_for_memory(void *data)
 {
 	struct waiting *w = data;
 
@@ -693,14 +681,13 @@ static void xorphan_test_waiters(struct kunit *test)
 		.name = "full", .size = 4096, .flags = XSLAB_WAIT });
 	void **objs = xtest_room(test, 256, sizeof(*objs));
 	struct job *jobs[3];
-	unsigned int i, nr = 0;
+	unsigned int i, nr;
 
-	while (nr < 256 && (objs[nr] = xslab_cache_alloc(cache, GFP_ATOMIC)))
-		nr++;
+	nr = xtest_take_all(cache, objs, 256, GFP_ATOMIC);
 	for (i = 0; i < 3; i++) {
 		waiting[i] = (struct waiting){ .cache = i < 2 ? cache : NULL, .pool = w->pool,
 					       .gfp = GFP_KERNEL | (i ? __GFP_NOFAIL : 0) };
-		jobs[i] = start_job(test, wait_for_one, &waiting[i], -1);
+		jobs[i] = start_job(test, wait_for_memory, &waiting[i], -1);
 	}
 	expect_soon(test, cache_stats(cache).waiters == 2);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), -EBUSY);
@@ -721,7 +708,7 @@ static void xorphan_test_waiters(struct kunit *test)
 /* A task waits for the pool's gathering, which the test is in the way of. */
 static struct job *start_late_waiter(struct kunit *test, struct waiting *waiting)
 {
-	struct job *job = start_job(test, wait_for_one, waiting, -1);
+	struct job *job = start_job(test, wait_for_memory, waiting, -1);
 
 	KUNIT_EXPECT_FALSE(test, is_over_in(job, 50));
 	return job;

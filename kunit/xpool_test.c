@@ -271,14 +271,10 @@ static void test_zero(struct kunit *test)
 static unsigned long take_all(struct xpool *pool, unsigned long **pages,
 			      unsigned long max)
 {
-	unsigned long nr;
+	unsigned long i, nr = xtest_take_blocks(pool, 0, (void **)pages, max, GFP_KERNEL);
 
-	for (nr = 0; nr < max; nr++) {
-		pages[nr] = xpool_alloc_addr(pool, 0, GFP_KERNEL);
-		if (!pages[nr])
-			break;
-		*pages[nr] = nr;
-	}
+	for (i = 0; i < nr; i++)
+		*pages[i] = i;
 	return nr;
 }
 
@@ -1868,16 +1864,6 @@ static void test_reserve_too_large(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_KERNEL));
 }
 
-/* Pages that @gfp gets until there is none for it, behind those that are taken. */
-static unsigned long take_with(struct xpool *pool, void **addr, unsigned long max, gfp_t gfp)
-{
-	unsigned long nr = 0;
-
-	while (nr < max && (addr[nr] = xpool_alloc_addr(pool, 0, gfp)))
-		nr++;
-	return nr;
-}
-
 /* Expect ordinary requests to stop at the reserve, and urgent ones to get all of it. */
 static void expect_reserve(struct kunit *test, struct xpool *pool,
 			   const struct xpool_limits *limits)
@@ -1888,7 +1874,7 @@ static void expect_reserve(struct kunit *test, struct xpool *pool,
 	u64 left;
 
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, limits), 0);
-	low = take_with(pool, addr, LIMIT_PAGES + 1, GFP_KERNEL);
+	low = xtest_take_blocks(pool, 0, addr, LIMIT_PAGES + 1, GFP_KERNEL);
 	left = most - in_use(pool);
 	KUNIT_EXPECT_EQ(test, low, most - limits->reserve);
 	KUNIT_EXPECT_EQ(test, left, (u64)limits->reserve);
@@ -1904,7 +1890,8 @@ static void expect_reserve(struct kunit *test, struct xpool *pool,
 	xpool_collect(pool, true);
 	KUNIT_EXPECT_EQ(test, in_use(pool), (u64)low);
 
-	high = take_with(pool, addr + low, LIMIT_PAGES + 1 - low, GFP_KERNEL | __GFP_HIGH);
+	high = xtest_take_blocks(pool, 0, addr + low, LIMIT_PAGES + 1 - low,
+				 GFP_KERNEL | __GFP_HIGH);
 	KUNIT_EXPECT_EQ(test, high, limits->reserve);
 	expect_balance(test, pool);
 	free_pages_at(test, pool, (unsigned long **)addr, low + high);
@@ -2022,7 +2009,7 @@ static void test_reserve_of_many_orders(struct kunit *test)
 
 	xtest_pin();
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &limits), 0);
-	nr = take_with(pool, low, LIMIT_PAGES, GFP_KERNEL);
+	nr = xtest_take_blocks(pool, 0, low, LIMIT_PAGES, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, nr, LIMIT_PAGES - limits.reserve);
 	for (o = XBUDDY_MAX_ORDER; o >= 0; o--)
 		KUNIT_EXPECT_NOT_NULL(test, addr[o] = xpool_alloc_addr(pool, o, GFP_ATOMIC));
@@ -2098,12 +2085,7 @@ static long take_and_free(void *data)
 
 static void use_all_cpus(struct xpool *pool)
 {
-	unsigned int cpu;
-
-	cpus_read_lock();
-	for_each_online_cpu(cpu)
-		work_on_cpu(cpu, take_and_free, pool);
-	cpus_read_unlock();
+	xtest_on_cpus(nr_cpu_ids, take_and_free, pool);
 }
 
 /* Expect no page kept on any CPU when a limit of none returns, nor after it. */
@@ -2356,15 +2338,7 @@ static struct xpool *growing_pool(struct kunit *test, size_t size, size_t max_si
 
 #define PATIENCE_MS	5000
 
-/* Sleep until @condition. Returns false if it took too long. */
-#define wait_until(condition) ({					\
-	unsigned long __end = jiffies + msecs_to_jiffies(PATIENCE_MS);	\
-	bool __met;							\
-									\
-	while (!(__met = (condition)) && time_before(jiffies, __end))	\
-		usleep_range(1000, 2000);				\
-	__met;								\
-})
+#define wait_until(condition)	xtest_soon(condition, PATIENCE_MS)
 
 /*
  * Returns a block when the pool has grown enough, or NULL if it grows no more. It is asked
@@ -2776,7 +2750,7 @@ static void test_grow_without_memory(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &limits), 0);
 	xtest_pin();
 	xtest_fail_nth(XTEST_NEVER);
-	nr = take_with(pool, addr, 4 * REGION_PAGES, GFP_KERNEL);
+	nr = xtest_take_blocks(pool, 0, addr, 4 * REGION_PAGES, GFP_KERNEL);
 	left = xtest_fail_end();
 	KUNIT_EXPECT_EQ(test, nr, REGION_PAGES);
 	KUNIT_EXPECT_EQ(test, left, XTEST_NEVER);
@@ -2864,7 +2838,8 @@ static void test_grow_not_of_reclaim(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &limits), 0);
 	xtest_pin();
-	KUNIT_EXPECT_EQ(test, take_with(pool, addr, REGION_PAGES, GFP_NOWAIT), REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, xtest_take_blocks(pool, 0, addr, REGION_PAGES, GFP_NOWAIT),
+			REGION_PAGES);
 	WRITE_ONCE(pool->limits.hard, XPOOL_NO_LIMIT);
 
 	flags = memalloc_noreclaim_save();
@@ -2923,7 +2898,7 @@ static void test_grow_cache_none(struct kunit *test)
 
 	xtest_pin();
 	KUNIT_ASSERT_EQ(test, limit_cache(pool, REGION_PAGES - 1), 0);
-	nr = take_with(pool, addr, 2 * REGION_PAGES, GFP_NOWAIT);
+	nr = xtest_take_blocks(pool, 0, addr, 2 * REGION_PAGES, GFP_NOWAIT);
 	msleep(20);
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_NOWAIT));
 	KUNIT_EXPECT_EQ(test, nr, REGION_PAGES);
@@ -3058,7 +3033,7 @@ static void test_reserve_in_regions(struct kunit *test)
 	xtest_pin();
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &limits), 0);
 	expect_formed(test, pool, limits.reserve);
-	nr = take_with(pool, (void **)addr, 6 * REGION_PAGES, GFP_KERNEL);
+	nr = xtest_take_blocks(pool, 0, (void **)addr, 6 * REGION_PAGES, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, nr, 6 * REGION_PAGES - limits.reserve);
 	expect_formed(test, pool, limits.reserve);
 	for (i = 0; i < nr / 2; i++) {
@@ -3098,7 +3073,8 @@ static void expect_kinds_apart(struct kunit *test, unsigned int order, gfp_t gfp
 	step = 5 * REGION_PAGES / blocks;
 	for (i = 0; i < blocks; i++) {
 		KUNIT_ASSERT_NOT_NULL(test, large[i] = xpool_alloc_addr(pool, order, gfp));
-		KUNIT_ASSERT_EQ(test, take_with(pool, (void **)small + nr, step, gfp), step);
+		KUNIT_ASSERT_EQ(test, xtest_take_blocks(pool, 0, (void **)small + nr, step, gfp),
+				step);
 		nr += step;
 	}
 	for (i = 0; i < nr; i++) {
@@ -3142,11 +3118,11 @@ static void test_grow_full(struct kunit *test)
 	xtest_pin();
 	for (i = 0; i < 16; i++)
 		KUNIT_ASSERT_NOT_NULL(test, large[i] = xpool_alloc_addr(pool, 7, GFP_KERNEL));
-	nr = take_with(pool, (void **)small, 3 * REGION_PAGES, GFP_KERNEL);
+	nr = xtest_take_blocks(pool, 0, (void **)small, 3 * REGION_PAGES, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, nr, 3 * REGION_PAGES - 16 * BIT(7));
 	free_pages_at(test, pool, small, nr);
 	xpool_collect(pool, true);
-	nr = take_with(pool, (void **)small, 3 * REGION_PAGES, GFP_KERNEL);
+	nr = xtest_take_blocks(pool, 0, (void **)small, 3 * REGION_PAGES, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, nr, 3 * REGION_PAGES - 16 * BIT(7));
 	expect_balance(test, pool);
 	free_pages_at(test, pool, small, nr);

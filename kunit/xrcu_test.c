@@ -715,11 +715,10 @@ static void xrcu_test_slab_limit(struct kunit *test)
 {
 	struct xslab_cache *cache = typesafe(test, 4096);
 	void *objs[16];
-	unsigned int nr = 0;
+	unsigned int nr;
 
 	KUNIT_ASSERT_EQ(test, set_limits(cache, 16, 0), 0);
-	while (nr < ARRAY_SIZE(objs) && (objs[nr] = xslab_cache_alloc(cache, GFP_KERNEL)))
-		nr++;
+	nr = xtest_take_all(cache, objs, ARRAY_SIZE(objs), GFP_KERNEL);
 	KUNIT_ASSERT_EQ(test, nr, (unsigned int)ARRAY_SIZE(objs));
 	rcu_read_lock();
 	xtest_give(test, cache, objs, nr);

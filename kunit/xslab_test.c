@@ -489,15 +489,6 @@ static void xslab_test_last_object(struct kunit *test)
 #define SCATTERED_OBJS	((u32)xtest_rounds(500000U / SLOWNESS))
 #define SCATTERED_SIZE	120U
 
-static void shuffle(struct rnd_state *rnd, void **objs, size_t nr)
-{
-	for (; nr > 1; nr--) {
-		size_t with = xtest_below(rnd, nr);
-
-		swap(objs[nr - 1], objs[with]);
-	}
-}
-
 /*
  * Free objects in random order, but not the last @kept, and shrink. A slab stays
  * for each that is kept, at most, and else no page.
@@ -514,7 +505,7 @@ static void free_scattered(struct kunit *test, size_t kept)
 	xtest_seed(test, &rnd);
 	xtest_take(test, cache, objs, SCATTERED_OBJS, GFP_KERNEL);
 	before = pool_stats(f->pool).slabs;
-	shuffle(&rnd, objs, SCATTERED_OBJS);
+	xtest_shuffle(&rnd, objs, SCATTERED_OBJS);
 	xtest_give(test, cache, objs, SCATTERED_OBJS - kept);
 	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), kept ? 1 : 0);
 	s = check_books(test, cache, kept);

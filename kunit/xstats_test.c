@@ -787,9 +787,7 @@ static int come_and_go(void *errors)
 		    xpool_destroy(pool))
 			atomic_inc(errors);
 	}
-	while (!kthread_should_stop())
-		msleep(20);
-	return 0;
+	return xtest_stay();
 }
 
 /* Read all that there is of the busy ones; they may be gone at any moment. */

@@ -7,7 +7,7 @@
  * with an atomic exchange. So the second of two that hold an object at a time sees it,
  * and a write by any other is seen when the object is freed.
  *
- *	word 0     held:  address ^ LIVE		free:  anything else
+ *	word 0     held:  xtest_mark()		free:  anything else
  *	the rest   held:  as word 0, in every word
  *
  * After each test nothing may be lost: no object is live, and a shrink leaves no
@@ -37,8 +37,6 @@
 #define MAX_JOBS	8
 #define MAX_HELD	200U	/* objects that a job holds at most */
 #define RING		256U	/* slots through which jobs pass objects */
-#define LIVE		0x5ca1ab1e0ddba115UL
-#define DEAD		0xdeadUL
 
 static unsigned long run_ms = 1000;
 module_param(run_ms, ulong, 0444);
@@ -74,20 +72,15 @@ struct stress {
 	char			*buffer;
 };
 
-static unsigned long mark_of(const void *obj)
-{
-	return (unsigned long)obj ^ LIVE;
-}
-
 static void stamp(struct stress *s, void *obj)
 {
 	unsigned long *words = obj;
 	unsigned int i;
 
-	if (xchg(words, mark_of(obj)) == mark_of(obj))
+	if (xchg(words, xtest_mark(obj)) == xtest_mark(obj))
 		atomic_long_inc(&s->wrong);
 	for (i = 1; i < OBJ_WORDS; i++)
-		words[i] = mark_of(obj);
+		words[i] = xtest_mark(obj);
 }
 
 static void unstamp(struct stress *s, void *obj)
@@ -96,9 +89,9 @@ static void unstamp(struct stress *s, void *obj)
 	unsigned int i;
 
 	for (i = 1; i < OBJ_WORDS; i++)
-		if (words[i] != mark_of(obj))
+		if (words[i] != xtest_mark(obj))
 			atomic_long_inc(&s->wrong);
-	if (xchg(words, DEAD) != mark_of(obj))
+	if (xchg(words, XTEST_DEAD) != xtest_mark(obj))
 		atomic_long_inc(&s->wrong);
 }
 

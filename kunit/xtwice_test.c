@@ -198,16 +198,6 @@ static void xtwice_test_flushed(struct kunit *test)
 	}
 }
 
-/* Take all memory that the pool has for objects of a cache; returns how many. */
-static size_t take_all(struct xslab_cache *cache, void **objs, size_t most)
-{
-	size_t nr = 0;
-
-	while (nr < most && (objs[nr] = xslab_cache_alloc(cache, GFP_ATOMIC)))
-		nr++;
-	return nr;
-}
-
 static bool overlaps(void *a, size_t a_size, void *b, size_t b_size)
 {
 	return a < b + b_size && b < a + a_size;
@@ -265,7 +255,7 @@ static void xtwice_test_other_cache(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, xslab_cache_free(cache, obj), 0);
 	check_shrinks_to_nothing(test, cache);
 
-	nr = take_all(other, objs, most);
+	nr = xtest_take_all(other, objs, most, GFP_ATOMIC);
 	for (i = 0; i < nr; i++)
 		met |= objs[i] == obj;
 	KUNIT_ASSERT_TRUE(test, met);
@@ -609,25 +599,6 @@ struct racer {
 	void			*held[RACE_HELD];
 };
 
-/* Wait until all threads are here. */
-static void meet(struct race *race, unsigned int *step)
-{
-	unsigned int spins = 0;
-
-	*step += race->nr;
-	atomic_inc(&race->at);
-	while ((int)(atomic_read(&race->at) - *step) < 0) {
-		cpu_relax();
-		if (++spins % 1024 == 0)
-			yield();
-	}
-}
-
-static unsigned long mark_of(const void *obj)
-{
-	return (unsigned long)obj ^ 0x5ca1ab1e0ddba115UL;
-}
-
 /* Is the object of the other cache as it was left? Then it goes. */
 static void give_held(struct racer *racer, unsigned int i)
 {
@@ -636,7 +607,8 @@ static void give_held(struct racer *racer, unsigned int i)
 	if (!obj)
 		return;
 	racer->held[i] = NULL;
-	if (xchg(obj, 0xdead) != mark_of(obj) || xslab_cache_free(racer->race->other, obj))
+	if (xchg(obj, XTEST_DEAD) != xtest_mark(obj) ||
+	    xslab_cache_free(racer->race->other, obj))
 		atomic_long_inc(&racer->race->wrong);
 }
 
@@ -650,7 +622,7 @@ static void toggle_held(struct racer *racer)
 		return;
 	}
 	obj = xslab_cache_alloc(racer->race->other, GFP_ATOMIC);
-	if (obj && xchg(obj, mark_of(obj)) == mark_of(obj))
+	if (obj && xchg(obj, xtest_mark(obj)) == xtest_mark(obj))
 		atomic_long_inc(&racer->race->wrong);
 	racer->held[i] = obj;
 }
@@ -663,9 +635,10 @@ static void use_page(struct racer *racer)
 
 	if (!page)
 		return;
-	if (xchg(page, mark_of(page)) == mark_of(page))
+	if (xchg(page, xtest_mark(page)) == xtest_mark(page))
 		atomic_long_inc(&race->wrong);
-	if (xchg(page, 0xdead) != mark_of(page) || xpool_free_addr(race->pool, page, order))
+	if (xchg(page, XTEST_DEAD) != xtest_mark(page) ||
+	    xpool_free_addr(race->pool, page, order))
 		atomic_long_inc(&race->wrong);
 }
 
@@ -681,11 +654,11 @@ static int race_work(void *data)
 			WRITE_ONCE(race->over, READ_ONCE(race->stop));
 			WRITE_ONCE(race->obj, xslab_cache_alloc(race->cache, GFP_ATOMIC));
 		}
-		meet(race, &step);
+		xtest_meet(&race->at, race->nr, &step);
 		over = race->over;
 		if (race->obj && !xslab_cache_free(race->cache, race->obj))
 			atomic_long_inc(&race->believed);
-		meet(race, &step);
+		xtest_meet(&race->at, race->nr, &step);
 		for (i = 0; i < 4; i++)
 			toggle_held(racer);
 		use_page(racer);
@@ -694,9 +667,7 @@ static int race_work(void *data)
 	}
 	for (i = 0; i < RACE_HELD; i++)
 		give_held(racer, i);
-	while (!kthread_should_stop())
-		msleep(20);
-	return 0;
+	return xtest_stay();
 }
 
 static void start_racers(struct kunit *test, struct race *race, struct racer *racers)
