@@ -410,12 +410,7 @@ static const struct free_error free_errors[] = {
 	{ "a block larger than the range", 0, 10, -ERANGE },
 };
 
-static void free_error_desc(const struct free_error *e, char *desc)
-{
-	strscpy(desc, e->what, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(free_error, free_errors, free_error_desc);
+KUNIT_ARRAY_PARAM_DESC(free_error, free_errors, what);
 
 static void test_free_error(struct kunit *test)
 {
@@ -462,12 +457,7 @@ static const struct run_error free_run_errors[] = {
 	{ "a negative index", -1UL, 2, -ERANGE },
 };
 
-static void run_error_desc(const struct run_error *e, char *desc)
-{
-	strscpy(desc, e->what, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(free_run_error, free_run_errors, run_error_desc);
+KUNIT_ARRAY_PARAM_DESC(free_run_error, free_run_errors, what);
 
 static void test_free_run_error(struct kunit *test)
 {
@@ -509,12 +499,7 @@ static const struct row_error free_row_errors[] = {
 	{ "blocks larger than the range", 0, 10, UINT_MAX, -ERANGE },
 };
 
-static void row_error_desc(const struct row_error *e, char *desc)
-{
-	strscpy(desc, e->what, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(free_row_error, free_row_errors, row_error_desc);
+KUNIT_ARRAY_PARAM_DESC(free_row_error, free_row_errors, what);
 
 static void test_free_row_error(struct kunit *test)
 {
@@ -845,12 +830,7 @@ static const struct start starts[] = {
 	{ "full", 1500, make_full },
 };
 
-static void start_desc(const struct start *start, char *desc)
-{
-	strscpy(desc, start->what, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(start, starts, start_desc);
+KUNIT_ARRAY_PARAM_DESC(start, starts, what);
 
 /* Each bit and each count, but the address of the bitmaps. */
 static void expect_alike(struct kunit *test, const struct xbuddy *one,

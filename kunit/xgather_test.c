@@ -224,12 +224,7 @@ static const struct shape shapes[] = {
 	{ "16 MiB in 4 regions, 10 caches", SZ_4M, SZ_16M, 10, 4, -1, 0 },
 };
 
-static void shape_name(const struct shape *shape, char *desc)
-{
-	strscpy(desc, shape->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(shapes, shapes, shape_name);
+KUNIT_ARRAY_PARAM_DESC(shapes, shapes, name);
 
 /* Sizes of all kinds, some of them large where the pool is. */
 static size_t size_of(const struct shape *shape, unsigned int i)

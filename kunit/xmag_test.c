@@ -594,12 +594,7 @@ static const struct shape shapes[] = {
 	{ "largest size", XMAG_MAX_SIZE, DEPOT },
 };
 
-static void shape_name(const struct shape *shape, char *desc)
-{
-	strscpy(desc, shape->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(shape, shapes, shape_name);
+KUNIT_ARRAY_PARAM_DESC(shape, shapes, name);
 
 struct model {
 	u8 **held;
@@ -918,12 +913,7 @@ static const struct away aways[] = {
 	{ "past the magazines, the depot is emptied", true, true },
 };
 
-static void away_name(const struct away *away, char *desc)
-{
-	strscpy(desc, away->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(away, aways, away_name);
+KUNIT_ARRAY_PARAM_DESC(away, aways, name);
 
 static void spill_depot(struct backend *b)
 {

@@ -93,12 +93,7 @@ static const struct kind kinds[] = {
 	{ "4,096 bytes, growing, torn", 4096, XSLAB_NO_CHECKS, 4 * POOL, 20, true, free_by_bulk },
 };
 
-static void kind_name(const struct kind *kind, char *desc)
-{
-	strscpy(desc, kind->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(kinds, kinds, kind_name);
+KUNIT_ARRAY_PARAM_DESC(kinds, kinds, name);
 
 /* This CPU has some of a cache in its magazines. */
 static long use_here(void *data)

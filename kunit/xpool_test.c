@@ -144,12 +144,7 @@ static const struct kind kinds[] = {
 	{ "2 MiB of the caller, direct map", 2 << 20, KIND_DIRECT },
 };
 
-static void kind_desc(const struct kind *kind, char *desc)
-{
-	strscpy(desc, kind->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(kind, kinds, kind_desc);
+KUNIT_ARRAY_PARAM_DESC(kind, kinds, name);
 
 static struct xpool *pool_of_kind(struct kunit *test)
 {
@@ -487,12 +482,7 @@ static const struct create_error create_errors[] = {
 	  -EINVAL },
 };
 
-static void create_error_desc(const struct create_error *e, char *desc)
-{
-	strscpy(desc, e->what, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(create_error, create_errors, create_error_desc);
+KUNIT_ARRAY_PARAM_DESC(create_error, create_errors, what);
 
 static void expect_create_error(struct kunit *test, const struct xpool_args *args,
 				long err)

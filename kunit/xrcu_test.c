@@ -44,12 +44,7 @@ static const struct sort sorts[] = {
 	{ "200 bytes, several regions", 4 << 20, 8 << 20, 200 },
 };
 
-static void sort_desc(const struct sort *sort, char *desc)
-{
-	strscpy(desc, sort->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(sort, sorts, sort_desc);
+KUNIT_ARRAY_PARAM_DESC(sort, sorts, name);
 
 static struct xslab_cache *cache_of_sort(struct kunit *test)
 {

@@ -25,12 +25,7 @@ static const struct origin origins[] = {
 	{ "several regions", REGION, 3 * REGION },
 };
 
-static void origin_desc(const struct origin *origin, char *desc)
-{
-	strscpy(desc, origin->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(origin, origins, origin_desc);
+KUNIT_ARRAY_PARAM_DESC(origin, origins, name);
 
 static struct xpool *pool_of(struct kunit *test, const struct origin *origin)
 {

@@ -31,11 +31,6 @@ struct kind {
 	struct xslab_args	args;
 };
 
-static void kind_name(const struct kind *kind, char *desc)
-{
-	strscpy(desc, kind->what, KUNIT_PARAM_DESC_SIZE);
-}
-
 /*
  * The lists of slabs
  */
@@ -918,12 +913,7 @@ static const struct bad_args bad_args[] = {
 	{ "depot too large", { .name = "bad", .size = 64, .depot = UINT_MAX } },
 };
 
-static void bad_args_name(const struct bad_args *bad, char *desc)
-{
-	strscpy(desc, bad->what, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(bad_args, bad_args, bad_args_name);
+KUNIT_ARRAY_PARAM_DESC(bad_args, bad_args, what);
 
 /* Expect -EINVAL and a pool as it was; NULL from the form without arguments. */
 static void xslab_test_bad_args(struct kunit *test)
@@ -1195,12 +1185,7 @@ static const struct bad_free bad_frees[] = {
 	{ "an object whose slab is gone", -EINVAL, object_of_gone_slab },
 };
 
-static void bad_free_name(const struct bad_free *bad, char *desc)
-{
-	strscpy(desc, bad->what, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(bad_free, bad_frees, bad_free_name);
+KUNIT_ARRAY_PARAM_DESC(bad_free, bad_frees, what);
 
 static void set_scene(struct kunit *test, struct scene *scene, xslab_flags_t flags)
 {
@@ -1830,7 +1815,7 @@ static const struct kind forbidden[] = {
 	{ "9000 bytes", { .name = "device", .size = 9000 } },
 };
 
-KUNIT_ARRAY_PARAM(forbidden, forbidden, kind_name);
+KUNIT_ARRAY_PARAM_DESC(forbidden, forbidden, what);
 
 /* Memory of a device. Expect all that a cache does to leave it alone. */
 static void xslab_test_forbidden(struct kunit *test)
@@ -2049,7 +2034,7 @@ static const struct kind kinds[] = {
 	{ "9000 bytes", { .name = "model", .size = 9000 } },
 };
 
-KUNIT_ARRAY_PARAM(kind, kinds, kind_name);
+KUNIT_ARRAY_PARAM_DESC(kind, kinds, what);
 
 /* The pool is too small for the larger ones, so allocations fail now and then. */
 static void xslab_test_random(struct kunit *test)

@@ -39,12 +39,7 @@ static const struct flavour flavours[] = {
 	{ "16, no checks, regions", 16, XSLAB_NO_CHECKS, true },
 };
 
-static void flavour_name(const struct flavour *flavour, char *desc)
-{
-	strscpy(desc, flavour->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(flavour, flavours, flavour_name);
+KUNIT_ARRAY_PARAM_DESC(flavour, flavours, name);
 
 static bool has_checks(const struct flavour *flavour)
 {
