@@ -98,8 +98,8 @@ static unsigned long dismiss(struct kunit *test, struct crew *crew)
 }
 
 /*
- * Where the magazines are closed all use one lock. Virtual CPUs that have to take turns
- * on the machine's would spin for one that does not run, unless they sleep a lot.
+ * Where the magazines are closed all use one lock. Where virtual CPUs share the machine's,
+ * they would spin for one that does not run, unless they sleep a lot.
  */
 static void breathe(void)
 {

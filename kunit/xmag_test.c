@@ -30,7 +30,7 @@
 #define SIZE	XMAG_MAX_SIZE	/* objects of a magazine, unless a test says else */
 #define DEPOT	4U		/* magazines in the depot */
 #define NR_OBJS	4096U		/* objects of the backend */
-#define MOST	(NR_OBJS / 2)	/* that can be had while each CPU keeps some */
+#define MOST	(NR_OBJS / 2)	/* that are available while each CPU keeps some */
 
 enum where { BELOW, ABOVE, CLIENT };
 
@@ -660,7 +660,7 @@ static void xmag_test_random(struct kunit *test)
 }
 
 /*
- * Fail each request to the system in turn. Expect an init that fails to leave
+ * Fail one request to the system after another. Expect an init that fails to leave
  * nothing behind, and one that could do without that request to be whole.
  */
 static void xmag_test_no_memory(struct kunit *test)

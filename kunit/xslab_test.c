@@ -973,7 +973,7 @@ static void xslab_test_default_pool(struct kunit *test)
 }
 
 /*
- * Fail each request to the system in turn. Expect a creation that fails to leave
+ * Fail one request to the system after another. Expect a creation that fails to leave
  * the pool's books as they were, and one that could do without to be whole.
  */
 static void xslab_test_create_no_memory(struct kunit *test)
