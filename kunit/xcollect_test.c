@@ -18,6 +18,7 @@
 #include <linux/sched/signal.h>
 #include <linux/string.h>
 
+#include "xcrew.h"
 #include "xdecay.h"
 #include "xfixture.h"
 
@@ -28,7 +29,6 @@ static unsigned long rounds = 1000 / XTEST_SLOWER / XTEST_EMULATED;
 module_param(rounds, ulong, 0444);
 MODULE_PARM_DESC(rounds, "rounds that the objects of the ring make");
 
-#define MAX_CREW	8
 #define RUN_MS		300
 
 /* The books of a cache whose client made no mistake. */
@@ -43,58 +43,6 @@ static struct xslab_stats check_clean(struct kunit *test, struct xslab_cache *ca
 static u64 slabs_for(const struct xslab_stats *s, u64 objs)
 {
 	return DIV_ROUND_UP_ULL(objs, s->objects_per_slab);
-}
-
-/*
- * Threads on all CPUs
- */
-
-struct hand {
-	struct task_struct	*task;
-	int			(*work)(void *hand);
-	void			*what;
-	unsigned int		nr;
-	unsigned long		done;
-	struct rnd_state	rnd;
-};
-
-struct crew {
-	struct hand		hands[MAX_CREW];
-	unsigned int		nr;
-};
-
-static void hire(struct kunit *test, struct crew *crew, int (*work)(void *hand), void *what,
-		 bool bind)
-{
-	struct hand *hand = &crew->hands[crew->nr];
-
-	KUNIT_ASSERT_LT(test, crew->nr, (unsigned int)MAX_CREW);
-	*hand = (struct hand){ .work = work, .what = what, .nr = crew->nr };
-	prandom_seed_state(&hand->rnd, get_random_u32());
-	hand->task = kthread_create(work, hand, "xcollect/%u", crew->nr);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(hand->task));
-	get_task_struct(hand->task);
-	if (bind)
-		kthread_bind(hand->task,
-			     cpumask_nth(crew->nr % num_online_cpus(), cpu_online_mask));
-	crew->nr++;
-	wake_up_process(hand->task);
-}
-
-/* Expect each to have done something. */
-static unsigned long dismiss(struct kunit *test, struct crew *crew)
-{
-	unsigned long done = 0;
-
-	while (crew->nr) {
-		struct hand *hand = &crew->hands[--crew->nr];
-
-		kthread_stop(hand->task);
-		put_task_struct(hand->task);
-		KUNIT_EXPECT_NE(test, hand->done, 0UL);
-		done += hand->done;
-	}
-	return done;
 }
 
 /*

@@ -24,6 +24,7 @@
 #include <linux/workqueue.h>
 
 #include "slab/slab.h"
+#include "xcrew.h"
 #include "xdecay.h"
 #include "xtest.h"
 
@@ -760,16 +761,14 @@ static void xmag_test_hotplug(struct kunit *test)
 
 struct worker {
 	struct backend *b;
-	struct task_struct *task;
-	struct rnd_state rnd;
+	struct rnd_state *rnd;
 	unsigned int held;
 	u8 *objs[100];
-	unsigned long ops;
 };
 
 static void work_once(struct worker *w)
 {
-	if (w->held < ARRAY_SIZE(w->objs) && (!w->held || xtest_below(&w->rnd, 2))) {
+	if (w->held < ARRAY_SIZE(w->objs) && (!w->held || xtest_below(w->rnd, 2))) {
 		u8 *obj = take(w->b);
 
 		if (obj)
@@ -781,65 +780,35 @@ static void work_once(struct worker *w)
 
 static int work(void *data)
 {
-	struct worker *w = data;
+	struct hand *hand = data;
+	struct worker w = { .b = hand->what, .rnd = &hand->rnd };
 
 	while (!kthread_should_stop()) {
 		unsigned int i;
 
 		for (i = 0; i < 500; i++)
-			work_once(w);
-		w->ops += i;
+			work_once(&w);
+		hand->done += i;
 		usleep_range(1, 10);
 	}
-	while (w->held)
-		give(w->b, w->objs[--w->held]);
+	while (w.held)
+		give(w.b, w.objs[--w.held]);
 	return 0;
-}
-
-static void start_worker(struct worker *w, struct backend *b, unsigned int cpu,
-			 struct rnd_state *rnd)
-{
-	struct task_struct *task = kthread_create(work, w, "xmag_test/%u", cpu);
-
-	w->b = b;
-	prandom_seed_state(&w->rnd, prandom_u32_state(rnd));
-	if (IS_ERR(task))
-		return;
-	w->task = task;
-	kthread_bind(task, cpu);
-	wake_up_process(task);
 }
 
 #define WORKERS	4U
 
 /* One on each of the first CPUs; returns how many. */
-static unsigned int start_workers(struct kunit *test, struct backend *b, struct worker **workers)
+static unsigned int start_workers(struct kunit *test, struct backend *b, struct crew *crew)
 {
-	unsigned int cpu, nr = 0;
 	struct rnd_state rnd;
 
-	*workers = kunit_kcalloc(test, WORKERS, sizeof(**workers), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, *workers);
 	xtest_seed(test, &rnd);
-	for_each_online_cpu(cpu)
-		if (nr < WORKERS)
-			start_worker(&(*workers)[nr++], b, cpu, &rnd);
-	return nr;
-}
-
-/* Expect each to have done something; returns how many operations it were. */
-static unsigned long stop_workers(struct kunit *test, struct worker *workers, unsigned int nr)
-{
-	unsigned long ops = 0;
-	struct worker *w;
-
-	for (w = workers; w < workers + nr; w++) {
-		if (w->task)
-			kthread_stop(w->task);
-		KUNIT_EXPECT_NE(test, w->ops, 0UL);
-		ops += w->ops;
-	}
-	return ops;
+	*crew = (struct crew){ .rnd = &rnd };
+	while (crew->nr < min(num_online_cpus(), WORKERS))
+		hire(test, crew, work, b, true);
+	crew->rnd = NULL;
+	return crew->nr;
 }
 
 static unsigned long close_for(struct backend *b, unsigned long jiffies_long)
@@ -858,10 +827,10 @@ static unsigned long close_for(struct backend *b, unsigned long jiffies_long)
 static void xmag_test_close_under_load(struct kunit *test)
 {
 	struct backend *b = start(test, SIZE, DEPOT);
-	struct worker *workers;
-	unsigned int nr = start_workers(test, b, &workers);
+	struct crew crew;
+	unsigned int nr = start_workers(test, b, &crew);
 	unsigned long rounds = close_for(b, HZ / 2);
-	unsigned long ops = stop_workers(test, workers, nr);
+	unsigned long ops = dismiss(test, &crew);
 
 	kunit_info(test, "%lu operations on %u CPUs, closed %lu times\n", ops, nr, rounds);
 	check_balance(test, b, 0);
@@ -1067,11 +1036,11 @@ static void park_for(struct kunit *test, struct backend *b, unsigned long jiffie
 static void xmag_test_park_under_load(struct kunit *test)
 {
 	struct backend *b = start_parked(test);
-	struct worker *workers;
-	unsigned int nr = start_workers(test, b, &workers);
+	struct crew crew;
+	unsigned int nr = start_workers(test, b, &crew);
 
 	park_for(test, b, HZ / 2);
-	stop_workers(test, workers, nr);
+	dismiss(test, &crew);
 	KUNIT_EXPECT_GT(test, atomic_read(&b->told), 0);
 	kunit_info(test, "woken %d times\n", atomic_read(&b->told));
 	check_balance(test, b, 0);

@@ -16,6 +16,7 @@
 #include <linux/kthread.h>
 #include <linux/mm.h>
 
+#include "xcrew.h"
 #include "xfixture.h"
 
 static unsigned long twice_ms = 300;
@@ -588,9 +589,7 @@ struct race {
 
 struct racer {
 	struct race		*race;
-	struct task_struct	*task;
-	struct rnd_state	rnd;
-	unsigned int		id;
+	struct rnd_state	*rnd;
 	void			*held[RACE_HELD];
 };
 
@@ -609,7 +608,7 @@ static void give_held(struct racer *racer, unsigned int i)
 
 static void toggle_held(struct racer *racer)
 {
-	unsigned int i = xtest_below(&racer->rnd, RACE_HELD);
+	unsigned int i = xtest_below(racer->rnd, RACE_HELD);
 	unsigned long *obj;
 
 	if (racer->held[i]) {
@@ -624,7 +623,7 @@ static void toggle_held(struct racer *racer)
 
 static void use_page(struct racer *racer)
 {
-	unsigned int order = xtest_below(&racer->rnd, 3);
+	unsigned int order = xtest_below(racer->rnd, 3);
 	struct race *race = racer->race;
 	unsigned long *page = xpool_alloc_addr(race->pool, order, GFP_ATOMIC);
 
@@ -639,13 +638,14 @@ static void use_page(struct racer *racer)
 
 static int race_work(void *data)
 {
-	struct racer *racer = data;
-	struct race *race = racer->race;
+	struct hand *hand = data;
+	struct race *race = hand->what;
+	struct racer racer = { .race = race, .rnd = &hand->rnd };
 	unsigned int step = 0, i;
 	bool over = false;
 
 	while (!over) {
-		if (!racer->id) {
+		if (!hand->nr) {
 			WRITE_ONCE(race->over, READ_ONCE(race->stop));
 			WRITE_ONCE(race->obj, xslab_cache_alloc(race->cache, GFP_ATOMIC));
 		}
@@ -655,42 +655,25 @@ static int race_work(void *data)
 			atomic_long_inc(&race->believed);
 		xtest_meet(&race->at, race->nr, &step);
 		for (i = 0; i < 4; i++)
-			toggle_held(racer);
-		use_page(racer);
-		if (!racer->id && !(++race->rounds % 16))
+			toggle_held(&racer);
+		use_page(&racer);
+		hand->done++;
+		if (!hand->nr && !(++race->rounds % 16))
 			xslab_cache_collect(race->cache, race->rounds % 64 == 0);
 	}
 	for (i = 0; i < RACE_HELD; i++)
-		give_held(racer, i);
+		give_held(&racer, i);
 	return xtest_stay();
-}
-
-static void start_racers(struct kunit *test, struct race *race, struct racer *racers)
-{
-	struct rnd_state rnd;
-	unsigned int i;
-
-	xtest_seed(test, &rnd);
-	for (i = 0; i < race->nr; i++) {
-		racers[i].race = race;
-		racers[i].id = i;
-		prandom_seed_state(&racers[i].rnd, prandom_u32_state(&rnd));
-		racers[i].task = kthread_create(race_work, &racers[i], "xtwice/%u", i);
-		KUNIT_ASSERT_FALSE(test, IS_ERR(racers[i].task));
-		kthread_bind(racers[i].task, cpumask_nth(i % num_online_cpus(), cpu_online_mask));
-	}
-	for (i = 0; i < race->nr; i++)
-		wake_up_process(racers[i].task);
 }
 
 /* Threads free one object at the same instant, again and again. */
 static void xtwice_test_race(struct kunit *test)
 {
 	const struct flavour *flavour = test->param_value;
-	struct racer *racers = xtest_room(test, MAX_RACERS, sizeof(*racers));
+	struct rnd_state rnd;
+	struct crew crew = { .rnd = &rnd };
 	struct race race = { .nr = min(num_online_cpus(), MAX_RACERS) };
 	struct fixture *f = test->priv;
-	unsigned int i;
 
 	if (race.nr < 2)
 		kunit_skip(test, "needs 2 CPUs");
@@ -698,11 +681,12 @@ static void xtwice_test_race(struct kunit *test)
 	race.pool = f->pool;
 	race.cache = flavour_cache(test, flavour);
 	race.other = flavour_cache(test, flavour);
-	start_racers(test, &race, racers);
+	xtest_seed(test, &rnd);
+	while (crew.nr < race.nr)
+		hire(test, &crew, race_work, &race, true);
 	msleep(xtest_param(twice_ms));
 	WRITE_ONCE(race.stop, true);
-	for (i = 0; i < race.nr; i++)
-		kthread_stop(racers[i].task);
+	dismiss(test, &crew);
 
 	kunit_info(test, "%lu rounds, %ld frees believed, %llu found late\n", race.rounds,
 		   atomic_long_read(&race.believed), cache_stats(race.cache).errors);
