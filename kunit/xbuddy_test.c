@@ -998,10 +998,9 @@ static void test_many_like_single(struct kunit *test)
 	struct pair p = {
 		.many = nth_buddy(test, 0, start->nr),
 		.single = nth_buddy(test, 1, start->nr),
-		.indices = kunit_kcalloc(test, 12000, sizeof(long), GFP_KERNEL),
+		.indices = xtest_room(test, 12000, sizeof(long)),
 	};
 
-	KUNIT_ASSERT_NOT_NULL(test, p.indices);
 	xtest_seed(test, &rnd[0]);
 	rnd[1] = rnd[0];
 	start->make(test, p.many, &rnd[0]);
@@ -1492,8 +1491,7 @@ static void test_model(struct kunit *test)
 	unsigned long nr_ops = xtest_param(ops) / ARRAY_SIZE(model_lengths);
 	unsigned int i;
 
-	m.page = kunit_kzalloc(test, m.nr, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, m.page);
+	m.page = xtest_room(test, m.nr, sizeof(*m.page));
 	xtest_seed(test, &m.rnd);
 	run_model(test, &m, buddy, nr_ops);
 	kunit_info(test, "%lu operations; done: %lu alloc, %lu range, %lu run, %lu free, %lu free run, %lu of many, %lu in rows\n",

@@ -213,14 +213,6 @@ static void give_many(struct backend *b, u8 **objs, unsigned int nr)
 		give(b, objs[--nr]);
 }
 
-static u8 **room(struct kunit *test, unsigned int nr)
-{
-	u8 **objs = kunit_kcalloc(test, nr, sizeof(*objs), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, objs);
-	return objs;
-}
-
 /* Expect the object that was freed last, which is warm, to be handed out first. */
 static void xmag_test_order(struct kunit *test)
 {
@@ -242,7 +234,7 @@ static void xmag_test_order(struct kunit *test)
 static void xmag_test_fill(struct kunit *test)
 {
 	struct backend *b = start(test, SIZE, DEPOT);
-	u8 **objs = room(test, 3 * SIZE);
+	u8 **objs = xtest_room(test, 3 * SIZE, sizeof(u8 *));
 	unsigned int i;
 
 	for (i = 0; i < 3 * SIZE; i++) {
@@ -269,7 +261,7 @@ static void xmag_test_fill(struct kunit *test)
 static void xmag_test_hysteresis(struct kunit *test)
 {
 	struct backend *b = start(test, SIZE, DEPOT);
-	u8 **objs = room(test, 2 * SIZE);
+	u8 **objs = xtest_room(test, 2 * SIZE, sizeof(u8 *));
 	struct xmag_count count;
 	unsigned int at, i;
 
@@ -302,7 +294,7 @@ static void xmag_test_depot_full(struct kunit *test)
 {
 	const unsigned int all = (3 + DEPOT) * SIZE, keep = (2 + DEPOT) * SIZE;
 	struct backend *b = start(test, SIZE, DEPOT);
-	u8 **objs = room(test, all);
+	u8 **objs = xtest_room(test, all, sizeof(u8 *));
 	struct xmag_count count;
 
 	take_many(test, b, objs, all);
@@ -331,7 +323,7 @@ static void xmag_test_depot_empty(struct kunit *test)
 {
 	const unsigned int keep = (2 + DEPOT) * SIZE;
 	struct backend *b = start(test, SIZE, DEPOT);
-	u8 **objs = room(test, keep + 1);
+	u8 **objs = xtest_room(test, keep + 1, sizeof(u8 *));
 	struct xmag_count count;
 
 	take_many(test, b, objs, keep);
@@ -354,7 +346,7 @@ static void xmag_test_depot_empty(struct kunit *test)
 static void xmag_test_exhaustion(struct kunit *test)
 {
 	struct backend *b = start(test, SIZE, DEPOT);
-	u8 **objs = room(test, NR_OBJS);
+	u8 **objs = xtest_room(test, NR_OBJS, sizeof(u8 *));
 
 	take_many(test, b, objs, NR_OBJS);
 	KUNIT_EXPECT_NULL(test, take(b));
@@ -558,7 +550,7 @@ static void xmag_test_across_cpus(struct kunit *test)
 	unsigned int a = cpumask_first(cpu_online_mask);
 	unsigned int other = cpumask_next(a, cpu_online_mask);
 	struct backend *b = start(test, SIZE, DEPOT);
-	u8 **objs = room(test, batch);
+	u8 **objs = xtest_room(test, batch, sizeof(u8 *));
 	unsigned int i;
 
 	if (other >= nr_cpu_ids)
@@ -644,7 +636,7 @@ static void xmag_test_random(struct kunit *test)
 {
 	const struct shape *shape = test->param_value;
 	struct backend *b = start(test, shape->size, shape->depot);
-	struct model m = { .held = room(test, MOST) };
+	struct model m = { .held = xtest_room(test, MOST, sizeof(u8 *)) };
 	struct xmag_count count;
 	struct rnd_state rnd;
 	unsigned int i;
@@ -839,7 +831,7 @@ static void xmag_test_close_under_load(struct kunit *test)
 /* Three full magazines in the hands of a CPU and of the depot, and nothing below. */
 static void move_all_up(struct kunit *test, struct backend *b)
 {
-	u8 **objs = room(test, 3 * SIZE);
+	u8 **objs = xtest_room(test, 3 * SIZE, sizeof(u8 *));
 
 	take_many(test, b, objs, 3 * SIZE);
 	give_many(b, objs, 3 * SIZE);
@@ -851,7 +843,7 @@ static void move_all_up(struct kunit *test, struct backend *b)
 static void xmag_test_irqs_off(struct kunit *test)
 {
 	struct backend *b = start(test, SIZE, DEPOT);
-	u8 **objs = room(test, 4 * SIZE);
+	u8 **objs = xtest_room(test, 4 * SIZE, sizeof(u8 *));
 
 	migrate_disable();
 	take_many(test, b, objs, 4 * SIZE);

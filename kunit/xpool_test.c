@@ -365,8 +365,7 @@ static void fragment_system(struct kunit *test, struct holder *h)
 {
 	unsigned long max = (totalram_pages() >> XBUDDY_MAX_ORDER) + 1;
 
-	h->pages = kunit_kcalloc(test, max, sizeof(*h->pages), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, h->pages);
+	h->pages = xtest_room(test, max, sizeof(*h->pages));
 	for (h->nr = 0; h->nr < max; h->nr++) {
 		h->pages[h->nr] = alloc_pages(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN,
 					      XBUDDY_MAX_ORDER);
@@ -1094,11 +1093,9 @@ static void test_hot_pair(struct kunit *test)
 static void test_hot_for_other_orders(struct kunit *test)
 {
 	struct xpool *pool = system_pool(test, 4 << 20);
-	unsigned long **pages = kunit_kcalloc(test, MAX_ORDER_PAGES + 1, sizeof(*pages),
-					      GFP_KERNEL);
+	unsigned long **pages = xtest_room(test, MAX_ORDER_PAGES + 1, sizeof(void *));
 	unsigned long i;
 
-	KUNIT_ASSERT_NOT_NULL(test, pages);
 	xtest_pin();
 	expect_hot_pair(test, pool, XBUDDY_MAX_ORDER);
 	KUNIT_EXPECT_EQ(test, pool_stats(pool).free, 0ULL);
@@ -1731,14 +1728,6 @@ static void free_pages_at(struct kunit *test, struct xpool *pool, unsigned long 
 		KUNIT_ASSERT_EQ(test, xpool_free_addr(pool, pages[i], 0), 0);
 }
 
-static unsigned long **room_for(struct kunit *test, unsigned long pages)
-{
-	unsigned long **room = kunit_kcalloc(test, pages, sizeof(*room), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, room);
-	return room;
-}
-
 #define LIMIT_POOL	(16 << 20)
 #define LIMIT_PAGES	(LIMIT_POOL >> PAGE_SHIFT)
 
@@ -1748,7 +1737,7 @@ static const unsigned long hard_limits[] = { 0, 1, 63, 200, 3000, LIMIT_PAGES - 
 static void test_hard(struct kunit *test)
 {
 	struct xpool *pool = system_pool(test, LIMIT_POOL);
-	unsigned long **pages = room_for(test, LIMIT_PAGES + 1), nr;
+	unsigned long **pages = xtest_room(test, LIMIT_PAGES + 1, sizeof(void *)), nr;
 	unsigned int i;
 
 	xtest_pin();
@@ -1812,7 +1801,7 @@ static void test_hard_lower(struct kunit *test)
 {
 	struct xpool_limits before = { 2000, 1500, 100 }, after;
 	struct xpool *pool = system_pool(test, LIMIT_POOL);
-	unsigned long **pages = room_for(test, 600);
+	unsigned long **pages = xtest_room(test, 600, sizeof(void *));
 
 	xtest_pin();
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &before), 0);
@@ -1859,7 +1848,7 @@ static void expect_reserve(struct kunit *test, struct xpool *pool,
 			   const struct xpool_limits *limits)
 {
 	unsigned long most = min_t(unsigned long, limits->hard, LIMIT_PAGES), low, high;
-	void **addr = (void **)room_for(test, LIMIT_PAGES + 1);
+	void **addr = xtest_room(test, LIMIT_PAGES + 1, sizeof(void *));
 	struct page *page;
 	u64 left;
 
@@ -1934,7 +1923,7 @@ static void expect_formed(struct kunit *test, struct xpool *pool, unsigned long 
 static void expect_reserve_whole(struct kunit *test, unsigned long reserve, unsigned int order)
 {
 	struct xpool *pool = system_pool(test, LIMIT_POOL);
-	unsigned long **addr = room_for(test, LIMIT_PAGES), nr = 0, urgent = 0, i;
+	unsigned long **addr = xtest_room(test, LIMIT_PAGES, sizeof(void *)), nr = 0, urgent = 0, i;
 	u8 *orders = xtest_room(test, LIMIT_PAGES, 1);
 	struct xpool_limits limits = UNLIMITED;
 	const unsigned int rounds = 4 + 16 / XTEST_SLOWER;
@@ -1993,7 +1982,7 @@ static void test_reserve_of_many_orders(struct kunit *test)
 {
 	struct xpool_limits limits = { XPOOL_NO_LIMIT, XPOOL_NO_LIMIT, 2 * REGION_PAGES - 1 };
 	struct xpool *pool = system_pool(test, LIMIT_POOL);
-	void **low = (void **)room_for(test, LIMIT_PAGES), *addr[XBUDDY_NR_ORDERS];
+	void **low = xtest_room(test, LIMIT_PAGES, sizeof(void *)), *addr[XBUDDY_NR_ORDERS];
 	unsigned long nr;
 	int o;
 
@@ -2031,7 +2020,7 @@ static void test_reserve_again(struct kunit *test)
 {
 	struct xpool_limits limits = UNLIMITED, after;
 	struct xpool *pool = own_pool(test, LIMIT_POOL);
-	unsigned long **pages = room_for(test, LIMIT_PAGES);
+	unsigned long **pages = xtest_room(test, LIMIT_PAGES, sizeof(void *));
 	void *urgent;
 
 	xtest_pin();
@@ -2365,7 +2354,7 @@ static unsigned long take_all_patiently(struct xpool *pool, void **addr, unsigne
 static void test_grow_before_empty(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 4 * REGION);
-	unsigned long **pages = room_for(test, 4 * REGION_PAGES + 1), nr = 0, i;
+	unsigned long **pages = xtest_room(test, 4 * REGION_PAGES + 1, sizeof(void *)), nr = 0, i;
 	u64 metadata = pool_stats(pool).metadata, wanted;
 
 	xtest_pin();
@@ -2425,7 +2414,7 @@ static void test_grow_for_block(struct kunit *test)
 static void test_grow_odd_size(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION + 5 * PAGE_SIZE, 3 * REGION);
-	void **addr = (void **)room_for(test, 3 * REGION_PAGES);
+	void **addr = xtest_room(test, 3 * REGION_PAGES, sizeof(void *));
 	unsigned long nr;
 
 	xtest_pin();
@@ -2729,7 +2718,7 @@ static void test_validate_regions(struct kunit *test)
 static void test_grow_without_memory(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 4 * REGION);
-	void **addr = (void **)room_for(test, 4 * REGION_PAGES);
+	void **addr = xtest_room(test, 4 * REGION_PAGES, sizeof(void *));
 	struct xpool_limits limits = UNLIMITED;
 	unsigned int left;
 	unsigned long nr;
@@ -2820,7 +2809,7 @@ static void test_grow_not_of_reclaim(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 4 * REGION);
 	struct xpool_limits limits = { REGION_PAGES, XPOOL_NO_LIMIT };
-	void **addr = (void **)room_for(test, REGION_PAGES);
+	void **addr = xtest_room(test, REGION_PAGES, sizeof(void *));
 	unsigned int flags;
 	LIST_HEAD(taken);
 	bool is_there, left;
@@ -2862,7 +2851,7 @@ static void test_grow_metadata(struct kunit *test)
 static void test_grow_hard(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 4 * REGION);
-	void **addr = (void **)room_for(test, 4 * REGION_PAGES);
+	void **addr = xtest_room(test, 4 * REGION_PAGES, sizeof(void *));
 	unsigned long nr;
 
 	xtest_pin();
@@ -2883,7 +2872,7 @@ static void test_grow_hard(struct kunit *test)
 static void test_grow_cache_none(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 4 * REGION);
-	void **addr = (void **)room_for(test, 2 * REGION_PAGES);
+	void **addr = xtest_room(test, 2 * REGION_PAGES, sizeof(void *));
 	unsigned long nr;
 
 	xtest_pin();
@@ -2905,7 +2894,7 @@ static void expect_growth_at_limit(struct kunit *test, unsigned long cache, unsi
 {
 	struct xpool *pool = growing_pool(test, REGION, 12 * REGION);
 	unsigned int most = (12 * REGION_PAGES) >> order, i;
-	unsigned long **addr = room_for(test, most);
+	unsigned long **addr = xtest_room(test, most, sizeof(void *));
 
 	KUNIT_ASSERT_EQ(test, xpool_set_decay(pool, -1), 0);
 	KUNIT_ASSERT_EQ(test, limit_cache(pool, cache), 0);
@@ -3017,7 +3006,7 @@ static void test_reserve_in_regions(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 6 * REGION);
 	struct xpool_limits limits = { XPOOL_NO_LIMIT, XPOOL_NO_LIMIT, REGION_PAGES + 100 };
-	unsigned long **addr = room_for(test, 6 * REGION_PAGES), nr, i;
+	unsigned long **addr = xtest_room(test, 6 * REGION_PAGES, sizeof(void *)), nr, i;
 	void *whole;
 
 	xtest_pin();
@@ -3055,8 +3044,9 @@ static unsigned long region_of(const void *addr)
 static void expect_kinds_apart(struct kunit *test, unsigned int order, gfp_t gfp)
 {
 	struct xpool *pool = growing_pool(test, REGION, 16 * REGION);
-	unsigned long **small = room_for(test, 6 * REGION_PAGES), nr = 0, blocks, i, both = 0;
-	unsigned long **large = room_for(test, 64), step;
+	unsigned long **small = xtest_room(test, 6 * REGION_PAGES, sizeof(void *));
+	unsigned long **large = xtest_room(test, 64, sizeof(void *));
+	unsigned long nr = 0, blocks, i, both = 0, step;
 	struct xpool_stats s;
 
 	blocks = min(64UL, (5 * REGION_PAGES) >> order);
@@ -3101,7 +3091,7 @@ static void test_grow_kinds_apart(struct kunit *test)
 static void test_grow_full(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 3 * REGION);
-	unsigned long **small = room_for(test, 3 * REGION_PAGES), nr;
+	unsigned long **small = xtest_room(test, 3 * REGION_PAGES, sizeof(void *)), nr;
 	void *large[16];
 	int i;
 
@@ -3139,7 +3129,7 @@ static u64 held_unused(struct xpool *pool)
 static void test_cache_of_regions(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 20 * REGION);
-	unsigned long **addr = room_for(test, 64), i;
+	unsigned long **addr = xtest_room(test, 64, sizeof(void *)), i;
 	u64 cached;
 
 	for (i = 0; i < 64; i++)

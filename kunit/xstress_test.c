@@ -883,8 +883,7 @@ static struct xslab_cache *begin_torn(struct kunit *test, struct stress *s, unsi
 	KUNIT_ASSERT_FALSE(test, IS_ERR(cache));
 	nr = cache->per_slab;
 	all = TORN_SLABS * nr;
-	objs = kunit_kcalloc(test, all, sizeof(*objs), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, objs);
+	objs = xtest_room(test, all, sizeof(*objs));
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, all, objs), (int)all);
 	for (i = 0; i < all; i++)
 		if (i % nr < live)
