@@ -189,44 +189,54 @@ static void xcollect_test_while_busy(struct kunit *test)
 #define SMALL_SIZE	3584U
 #define PATTERN_POOL	ALIGN((384UL << 20) / XTEST_SLOWER, 4UL << 20)
 
-struct pattern {
-	struct xslab_cache	*large, *small;
+/* What small objects there are beside large ones, a cache for each size. */
+static const unsigned int mixed_sizes[] = {
+	24, 48, 96, 120, 192, 256, 512, 700, 1000, 1024, 2000, 3584,
+};
+
+#define MIXED_CACHES	ARRAY_SIZE(mixed_sizes)
+
+struct mixed {
+	struct xslab_cache	*large, *small[MIXED_CACHES];
 	void			**larges, **smalls;
+	unsigned int		nr;	/* of small ones ... */
+	unsigned int		caches;	/* ... one of each cache, again and again */
+	gfp_t			gfp;
 };
 
 /* A large one before every @every small ones, and the rest after; 0: all before. */
-static void take_pattern(struct kunit *test, struct pattern *p, unsigned int every)
+static void take_mixed(struct kunit *test, struct mixed *m, unsigned int every)
 {
 	unsigned int i, nr = every ? 0 : LARGE_NR;
 
-	xtest_take(test, p->large, p->larges, nr, GFP_ATOMIC);
-	for (i = 0; i < SMALL_NR; i++) {
+	xtest_take(test, m->large, m->larges, nr, m->gfp);
+	for (i = 0; i < m->nr; i++) {
 		if (every && i % every == 0 && nr < LARGE_NR) {
-			xtest_take(test, p->large, p->larges + nr, 1, GFP_ATOMIC);
+			xtest_take(test, m->large, m->larges + nr, 1, m->gfp);
 			nr++;
 		}
-		xtest_take(test, p->small, p->smalls + i, 1, GFP_ATOMIC);
+		xtest_take(test, m->small[i % m->caches], m->smalls + i, 1, m->gfp);
 	}
-	xtest_take(test, p->large, p->larges + nr, LARGE_NR - nr, GFP_ATOMIC);
+	xtest_take(test, m->large, m->larges + nr, LARGE_NR - nr, m->gfp);
 }
 
 /* Returns the free blocks of the largest order after the small ones were collected. */
-static u64 run_pattern(struct kunit *test, struct pattern *p, unsigned int every)
+static u64 run_pattern(struct kunit *test, struct mixed *m, unsigned int every)
 {
 	struct xpool_stats stats;
 	struct xslab_stats s;
 	u64 pages;
 
 	with_pool(test, PATTERN_POOL);
-	p->large = add_cache(test, &(struct xslab_args){ .name = "large", .size = LARGE_SIZE });
-	p->small = add_cache(test, &(struct xslab_args){ .name = "small", .size = SMALL_SIZE });
-	take_pattern(test, p, every);
-	xtest_give(test, p->small, p->smalls, SMALL_NR);
-	xslab_cache_collect(p->small, true);
-	xslab_cache_collect(p->large, true);
+	m->large = add_cache(test, &(struct xslab_args){ .name = "large", .size = LARGE_SIZE });
+	m->small[0] = add_cache(test, &(struct xslab_args){ .name = "small", .size = SMALL_SIZE });
+	take_mixed(test, m, every);
+	xtest_give(test, m->small[0], m->smalls, SMALL_NR);
+	xslab_cache_collect(m->small[0], true);
+	xslab_cache_collect(m->large, true);
 
-	s = check_clean(test, p->large, LARGE_NR);
-	check_clean(test, p->small, 0);
+	s = check_clean(test, m->large, LARGE_NR);
+	check_clean(test, m->small[0], 0);
 	KUNIT_EXPECT_EQ(test, s.slab_order, 3ULL);
 	pages = slabs_for(&s, LARGE_NR) << s.slab_order;
 	stats = pool_stats(fixture_pool(test));
@@ -238,7 +248,7 @@ static u64 run_pattern(struct kunit *test, struct pattern *p, unsigned int every
 	else
 		kunit_info(test, "row 4 sequential: %llu pages, %llu order-10 blocks free\n",
 			   stats.slabs, stats.free_blocks[XBUDDY_MAX_ORDER]);
-	xtest_give(test, p->large, p->larges, LARGE_NR);
+	xtest_give(test, m->large, m->larges, LARGE_NR);
 	end_fixture(test);
 	return stats.free_blocks[XBUDDY_MAX_ORDER];
 }
@@ -255,18 +265,19 @@ static u64 run_pattern(struct kunit *test, struct pattern *p, unsigned int every
 static void xcollect_test_interleaved(struct kunit *test)
 {
 	static const unsigned int everys[] = { 400, 500 };
-	struct pattern p = {
+	struct mixed m = {
 		.larges = xtest_room(test, LARGE_NR, sizeof(void *)),
 		.smalls = xtest_room(test, SMALL_NR, sizeof(void *)),
+		.nr = SMALL_NR, .caches = 1, .gfp = GFP_ATOMIC,
 	};
 	u64 sequential, blocks, spread = 0;
 	unsigned int i;
 
 	if (XTEST_SLOWER > 1)
 		kunit_info(test, "row 4 is scaled down by %d on this kernel\n", XTEST_SLOWER);
-	sequential = run_pattern(test, &p, 0);
+	sequential = run_pattern(test, &m, 0);
 	for (i = 0; i < ARRAY_SIZE(everys); i++) {
-		blocks = run_pattern(test, &p, everys[i]);
+		blocks = run_pattern(test, &m, everys[i]);
 		KUNIT_EXPECT_GE(test, blocks + 2, sequential);
 		KUNIT_EXPECT_LE(test, blocks, sequential + 2);
 		spread = max(spread, max(blocks, sequential) - min(blocks, sequential));
@@ -282,20 +293,8 @@ static u64 regions_for(u64 pages)
 	return DIV_ROUND_UP_ULL(pages, REGION_PAGES);
 }
 
-/* What small objects there are beside large ones, a cache for each size. */
-static const unsigned int mixed_sizes[] = {
-	24, 48, 96, 120, 192, 256, 512, 700, 1000, 1024, 2000, 3584,
-};
-
-#define MIXED_CACHES	ARRAY_SIZE(mixed_sizes)
 #define MIXED_NR	(48000U / XTEST_SLOWER)
 #define MIXED_POOL	ALIGN((160UL << 20) / XTEST_SLOWER, REGION)
-
-struct mixed {
-	struct xslab_cache	*large, *small[MIXED_CACHES];
-	void			**larges, **smalls;
-	unsigned int		nr;	/* of small ones */
-};
 
 static void add_mixed(struct kunit *test, struct mixed *m, unsigned int size)
 {
@@ -305,21 +304,6 @@ static void add_mixed(struct kunit *test, struct mixed *m, unsigned int size)
 		m->small[i] = add_cache(test, &(struct xslab_args){
 			.name = "small", .size = mixed_sizes[i] });
 	m->large = add_cache(test, &(struct xslab_args){ .name = "large", .size = size });
-}
-
-static void take_mixed(struct kunit *test, struct mixed *m, unsigned int every)
-{
-	unsigned int i, nr = every ? 0 : LARGE_NR;
-
-	xtest_take(test, m->large, m->larges, nr, GFP_KERNEL);
-	for (i = 0; i < m->nr; i++) {
-		if (every && i % every == 0 && nr < LARGE_NR) {
-			xtest_take(test, m->large, m->larges + nr, 1, GFP_KERNEL);
-			nr++;
-		}
-		xtest_take(test, m->small[i % MIXED_CACHES], m->smalls + i, 1, GFP_KERNEL);
-	}
-	xtest_take(test, m->large, m->larges + nr, LARGE_NR - nr, GFP_KERNEL);
 }
 
 /* Returns the free blocks of the largest order once only large objects are left. */
@@ -364,7 +348,7 @@ static void xcollect_test_large_among_small(struct kunit *test)
 	struct mixed m = {
 		.larges = xtest_room(test, LARGE_NR, sizeof(void *)),
 		.smalls = xtest_room(test, MIXED_NR, sizeof(void *)),
-		.nr = xtest_rounds(MIXED_NR),
+		.nr = xtest_rounds(MIXED_NR), .caches = MIXED_CACHES, .gfp = GFP_KERNEL,
 	};
 	u64 sequential, blocks;
 	unsigned int i;

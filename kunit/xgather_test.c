@@ -101,17 +101,6 @@ static void make_mess(struct kunit *test, struct mess *mess)
  * All that there is
  */
 
-/* Blocks of an order that there are where nothing is used. */
-static unsigned long blocks_of(const struct xpool_stats *empty, unsigned int order)
-{
-	unsigned long nr = 0;
-	unsigned int o;
-
-	for (o = order; o < XBUDDY_NR_ORDERS; o++)
-		nr += empty->free_blocks[o] << (o - order);
-	return nr;
-}
-
 static void free_blocks(struct kunit *test, unsigned int order, void **at, unsigned long nr)
 {
 	struct fixture *w = test->priv;
@@ -124,7 +113,7 @@ static void free_blocks(struct kunit *test, unsigned int order, void **at, unsig
 static void check_blocks(struct kunit *test, struct mess *mess, const struct xpool_stats *empty,
 			 unsigned int order)
 {
-	unsigned long want = blocks_of(empty, order), got;
+	unsigned long want = blocks_in(empty, order), got;
 	void **at;
 
 	if (!want)

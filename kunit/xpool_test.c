@@ -1891,17 +1891,6 @@ static void test_reserve(struct kunit *test)
 	expect_reserve(test, pool, &of_hard);
 }
 
-/* Blocks of @order that the free ones can give. */
-static u64 blocks_in(const struct xpool_stats *s, unsigned int order)
-{
-	u64 blocks = 0;
-	unsigned int o;
-
-	for (o = order; o < XBUDDY_NR_ORDERS; o++)
-		blocks += s->free_blocks[o] << (o - order);
-	return blocks;
-}
-
 /* Expect the reserve in blocks of all orders that it has room for. */
 static void expect_formed(struct kunit *test, struct xpool *pool, unsigned long reserve)
 {

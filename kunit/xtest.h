@@ -151,8 +151,9 @@ static inline int xtest_stay(void)
 }
 
 /*
- * Wait until @nr threads are here, @met times so far with this one's. A wait is short, unless
- * a virtual CPU does not run: then those that wait must leave the machine's CPUs to it.
+ * Wait for the other threads: all @nr of them call this equally often. @met is the caller's
+ * own, and 0 at first. A wait is short unless a virtual CPU does not run: then those that
+ * wait must leave the machine's CPUs to it.
  */
 static inline void xtest_meet(atomic_t *arrived, unsigned int nr, unsigned int *met)
 {
@@ -222,6 +223,17 @@ static __maybe_unused struct xpool_stats pool_stats(struct xpool *pool)
 
 	xpool_stats(pool, &stats);
 	return stats;
+}
+
+/* Blocks of @order that the free ones can give. */
+static inline u64 blocks_in(const struct xpool_stats *s, unsigned int order)
+{
+	u64 blocks = 0;
+	unsigned int o;
+
+	for (o = order; o < XBUDDY_NR_ORDERS; o++)
+		blocks += s->free_blocks[o] << (o - order);
+	return blocks;
 }
 
 static __maybe_unused unsigned long cache_pages(struct xslab_cache *cache)
