@@ -1029,8 +1029,8 @@ static void xmag_test_park_under_load(struct kunit *test)
 {
 	struct backend *b = start_parked(test);
 	struct crew crew;
-	unsigned int nr = start_workers(test, b, &crew);
 
+	start_workers(test, b, &crew);
 	park_for(test, b, HZ / 2);
 	dismiss(test, &crew);
 	KUNIT_EXPECT_GT(test, atomic_read(&b->told), 0);

@@ -657,7 +657,6 @@ static void count_ctor(void *obj)
 
 static struct xslab_cache *typesafe(struct kunit *test, size_t size)
 {
-
 	atomic_set(&constructed, 0);
 	return with_args(test, POOL_SIZE, &(struct xslab_args){
 		.name = "test", .size = size, .flags = XSLAB_TYPESAFE_BY_RCU,

@@ -59,7 +59,6 @@ static void with_flavour_pool(struct kunit *test, const struct flavour *flavour,
 
 static struct xslab_cache *flavour_cache(struct kunit *test, const struct flavour *flavour)
 {
-
 	return add_cache(test, &(struct xslab_args){
 		.name = "twice", .size = flavour->size, .flags = flavour->flags });
 }
