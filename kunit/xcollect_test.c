@@ -31,6 +31,13 @@ MODULE_PARM_DESC(rounds, "rounds that the objects of the ring make");
 
 #define RUN_MS		300
 
+static struct xslab_cache *with_flags(struct kunit *test, size_t pool_size, size_t size,
+				      xslab_flags_t flags)
+{
+	return with_args(test, pool_size, &(struct xslab_args){
+		.name = "test", .size = size, .flags = flags });
+}
+
 /* The books of a cache whose client made no mistake. */
 static struct xslab_stats check_clean(struct kunit *test, struct xslab_cache *cache, u64 live)
 {
@@ -815,8 +822,7 @@ static void line_up(struct kunit *test, struct crew *crew, struct queue *queue, 
 /* A cache of one slab, all of it taken. Returns how many objects. */
 static size_t full_cache(struct kunit *test, struct queue *queue, void **objs)
 {
-	queue->cache = with_args(test, 4 << 20, &(struct xslab_args){
-		.name = "waits", .size = WAIT_SIZE, .flags = XSLAB_WAIT });
+	queue->cache = with_flags(test, 4 << 20, WAIT_SIZE, XSLAB_WAIT);
 	KUNIT_ASSERT_EQ(test, set_limits(queue->cache, 1UL << queue->cache->order, ULONG_MAX), 0);
 	return xtest_take_all(queue->cache, objs, 256, GFP_ATOMIC);
 }
@@ -939,8 +945,7 @@ static void xcollect_test_wait_for_pages(struct kunit *test)
 	s64 slabs = 1000, limit = 1000;
 	unsigned int turn;
 
-	queue->cache = with_args(test, 4 << 20, &(struct xslab_args){
-		.name = "waits", .size = WAIT_SIZE, .flags = XSLAB_WAIT });
+	queue->cache = with_flags(test, 4 << 20, WAIT_SIZE, XSLAB_WAIT);
 	/* Few and large ones, so that to free them takes no time that counts. */
 	greedy.cache = add_cache(test, &(struct xslab_args){ .name = "greedy", .size = 16000 });
 	/* A busy machine is late now and then, and the best turn counts. */
@@ -1107,14 +1112,14 @@ static enum xslab_move move(void *arg, void *old, void *new, size_t size)
 static struct mover *scatter_in(struct kunit *test, unsigned int nr, size_t size,
 				xslab_flags_t flags)
 {
-	const struct xslab_args args = { .name = "moved", .size = size, .flags = flags };
 	struct mover *mover = xtest_room(test, 1, sizeof(*mover));
 	unsigned int i;
 
 	spin_lock_init(&mover->lock);
 	mover->nr = nr;
 	mover->table = xtest_room(test, nr, sizeof(void *));
-	mover->cache = with_args(test, ALIGN(nr * size / 7 * 8 + (4UL << 20), 4UL << 20), &args);
+	mover->cache = with_flags(test, ALIGN(nr * size / 7 * 8 + (4UL << 20), 4UL << 20), size,
+				  flags);
 	KUNIT_ASSERT_EQ(test, xslab_cache_set_move(mover->cache, move, mover), 0);
 	xtest_take(test, mover->cache, mover->table, nr, GFP_ATOMIC);
 	for (i = 0; i < nr; i++)
@@ -1965,8 +1970,7 @@ static void xcollect_test_torn_reserve(struct kunit *test)
  */
 static void check_torn_frees(struct kunit *test, xslab_flags_t flags)
 {
-	const struct xslab_args args = { .name = "torn", .size = 1024, .flags = flags };
-	struct xslab_cache *cache = with_args(test, 4 << 20, &args), *other;
+	struct xslab_cache *cache = with_flags(test, 4 << 20, 1024, flags), *other;
 	void **objs = xtest_room(test, TEAR_OBJS, sizeof(*objs));
 	void **theirs = xtest_room(test, 16384, sizeof(*theirs));
 	struct xslab_stats s = tear(test, cache, objs, 32);

@@ -1616,8 +1616,8 @@ static void xslab_test_free_by_pointer(struct kunit *test)
 
 	f->second = new_pool(test, NULL, 1 << 20, 0);
 	for (c = 0; c < ARRAY_SIZE(sizes); c++) {
-		add_cache_in(test, c == 3 ? f->second : f->pool,
-			  &(struct xslab_args){ .name = "one-of-many", .size = sizes[c] });
+		add_cache_in(test, c == 3 ? f->second : f->pool, &(struct xslab_args){
+			.name = "one-of-many", .size = sizes[c] });
 		xtest_take(test, f->caches[c], objs[c], 20, GFP_KERNEL);
 	}
 	for (i = 0; i < 20; i++)
