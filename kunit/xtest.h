@@ -39,9 +39,9 @@ MODULE_IMPORT_NS(XCOMPAT_FOR_KUNIT);
 /* Old kernels do not have it. */
 #ifndef KUNIT_ARRAY_PARAM_DESC
 #define KUNIT_ARRAY_PARAM_DESC(name, array, member)				\
-	static void name##_desc(typeof(&(array)[0]) param, char *desc)		\
+	static void name##_desc(typeof((array)[0]) param[], char *desc)		\
 	{									\
-		strscpy(desc, (*param).member, KUNIT_PARAM_DESC_SIZE);		\
+		strscpy(desc, param[0].member, KUNIT_PARAM_DESC_SIZE);		\
 	}									\
 	KUNIT_ARRAY_PARAM(name, array, name##_desc)
 #endif
