@@ -13,20 +13,10 @@
 #include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
-#include "slab/slab.h"
 #include "xdecay.h"
-#include "xtest.h"
+#include "xfixture.h"
 
 #define POOL_BYTES	(4UL << 20)
-
-static struct xpool *new_pool(struct kunit *test, void *addr, size_t size, size_t max_size)
-{
-	struct xpool *pool = xpool_create(&(struct xpool_args){
-		.name = "xapi-test", .addr = addr, .size = size, .max_size = max_size });
-
-	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(pool), "error %ld", PTR_ERR(pool));
-	return pool;
-}
 
 /*
  * Flags of caches
@@ -114,17 +104,9 @@ struct reach {
 	bool	is_in;
 };
 
-static u64 errors_of(struct xpool *pool)
-{
-	struct xpool_stats stats;
-
-	xpool_stats(pool, &stats);
-	return stats.errors;
-}
-
 static void expect_pages(struct kunit *test, struct xpool *pool, const struct reach *reach)
 {
-	u64 errors = errors_of(pool);
+	u64 errors = pool_stats(pool).errors;
 	struct page *pages[2] = { };
 	unsigned int order;
 	void *addr;
@@ -143,7 +125,7 @@ static void expect_pages(struct kunit *test, struct xpool *pool, const struct re
 			reach->is_in ? 2 : 0);
 	if (reach->is_in)
 		xpool_free_pages_bulk(pool, 2, pages);
-	KUNIT_EXPECT_EQ(test, errors_of(pool) - errors, reach->is_in ? 0ULL : 4ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors - errors, reach->is_in ? 0ULL : 4ULL);
 }
 
 static void expect_objects(struct kunit *test, struct xpool *pool, const struct reach *reach)
@@ -171,7 +153,7 @@ static void expect_objects(struct kunit *test, struct xpool *pool, const struct 
 			reach->is_in ? 100 : 0);
 	if (reach->is_in)
 		xslab_cache_free_bulk(cache, 100, objs);
-	xslab_cache_stats(cache, &s);
+	s = cache_stats(cache);
 	KUNIT_EXPECT_EQ(test, s.live, 0ULL);
 	KUNIT_EXPECT_EQ(test, s.errors, reach->is_in ? 0ULL : 4ULL);
 	KUNIT_EXPECT_EQ(test, s.failures, reach->is_in ? 0ULL : 4ULL);
@@ -284,7 +266,7 @@ static void test_compound(struct kunit *test)
 
 	KUNIT_EXPECT_NULL(test, xpool_alloc_pages(pool, 1, GFP_KERNEL | __GFP_COMP));
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 10, GFP_KERNEL | __GFP_COMP));
-	KUNIT_EXPECT_EQ(test, errors_of(pool), 2ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 2ULL);
 	page = xpool_alloc_pages(pool, 0, GFP_KERNEL | __GFP_COMP);
 	KUNIT_EXPECT_NOT_NULL(test, page);
 	KUNIT_EXPECT_EQ(test, xpool_free_pages(pool, page, 0), 0);

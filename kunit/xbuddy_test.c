@@ -410,12 +410,7 @@ static const struct free_error free_errors[] = {
 	{ "a block larger than the range", 0, 10, -ERANGE },
 };
 
-static void free_error_desc(const struct free_error *e, char *desc)
-{
-	strscpy(desc, e->what, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(free_error, free_errors, free_error_desc);
+KUNIT_ARRAY_PARAM_DESC(free_error, free_errors, what);
 
 static void test_free_error(struct kunit *test)
 {
@@ -462,12 +457,7 @@ static const struct run_error free_run_errors[] = {
 	{ "a negative index", -1UL, 2, -ERANGE },
 };
 
-static void run_error_desc(const struct run_error *e, char *desc)
-{
-	strscpy(desc, e->what, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(free_run_error, free_run_errors, run_error_desc);
+KUNIT_ARRAY_PARAM_DESC(free_run_error, free_run_errors, what);
 
 static void test_free_run_error(struct kunit *test)
 {
@@ -509,12 +499,7 @@ static const struct row_error free_row_errors[] = {
 	{ "blocks larger than the range", 0, 10, UINT_MAX, -ERANGE },
 };
 
-static void row_error_desc(const struct row_error *e, char *desc)
-{
-	strscpy(desc, e->what, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(free_row_error, free_row_errors, row_error_desc);
+KUNIT_ARRAY_PARAM_DESC(free_row_error, free_row_errors, what);
 
 static void test_free_row_error(struct kunit *test)
 {
@@ -845,12 +830,7 @@ static const struct start starts[] = {
 	{ "full", 1500, make_full },
 };
 
-static void start_desc(const struct start *start, char *desc)
-{
-	strscpy(desc, start->what, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(start, starts, start_desc);
+KUNIT_ARRAY_PARAM_DESC(start, starts, what);
 
 /* Each bit and each count, but the address of the bitmaps. */
 static void expect_alike(struct kunit *test, const struct xbuddy *one,
@@ -1018,10 +998,9 @@ static void test_many_like_single(struct kunit *test)
 	struct pair p = {
 		.many = nth_buddy(test, 0, start->nr),
 		.single = nth_buddy(test, 1, start->nr),
-		.indices = kunit_kcalloc(test, 12000, sizeof(long), GFP_KERNEL),
+		.indices = xtest_room(test, 12000, sizeof(long)),
 	};
 
-	KUNIT_ASSERT_NOT_NULL(test, p.indices);
 	xtest_seed(test, &rnd[0]);
 	rnd[1] = rnd[0];
 	start->make(test, p.many, &rnd[0]);
@@ -1512,8 +1491,7 @@ static void test_model(struct kunit *test)
 	unsigned long nr_ops = xtest_param(ops) / ARRAY_SIZE(model_lengths);
 	unsigned int i;
 
-	m.page = kunit_kzalloc(test, m.nr, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, m.page);
+	m.page = xtest_room(test, m.nr, sizeof(*m.page));
 	xtest_seed(test, &m.rnd);
 	run_model(test, &m, buddy, nr_ops);
 	kunit_info(test, "%lu operations; done: %lu alloc, %lu range, %lu run, %lu free, %lu free run, %lu of many, %lu in rows\n",

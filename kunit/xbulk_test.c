@@ -4,7 +4,7 @@
  * and whole slabs that come and go with them.
  *
  * What each test starts with, and what it expects at its end, is in
- * xslab_test.h.
+ * xfixture.h.
  */
 #include <kunit/test.h>
 #include <linux/err.h>
@@ -15,10 +15,8 @@
 #include <xalloc/xpool.h>
 #include <xalloc/xslab.h>
 
-#include "slab/slab.h"
 #include "xdecay.h"
-#include "xslab_test.h"
-#include "xtest.h"
+#include "xfixture.h"
 
 /*
  * As many as asked for
@@ -114,7 +112,7 @@ static void xbulk_test_boundary_bulk(struct kunit *test)
 	struct xpool_stats pool;
 	struct xslab_stats s;
 	size_t nr = stand_at_boundary(test, cache, objs), i;
-	u64 slabs = stats_of(cache).slabs;
+	u64 slabs = cache_stats(cache).slabs;
 
 	close_magazines(test, cache);
 	for (i = 0; i < 100000 / SLOWNESS; i++) {
@@ -122,13 +120,13 @@ static void xbulk_test_boundary_bulk(struct kunit *test)
 			KUNIT_ASSERT_TRUE_MSG(test, false, "pair %zu", i);
 		xslab_cache_free_bulk(cache, 1, &obj);
 		if (!i)
-			pool = pool_stats_of(f->pool);
+			pool = pool_stats(f->pool);
 	}
 	s = check_books(test, cache, nr);
 	KUNIT_EXPECT_EQ(test, s.slabs_full, slabs);
 	KUNIT_EXPECT_EQ(test, s.slabs_free, 1ULL);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).gets, pool.gets);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).puts, pool.puts);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).gets, pool.gets);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).puts, pool.puts);
 	xtest_give(test, cache, objs, nr);
 }
 
@@ -239,7 +237,7 @@ static void xbulk_test_some_in_turn(struct kunit *test)
 /* Free 8 of the objects, expect them in magazines, and to come back the last one first. */
 static void pass_eight(struct kunit *test, struct xslab_cache *cache, void **objs, u64 live)
 {
-	u64 magazines = stats_of(cache).magazines;
+	u64 magazines = cache_stats(cache).magazines;
 	void *again[8];
 	unsigned int i;
 
@@ -266,7 +264,7 @@ static void xbulk_test_few(struct kunit *test)
 	unsigned int i, nr;
 
 	xtest_pin();
-	KUNIT_ASSERT_EQ(test, stats_of(cache).objects_per_slab, 16ULL);
+	KUNIT_ASSERT_EQ(test, cache_stats(cache).objects_per_slab, 16ULL);
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, FEW_OBJS, objs),
 			(int)FEW_OBJS);
 	sort(objs, FEW_OBJS, sizeof(*objs), by_address, NULL);
@@ -303,11 +301,10 @@ static void xbulk_test_few_but_one(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 256), *other;
 	void *objs[16], *others[16], *some[8];
-	struct fixture *f = test->priv;
 	unsigned int kind, at;
 	u64 errors = 0;
 
-	other = add_cache(test, f->pool, &(struct xslab_args){ .name = "other", .size = 256 });
+	other = add_cache(test, &(struct xslab_args){ .name = "other", .size = 256 });
 	xtest_pin();
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 16, objs), 16);
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(other, GFP_KERNEL, 16, others), 16);
@@ -344,10 +341,9 @@ static void xbulk_test_few_but_one(struct kunit *test)
 static struct xslab_cache *with_whole(struct kunit *test, xslab_flags_t flags)
 {
 	const struct xslab_args args = { .name = "whole", .size = 256, .flags = flags };
-	struct fixture *f = with_pool(test, POOL_SIZE);
-	struct xslab_cache *cache = add_cache(test, f->pool, &args);
+	struct xslab_cache *cache = with_args(test, POOL_SIZE, &args);
 
-	KUNIT_ASSERT_EQ(test, stats_of(cache).objects_per_slab * 3, (u64)WHOLE);
+	KUNIT_ASSERT_EQ(test, cache_stats(cache).objects_per_slab * 3, (u64)WHOLE);
 	return cache;
 }
 
@@ -394,7 +390,7 @@ static void give_swapped(struct kunit *test, struct xslab_cache *cache, bool bul
 		check_books(test, cache, 0);
 		check_shrinks_to_nothing(test, cache);
 	}
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, 0ULL);
 }
 
 /* Full slabs come back as a whole, in nearly the right order. Expect all to be free. */
@@ -470,7 +466,7 @@ static void xbulk_test_rows_down(struct kunit *test)
 
 	for (i = 0; i < DOWN; i += step) {
 		give_down(test, cache, objs, i);
-		KUNIT_EXPECT_EQ(test, stats_of(cache).errors, i / step + 1ULL);
+		KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, i / step + 1ULL);
 	}
 }
 
@@ -490,14 +486,14 @@ static void take_behind(struct kunit *test, struct xslab_cache *cache, void **ob
 	xslab_cache_free_bulk(cache, ROW, objs + first);
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, ROW, objs + first),
 			(int)ROW);
-	KUNIT_ASSERT_EQ(test, (u64)(objs[first] - objs[0]), first * stats_of(cache).stride);
+	KUNIT_ASSERT_EQ(test, (u64)(objs[first] - objs[0]), first * cache_stats(cache).stride);
 }
 
 /* The one @odd behind the first is free already. Expect that to be told, once. */
 static void give_behind(struct kunit *test, struct xslab_cache *cache, void **objs,
 			unsigned int first, unsigned int odd)
 {
-	u64 errors = stats_of(cache).errors;
+	u64 errors = cache_stats(cache).errors;
 
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[first + odd]), 0);
 	xslab_cache_free_bulk(cache, ROW, objs + first);
@@ -515,9 +511,8 @@ static void xbulk_test_rows_of_four(struct kunit *test)
 {
 	size_t size = *(const size_t *)test->param_value;
 	struct xslab_cache *cache = with_cache(test, 1 << 20, size);
-	struct fixture *f = test->priv;
 	const struct xslab_args args = { .name = "other", .size = rounddown_pow_of_two(size) };
-	struct xslab_cache *other = add_cache(test, f->pool, &args);
+	struct xslab_cache *other = add_cache(test, &args);
 	void **objs = xtest_room(test, ROW + 4, sizeof(*objs));
 	void **others = xtest_room(test, ROW, sizeof(*others));
 	unsigned int first, odd, i;
@@ -556,7 +551,7 @@ static void xbulk_test_double_free_bulk(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).errors, i + 1ULL);
 		check_shrinks_to_nothing(test, cache);
 	}
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 8ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, 8ULL);
 }
 
 /*
@@ -609,8 +604,8 @@ static struct kunit_case xbulk_test_cases[] = {
 
 static struct kunit_suite xbulk_test_suite = {
 	.name = "xbulk",
-	.init = slab_init,
-	.exit = slab_exit,
+	.init = fixture_init,
+	.exit = fixture_exit,
 	.test_cases = xbulk_test_cases,
 };
 

@@ -18,9 +18,9 @@
 #include <linux/sched/signal.h>
 #include <linux/string.h>
 
-#include "slab/slab.h"
+#include "xcrew.h"
 #include "xdecay.h"
-#include "xtest.h"
+#include "xfixture.h"
 
 /* Emulated and debug kernels are slow: there, what is repeated is repeated less. */
 #define XTEST_EMULATED	(IS_ENABLED(CONFIG_UML) ? 1 : 5)
@@ -29,137 +29,22 @@ static unsigned long rounds = 1000 / XTEST_SLOWER / XTEST_EMULATED;
 module_param(rounds, ulong, 0444);
 MODULE_PARM_DESC(rounds, "rounds that the objects of the ring make");
 
-#define MAX_CACHES	13
-#define MAX_CREW	8
 #define RUN_MS		300
 
-struct fixture {
-	struct xpool		*pool;
-	struct xslab_cache	*caches[MAX_CACHES];
-	unsigned int		nr_caches;
-};
-
-static int collect_init(struct kunit *test)
-{
-	test->priv = kunit_kzalloc(test, sizeof(struct fixture), GFP_KERNEL);
-	if (!test->priv)
-		return -ENOMEM;
-	xtest_pin();
-	return 0;
-}
-
-/* Expect everything to be given back: what is missing was lost. */
-static void end_pool(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-	struct xpool_stats stats;
-
-	while (f->nr_caches)
-		KUNIT_EXPECT_EQ(test, xslab_cache_destroy(f->caches[--f->nr_caches]), 0);
-	if (f->pool) {
-		xpool_stats(f->pool, &stats);
-		KUNIT_EXPECT_EQ(test, stats.free + stats.magazines, stats.total);
-		KUNIT_EXPECT_EQ(test, xpool_validate(f->pool), 0);
-		KUNIT_EXPECT_EQ(test, xpool_destroy(f->pool), 0);
-	}
-	f->pool = NULL;
-}
-
-static void collect_exit(struct kunit *test)
-{
-	if (test->priv)
-		end_pool(test);
-}
-
-static struct fixture *with_growing_pool(struct kunit *test, size_t size, size_t max_size)
-{
-	static unsigned int nr;	/* of pools so far: one that stayed does not fail the next test */
-	struct fixture *f = test->priv;
-	char name[XPOOL_NAME_MAX];
-	struct xpool *pool;
-
-	snprintf(name, sizeof(name), "xcollect-%u", nr++);
-	pool = xpool_create(&(struct xpool_args){
-		.name = name, .size = size, .max_size = max_size });
-	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(pool), "error %ld", PTR_ERR(pool));
-	f->pool = pool;
-	return f;
-}
-
-static struct fixture *with_pool(struct kunit *test, size_t size)
-{
-	return with_growing_pool(test, size, 0);
-}
-
-static struct xslab_cache *add_cache(struct kunit *test, const struct xslab_args *args)
-{
-	struct fixture *f = test->priv;
-	struct xslab_cache *cache = xslab_cache_create_in(f->pool, args);
-
-	KUNIT_ASSERT_LT(test, f->nr_caches, (unsigned int)MAX_CACHES);
-	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(cache), "error %ld", PTR_ERR(cache));
-	f->caches[f->nr_caches++] = cache;
-	return cache;
-}
-
-static struct xslab_cache *with_cache(struct kunit *test, size_t pool_size, size_t size,
+static struct xslab_cache *with_flags(struct kunit *test, size_t pool_size, size_t size,
 				      xslab_flags_t flags)
 {
-	with_pool(test, pool_size);
-	return add_cache(test, &(struct xslab_args){
+	return with_args(test, pool_size, &(struct xslab_args){
 		.name = "test", .size = size, .flags = flags });
 }
 
-static struct xslab_stats stats_of(struct xslab_cache *cache)
+/* The books of a cache whose client made no mistake. */
+static struct xslab_stats check_clean(struct kunit *test, struct xslab_cache *cache, u64 live)
 {
-	struct xslab_stats stats;
+	struct xslab_stats s = check_books(test, cache, live);
 
-	xslab_cache_stats(cache, &stats);
-	return stats;
-}
-
-static struct xpool_stats pool_stats_of(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-	struct xpool_stats stats;
-
-	xpool_stats(f->pool, &stats);
-	return stats;
-}
-
-/* Expect the books to balance exactly, with @live objects held by the client. */
-static struct xslab_stats check_books(struct kunit *test, struct xslab_cache *cache, u64 live)
-{
-	struct fixture *f = test->priv;
-	struct xslab_stats s = stats_of(cache);
-
-	KUNIT_ASSERT_EQ(test, xslab_validate(cache), 0);
-	KUNIT_ASSERT_EQ(test, xpool_validate(f->pool), 0);
-	KUNIT_ASSERT_EQ(test, s.live, live);
-	KUNIT_ASSERT_EQ(test, s.capacity, s.live + s.magazines + s.depot + s.slab_free + s.moving);
-	KUNIT_ASSERT_EQ(test, s.slab_free,
-			s.partial_free + s.slabs_free * s.objects_per_slab);
-	KUNIT_ASSERT_EQ(test, s.empty_pages, s.slabs_free << s.slab_order);
-	KUNIT_ASSERT_EQ(test, s.moving, 0ULL);
 	KUNIT_ASSERT_EQ(test, s.errors, 0ULL);
-	KUNIT_ASSERT_EQ(test, s.allocs, s.frees + s.live);
 	return s;
-}
-
-/* All that there are; returns how many. */
-static size_t take_all(struct xslab_cache *cache, void **objs, size_t most)
-{
-	size_t nr = 0;
-
-	while (nr < most && (objs[nr] = xslab_cache_alloc(cache, GFP_ATOMIC)))
-		nr++;
-	return nr;
-}
-
-static int set_limits(struct xslab_cache *cache, unsigned long hard, unsigned long keep)
-{
-	return xslab_cache_set_limits(cache, &(struct xslab_limits){
-		.hard = hard, .cache = keep });
 }
 
 static u64 slabs_for(const struct xslab_stats *s, u64 objs)
@@ -168,67 +53,8 @@ static u64 slabs_for(const struct xslab_stats *s, u64 objs)
 }
 
 /*
- * Threads on all CPUs
- */
-
-struct hand {
-	struct task_struct	*task;
-	int			(*work)(void *hand);
-	void			*what;
-	unsigned int		nr;
-	unsigned long		done;
-	struct rnd_state	rnd;
-};
-
-struct crew {
-	struct hand		hands[MAX_CREW];
-	unsigned int		nr;
-};
-
-static void hire(struct kunit *test, struct crew *crew, int (*work)(void *hand), void *what,
-		 bool bind)
-{
-	struct hand *hand = &crew->hands[crew->nr];
-
-	KUNIT_ASSERT_LT(test, crew->nr, (unsigned int)MAX_CREW);
-	*hand = (struct hand){ .work = work, .what = what, .nr = crew->nr };
-	prandom_seed_state(&hand->rnd, get_random_u32());
-	hand->task = kthread_create(work, hand, "xcollect/%u", crew->nr);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(hand->task));
-	get_task_struct(hand->task);
-	if (bind)
-		kthread_bind(hand->task,
-			     cpumask_nth(crew->nr % num_online_cpus(), cpu_online_mask));
-	crew->nr++;
-	wake_up_process(hand->task);
-}
-
-/* Expect each to have done something. */
-static unsigned long dismiss(struct kunit *test, struct crew *crew)
-{
-	unsigned long done = 0;
-
-	while (crew->nr) {
-		struct hand *hand = &crew->hands[--crew->nr];
-
-		kthread_stop(hand->task);
-		put_task_struct(hand->task);
-		KUNIT_EXPECT_NE(test, hand->done, 0UL);
-		done += hand->done;
-	}
-	return done;
-}
-
-static int stay(void)
-{
-	while (!kthread_should_stop())
-		usleep_range(100, 1000);
-	return 0;
-}
-
-/*
- * Where the magazines are closed all use one lock. Virtual CPUs that have to take turns
- * on the machine's would spin for one that does not run, unless they sleep a lot.
+ * Where the magazines are closed all use one lock. Where virtual CPUs share the machine's,
+ * they would spin for one that does not run, unless they sleep a lot.
  */
 static void breathe(void)
 {
@@ -285,10 +111,10 @@ static int fill_magazines(void *data)
 	struct xslab_cache *cache = hand->what;
 	void *objs[64];
 
-	hand->done = take_all(cache, objs, ARRAY_SIZE(objs));
+	hand->done = xtest_take_all(cache, objs, ARRAY_SIZE(objs), GFP_ATOMIC);
 	while (hand->nr < ARRAY_SIZE(objs) && hand->nr < hand->done)
 		xslab_cache_free(cache, objs[hand->nr++]);
-	return stay();
+	return xtest_stay();
 }
 
 /*
@@ -298,7 +124,7 @@ static int fill_magazines(void *data)
  */
 static void xcollect_test_other_cpu(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
+	struct xslab_cache *cache = with_cache(test, 16 << 20, 256);
 	void **objs = xtest_room(test, 4000, sizeof(*objs));
 	struct crew crew = { };
 	struct xslab_stats s;
@@ -308,22 +134,22 @@ static void xcollect_test_other_cpu(struct kunit *test)
 		kunit_skip(test, "needs 2 CPUs");
 	hire(test, &crew, fill_magazines, cache, true);
 	set_cpus_allowed_ptr(current, cpumask_of(cpumask_nth(1, cpu_online_mask)));
-	while (!READ_ONCE(crew.hands[0].done) || stats_of(cache).live)
+	while (!READ_ONCE(crew.hands[0].done) || cache_stats(cache).live)
 		usleep_range(100, 1000);
-	pages = stats_of(cache).magazines;
+	pages = cache_stats(cache).magazines;
 	KUNIT_EXPECT_EQ(test, xslab_cache_collect(cache, false), 0UL);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).magazines, (u64)pages);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).magazines, (u64)pages);
 	xtest_take(test, cache, objs, 4000, GFP_ATOMIC);
 	xtest_give(test, cache, objs, 4000);
-	s = check_books(test, cache, 0);
+	s = check_clean(test, cache, 0);
 	KUNIT_EXPECT_GT(test, s.magazines, (u64)pages);
 	KUNIT_EXPECT_GT(test, s.depot, 0ULL);
 	KUNIT_EXPECT_GT(test, s.slabs_free, 0ULL);
 
 	pages = xslab_cache_collect(cache, false);
 	KUNIT_EXPECT_EQ(test, (u64)pages, s.slabs * (1ULL << s.slab_order) -
-			(stats_of(cache).slabs << s.slab_order));
-	s = check_books(test, cache, 0);
+			(cache_stats(cache).slabs << s.slab_order));
+	s = check_clean(test, cache, 0);
 	KUNIT_EXPECT_EQ(test, s.depot, 0ULL);
 	KUNIT_EXPECT_EQ(test, s.slabs_free, 0ULL);
 	KUNIT_EXPECT_GT(test, s.magazines, 0ULL);
@@ -331,7 +157,7 @@ static void xcollect_test_other_cpu(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s.returned_pages, (u64)pages);
 
 	KUNIT_EXPECT_EQ(test, (u64)xslab_cache_collect(cache, true), s.slabs << s.slab_order);
-	s = check_books(test, cache, 0);
+	s = check_clean(test, cache, 0);
 	KUNIT_EXPECT_EQ(test, s.slabs, 0ULL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_collect(cache, true), 0UL);
 	dismiss(test, &crew);
@@ -340,7 +166,7 @@ static void xcollect_test_other_cpu(struct kunit *test)
 /* Expect collects to be safe while all CPUs allocate and free, also where slabs are torn. */
 static void xcollect_test_while_busy(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
+	struct xslab_cache *cache = with_cache(test, 16 << 20, 256);
 	ktime_t end = ktime_add_ms(ktime_get(), RUN_MS);
 	unsigned long pages = 0, done, turns = 0;
 	struct crew crew = { };
@@ -357,10 +183,10 @@ static void xcollect_test_while_busy(struct kunit *test)
 	}
 	done = dismiss(test, &crew);
 	KUNIT_EXPECT_GT(test, pages, 0UL);
-	check_books(test, cache, 0);
+	check_clean(test, cache, 0);
 	xslab_cache_collect(cache, true);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).slabs, 0ULL);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs, 0ULL);
 	kunit_info(test, "%lu frees, %lu collects, %lu pages came back\n", done, turns, pages);
 }
 
@@ -370,47 +196,57 @@ static void xcollect_test_while_busy(struct kunit *test)
 #define SMALL_SIZE	3584U
 #define PATTERN_POOL	ALIGN((384UL << 20) / XTEST_SLOWER, 4UL << 20)
 
-struct pattern {
-	struct xslab_cache	*large, *small;
+/* What small objects there are beside large ones, a cache for each size. */
+static const unsigned int mixed_sizes[] = {
+	24, 48, 96, 120, 192, 256, 512, 700, 1000, 1024, 2000, 3584,
+};
+
+#define MIXED_CACHES	ARRAY_SIZE(mixed_sizes)
+
+struct mixed {
+	struct xslab_cache	*large, *small[MIXED_CACHES];
 	void			**larges, **smalls;
+	unsigned int		nr;	/* of small ones ... */
+	unsigned int		caches;	/* ... one of each cache, again and again */
+	gfp_t			gfp;
 };
 
 /* A large one before every @every small ones, and the rest after; 0: all before. */
-static void take_pattern(struct kunit *test, struct pattern *p, unsigned int every)
+static void take_mixed(struct kunit *test, struct mixed *m, unsigned int every)
 {
 	unsigned int i, nr = every ? 0 : LARGE_NR;
 
-	xtest_take(test, p->large, p->larges, nr, GFP_ATOMIC);
-	for (i = 0; i < SMALL_NR; i++) {
+	xtest_take(test, m->large, m->larges, nr, m->gfp);
+	for (i = 0; i < m->nr; i++) {
 		if (every && i % every == 0 && nr < LARGE_NR) {
-			xtest_take(test, p->large, p->larges + nr, 1, GFP_ATOMIC);
+			xtest_take(test, m->large, m->larges + nr, 1, m->gfp);
 			nr++;
 		}
-		xtest_take(test, p->small, p->smalls + i, 1, GFP_ATOMIC);
+		xtest_take(test, m->small[i % m->caches], m->smalls + i, 1, m->gfp);
 	}
-	xtest_take(test, p->large, p->larges + nr, LARGE_NR - nr, GFP_ATOMIC);
+	xtest_take(test, m->large, m->larges + nr, LARGE_NR - nr, m->gfp);
 }
 
 /* Returns the free blocks of the largest order after the small ones were collected. */
-static u64 run_pattern(struct kunit *test, struct pattern *p, unsigned int every)
+static u64 run_pattern(struct kunit *test, struct mixed *m, unsigned int every)
 {
 	struct xpool_stats stats;
 	struct xslab_stats s;
 	u64 pages;
 
 	with_pool(test, PATTERN_POOL);
-	p->large = add_cache(test, &(struct xslab_args){ .name = "large", .size = LARGE_SIZE });
-	p->small = add_cache(test, &(struct xslab_args){ .name = "small", .size = SMALL_SIZE });
-	take_pattern(test, p, every);
-	xtest_give(test, p->small, p->smalls, SMALL_NR);
-	xslab_cache_collect(p->small, true);
-	xslab_cache_collect(p->large, true);
+	m->large = add_cache(test, &(struct xslab_args){ .name = "large", .size = LARGE_SIZE });
+	m->small[0] = add_cache(test, &(struct xslab_args){ .name = "small", .size = SMALL_SIZE });
+	take_mixed(test, m, every);
+	xtest_give(test, m->small[0], m->smalls, SMALL_NR);
+	xslab_cache_collect(m->small[0], true);
+	xslab_cache_collect(m->large, true);
 
-	s = check_books(test, p->large, LARGE_NR);
-	check_books(test, p->small, 0);
+	s = check_clean(test, m->large, LARGE_NR);
+	check_clean(test, m->small[0], 0);
 	KUNIT_EXPECT_EQ(test, s.slab_order, 3ULL);
 	pages = slabs_for(&s, LARGE_NR) << s.slab_order;
-	stats = pool_stats_of(test);
+	stats = pool_stats(fixture_pool(test));
 	KUNIT_EXPECT_EQ(test, stats.total - stats.free, pages);
 	KUNIT_EXPECT_EQ(test, stats.slabs, pages);
 	if (every)
@@ -419,8 +255,8 @@ static u64 run_pattern(struct kunit *test, struct pattern *p, unsigned int every
 	else
 		kunit_info(test, "row 4 sequential: %llu pages, %llu order-10 blocks free\n",
 			   stats.slabs, stats.free_blocks[XBUDDY_MAX_ORDER]);
-	xtest_give(test, p->large, p->larges, LARGE_NR);
-	end_pool(test);
+	xtest_give(test, m->large, m->larges, LARGE_NR);
+	end_fixture(test);
 	return stats.free_blocks[XBUDDY_MAX_ORDER];
 }
 
@@ -436,18 +272,19 @@ static u64 run_pattern(struct kunit *test, struct pattern *p, unsigned int every
 static void xcollect_test_interleaved(struct kunit *test)
 {
 	static const unsigned int everys[] = { 400, 500 };
-	struct pattern p = {
+	struct mixed m = {
 		.larges = xtest_room(test, LARGE_NR, sizeof(void *)),
 		.smalls = xtest_room(test, SMALL_NR, sizeof(void *)),
+		.nr = SMALL_NR, .caches = 1, .gfp = GFP_ATOMIC,
 	};
 	u64 sequential, blocks, spread = 0;
 	unsigned int i;
 
 	if (XTEST_SLOWER > 1)
 		kunit_info(test, "row 4 is scaled down by %d on this kernel\n", XTEST_SLOWER);
-	sequential = run_pattern(test, &p, 0);
+	sequential = run_pattern(test, &m, 0);
 	for (i = 0; i < ARRAY_SIZE(everys); i++) {
-		blocks = run_pattern(test, &p, everys[i]);
+		blocks = run_pattern(test, &m, everys[i]);
 		KUNIT_EXPECT_GE(test, blocks + 2, sequential);
 		KUNIT_EXPECT_LE(test, blocks, sequential + 2);
 		spread = max(spread, max(blocks, sequential) - min(blocks, sequential));
@@ -463,20 +300,8 @@ static u64 regions_for(u64 pages)
 	return DIV_ROUND_UP_ULL(pages, REGION_PAGES);
 }
 
-/* What small objects there are beside large ones, a cache for each size. */
-static const unsigned int mixed_sizes[] = {
-	24, 48, 96, 120, 192, 256, 512, 700, 1000, 1024, 2000, 3584,
-};
-
-#define MIXED_CACHES	ARRAY_SIZE(mixed_sizes)
 #define MIXED_NR	(48000U / XTEST_SLOWER)
 #define MIXED_POOL	ALIGN((160UL << 20) / XTEST_SLOWER, REGION)
-
-struct mixed {
-	struct xslab_cache	*large, *small[MIXED_CACHES];
-	void			**larges, **smalls;
-	unsigned int		nr;	/* of small ones */
-};
 
 static void add_mixed(struct kunit *test, struct mixed *m, unsigned int size)
 {
@@ -486,21 +311,6 @@ static void add_mixed(struct kunit *test, struct mixed *m, unsigned int size)
 		m->small[i] = add_cache(test, &(struct xslab_args){
 			.name = "small", .size = mixed_sizes[i] });
 	m->large = add_cache(test, &(struct xslab_args){ .name = "large", .size = size });
-}
-
-static void take_mixed(struct kunit *test, struct mixed *m, unsigned int every)
-{
-	unsigned int i, nr = every ? 0 : LARGE_NR;
-
-	xtest_take(test, m->large, m->larges, nr, GFP_KERNEL);
-	for (i = 0; i < m->nr; i++) {
-		if (every && i % every == 0 && nr < LARGE_NR) {
-			xtest_take(test, m->large, m->larges + nr, 1, GFP_KERNEL);
-			nr++;
-		}
-		xtest_take(test, m->small[i % MIXED_CACHES], m->smalls + i, 1, GFP_KERNEL);
-	}
-	xtest_take(test, m->large, m->larges + nr, LARGE_NR - nr, GFP_KERNEL);
 }
 
 /* Returns the free blocks of the largest order once only large objects are left. */
@@ -520,16 +330,16 @@ static u64 run_mixed(struct kunit *test, struct mixed *m, unsigned int size,
 	take_mixed(test, m, every);
 	for (i = 0; i < m->nr; i++)
 		xtest_give(test, m->small[i % MIXED_CACHES], m->smalls + i, 1);
-	xpool_collect(((struct fixture *)test->priv)->pool, true);
+	xpool_collect(fixture_pool(test), true);
 
-	s = check_books(test, m->large, LARGE_NR);
-	stats = pool_stats_of(test);
+	s = check_clean(test, m->large, LARGE_NR);
+	stats = pool_stats(fixture_pool(test));
 	pages = slabs_for(&s, LARGE_NR) << s.slab_order;
 	KUNIT_EXPECT_EQ(test, stats.total - stats.free, pages);
 	if (grows)
 		KUNIT_EXPECT_LE(test, stats.regions, regions_for(pages) + 2);
 	xtest_give(test, m->large, m->larges, LARGE_NR);
-	end_pool(test);
+	end_fixture(test);
 	return stats.free_blocks[XBUDDY_MAX_ORDER];
 }
 
@@ -545,7 +355,7 @@ static void xcollect_test_large_among_small(struct kunit *test)
 	struct mixed m = {
 		.larges = xtest_room(test, LARGE_NR, sizeof(void *)),
 		.smalls = xtest_room(test, MIXED_NR, sizeof(void *)),
-		.nr = xtest_rounds(MIXED_NR),
+		.nr = xtest_rounds(MIXED_NR), .caches = MIXED_CACHES, .gfp = GFP_KERNEL,
 	};
 	u64 sequential, blocks;
 	unsigned int i;
@@ -569,18 +379,18 @@ static void xcollect_test_large_among_small(struct kunit *test)
 static void xcollect_test_last_pins_one(struct kunit *test)
 {
 	unsigned long nr = xtest_rounds(PIN_NR);
-	struct xslab_cache *cache = with_cache(test, ALIGN(nr * 112UL, 4UL << 20), 100, 0);
+	struct xslab_cache *cache = with_cache(test, ALIGN(nr * 112UL, 4UL << 20), 100);
 	void **objs = xtest_room(test, nr, sizeof(*objs));
 	struct xslab_stats s;
 
 	xtest_take(test, cache, objs, nr, GFP_ATOMIC);
 	xtest_give(test, cache, objs, nr - 1);
-	s = check_books(test, cache, 1);
+	s = check_clean(test, cache, 1);
 	KUNIT_EXPECT_GE(test, s.slabs, slabs_for(&s, nr));
 	xslab_cache_collect(cache, true);
-	s = check_books(test, cache, 1);
+	s = check_clean(test, cache, 1);
 	KUNIT_EXPECT_EQ(test, s.slabs, 1ULL);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, 1ULL << s.slab_order);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs, 1ULL << s.slab_order);
 	kunit_info(test, "row 20: %lu objects of 100 bytes, all freed but the last: %llu slab\n",
 		   nr, s.slabs);
 	xtest_give(test, cache, objs + nr - 1, 1);
@@ -598,15 +408,6 @@ struct ring {
 	atomic_t		wrong;
 	void			(*pass)(struct ring *ring, void **objs);
 };
-
-/* Wait for the others, once more. */
-static void meet(struct ring *ring, unsigned int *met)
-{
-	*met += RING_HANDS;
-	atomic_inc(&ring->arrived);
-	while (atomic_read(&ring->arrived) < (int)*met)
-		usleep_range(20, 50);
-}
 
 static void give_one(struct ring *ring, void **slot)
 {
@@ -653,11 +454,11 @@ static int go_round(void *data)
 	for (round = 0; round < ring->rounds; round++) {
 		ring->pass(ring, ring->objs[(hand->nr + round) % RING_HANDS]);
 		if (!hand->nr)
-			ring->most = max(ring->most, stats_of(ring->cache).slabs);
-		meet(ring, &met);
+			ring->most = max(ring->most, cache_stats(ring->cache).slabs);
+		xtest_meet(&ring->arrived, RING_HANDS, &met);
 	}
 	hand->done++;
-	return stay();
+	return xtest_stay();
 }
 
 static void run_ring(struct kunit *test, void (*pass)(struct ring *ring, void **objs),
@@ -669,7 +470,7 @@ static void run_ring(struct kunit *test, void (*pass)(struct ring *ring, void **
 	u64 bytes, bound;
 	unsigned int i;
 
-	ring->cache = with_cache(test, 16 << 20, 64, 0);
+	ring->cache = with_cache(test, 16 << 20, 64);
 	ring->rounds = xtest_rounds(xtest_param(rounds));
 	ring->pass = pass;
 	xtest_take(test, ring->cache, &ring->objs[0][0], RING_OBJS, GFP_ATOMIC);
@@ -679,7 +480,7 @@ static void run_ring(struct kunit *test, void (*pass)(struct ring *ring, void **
 		while (!READ_ONCE(crew.hands[i].done))
 			usleep_range(1000, 2000);
 	dismiss(test, &crew);
-	s = check_books(test, ring->cache, RING_OBJS);
+	s = check_clean(test, ring->cache, RING_OBJS);
 	KUNIT_EXPECT_EQ(test, atomic_read(&ring->wrong), 0);
 
 	/* A cache gives nothing back by itself, so what it has now is the most. */
@@ -690,7 +491,7 @@ static void run_ring(struct kunit *test, void (*pass)(struct ring *ring, void **
 		   how, ring->rounds, bytes, RING_OBJS * 64, bound);
 	KUNIT_EXPECT_LE(test, bytes, bound);
 	xtest_give(test, ring->cache, &ring->objs[0][0], RING_OBJS);
-	end_pool(test);
+	end_fixture(test);
 }
 
 /* Expect what is held to be bounded by what is live, whichever CPU frees it. */
@@ -734,7 +535,7 @@ static void xcollect_test_placement(struct kunit *test)
 /* Pages of slabs that what magazines may hold would need. */
 static unsigned long held_by_magazines(struct xslab_cache *cache, unsigned int depot)
 {
-	struct xslab_stats s = stats_of(cache);
+	struct xslab_stats s = cache_stats(cache);
 
 	return slabs_for(&s, (2UL * num_possible_cpus() + depot) * s.magazine_size)
 	       << s.slab_order;
@@ -743,9 +544,9 @@ static unsigned long held_by_magazines(struct xslab_cache *cache, unsigned int d
 /* Expect the last object that fits, and none more; a raise to take effect at once. */
 static void xcollect_test_hard_limit(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
+	struct xslab_cache *cache = with_cache(test, 16 << 20, 256);
 	void **objs = xtest_room(test, 4000, sizeof(*objs));
-	struct xslab_stats s = stats_of(cache);
+	struct xslab_stats s = cache_stats(cache);
 	struct xslab_limits limits;
 	size_t nr, most = 10 * s.objects_per_slab;
 	unsigned long pages = 10UL << s.slab_order;
@@ -754,14 +555,14 @@ static void xcollect_test_hard_limit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, limits.hard, ULONG_MAX);
 	KUNIT_EXPECT_EQ(test, limits.cache, ULONG_MAX);
 	KUNIT_ASSERT_EQ(test, set_limits(cache, pages, ULONG_MAX), 0);
-	nr = take_all(cache, objs, 4000);
+	nr = xtest_take_all(cache, objs, 4000, GFP_ATOMIC);
 	KUNIT_EXPECT_EQ(test, nr, most);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, (u64)pages);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs, (u64)pages);
 	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 1, objs + nr), 0);
-	check_books(test, cache, most);
+	check_clean(test, cache, most);
 
 	KUNIT_ASSERT_EQ(test, set_limits(cache, pages + (1UL << s.slab_order), ULONG_MAX), 0);
-	nr += take_all(cache, objs + nr, 4000 - nr);
+	nr += xtest_take_all(cache, objs + nr, 4000 - nr, GFP_ATOMIC);
 	KUNIT_EXPECT_EQ(test, nr, most + s.objects_per_slab);
 
 	/* One page less than a slab more is no slab more. */
@@ -769,25 +570,25 @@ static void xcollect_test_hard_limit(struct kunit *test)
 					 ULONG_MAX), 0);
 	xslab_cache_get_limits(cache, &limits);
 	KUNIT_EXPECT_EQ(test, limits.hard, pages + (2UL << s.slab_order) - 1);
-	nr += take_all(cache, objs + nr, 4000 - nr);
+	nr += xtest_take_all(cache, objs + nr, 4000 - nr, GFP_ATOMIC);
 	KUNIT_EXPECT_EQ(test, nr, most + s.objects_per_slab);
 	xtest_give(test, cache, objs, nr);
 	KUNIT_ASSERT_EQ(test, set_limits(cache, 0, ULONG_MAX), 0);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs, 0ULL);
 	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(cache, GFP_KERNEL));
 }
 
 /* Expect a limit below what is live to be refused and to change nothing. */
 static void xcollect_test_hard_limit_busy(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
+	struct xslab_cache *cache = with_cache(test, 16 << 20, 256);
 	void **objs = xtest_room(test, 1000, sizeof(*objs));
 	struct xslab_limits limits;
 	struct xslab_stats s;
 	u64 pages;
 
 	xtest_take(test, cache, objs, 1000, GFP_ATOMIC);
-	s = stats_of(cache);
+	s = cache_stats(cache);
 	pages = slabs_for(&s, 1000) << s.slab_order;
 	KUNIT_EXPECT_EQ(test, set_limits(cache, pages - 1, 0), -EBUSY);
 	xslab_cache_get_limits(cache, &limits);
@@ -796,7 +597,7 @@ static void xcollect_test_hard_limit_busy(struct kunit *test)
 	/* What is merely kept does not count: 1 live object and 999 that are free. */
 	xtest_give(test, cache, objs + 1, 999);
 	KUNIT_EXPECT_EQ(test, set_limits(cache, 1UL << s.slab_order, ULONG_MAX), 0);
-	s = check_books(test, cache, 1);
+	s = check_clean(test, cache, 1);
 	KUNIT_EXPECT_EQ(test, s.slabs, 1ULL);
 	xtest_give(test, cache, objs, 1);
 }
@@ -817,35 +618,35 @@ static void xcollect_test_cache_limit(struct kunit *test)
 	with_pool(test, 16 << 20);
 	cache = add_cache(test, &(struct xslab_args){
 		.name = "test", .size = 256, .depot = depot });
-	slab = 1UL << stats_of(cache).slab_order;
+	slab = 1UL << cache_stats(cache).slab_order;
 	held = held_by_magazines(cache, depot);
 
 	xtest_take(test, cache, objs, nr, GFP_ATOMIC);
 	xtest_give(test, cache, objs, nr);
-	s = check_books(test, cache, 0);
+	s = check_clean(test, cache, 0);
 	KUNIT_EXPECT_GT(test, s.empty_pages, (u64)5 * slab);
 	KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, held + 5 * slab), 0);
-	s = check_books(test, cache, 0);
+	s = check_clean(test, cache, 0);
 	KUNIT_EXPECT_EQ(test, s.empty_pages, (u64)5 * slab);
 	KUNIT_EXPECT_GT(test, s.magazines + s.depot, 0ULL);
 
 	for (left = 3; left < 4; left--) {
 		KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, left * slab), 0);
-		s = check_books(test, cache, 0);
+		s = check_clean(test, cache, 0);
 		KUNIT_EXPECT_EQ(test, s.magazines + s.depot, 0ULL);
 		KUNIT_EXPECT_EQ(test, s.slabs * slab, (u64)left * slab);
 		xtest_take(test, cache, objs, nr, GFP_ATOMIC);
-		check_books(test, cache, nr);
+		check_clean(test, cache, nr);
 		xtest_give(test, cache, objs, nr / 2);
 		xslab_cache_free_bulk(cache, nr - nr / 2, objs + nr / 2);
-		s = check_books(test, cache, 0);
+		s = check_clean(test, cache, 0);
 		KUNIT_EXPECT_EQ(test, s.slabs, (u64)left);
-		KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, (u64)left * slab);
+		KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs, (u64)left * slab);
 	}
 	KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, held), 0);
 	xtest_take(test, cache, objs, 1, GFP_ATOMIC);
 	xtest_give(test, cache, objs, 1);
-	s = check_books(test, cache, 0);
+	s = check_clean(test, cache, 0);
 	KUNIT_EXPECT_GT(test, s.magazines, 0ULL);
 	KUNIT_EXPECT_EQ(test, s.empty_pages, 0ULL);
 }
@@ -853,33 +654,33 @@ static void xcollect_test_cache_limit(struct kunit *test)
 /* The limit does not count the reserve: expect it whole. */
 static void xcollect_test_limit_and_reserve(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
+	struct xslab_cache *cache = with_cache(test, 16 << 20, 256);
 	void **objs = xtest_room(test, 1000, sizeof(*objs));
 	struct xslab_stats s;
 
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, 500), 0);
 	KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, 0), 0);
-	s = check_books(test, cache, 0);
+	s = check_clean(test, cache, 0);
 	KUNIT_EXPECT_GE(test, s.slab_free, s.reserved);
 	KUNIT_EXPECT_GE(test, s.reserved, 500ULL);
 	xtest_take(test, cache, objs, 1000, GFP_ATOMIC);
 	xtest_give(test, cache, objs, 1000);
-	s = check_books(test, cache, 0);
+	s = check_clean(test, cache, 0);
 	KUNIT_EXPECT_GE(test, s.slab_free, s.reserved);
 	KUNIT_EXPECT_LT(test, s.slab_free, s.reserved + s.objects_per_slab);
 	KUNIT_EXPECT_EQ(test, set_limits(cache, 1, 0), -EBUSY);
 	KUNIT_EXPECT_EQ(test, set_limits(cache, s.slabs << s.slab_order, 0), 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, s.capacity + 1), -ENOMEM);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).reserved, s.reserved);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).reserved, s.reserved);
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
-	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, check_clean(test, cache, 0).slabs, 0ULL);
 }
 
 /* Limits change while all CPUs work. Expect no look to find one exceeded. */
 static void xcollect_test_limits_while_busy(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, 16 << 20, 256, 0);
-	unsigned long slab = 1UL << stats_of(cache).slab_order, hard, looks = 0, refused = 0;
+	struct xslab_cache *cache = with_cache(test, 16 << 20, 256);
+	unsigned long slab = 1UL << cache_stats(cache).slab_order, hard, looks = 0, refused = 0;
 	ktime_t end = ktime_add_ms(ktime_get(), 2 * RUN_MS), late = ktime_add_ms(end, 30 * RUN_MS);
 	struct crew crew = { };
 	struct rnd_state rnd;
@@ -898,8 +699,8 @@ static void xcollect_test_limits_while_busy(struct kunit *test)
 			continue;
 		}
 		for (i = 0; i < 50; i++) {
-			KUNIT_ASSERT_LE(test, pool_stats_of(test).slabs, (u64)hard);
-			KUNIT_ASSERT_LE(test, stats_of(cache).slabs_free, (u64)empty);
+			KUNIT_ASSERT_LE(test, pool_stats(fixture_pool(test)).slabs, (u64)hard);
+			KUNIT_ASSERT_LE(test, cache_stats(cache).slabs_free, (u64)empty);
 			looks++;
 		}
 		KUNIT_ASSERT_EQ(test, xslab_validate(cache), 0);
@@ -908,8 +709,8 @@ static void xcollect_test_limits_while_busy(struct kunit *test)
 	dismiss(test, &crew);
 	KUNIT_EXPECT_GT(test, looks, 0UL);
 	KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, 0), 0);
-	KUNIT_EXPECT_EQ(test, check_books(test, cache, 0).slabs, 0ULL);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, check_clean(test, cache, 0).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs, 0ULL);
 	kunit_info(test, "%lu looks, %lu limits refused\n", looks, refused);
 }
 
@@ -939,7 +740,7 @@ static int take_pressure(void *data)
  */
 static void xcollect_test_reserve(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, 4 << 20, 200, 0);
+	struct xslab_cache *cache = with_cache(test, 4 << 20, 200);
 	struct xslab_cache *greedy = add_cache(test, &(struct xslab_args){
 		.name = "greedy", .size = 1000 });
 	void **objs = xtest_room(test, RESERVE, sizeof(*objs));
@@ -953,21 +754,21 @@ static void xcollect_test_reserve(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, RESERVE), 0);
 		hire(test, &crew, take_pressure, cache, true);
 		hire(test, &crew, take_pressure, cache, true);
-		nr = take_all(greedy, all, 5000);
+		nr = xtest_take_all(greedy, all, 5000, GFP_ATOMIC);
 		KUNIT_ASSERT_LT(test, nr, (size_t)5000);
 		while (!READ_ONCE(crew.hands[0].done) || !READ_ONCE(crew.hands[1].done))
 			usleep_range(100, 1000);
-		gets = pool_stats_of(test).gets;
+		gets = pool_stats(fixture_pool(test)).gets;
 		xtest_take(test, cache, objs, RESERVE, GFP_ATOMIC);
-		KUNIT_EXPECT_EQ(test, pool_stats_of(test).gets, gets);
-		asked += pool_stats_of(test).gets - gets;
+		KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).gets, gets);
+		asked += pool_stats(fixture_pool(test)).gets - gets;
 		dismiss(test, &crew);
-		check_books(test, cache, RESERVE);
+		check_clean(test, cache, RESERVE);
 		xtest_give(test, cache, objs, RESERVE);
 		xtest_give(test, greedy, all, nr);
 		KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
 		xslab_cache_collect(cache, true);
-		KUNIT_EXPECT_EQ(test, stats_of(cache).slabs, 0ULL);
+		KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs, 0ULL);
 	}
 	kunit_info(test, "row 15: %u allocations after prefill: %llu blocks from the pool\n",
 		   RESERVE, asked);
@@ -1002,39 +803,28 @@ static int wait_for_one(void *data)
 		atomic_inc(&queue->gone);
 	}
 	hand->done++;
-	return stay();
+	return xtest_stay();
 }
 
 /* One task after the other, so that their order is known. */
 static void line_up(struct kunit *test, struct crew *crew, struct queue *queue, unsigned int nr)
 {
-	u64 before = stats_of(queue->cache).waiters;
+	u64 before = cache_stats(queue->cache).waiters;
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
 		hire(test, crew, wait_for_one, queue, false);
-		while (stats_of(queue->cache).waiters <= before + i)
+		while (cache_stats(queue->cache).waiters <= before + i)
 			usleep_range(100, 1000);
 	}
-}
-
-/* Does @count reach @what within @ms? */
-static bool soon(atomic_t *count, int what, unsigned int ms)
-{
-	ktime_t end = ktime_add_ms(ktime_get(), ms);
-
-	while (atomic_read(count) < what && ktime_before(ktime_get(), end))
-		usleep_range(100, 500);
-	return atomic_read(count) >= what;
 }
 
 /* A cache of one slab, all of it taken. Returns how many objects. */
 static size_t full_cache(struct kunit *test, struct queue *queue, void **objs)
 {
-	queue->cache = with_cache(test, 4 << 20, WAIT_SIZE, XSLAB_WAIT);
-	KUNIT_ASSERT_EQ(test, set_limits(queue->cache,
-					 1UL << stats_of(queue->cache).slab_order, ULONG_MAX), 0);
-	return take_all(queue->cache, objs, 256);
+	queue->cache = with_flags(test, 4 << 20, WAIT_SIZE, XSLAB_WAIT);
+	KUNIT_ASSERT_EQ(test, set_limits(queue->cache, 1UL << queue->cache->order, ULONG_MAX), 0);
+	return xtest_take_all(queue->cache, objs, 256, GFP_ATOMIC);
 }
 
 /*
@@ -1050,19 +840,19 @@ static void xcollect_test_wait_in_order(struct kunit *test)
 	unsigned int i;
 
 	line_up(test, &crew, queue, MAX_CREW);
-	check_books(test, queue->cache, nr);
+	check_clean(test, queue->cache, nr);
 	for (i = 0; i < MAX_CREW; i++) {
 		xtest_give(test, queue->cache, objs + i, 1);
 		KUNIT_EXPECT_NULL(test, xslab_cache_alloc(queue->cache, GFP_ATOMIC));
-		KUNIT_ASSERT_TRUE(test, soon(&queue->served, i + 1, 10000));
+		KUNIT_ASSERT_TRUE(test, xtest_soon(atomic_read(&queue->served) > i, 10000));
 		KUNIT_EXPECT_EQ(test, queue->place[i], i + 1);
 	}
-	KUNIT_EXPECT_EQ(test, stats_of(queue->cache).waiters, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(queue->cache).waiters, 0ULL);
 	dismiss(test, &crew);
-	check_books(test, queue->cache, nr);
+	check_clean(test, queue->cache, nr);
 	xtest_give(test, queue->cache, queue->objs, MAX_CREW);
 	xtest_give(test, queue->cache, objs + MAX_CREW, nr - MAX_CREW);
-	KUNIT_EXPECT_GT(test, check_books(test, queue->cache, 0).magazines, 0ULL);
+	KUNIT_EXPECT_GT(test, check_clean(test, queue->cache, 0).magazines, 0ULL);
 }
 
 /* Expect NULL at once where the cache or the caller does not say that it may wait. */
@@ -1079,7 +869,7 @@ static void xcollect_test_no_wait(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(queue->cache, GFP_KERNEL, 4, bulk), 0);
 	KUNIT_ASSERT_EQ(test, set_limits(other, 0, ULONG_MAX), 0);
 	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(other, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, stats_of(other).failures, 1ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(other).failures, 1ULL);
 	xtest_give(test, queue->cache, objs, nr);
 }
 
@@ -1096,16 +886,16 @@ static void xcollect_test_wait_killed(struct kunit *test)
 
 	line_up(test, &crew, queue, 3);
 	send_sig(SIGKILL, crew.hands[1].task, 1);
-	KUNIT_ASSERT_TRUE(test, soon(&queue->gone, 1, 10000));
+	KUNIT_ASSERT_TRUE(test, xtest_soon(atomic_read(&queue->gone) > 0, 10000));
 	KUNIT_EXPECT_NULL(test, queue->objs[1]);
-	KUNIT_EXPECT_EQ(test, stats_of(queue->cache).waiters, 2ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(queue->cache).waiters, 2ULL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(queue->cache), -EBUSY);
-	KUNIT_EXPECT_EQ(test, stats_of(queue->cache).errors, 1ULL);
-	KUNIT_ASSERT_TRUE(test, soon(&queue->gone, 3, 10000));
+	KUNIT_EXPECT_EQ(test, cache_stats(queue->cache).errors, 1ULL);
+	KUNIT_ASSERT_TRUE(test, xtest_soon(atomic_read(&queue->gone) > 2, 10000));
 	KUNIT_EXPECT_EQ(test, atomic_read(&queue->served), 0);
 	dismiss(test, &crew);
 	xtest_give(test, queue->cache, objs, nr - 1);
-	KUNIT_EXPECT_EQ(test, stats_of(queue->cache).live, 1ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(queue->cache).live, 1ULL);
 	xtest_give(test, queue->cache, objs + nr - 1, 1);	/* and it goes by itself */
 }
 
@@ -1120,7 +910,7 @@ static s64 time_to_serve(struct kunit *test, struct queue *queue,
 	line_up(test, &crew, queue, 1);
 	start = ktime_get();
 	let_go(test, what);
-	KUNIT_EXPECT_TRUE(test, soon(&queue->served, 1, 10000));
+	KUNIT_EXPECT_TRUE(test, xtest_soon(atomic_read(&queue->served) > 0, 10000));
 	dismiss(test, &crew);
 	return ktime_ms_delta(ktime_get(), start);
 }
@@ -1155,12 +945,12 @@ static void xcollect_test_wait_for_pages(struct kunit *test)
 	s64 slabs = 1000, limit = 1000;
 	unsigned int turn;
 
-	queue->cache = with_cache(test, 4 << 20, WAIT_SIZE, XSLAB_WAIT);
+	queue->cache = with_flags(test, 4 << 20, WAIT_SIZE, XSLAB_WAIT);
 	/* Few and large ones, so that to free them takes no time that counts. */
 	greedy.cache = add_cache(test, &(struct xslab_args){ .name = "greedy", .size = 16000 });
 	/* A busy machine is late now and then, and the best turn counts. */
 	for (turn = 0; turn < 5 || (turn < 30 && max(slabs, limit) >= 60); turn++) {
-		greedy.nr = take_all(greedy.cache, greedy.objs, 300);
+		greedy.nr = xtest_take_all(greedy.cache, greedy.objs, 300, GFP_ATOMIC);
 		slabs = min(slabs, time_to_serve(test, queue, let_go_slabs, &greedy));
 		xtest_give(test, queue->cache, queue->objs, 1);
 		xslab_cache_collect(queue->cache, true);
@@ -1197,7 +987,7 @@ static int share(void *data)
 		WARN_ON_ONCE(xchg((void **)obj, NULL) != obj);
 		WARN_ON_ONCE(xslab_cache_free(cache, obj));
 	}
-	return stay();
+	return xtest_stay();
 }
 
 /* More tasks than objects, while the cache is collected. Expect all to get their share. */
@@ -1227,8 +1017,8 @@ static void xcollect_test_wait_while_busy(struct kunit *test)
 	for (i = 0; i < MAX_CREW; i++)
 		least = min(least, READ_ONCE(crew.hands[i].done));
 	done = dismiss(test, &crew);
-	check_books(test, queue->cache, nr - left);
-	KUNIT_EXPECT_EQ(test, stats_of(queue->cache).waiters, 0ULL);
+	check_clean(test, queue->cache, nr - left);
+	KUNIT_EXPECT_EQ(test, cache_stats(queue->cache).waiters, 0ULL);
 	xtest_give(test, queue->cache, objs + left, nr - left);
 	kunit_info(test, "%lu allocations by %d tasks of %zu objects, at least %lu each, %lu collects\n",
 		   done, MAX_CREW, left, least, turns);
@@ -1328,7 +1118,7 @@ static struct mover *scatter_in(struct kunit *test, unsigned int nr, size_t size
 	spin_lock_init(&mover->lock);
 	mover->nr = nr;
 	mover->table = xtest_room(test, nr, sizeof(void *));
-	mover->cache = with_cache(test, ALIGN(nr * size / 7 * 8 + (4UL << 20), 4UL << 20), size,
+	mover->cache = with_flags(test, ALIGN(nr * size / 7 * 8 + (4UL << 20), 4UL << 20), size,
 				  flags);
 	KUNIT_ASSERT_EQ(test, xslab_cache_set_move(mover->cache, move, mover), 0);
 	xtest_take(test, mover->cache, mover->table, nr, GFP_ATOMIC);
@@ -1342,7 +1132,7 @@ static struct mover *scatter_in(struct kunit *test, unsigned int nr, size_t size
 		xtest_give(test, mover->cache, mover->table + i, 1);
 		mover->table[i] = NULL;
 	}
-	check_books(test, mover->cache, mover->live);
+	check_clean(test, mover->cache, mover->live);
 	return mover;
 }
 
@@ -1364,7 +1154,7 @@ static struct xslab_stats check_table(struct kunit *test, struct mover *mover)
 		}
 	KUNIT_EXPECT_EQ(test, live, 0ULL);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&mover->wrong), 0L);
-	return check_books(test, mover->cache, mover->live);
+	return check_clean(test, mover->cache, mover->live);
 }
 
 static struct xslab_stats move_all(struct kunit *test, struct mover *mover)
@@ -1380,7 +1170,7 @@ static void free_table(struct kunit *test, struct mover *mover)
 	for (i = 0; i < mover->nr; i++)
 		if (mover->table[i])
 			xtest_give(test, mover->cache, mover->table + i, 1);
-	check_books(test, mover->cache, 0);
+	check_clean(test, mover->cache, 0);
 }
 
 #define SPREAD_BYTES	((24UL << 20) / XTEST_SLOWER)
@@ -1432,7 +1222,7 @@ static void expect_few_regions(struct kunit *test, u64 more)
 	struct xpool_stats s;
 
 	xpool_collect(f->pool, true);
-	s = pool_stats_of(test);
+	s = pool_stats(fixture_pool(test));
 	KUNIT_EXPECT_LE(test, s.regions, regions_for(s.slabs + s.pages) + more);
 	KUNIT_EXPECT_EQ(test, xpool_validate(f->pool), 0);
 }
@@ -1462,7 +1252,7 @@ static void xcollect_test_move_regions(struct kunit *test)
 		}
 		free_table(test, mover);
 		expect_few_regions(test, 1);
-		end_pool(test);
+		end_fixture(test);
 	}
 }
 
@@ -1517,7 +1307,7 @@ static void xcollect_test_move_regions_limited(struct kunit *test)
 	mover->refuse_every = 0;
 
 	xpool_get_limits(f->pool, &limits);
-	limits.hard = pool_stats_of(test).slabs;
+	limits.hard = pool_stats(fixture_pool(test)).slabs;
 	KUNIT_EXPECT_EQ(test, xpool_set_limits(f->pool, &limits), 0);
 	xpool_collect(f->pool, true);
 	check_table(test, mover);
@@ -1528,9 +1318,9 @@ static void xcollect_test_move_regions_limited(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(mover->cache, 500), 0);
 	expect_few_regions(test, 2);
 	check_table(test, mover);
-	gets = pool_stats_of(test).gets;
+	gets = pool_stats(fixture_pool(test)).gets;
 	xtest_take(test, mover->cache, more, 500, GFP_ATOMIC);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).gets, gets);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).gets, gets);
 	xtest_give(test, mover->cache, more, 500);
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(mover->cache, 0), 0);
 	free_table(test, mover);
@@ -1575,7 +1365,7 @@ static int take_burst(void *arg)
 	}
 	hand->done = 1;
 	atomic_inc(&burst->hands);
-	return stay();
+	return xtest_stay();
 }
 
 /*
@@ -1608,10 +1398,10 @@ static void xcollect_test_burst(struct kunit *test)
 				usleep_range(1000, 2000);
 			dismiss(test, &crew);
 			KUNIT_EXPECT_EQ(test, atomic_read(&burst.failed), 0);
-			check_books(test, burst.cache, cpus * burst.nr);
+			check_clean(test, burst.cache, cpus * burst.nr);
 			xtest_give(test, burst.cache, burst.objs, cpus * burst.nr);
 			expect_few_regions(test, 1);
-			end_pool(test);
+			end_fixture(test);
 		}
 }
 
@@ -1627,7 +1417,7 @@ static void check_packs(struct kunit *test, unsigned int nr, size_t size)
 	s = move_all(test, mover);
 	KUNIT_EXPECT_GT(test, before, s.slabs);
 	KUNIT_EXPECT_EQ(test, s.slabs, slabs_for(&s, mover->live));
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs, s.slabs << s.slab_order);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs, s.slabs << s.slab_order);
 	KUNIT_EXPECT_EQ(test, mover->asked, mover->moved);
 	kunit_info(test, "row 24: %llu of %u objects of %zu bytes live: %llu slabs, after moves %llu of %llu needed\n",
 		   mover->live, nr, size, before, s.slabs, slabs_for(&s, mover->live));
@@ -1636,7 +1426,7 @@ static void check_packs(struct kunit *test, unsigned int nr, size_t size)
 	KUNIT_EXPECT_EQ(test, xslab_cache_collect(mover->cache, true), 0UL);
 	KUNIT_EXPECT_EQ(test, mover->asked, 0UL);
 	free_table(test, mover);
-	end_pool(test);
+	end_fixture(test);
 }
 
 /* Expect as few slabs as the objects fit into; also with maps of several words. */
@@ -1655,7 +1445,7 @@ static void xcollect_test_move_sparsest(struct kunit *test)
 	struct mover *mover = scatter(test, 2 * 16, 256);
 	unsigned int i;
 
-	KUNIT_ASSERT_EQ(test, stats_of(mover->cache).objects_per_slab, 16U);
+	KUNIT_ASSERT_EQ(test, cache_stats(mover->cache).objects_per_slab, 16U);
 	KUNIT_ASSERT_EQ(test, set_limits(mover->cache, ULONG_MAX, 1), 0);
 	free_table(test, mover);
 	xtest_take(test, mover->cache, mover->table, 32, GFP_ATOMIC);
@@ -1743,7 +1533,7 @@ static enum xslab_move move_leaving(void *arg, void *old, void *new, size_t size
 		mover->live--;
 	}
 	xpool_collect(leaver->pool, leaver->force);
-	leaver->nr = take_all(leaver->other, leaver->taken, leaver->max);
+	leaver->nr = xtest_take_all(leaver->other, leaver->taken, leaver->max, GFP_ATOMIC);
 	for (i = 0; i < leaver->nr; i++) {
 		swap(leaver->taken[i], leaver->taken[leaver->nr - 1]);
 		leaver->wrong += xslab_cache_free(leaver->other, leaver->taken[--leaver->nr]) != 0;
@@ -1758,7 +1548,7 @@ static enum xslab_move move_leaving(void *arg, void *old, void *new, size_t size
 /* One slab in @one_in stays, and is full. */
 static void keep_full_slabs(struct kunit *test, struct mover *mover, unsigned int one_in)
 {
-	unsigned int shift = PAGE_SHIFT + stats_of(mover->cache).slab_order, i;
+	unsigned int shift = PAGE_SHIFT + cache_stats(mover->cache).slab_order, i;
 
 	for (i = 0; i < mover->nr; i++) {
 		if (!(((unsigned long)mover->table[i] >> shift) % one_in))
@@ -1776,7 +1566,7 @@ static void check_leaving(struct kunit *test, struct mover *mover, bool force, s
 	size_t max = SZ_2M / size;
 	struct leaver leaver = {
 		.mover = mover, .pool = f->pool, .force = force, .max = max,
-		.slab_mask = ~((PAGE_SIZE << stats_of(mover->cache).slab_order) - 1),
+		.slab_mask = ~((PAGE_SIZE << cache_stats(mover->cache).slab_order) - 1),
 		.taken = xtest_room(test, max + 1, sizeof(void *)),
 		.other = add_cache(test, &(struct xslab_args){ .name = "other", .size = size }),
 	};
@@ -1785,11 +1575,11 @@ static void check_leaving(struct kunit *test, struct mover *mover, bool force, s
 	xpool_collect(f->pool, true);
 	KUNIT_EXPECT_TRUE(test, leaver.done);
 	KUNIT_EXPECT_EQ(test, leaver.wrong, 0U);
-	check_books(test, leaver.other, leaver.nr);
+	check_clean(test, leaver.other, leaver.nr);
 	check_table(test, mover);
 	xtest_give(test, leaver.other, leaver.taken, leaver.nr);
 	free_table(test, mover);
-	end_pool(test);
+	end_fixture(test);
 }
 
 static void xcollect_test_move_slab_leaves(struct kunit *test)
@@ -1933,7 +1723,7 @@ static void xcollect_test_tear_and_move(struct kunit *test)
 		mover->live += !!mover->table[i];
 	check_table(test, mover);
 	free_table(test, mover);
-	end_pool(test);
+	end_fixture(test);
 }
 
 /*
@@ -1951,16 +1741,6 @@ static void set_pool_limits(struct kunit *test, unsigned long cached, unsigned l
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(f->pool, &limits), 0);
 }
 
-/* Objects until there are no more; returns how many. */
-static size_t take_until_none(struct xslab_cache *cache, void **objs, gfp_t gfp)
-{
-	size_t nr = 0;
-
-	while ((objs[nr] = xslab_cache_alloc(cache, gfp)))
-		nr++;
-	return nr;
-}
-
 /*
  * A pool of 1,024 pages, and slabs of 8. Expect ordinary requests to leave just the
  * reserve, a request with __GFP_HIGH to have just that, and a cache that has been
@@ -1968,36 +1748,36 @@ static size_t take_until_none(struct xslab_cache *cache, void **objs, gfp_t gfp)
  */
 static void xcollect_test_pool_reserve(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, 4 << 20, PAGE_SIZE, 0);
+	struct xslab_cache *cache = with_cache(test, 4 << 20, PAGE_SIZE);
 	struct xslab_cache *promised = add_cache(test, &(struct xslab_args){
 		.name = "promised", .size = PAGE_SIZE });
 	void **objs = xtest_room(test, 1025, sizeof(*objs));
 	size_t nr, more;
 
-	KUNIT_ASSERT_EQ(test, stats_of(cache).slab_order, 3ULL);
+	KUNIT_ASSERT_EQ(test, cache_stats(cache).slab_order, 3ULL);
 	set_pool_limits(test, ULONG_MAX, 256);
-	nr = take_until_none(cache, objs, GFP_KERNEL);
+	nr = xtest_take_all(cache, objs, 1025, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, nr, (size_t)(1024 - 256));
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).free, 256ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).free, 256ULL);
 
 	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(promised, GFP_KERNEL));
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(promised, 16), 0);
-	KUNIT_EXPECT_LT(test, pool_stats_of(test).free, 256ULL);
+	KUNIT_EXPECT_LT(test, pool_stats(fixture_pool(test)).free, 256ULL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(promised, 0), 0);
 	xslab_cache_collect(promised, true);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).free, 256ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).free, 256ULL);
 
 	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(cache, GFP_KERNEL));
-	more = take_until_none(cache, objs + nr, GFP_KERNEL | __GFP_HIGH);
+	more = xtest_take_all(cache, objs + nr, 1025 - nr, GFP_KERNEL | __GFP_HIGH);
 	KUNIT_EXPECT_EQ(test, more, (size_t)256);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).free, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).free, 0ULL);
 	xtest_give(test, cache, objs, nr + more);
 
 	/* What is more than the promise is an ordinary request. */
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(promised, 1), 0);
-	nr = take_until_none(promised, objs, GFP_KERNEL);
+	nr = xtest_take_all(promised, objs, 1025, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, nr, (size_t)(1024 - 256));
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).free, 256ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).free, 256ULL);
 	xtest_give(test, promised, objs, nr);
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(promised, 0), 0);
 }
@@ -2005,23 +1785,23 @@ static void xcollect_test_pool_reserve(struct kunit *test)
 /* A limit of what is cached leaves promised objects, and does not count them. */
 static void xcollect_test_cache_limit_and_promise(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, 4 << 20, PAGE_SIZE, 0);
+	struct xslab_cache *cache = with_cache(test, 4 << 20, PAGE_SIZE);
 
 	set_pool_limits(test, 0, 0);
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, 100), 0);
-	KUNIT_EXPECT_GE(test, stats_of(cache).slab_free, 100ULL);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).cached, 0ULL);
+	KUNIT_EXPECT_GE(test, cache_stats(cache).slab_free, 100ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).cached, 0ULL);
 	set_pool_limits(test, 0, 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).slabs, 0ULL);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).cached, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).cached, 0ULL);
 }
 
 static u64 fill_and_empty(struct kunit *test, struct xslab_cache *cache, void **objs)
 {
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 400, objs), 400);
 	xslab_cache_free_bulk(cache, 400, objs);
-	return stats_of(cache).empty_pages;
+	return cache_stats(cache).empty_pages;
 }
 
 /*
@@ -2031,21 +1811,21 @@ static u64 fill_and_empty(struct kunit *test, struct xslab_cache *cache, void **
  */
 static void xcollect_test_pool_cache_limit(struct kunit *test)
 {
-	struct xslab_cache *cache = with_cache(test, 4 << 20, PAGE_SIZE, 0);
+	struct xslab_cache *cache = with_cache(test, 4 << 20, PAGE_SIZE);
 	void **objs = xtest_room(test, 400, sizeof(*objs));
 	u64 kept;
 
 	KUNIT_EXPECT_EQ(test, fill_and_empty(test, cache, objs), 400ULL);
 	set_pool_limits(test, 200, 0);
-	KUNIT_EXPECT_LE(test, stats_of(cache).empty_pages, 200ULL);
-	KUNIT_EXPECT_LE(test, pool_stats_of(test).cached, 200ULL);
+	KUNIT_EXPECT_LE(test, cache_stats(cache).empty_pages, 200ULL);
+	KUNIT_EXPECT_LE(test, pool_stats(fixture_pool(test)).cached, 200ULL);
 	kept = fill_and_empty(test, cache, objs);
 	KUNIT_EXPECT_LE(test, kept, 200ULL);
 	KUNIT_EXPECT_GT(test, kept, 0ULL);
-	KUNIT_EXPECT_LE(test, pool_stats_of(test).cached, 200ULL);
+	KUNIT_EXPECT_LE(test, pool_stats(fixture_pool(test)).cached, 200ULL);
 
 	set_pool_limits(test, 0, 0);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).empty_pages, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).empty_pages, 0ULL);
 	KUNIT_EXPECT_EQ(test, fill_and_empty(test, cache, objs), 0ULL);
 	set_pool_limits(test, ULONG_MAX, 0);
 	KUNIT_EXPECT_EQ(test, fill_and_empty(test, cache, objs), 400ULL);
@@ -2073,7 +1853,7 @@ static struct xslab_stats tear(struct kunit *test, struct xslab_cache *cache, vo
 		else
 			objs[nr++] = objs[i];
 	xslab_cache_tear(cache);
-	return check_books(test, cache, nr);
+	return check_clean(test, cache, nr);
 }
 
 /* Pages of the pool on which one of @objs lies or begins a slab, each counted once. */
@@ -2106,14 +1886,14 @@ static void xcollect_test_tear(struct kunit *test)
 	unsigned int i, nr = TEAR_OBJS / 8;
 
 	for (i = 0; i < ARRAY_SIZE(tear_sizes); i++) {
-		struct xslab_cache *cache = with_cache(test, 128 << 20, tear_sizes[i], 0);
+		struct xslab_cache *cache = with_cache(test, 128 << 20, tear_sizes[i]);
 		void **objs = xtest_room(test, TEAR_OBJS, sizeof(*objs));
 		struct xslab_stats s = tear(test, cache, objs, 8);
 		u64 slabs = s.slabs, more = s.slab_free;
 
-		KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs,
+		KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs,
 				(s.slabs << s.slab_order) - s.holes);
-		KUNIT_EXPECT_EQ(test, pool_stats_of(test).slabs,
+		KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).slabs,
 				pages_under(test, cache, objs, nr, &s));
 		if (s.object_size > 512)
 			KUNIT_EXPECT_GT(test, s.holes, 0ULL);
@@ -2121,7 +1901,7 @@ static void xcollect_test_tear(struct kunit *test)
 
 		xtest_take(test, cache, objs + nr, more, GFP_KERNEL);
 		xslab_cache_collect(cache, true);
-		s = check_books(test, cache, nr + more);
+		s = check_clean(test, cache, nr + more);
 		KUNIT_EXPECT_EQ(test, s.slabs, slabs);
 		KUNIT_EXPECT_EQ(test, s.slab_free, 0ULL);
 
@@ -2129,7 +1909,7 @@ static void xcollect_test_tear(struct kunit *test)
 		nr = nr + more;
 		xtest_take(test, cache, objs + nr, TEAR_OBJS - nr, GFP_KERNEL);
 		xslab_cache_collect(cache, true);
-		s = check_books(test, cache, TEAR_OBJS);
+		s = check_clean(test, cache, TEAR_OBJS);
 		KUNIT_EXPECT_EQ(test, s.slabs, DIV_ROUND_UP_ULL(TEAR_OBJS, s.objects_per_slab));
 		KUNIT_EXPECT_LT(test, s.holes, 1ULL << s.slab_order);
 		nr = TEAR_OBJS / 8;
@@ -2139,9 +1919,9 @@ static void xcollect_test_tear(struct kunit *test)
 		xslab_cache_tear(cache);
 		xtest_give(test, cache, objs, nr);
 		xslab_cache_collect(cache, true);
-		s = check_books(test, cache, 0);
+		s = check_clean(test, cache, 0);
 		KUNIT_EXPECT_EQ(test, s.slabs + s.slabs_torn + s.holes, 0ULL);
-		end_pool(test);
+		end_fixture(test);
 	}
 }
 
@@ -2177,11 +1957,11 @@ static void xcollect_test_torn_reserve(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, 256), 0);
 	xtest_give(test, cache, objs, nr);
 	xslab_cache_collect(cache, true);
-	check_books(test, cache, 0);
+	check_clean(test, cache, 0);
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, 0), 0);
 	xslab_cache_collect(cache, true);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).slabs, 0ULL);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).free, pool_stats_of(test).total);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(cache->pool).free, pool_stats(cache->pool).total);
 }
 
 /*
@@ -2190,7 +1970,7 @@ static void xcollect_test_torn_reserve(struct kunit *test)
  */
 static void check_torn_frees(struct kunit *test, xslab_flags_t flags)
 {
-	struct xslab_cache *cache = with_cache(test, 4 << 20, 1024, flags), *other;
+	struct xslab_cache *cache = with_flags(test, 4 << 20, 1024, flags), *other;
 	void **objs = xtest_room(test, TEAR_OBJS, sizeof(*objs));
 	void **theirs = xtest_room(test, 16384, sizeof(*theirs));
 	struct xslab_stats s = tear(test, cache, objs, 32);
@@ -2199,17 +1979,17 @@ static void check_torn_frees(struct kunit *test, xslab_flags_t flags)
 	KUNIT_ASSERT_EQ(test, s.slabs, (u64)nr);
 	KUNIT_ASSERT_GE(test, s.holes, s.slabs * ((1ULL << s.slab_order) - 2));
 	other = add_cache(test, &(struct xslab_args){ .name = "other", .size = 256 });
-	taken = take_all(other, theirs, 16384);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(test).free, 0ULL);
+	taken = xtest_take_all(other, theirs, 16384, GFP_ATOMIC);
+	KUNIT_EXPECT_EQ(test, pool_stats(fixture_pool(test)).free, 0ULL);
 	for (i = 0; i < nr; i++) {
 		void *gone = gone_beside(objs[i], &s);
 
 		KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, gone), -EINVAL);
 		xslab_cache_free_bulk(cache, 1, &gone);
 	}
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 2ULL * nr);
-	KUNIT_EXPECT_EQ(test, stats_of(other).live, (u64)taken);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).live, (u64)nr);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, 2ULL * nr);
+	KUNIT_EXPECT_EQ(test, cache_stats(other).live, (u64)taken);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).live, (u64)nr);
 
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[0] + 8), -EINVAL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(other, objs[0]), -EINVAL);
@@ -2219,11 +1999,11 @@ static void check_torn_frees(struct kunit *test, xslab_flags_t flags)
 	KUNIT_EXPECT_EQ(test, xslab_free(objs[1]), 0);
 	xslab_cache_free_bulk(cache, nr - 2, objs + 2);
 	xslab_cache_collect(cache, true);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).live, 0ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).live, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs, 0ULL);
 	KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
 	xtest_give(test, other, theirs, taken);
-	end_pool(test);
+	end_fixture(test);
 }
 
 static void xcollect_test_torn_frees(struct kunit *test)
@@ -2254,7 +2034,7 @@ static void check_torn_moves(struct kunit *test, xslab_flags_t flags)
 	KUNIT_EXPECT_LT(test, s.slabs_torn, torn.slabs_torn);
 	KUNIT_EXPECT_EQ(test, mover->unknown, 0UL);
 	free_table(test, mover);
-	end_pool(test);
+	end_fixture(test);
 }
 
 static void xcollect_test_torn_moves(struct kunit *test)
@@ -2308,8 +2088,8 @@ static struct kunit_case xcollect_test_cases[] = {
 
 static struct kunit_suite xcollect_test_suite = {
 	.name = "xcollect",
-	.init = collect_init,
-	.exit = collect_exit,
+	.init = fixture_init,
+	.exit = fixture_exit,
 	.test_cases = xcollect_test_cases,
 };
 

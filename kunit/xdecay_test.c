@@ -47,14 +47,6 @@ struct fixture {
 	void			**objs;
 };
 
-static unsigned long pages_of(struct xslab_cache *cache)
-{
-	struct xslab_stats s;
-
-	xslab_cache_stats(cache, &s);
-	return s.slabs << s.slab_order;
-}
-
 static unsigned long ms_since(ktime_t start)
 {
 	return ktime_ms_delta(ktime_get(), start);
@@ -71,14 +63,7 @@ static void sleep_until(ktime_t start, unsigned long ms)
 /* Wait until the cache has no slab. Returns false if that takes too long. */
 static bool wait_for_none(struct xslab_cache *cache)
 {
-	ktime_t start = ktime_get();
-
-	while (pages_of(cache)) {
-		if (ms_since(start) > PATIENCE_MS)
-			return false;
-		msleep(20);
-	}
-	return true;
+	return xtest_soon(!cache_pages(cache), PATIENCE_MS);
 }
 
 /* Wait until the worker has not run for @ms. Returns false if it always does. */
@@ -288,14 +273,14 @@ static void test_row_6(struct kunit *test)
 
 	xslab_cache_set_decay(f->cache, 1000);
 	take(test, f->cache, f->objs, f->nr);
-	before = pages_of(f->cache);
+	before = cache_pages(f->cache);
 	last = before;
 	free_all(f);
 	start = ktime_get();
 	for (i = 1, now = before; now && i < PATIENCE_MS / 50; i++) {
 		sleep_until(start, i * 50);
 		ms = ms_since(start);
-		now = pages_of(f->cache);
+		now = cache_pages(f->cache);
 		KUNIT_EXPECT_LE(test, now, last);
 		steps += now < last;
 		if (i == 20)
@@ -326,7 +311,7 @@ static void mix_pages(struct mix *m, unsigned long *pages)
 	unsigned int i;
 
 	for (*pages = 0, i = 0; i < ARRAY_SIZE(m->caches); i++)
-		*pages += pages_of(m->caches[i]);
+		*pages += cache_pages(m->caches[i]);
 }
 
 static void mix_take(struct kunit *test, struct fixture *f, struct mix *m)
@@ -421,7 +406,7 @@ static void test_row_5_drift(struct kunit *test)
 			left -= n;
 		}
 		KUNIT_ASSERT_EQ(test, xslab_cache_destroy(cache), 0);
-		xpool_stats(f->pool, &now);
+		now = pool_stats(f->pool);
 		if (!i)
 			first = now;
 		worst = max_t(unsigned long, worst, first.free - min(first.free, now.free));
@@ -444,11 +429,11 @@ static void test_never(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, xpool_set_decay(f->pool, -1), 0);
 	take(test, f->cache, f->objs, f->nr);
 	free_all(f);
-	before = pages_of(f->cache);
+	before = cache_pages(f->cache);
 	KUNIT_ASSERT_TRUE(test, wait_for_rest(100));
 	runs = xdecay_runs();
 	msleep(500);
-	KUNIT_EXPECT_EQ(test, pages_of(f->cache), before);
+	KUNIT_EXPECT_EQ(test, cache_pages(f->cache), before);
 	KUNIT_EXPECT_EQ(test, xdecay_runs(), runs);
 	/* Set to anything else, it is over. */
 	KUNIT_ASSERT_EQ(test, xpool_set_decay(f->pool, 50), 0);
@@ -467,7 +452,7 @@ static void test_at_once(struct kunit *test)
 	for (i = 0; i < f->nr; i += BULK) {
 		xslab_cache_free_bulk(f->cache, BULK, f->objs + i);
 		memset(f->objs + i, 0, BULK * sizeof(*f->objs));
-		xslab_cache_stats(f->cache, &s);
+		s = cache_stats(f->cache);
 		KUNIT_ASSERT_EQ(test, s.slabs_free, 0ULL);
 	}
 	KUNIT_EXPECT_EQ(test, s.slabs, 0ULL);
@@ -482,7 +467,7 @@ static void test_at_once_magazines(struct kunit *test)
 	take(test, f->cache, f->objs, f->nr);
 	KUNIT_ASSERT_EQ(test, xslab_cache_set_decay(f->cache, 0), 0);
 	free_all(f);
-	xslab_cache_stats(f->cache, &s);
+	s = cache_stats(f->cache);
 	KUNIT_EXPECT_EQ(test, s.slabs_free, 0ULL);
 	KUNIT_EXPECT_TRUE(test, wait_for_none(f->cache));
 }
@@ -495,9 +480,9 @@ static void test_set_at_once(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, xpool_set_decay(f->pool, -1), 0);
 	take(test, f->cache, f->objs, f->nr);
 	free_all(f);
-	KUNIT_EXPECT_GT(test, pages_of(f->cache), 0UL);
+	KUNIT_EXPECT_GT(test, cache_pages(f->cache), 0UL);
 	KUNIT_ASSERT_EQ(test, xpool_set_decay(f->pool, 0), 0);
-	KUNIT_EXPECT_EQ(test, pages_of(f->cache), 0UL);
+	KUNIT_EXPECT_EQ(test, cache_pages(f->cache), 0UL);
 }
 
 /* What prefill asked for stays; what it no longer asks for goes. */
@@ -511,7 +496,7 @@ static void test_prefill(struct kunit *test)
 	take(test, f->cache, f->objs, f->nr);
 	free_all(f);
 	KUNIT_ASSERT_TRUE(test, wait_for_rest(200));
-	xslab_cache_stats(f->cache, &s);
+	s = cache_stats(f->cache);
 	KUNIT_EXPECT_GE(test, s.slab_free, 5000ULL);
 	KUNIT_EXPECT_LT(test, s.slab_free, (u64)f->nr);
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(f->cache, 0), 0);
@@ -551,7 +536,7 @@ static void test_woken_by_free(struct kunit *test)
 	obj = xslab_cache_alloc(f->cache, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, obj);
 	KUNIT_ASSERT_TRUE(test, wait_for_rest(200));
-	KUNIT_EXPECT_GT(test, pages_of(f->cache), 0UL);
+	KUNIT_EXPECT_GT(test, cache_pages(f->cache), 0UL);
 	KUNIT_ASSERT_EQ(test, xslab_cache_free(f->cache, obj), 0);
 	KUNIT_EXPECT_TRUE(test, wait_for_none(f->cache));
 }
@@ -564,7 +549,7 @@ static void test_woken_by_empty_slab(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, xslab_cache_set_decay(f->cache, 50), 0);
 	take(test, f->cache, f->objs, 1000);
 	KUNIT_ASSERT_TRUE(test, wait_for_rest(200));
-	KUNIT_EXPECT_GT(test, pages_of(f->cache), 0UL);
+	KUNIT_EXPECT_GT(test, cache_pages(f->cache), 0UL);
 	xslab_cache_free_bulk(f->cache, 1000, f->objs);
 	memset(f->objs, 0, 1000 * sizeof(*f->objs));
 	KUNIT_EXPECT_TRUE(test, wait_for_none(f->cache));
@@ -579,7 +564,7 @@ static void test_off_the_path(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, xslab_cache_set_decay(f->cache, 20), 0);
 	take(test, f->cache, f->objs, f->nr);
-	before = pages_of(f->cache);
+	before = cache_pages(f->cache);
 	mutex_lock(&xdecay_lock);
 	free_all(f);
 	for (i = 0; i < 1000; i++) {
@@ -589,7 +574,7 @@ static void test_off_the_path(struct kunit *test)
 		if (!(i % 10))
 			usleep_range(1000, 2000);
 	}
-	KUNIT_EXPECT_EQ(test, pages_of(f->cache), before);
+	KUNIT_EXPECT_EQ(test, cache_pages(f->cache), before);
 	mutex_unlock(&xdecay_lock);
 	KUNIT_EXPECT_TRUE(test, wait_for_none(f->cache));
 }
@@ -646,14 +631,6 @@ static void wait_for_growth(struct xpool *pool)
 	flush_work(&pool->grow->work);
 }
 
-static u64 total_of(struct xpool *pool)
-{
-	struct xpool_stats stats;
-
-	xpool_stats(pool, &stats);
-	return stats.total;
-}
-
 /* Expect all but the initial size to go back to the system, and no step up. */
 static void test_pool(struct kunit *test)
 {
@@ -669,7 +646,7 @@ static void test_pool(struct kunit *test)
 	got = take_pages(pool, f->objs, GROWN_PAGES);
 	KUNIT_EXPECT_EQ(test, got, (unsigned long)GROWN_PAGES);
 	wait_for_growth(pool);
-	before = total_of(pool);
+	before = pool_stats(pool).total;
 	for (i = 0; i < got; i++)
 		xpool_free_addr(pool, f->objs[i], 0);
 	memset(f->objs, 0, got * sizeof(*f->objs));
@@ -677,7 +654,7 @@ static void test_pool(struct kunit *test)
 	start = ktime_get();
 	do {
 		msleep(20);
-		now = total_of(pool);
+		now = pool_stats(pool).total;
 		KUNIT_EXPECT_LE(test, now, last);
 		last = now;
 	} while (now > SZ_4M >> PAGE_SHIFT && ms_since(start) < PATIENCE_MS);
@@ -690,14 +667,7 @@ static void test_pool(struct kunit *test)
 
 static bool wait_for_initial(struct xpool *pool)
 {
-	ktime_t start = ktime_get();
-
-	while (total_of(pool) > SZ_4M >> PAGE_SHIFT) {
-		if (ms_since(start) > PATIENCE_MS)
-			return false;
-		msleep(20);
-	}
-	return true;
+	return xtest_soon(pool_stats(pool).total <= SZ_4M >> PAGE_SHIFT, PATIENCE_MS);
 }
 
 /* Past magazines: a large block, which is kept as it is, and slabs, which are not. */
@@ -723,11 +693,11 @@ static void test_pool_woken_by_region(struct kunit *test)
 	while (got)
 		xpool_free_addr(pool, f->objs[--got], 0);
 	KUNIT_ASSERT_TRUE(test, wait_for_rest(200));
-	KUNIT_EXPECT_GT(test, total_of(pool), (u64)SZ_4M >> PAGE_SHIFT);
+	KUNIT_EXPECT_GT(test, pool_stats(pool).total, (u64)SZ_4M >> PAGE_SHIFT);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, block, 10), 0);
 	KUNIT_EXPECT_TRUE(test, wait_for_initial(pool));
 
-	while (total_of(pool) < SZ_16M >> PAGE_SHIFT && got < ROOM)
+	while (pool_stats(pool).total < SZ_16M >> PAGE_SHIFT && got < ROOM)
 		if (xslab_cache_alloc_bulk(cache, GFP_KERNEL, BULK, f->objs + got))
 			got += BULK;
 	KUNIT_EXPECT_EQ(test, xslab_cache_set_decay(cache, -1), 0);
@@ -753,7 +723,7 @@ static void test_pool_woken(struct kunit *test)
 	for (i = 0; i + 1 < got; i++)
 		xpool_free_addr(pool, f->objs[i], 0);
 	KUNIT_ASSERT_TRUE(test, wait_for_rest(200));
-	KUNIT_EXPECT_GT(test, total_of(pool), (u64)SZ_4M >> PAGE_SHIFT);
+	KUNIT_EXPECT_GT(test, pool_stats(pool).total, (u64)SZ_4M >> PAGE_SHIFT);
 	xpool_free_addr(pool, f->objs[got - 1], 0);
 	memset(f->objs, 0, got * sizeof(*f->objs));
 	KUNIT_EXPECT_TRUE(test, wait_for_initial(pool));
@@ -782,15 +752,13 @@ static int be_a_nuisance(void *arg)
 
 		if (!xslab_cache_alloc_bulk(n->cache, GFP_KERNEL, n->nr, n->objs))
 			break;
-		before = pages_of(n->cache);
+		before = cache_pages(n->cache);
 		xslab_cache_free_bulk(n->cache, n->nr, n->objs);
 		xslab_cache_set_decay(n->cache, n->ms);
 		usleep_range(2000, 3000);
-		n->given += before - min(before, pages_of(n->cache));
+		n->given += before - min(before, cache_pages(n->cache));
 	}
-	while (!kthread_should_stop())
-		msleep(20);
-	return 0;
+	return xtest_stay();
 }
 
 static int by_number(const void *a, const void *b)

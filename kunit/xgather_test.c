@@ -9,13 +9,13 @@
  */
 #include <linux/vmalloc.h>
 
-#include "xclient_test.h"
+#include "xjob.h"
 
 #define MESS_MAX	66000U		/* objects */
 #define MESS_PAGES	16U		/* blocks of each order that a CPU frees at the end */
 
 struct mess {
-	struct world	*w;
+	struct fixture	*w;
 	struct rnd_state rnd;
 	void		**objs;
 	size_t		nr;
@@ -25,7 +25,7 @@ struct mess {
 /* Take bursts of objects of random caches, until there are no more. */
 static void fill_pool(struct mess *mess)
 {
-	struct world *w = mess->w;
+	struct fixture *w = mess->w;
 
 	while (mess->nr < MESS_MAX) {
 		struct xslab_cache *cache = w->caches[xtest_below(&mess->rnd, w->nr_caches)];
@@ -38,16 +38,6 @@ static void fill_pool(struct mess *mess)
 				return;
 			mess->objs[mess->nr++] = obj;
 		}
-	}
-}
-
-static void shuffle(struct mess *mess)
-{
-	size_t i, with;
-
-	for (i = mess->nr; i > 1; i--) {
-		with = xtest_below(&mess->rnd, i);
-		swap(mess->objs[i - 1], mess->objs[with]);
 	}
 }
 
@@ -66,7 +56,7 @@ static long free_share(void *data)
 /* This CPU uses each cache and some pages; what would fail is not asked for. */
 static long touch_all(void *data)
 {
-	struct world *w = data;
+	struct fixture *w = data;
 	void *blocks[MESS_PAGES];
 	unsigned int i, nr, order;
 
@@ -79,15 +69,6 @@ static long touch_all(void *data)
 			xpool_free_addr(w->pool, blocks[nr], order);
 	}
 	return 0;
-}
-
-static void touch_on_cpus(struct world *w, unsigned int cpus)
-{
-	int cpu;
-
-	for_each_online_cpu(cpu)
-		if (cpu < cpus)
-			work_on_cpu(cpu, touch_all, w);
 }
 
 static struct mess *new_mess(struct kunit *test, unsigned int cpus)
@@ -104,17 +85,14 @@ static struct mess *new_mess(struct kunit *test, unsigned int cpus)
 /* Make one. Nothing is live after it. */
 static void make_mess(struct kunit *test, struct mess *mess)
 {
-	struct world *w = mess->w;
+	struct fixture *w = mess->w;
 	unsigned int i;
-	int cpu;
 
 	mess->nr = 0;
 	fill_pool(mess);
-	shuffle(mess);
-	for_each_online_cpu(cpu)
-		if (cpu < mess->cpus)
-			KUNIT_ASSERT_EQ(test, work_on_cpu(cpu, free_share, mess), 0L);
-	touch_on_cpus(w, mess->cpus);
+	xtest_shuffle(&mess->rnd, mess->objs, mess->nr);
+	KUNIT_ASSERT_EQ(test, xtest_on_cpus(mess->cpus, free_share, mess), 0L);
+	xtest_on_cpus(mess->cpus, touch_all, w);
 	for (i = 0; i < w->nr_caches; i++)
 		KUNIT_ASSERT_EQ(test, cache_stats(w->caches[i]).live, 0ULL);
 }
@@ -123,57 +101,26 @@ static void make_mess(struct kunit *test, struct mess *mess)
  * All that there is
  */
 
-/* Blocks of an order that there are where nothing is used. */
-static unsigned long blocks_of(const struct xpool_stats *empty, unsigned int order)
-{
-	unsigned long nr = 0;
-	unsigned int o;
-
-	for (o = order; o < XBUDDY_NR_ORDERS; o++)
-		nr += empty->free_blocks[o] << (o - order);
-	return nr;
-}
-
-static unsigned long take_blocks(struct xpool *pool, unsigned int order, gfp_t gfp, void **at,
-				 unsigned long most)
-{
-	unsigned long nr = 0;
-
-	while (nr < most && (at[nr] = xpool_alloc_addr(pool, order, gfp)))
-		nr++;
-	return nr;
-}
-
 static void free_blocks(struct kunit *test, unsigned int order, void **at, unsigned long nr)
 {
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 
 	while (nr--)
 		KUNIT_ASSERT_EQ(test, xpool_free_addr(w->pool, at[nr], order), 0);
-}
-
-static unsigned long take_objects(struct xslab_cache *cache, gfp_t gfp, void **at,
-				  unsigned long most)
-{
-	unsigned long nr = 0;
-
-	while (nr < most && (at[nr] = xslab_cache_alloc(cache, gfp)))
-		nr++;
-	return nr;
 }
 
 /* Expect each block of an order to be available after a mess. */
 static void check_blocks(struct kunit *test, struct mess *mess, const struct xpool_stats *empty,
 			 unsigned int order)
 {
-	unsigned long want = blocks_of(empty, order), got;
+	unsigned long want = blocks_in(empty, order), got;
 	void **at;
 
 	if (!want)
 		return;
 	at = xtest_room(test, want + 1, sizeof(*at));
 	make_mess(test, mess);
-	got = take_blocks(mess->w->pool, order, GFP_KERNEL, at, want + 1);
+	got = xtest_take_blocks(mess->w->pool, order, at, want + 1, GFP_KERNEL);
 	KUNIT_EXPECT_EQ_MSG(test, got, want, "order %u", order);
 	free_blocks(test, order, at, got);
 }
@@ -187,7 +134,7 @@ static void check_objects(struct kunit *test, struct mess *mess, struct xslab_ca
 
 	KUNIT_ASSERT_EQ(test, cache_stats(cache).slab_waste, 0ULL);
 	make_mess(test, mess);
-	got = take_objects(cache, GFP_KERNEL, at, want + 1);
+	got = xtest_take_all(cache, at, want + 1, GFP_KERNEL);
 	KUNIT_EXPECT_EQ_MSG(test, got, want, "%u bytes", xslab_cache_size(cache));
 	xslab_cache_free_bulk(cache, got, at);
 
@@ -217,7 +164,7 @@ static long take_here(void *data)
 {
 	struct taking *taking = data;
 
-	return take_objects(taking->cache, taking->gfp, taking->at, taking->most);
+	return xtest_take_all(taking->cache, taking->at, taking->most, taking->gfp);
 }
 
 /* Expect all of the pool's objects to be promised after a mess, and kept on each CPU. */
@@ -266,12 +213,7 @@ static const struct shape shapes[] = {
 	{ "16 MiB in 4 regions, 10 caches", SZ_4M, SZ_16M, 10, 4, -1, 0 },
 };
 
-static void shape_name(const struct shape *shape, char *desc)
-{
-	strscpy(desc, shape->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(shapes, shapes, shape_name);
+KUNIT_ARRAY_PARAM_DESC(shapes, shapes, name);
 
 /* Sizes of all kinds, some of them large where the pool is. */
 static size_t size_of(const struct shape *shape, unsigned int i)
@@ -285,7 +227,7 @@ static size_t size_of(const struct shape *shape, unsigned int i)
 static void grow_to_all(struct kunit *test, const struct shape *shape)
 {
 	unsigned long nr = shape->max_size / SZ_4M, tries = 1000, i = 0;
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 	void *blocks[16];
 
 	KUNIT_ASSERT_LE(test, nr, ARRAY_SIZE(blocks));
@@ -309,7 +251,7 @@ static size_t bytes_of(const struct shape *shape)
 
 static void build(struct kunit *test, const struct shape *shape)
 {
-	struct world *w = new_world(test, bytes_of(shape), shape->max_size);
+	struct fixture *w = with_steady_pool(test, bytes_of(shape), shape->max_size);
 	unsigned int i;
 
 	KUNIT_ASSERT_EQ(test, xpool_set_decay(w->pool, shape->decay), 0);
@@ -321,12 +263,11 @@ static void build(struct kunit *test, const struct shape *shape)
 }
 
 /* What the pool is like with nothing in use. */
-static struct xpool_stats empty_stats(struct world *w, const struct shape *shape)
+static struct xpool_stats empty_stats(struct fixture *w, const struct shape *shape)
 {
 	unsigned long regions = shape->max_size / SZ_4M;
-	struct xpool_stats empty;
+	struct xpool_stats empty = pool_stats(w->pool);
 
-	xpool_stats(w->pool, &empty);
 	if (regions) {
 		empty.free = regions << XBUDDY_MAX_ORDER;
 		empty.free_blocks[XBUDDY_MAX_ORDER] = regions;
@@ -375,7 +316,7 @@ static void xgather_test_everything(struct kunit *test)
 /* Sizes that go up, or down, so that nothing that was freed fits what comes. */
 static void check_sequence(struct kunit *test, bool up, unsigned int order)
 {
-	struct world *w = new_world(test, SZ_16M, 0);
+	struct fixture *w = with_steady_pool(test, SZ_16M, 0);
 	void **at = xtest_room(test, 16384, sizeof(*at));
 	unsigned long want = 4096UL >> order, got;
 	unsigned int i;
@@ -385,13 +326,13 @@ static void check_sequence(struct kunit *test, bool up, unsigned int order)
 		struct xslab_cache *cache = add_size(test, size);
 		unsigned long nr = (13UL << 20) / size;
 
-		KUNIT_EXPECT_EQ(test, take_objects(cache, GFP_KERNEL, at, nr), nr);
+		KUNIT_EXPECT_EQ(test, xtest_take_all(cache, at, nr, GFP_KERNEL), nr);
 		xtest_give(test, cache, at, nr);
 	}
-	got = take_blocks(w->pool, order, GFP_KERNEL, at, want + 1);
+	got = xtest_take_blocks(w->pool, order, at, want + 1, GFP_KERNEL);
 	KUNIT_EXPECT_EQ_MSG(test, got, want, "order %u", order);
 	free_blocks(test, order, at, got);
-	end_world(test);
+	end_fixture(test);
 }
 
 static void xgather_test_other_sizes(struct kunit *test)
@@ -407,21 +348,21 @@ static void xgather_test_other_sizes(struct kunit *test)
 /* A ring of 512 objects fills a small pool: expect all of it, on whatever CPU. */
 static void xgather_test_ring(struct kunit *test)
 {
-	struct world *w = new_world(test, SZ_64K, 0);
+	struct fixture *w = with_steady_pool(test, SZ_64K, 0);
 	struct xslab_cache *cache = add_size(test, RING_SIZE);
 	struct taking taking = { .cache = cache, .most = RING + 1, .gfp = GFP_KERNEL,
 				 .at = xtest_room(test, RING + 1, sizeof(void *)) };
 	int cpu;
 
 	for_each_online_cpu(cpu) {
-		touch_on_cpus(w, 4);
+		xtest_on_cpus(4, touch_all, w);
 		KUNIT_EXPECT_EQ(test, work_on_cpu(cpu, take_here, &taking), (long)RING);
 		xtest_give(test, cache, taking.at, RING);
 	}
 	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, RING), 0);
 	taking.gfp = GFP_ATOMIC;
 	for_each_online_cpu(cpu) {
-		touch_on_cpus(w, 4);
+		xtest_on_cpus(4, touch_all, w);
 		KUNIT_EXPECT_EQ(test, work_on_cpu(cpu, take_here, &taking), (long)RING);
 		xtest_give(test, cache, taking.at, RING);
 	}
@@ -440,7 +381,7 @@ struct request {
 
 static void *ask_once(struct kunit *test, const struct request *r)
 {
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 
 	return r->cache ? xslab_cache_alloc(r->cache, GFP_ATOMIC) :
 			  xpool_alloc_addr(w->pool, r->order, GFP_ATOMIC);
@@ -486,7 +427,7 @@ static void xgather_test_atomic(struct kunit *test)
 	s64 best = S64_MAX, ms;
 	struct mess *mess;
 
-	new_world(test, SZ_1M, 0);
+	with_steady_pool(test, SZ_1M, 0);
 	for (i = 0; i < 30; i++)
 		add_size(test, 24 + i * 61 % 4000);
 	requests[3].cache = add_size(test, SZ_64K);
@@ -512,7 +453,7 @@ static void xgather_test_atomic(struct kunit *test)
 #define ASKERS		12U
 
 struct asking {
-	struct world	*w;
+	struct fixture	*w;
 	atomic_t	here;
 	atomic_t	had;
 };
@@ -533,7 +474,7 @@ static void ask(void *data)
  */
 static void xgather_test_shared(struct kunit *test)
 {
-	struct world *w = new_world(test, SZ_1M, 0);
+	struct fixture *w = with_steady_pool(test, SZ_1M, 0);
 	struct asking *asking = xtest_room(test, 1, sizeof(*asking));
 	void **at = xtest_room(test, 257, sizeof(*at));
 	unsigned long before, gathers, nr;
@@ -541,7 +482,7 @@ static void xgather_test_shared(struct kunit *test)
 	unsigned int i;
 
 	asking->w = w;
-	nr = take_blocks(w->pool, 0, GFP_KERNEL, at, 257);
+	nr = xtest_take_blocks(w->pool, 0, at, 257, GFP_KERNEL);
 	KUNIT_ASSERT_EQ(test, nr, 256UL);
 	before = w->pool->gather.nr;
 	mutex_lock(&w->pool->gather.mutex);
@@ -581,7 +522,7 @@ static void take_hundred(void *data)
 static void check_wait(struct kunit *test, size_t size, size_t large, long decay)
 {
 	struct sleeper *s = xtest_room(test, 1, sizeof(*s));
-	struct world *w = new_world(test, ALIGN(large * 110, SZ_4M), 0);
+	struct fixture *w = with_steady_pool(test, ALIGN(large * 110, SZ_4M), 0);
 	struct mess *mess;
 	ktime_t start;
 
@@ -597,7 +538,7 @@ static void check_wait(struct kunit *test, size_t size, size_t large, long decay
 	kunit_info(test, "decay %ld: 100 of 100 objects of %zu bytes after %lld ms\n", decay,
 		   large, ktime_ms_delta(ktime_get(), start));
 	xtest_give(test, s->cache, s->objs, s->got);
-	end_world(test);
+	end_fixture(test);
 }
 
 static void xgather_test_wait(struct kunit *test)
@@ -621,7 +562,7 @@ static unsigned long magazine_bytes(const struct xslab_cache *cache)
 
 static void expect_bounded(struct kunit *test)
 {
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 	unsigned long sum = 0;
 	unsigned int i;
 
@@ -633,7 +574,7 @@ static void expect_bounded(struct kunit *test)
 
 static void drop_caches(struct kunit *test, unsigned int left)
 {
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 
 	while (w->nr_caches > left)
 		KUNIT_EXPECT_EQ(test, xslab_cache_destroy(w->caches[--w->nr_caches]), 0);
@@ -648,7 +589,7 @@ static void xgather_test_an_eighth(struct kunit *test)
 
 	xtest_seed(test, &rnd);
 	for (p = 0; p < ARRAY_SIZE(pools); p++) {
-		new_world(test, pools[p], 0);
+		with_steady_pool(test, pools[p], 0);
 		for (i = 0; i < 14; i++) {
 			add_cache(test, &(struct xslab_args){
 				.name = "mix", .size = 1 + xtest_below(&rnd, p ? 4096 : 500),
@@ -658,12 +599,12 @@ static void xgather_test_an_eighth(struct kunit *test)
 				drop_caches(test, 6);
 			expect_bounded(test);
 		}
-		end_world(test);
+		end_fixture(test);
 	}
 }
 
 /* Pages that magazines of objects keep, and slabs that are empty. */
-static u64 kept_now(const struct world *w)
+static u64 kept_now(const struct fixture *w)
 {
 	u64 pages = 0;
 	unsigned int i;
@@ -680,7 +621,7 @@ static u64 kept_now(const struct world *w)
 
 static void expect_cached(struct kunit *test, u64 most)
 {
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 	struct xpool_stats s = pool_stats(w->pool);
 
 	KUNIT_EXPECT_EQ(test, s.cached, kept_now(w) + s.magazines);
@@ -702,7 +643,7 @@ static int limit_cached(struct xpool *pool, unsigned long pages)
 static void xgather_test_cached(struct kunit *test)
 {
 	static const unsigned long limits[] = { 0, 1, 7, 64, 1000, XPOOL_NO_LIMIT };
-	struct world *w = new_world(test, SZ_4M, 0);
+	struct fixture *w = with_steady_pool(test, SZ_4M, 0);
 	struct mess *mess;
 	unsigned int i;
 
@@ -715,10 +656,10 @@ static void xgather_test_cached(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(limits); i++) {
 		KUNIT_ASSERT_EQ(test, limit_cached(w->pool, limits[i]), 0);
 		expect_cached(test, limits[i]);
-		touch_on_cpus(w, 4);
+		xtest_on_cpus(4, touch_all, w);
 		expect_cached(test, limits[i]);
 		add_size(test, 100 + i);
-		touch_on_cpus(w, 4);
+		xtest_on_cpus(4, touch_all, w);
 		expect_cached(test, limits[i]);
 		make_mess(test, mess);
 		expect_cached(test, limits[i]);
@@ -730,14 +671,13 @@ static void xgather_test_cached(struct kunit *test)
 static void xgather_test_cache_limit(struct kunit *test)
 {
 	static const unsigned long limits[] = { 0, 1, 8, 40 };
-	struct world *w = new_world(test, SZ_4M, 0);
+	struct fixture *w = with_steady_pool(test, SZ_4M, 0);
 	struct xslab_cache *cache = add_size(test, 200);
 	struct mess *mess = new_mess(test, 4);
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(limits); i++) {
-		KUNIT_ASSERT_EQ(test, xslab_cache_set_limits(cache, &(struct xslab_limits){
-			.hard = ULONG_MAX, .cache = limits[i] }), 0);
+		KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, limits[i]), 0);
 		make_mess(test, mess);
 		KUNIT_EXPECT_LE(test, kept_now(w), (u64)limits[i]);
 	}
@@ -745,7 +685,7 @@ static void xgather_test_cache_limit(struct kunit *test)
 
 static long use_and_collect(void *data)
 {
-	struct world *w = data;
+	struct fixture *w = data;
 
 	touch_all(w);
 	return xpool_collect(w->pool, false);
@@ -754,16 +694,14 @@ static long use_and_collect(void *data)
 /* Without force: expect what the caller's CPU keeps to go, and nothing of other CPUs. */
 static void xgather_test_collect_here(struct kunit *test)
 {
-	struct world *w = new_world(test, SZ_16M, 0);
+	struct fixture *w = with_steady_pool(test, SZ_16M, 0);
 	struct xslab_cache *cache;
 	unsigned int i;
-	int cpu;
 
 	for (i = 0; i < 10; i++)
 		add_size(test, 24 + i * 461);
 	cache = w->caches[3];
-	for_each_online_cpu(cpu)
-		work_on_cpu(cpu, use_and_collect, w);
+	xtest_on_cpus(nr_cpu_ids, use_and_collect, w);
 	KUNIT_EXPECT_EQ(test, pool_stats(w->pool).free, pool_stats(w->pool).total);
 	KUNIT_EXPECT_EQ(test, kept_now(w), 0ULL);
 
@@ -778,7 +716,7 @@ static void xgather_test_collect_here(struct kunit *test)
  */
 
 struct demand {
-	struct world		*w;
+	struct fixture		*w;
 	struct xslab_cache	*cache;		/* NULL: a page */
 	void			*got;
 };
@@ -823,21 +761,21 @@ static void check_demand(struct kunit *test, struct demand *d, void (*work)(void
 
 static void xgather_test_no_fail(struct kunit *test)
 {
-	struct world *w = new_world(test, SZ_256K, 0);
+	struct fixture *w = with_steady_pool(test, SZ_256K, 0);
 	void **at = xtest_room(test, 1025, sizeof(*at));
 	struct demand *d = xtest_room(test, 1, sizeof(*d));
 	struct xslab_cache *cache = add_size(test, 256);
 	unsigned long nr;
 
 	*d = (struct demand){ .w = w };
-	nr = take_blocks(w->pool, 0, GFP_KERNEL, at, 65);
+	nr = xtest_take_blocks(w->pool, 0, at, 65, GFP_KERNEL);
 	KUNIT_ASSERT_EQ(test, nr, 64UL);
 	check_demand(test, d, demand_one, at);
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(w->pool, 0, GFP_ATOMIC | __GFP_NOFAIL));
 	KUNIT_EXPECT_EQ(test, pool_stats(w->pool).errors, 1ULL);
 	free_blocks(test, 0, at, nr);
 
-	nr = take_objects(cache, GFP_KERNEL, at, 1025);
+	nr = xtest_take_all(cache, at, 1025, GFP_KERNEL);
 	KUNIT_ASSERT_EQ(test, nr, 1024UL);
 	d->cache = cache;
 	check_demand(test, d, demand_one, at);
@@ -850,13 +788,13 @@ static void xgather_test_no_fail(struct kunit *test)
 /* The pool cannot grow, and then it can: expect the wait to end with that. */
 static void xgather_test_no_fail_grows(struct kunit *test)
 {
-	struct world *w = new_world(test, SZ_4M, SZ_8M);
+	struct fixture *w = with_steady_pool(test, SZ_4M, SZ_8M);
 	struct demand *d = xtest_room(test, 1, sizeof(*d));
 	void **at = xtest_room(test, 1025, sizeof(*at));
 	struct job *job;
 
 	WRITE_ONCE(w->pool->grow->stopped, true);
-	KUNIT_ASSERT_EQ(test, take_blocks(w->pool, 0, GFP_KERNEL, at, 1025), 1024UL);
+	KUNIT_ASSERT_EQ(test, xtest_take_blocks(w->pool, 0, at, 1025, GFP_KERNEL), 1024UL);
 	*d = (struct demand){ .w = w };
 	job = start_job(test, demand_one, d, -1);
 	KUNIT_EXPECT_FALSE(test, is_over_in(job, 30));
@@ -872,7 +810,7 @@ static void xgather_test_no_fail_in_vain(struct kunit *test)
 {
 	const struct xpool_limits limits = {
 		.hard = XPOOL_NO_LIMIT, .cache = XPOOL_NO_LIMIT, .reserve = 1 };
-	struct world *w = new_world(test, SZ_4M, 0);
+	struct fixture *w = with_steady_pool(test, SZ_4M, 0);
 	void *mem = vmalloc(SZ_16M);
 	struct xpool_args args = { .name = "xgather-odd", .size = SZ_4M + SZ_2M };
 	struct xpool *odd;
@@ -896,11 +834,11 @@ static void xgather_test_no_fail_in_vain(struct kunit *test)
 /* A page is wanted and an object is freed, by another cache: expect the wait to end. */
 static void xgather_test_no_fail_of_others(struct kunit *test)
 {
-	struct world *w = new_world(test, SZ_256K, 0);
+	struct fixture *w = with_steady_pool(test, SZ_256K, 0);
 	void **at = xtest_room(test, 1025, sizeof(*at));
 	struct demand *d = xtest_room(test, 1, sizeof(*d));
 	struct xslab_cache *cache = add_size(test, 256);
-	unsigned long nr = take_objects(cache, GFP_KERNEL, at, 1025);
+	unsigned long nr = xtest_take_all(cache, at, 1025, GFP_KERNEL);
 	struct job *job;
 
 	*d = (struct demand){ .w = w };
@@ -917,7 +855,7 @@ static void xgather_test_no_fail_of_others(struct kunit *test)
  */
 
 struct collecting {
-	struct world	*w;
+	struct fixture	*w;
 	atomic_t	ready;
 	atomic_long_t	pages;
 	unsigned int	of;
@@ -937,7 +875,7 @@ static void collect_together(void *data)
 static void xgather_test_collects(struct kunit *test)
 {
 	struct collecting *c = xtest_room(test, 1, sizeof(*c));
-	struct world *w = new_world(test, SZ_4M, 0);
+	struct fixture *w = with_steady_pool(test, SZ_4M, 0);
 	struct job *jobs[4];
 	struct mess *mess;
 	unsigned int i, turn;
@@ -987,7 +925,7 @@ static void take_and_give(void *data)
  */
 static void xgather_test_limits_meanwhile(struct kunit *test)
 {
-	struct world *w = new_world(test, SZ_64M, 0);
+	struct fixture *w = with_steady_pool(test, SZ_64M, 0);
 	struct churn *c = xtest_room(test, 1, sizeof(*c));
 	struct job *jobs[2];
 	const unsigned long held = ARRAY_SIZE(jobs), half = SZ_32M / PAGE_SIZE;
@@ -1038,8 +976,8 @@ static struct kunit_case xgather_test_cases[] = {
 
 static struct kunit_suite xgather_test_suite = {
 	.name = "xgather",
-	.init = world_init,
-	.exit = world_exit,
+	.init = fixture_init,
+	.exit = fixture_exit,
 	.test_cases = xgather_test_cases,
 };
 

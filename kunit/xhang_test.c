@@ -9,7 +9,7 @@
 #include <linux/mutex.h>
 #include <linux/sched/mm.h>
 
-#include "xclient_test.h"
+#include "xjob.h"
 
 #define SCATTERED	64U
 #define RUN_MS		300
@@ -52,14 +52,14 @@ static void set_no_limit(void *data)
 {
 	struct setting *s = data;
 
-	s->err = xslab_cache_set_limits(s->cache, &(struct xslab_limits){ ULONG_MAX, ULONG_MAX });
+	s->err = set_limits(s->cache, ULONG_MAX, ULONG_MAX);
 }
 
 static void set_limit_zero(void *data)
 {
 	struct setting *s = data;
 
-	s->err = xslab_cache_set_limits(s->cache, &(struct xslab_limits){ ULONG_MAX, 0 });
+	s->err = set_limits(s->cache, ULONG_MAX, 0);
 }
 
 static void prefill_none(void *data)
@@ -110,7 +110,7 @@ static void (*const settings[])(void *data) = {
 static void check_settings(struct kunit *test, struct xslab_cache *cache)
 {
 	struct setting *s = xtest_room(test, 1, sizeof(*s));
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 	unsigned int i;
 
 	s->cache = cache;
@@ -123,7 +123,7 @@ static void check_settings(struct kunit *test, struct xslab_cache *cache)
 
 static void xhang_test_decay_zero(struct kunit *test)
 {
-	struct world *w = new_world(test, SZ_8M, 0);
+	struct fixture *w = with_steady_pool(test, SZ_8M, 0);
 	void *live[SCATTERED / 8];
 	struct xslab_cache *cache;
 
@@ -138,7 +138,7 @@ static void xhang_test_decay_zero(struct kunit *test)
 /* Another cache's reserve is more than the pool may keep. */
 static void xhang_test_over_limit(struct kunit *test)
 {
-	struct world *w = new_world(test, SZ_8M, 0);
+	struct fixture *w = with_steady_pool(test, SZ_8M, 0);
 	struct xslab_cache *cache, *reserve;
 	void *live[SCATTERED / 8];
 
@@ -178,13 +178,13 @@ static void fill_often(void *data)
  */
 static void check_two_fills(struct kunit *test, unsigned int other, bool fits)
 {
-	struct world *w = new_world(test, SZ_8M, 0);
+	struct fixture *w = with_steady_pool(test, SZ_8M, 0);
 	struct filling *f = xtest_room(test, 1, sizeof(*f));
 	struct xslab_cache *cache = add_size(test, 4096);
 	void **all = xtest_room(test, 2048, sizeof(*all));
 	void **objs = xtest_room(test, 100, sizeof(*objs));
 	ktime_t end = ktime_add_ms(ktime_get(), RUN_MS);
-	unsigned int rounds = 0, nr = 0;
+	unsigned int rounds = 0, nr;
 	struct job *job;
 
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(w->pool, &(struct xpool_limits){
@@ -201,15 +201,14 @@ static void check_two_fills(struct kunit *test, unsigned int other, bool fits)
 	end_job(test, job);
 	KUNIT_EXPECT_EQ(test, f->fails, fits ? 0 : f->done);
 	xslab_cache_collect(cache, true);
-	while (nr < 2048 && (all[nr] = xpool_alloc_addr(w->pool, 0, GFP_ATOMIC)))
-		nr++;
+	nr = xtest_take_blocks(w->pool, 0, all, 2048, GFP_ATOMIC);
 	xtest_take(test, cache, objs, 100, GFP_ATOMIC);
 	xtest_give(test, cache, objs, 100);
 	while (nr)
 		xpool_free_addr(w->pool, all[--nr], 0);
 	kunit_info(test, "%u and %lu calls\n", rounds, f->done);
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
-	end_world(test);
+	end_fixture(test);
 }
 
 static void xhang_test_two_prefills(struct kunit *test)
@@ -243,7 +242,7 @@ static void check_torn_frees(struct kunit *test, size_t size, xslab_flags_t flag
 	unsigned int i;
 	void *objs[8];
 
-	new_world(test, SZ_8M, 0);
+	with_steady_pool(test, SZ_8M, 0);
 	t->cache = add_cache(test, &(struct xslab_args){
 		.name = "torn", .size = size, .flags = flags });
 	job = start_job(test, tear_often, t, other_cpu());
@@ -260,7 +259,7 @@ static void check_torn_frees(struct kunit *test, size_t size, xslab_flags_t flag
 	KUNIT_EXPECT_EQ(test, refused, 0UL);
 	KUNIT_EXPECT_EQ(test, cache_stats(t->cache).live, 0ULL);
 	KUNIT_EXPECT_EQ(test, xslab_validate(t->cache), 0);
-	end_world(test);
+	end_fixture(test);
 	kunit_info(test, "%zu bytes: %lu rounds\n", size, rounds);
 }
 
@@ -276,7 +275,7 @@ static void xhang_test_torn_frees(struct kunit *test)
  */
 
 struct caller {
-	struct world		*w;
+	struct fixture		*w;
 	struct xslab_cache	*cache, *other;
 	unsigned int		calls;
 	int			wrong;		/* a call that did not return what it should */
@@ -394,7 +393,8 @@ static void check_callback(struct kunit *test, void (*work)(void *data), bool th
 	struct caller *c = xtest_room(test, 1, sizeof(*c));
 	void *live[SCATTERED / 8];
 
-	*c = (struct caller){ .w = new_world(test, SZ_8M, 0), .through_pool = through_pool };
+	*c = (struct caller){
+		.w = with_steady_pool(test, SZ_8M, 0), .through_pool = through_pool };
 	c->other = add_size(test, 300);
 	c->cache = scattered(test, "mover", 0, live);
 	KUNIT_ASSERT_EQ(test, xslab_cache_set_move(c->cache, call_everything, c), 0);
@@ -404,7 +404,7 @@ static void check_callback(struct kunit *test, void (*work)(void *data), bool th
 	KUNIT_EXPECT_EQ(test, xslab_cache_set_move(c->cache, NULL, NULL), 0);
 	KUNIT_EXPECT_EQ(test, xslab_validate(c->cache), 0);
 	give_scattered(test, c->cache, live);
-	end_world(test);
+	end_fixture(test);
 }
 
 /* Expect a callback to be able to call everything that does not wait for itself. */
@@ -417,7 +417,7 @@ static void xhang_test_callback(struct kunit *test)
 
 struct pair {
 	struct xslab_cache	*mine, *others;
-	struct world		*w;
+	struct fixture		*w;
 	atomic_t		calls;
 };
 
@@ -452,7 +452,7 @@ static void xhang_test_two_callbacks(struct kunit *test)
 	struct job *jobs[2];
 	unsigned int i;
 
-	new_world(test, SZ_8M, 0);
+	with_steady_pool(test, SZ_8M, 0);
 	for (i = 0; i < 2; i++)
 		caches[i] = scattered(test, "mover", 0, live[i]);
 	if (caches[0] > caches[1]) {
@@ -528,15 +528,14 @@ static void xhang_test_lock_of_client(struct kunit *test)
 	struct job *collect, *waiter;
 	void **objs = xtest_room(test, 64, sizeof(*objs));
 	void **more = xtest_room(test, 64, sizeof(*more));
-	unsigned int i, nr = 0;
+	unsigned int i, nr;
 
 	mutex_init(&l->lock);
 	init_completion(&l->entered);
-	new_world(test, SZ_4M, 0);
+	with_steady_pool(test, SZ_4M, 0);
 	l->cache = add_cache(test, &(struct xslab_args){
 		.name = "waits", .size = 4096, .flags = XSLAB_WAIT });
-	KUNIT_ASSERT_EQ(test, xslab_cache_set_limits(l->cache, &(struct xslab_limits){
-		.hard = 64, .cache = ULONG_MAX }), 0);
+	KUNIT_ASSERT_EQ(test, set_limits(l->cache, 64, ULONG_MAX), 0);
 	KUNIT_ASSERT_EQ(test, xslab_cache_set_move(l->cache, take_lock, l), 0);
 	xtest_take(test, l->cache, objs, 64, GFP_ATOMIC);
 	for (i = 0; i < 64; i += 2)
@@ -544,8 +543,7 @@ static void xhang_test_lock_of_client(struct kunit *test)
 	collect = start_job(test, collect_locked, l, -1);
 	KUNIT_ASSERT_NE(test, wait_for_completion_timeout(&l->entered,
 							  msecs_to_jiffies(JOB_MS)), 0UL);
-	while (nr < 64 && (more[nr] = xslab_cache_alloc(l->cache, GFP_ATOMIC)))
-		nr++;
+	nr = xtest_take_all(l->cache, more, 64, GFP_ATOMIC);
 	waiter = start_job(test, wait_with_lock, l, -1);
 	msleep(150);
 	for (i = 1; i < 64; i += 2)
@@ -562,7 +560,7 @@ static void xhang_test_lock_of_client(struct kunit *test)
  */
 
 struct reclaim {
-	struct world		*w;
+	struct fixture		*w;
 	struct xslab_cache	*cache;
 	bool			stop;
 	atomic_t		calls;
@@ -609,7 +607,7 @@ static void xhang_test_shrinker(struct kunit *test)
 	ktime_t end = ktime_add_ms(ktime_get(), RUN_MS);
 	struct job *job;
 
-	*r = (struct reclaim){ .w = new_world(test, SZ_4M, 0) };
+	*r = (struct reclaim){ .w = with_steady_pool(test, SZ_4M, 0) };
 	r->cache = add_size(test, 500);
 	job = start_job(test, shrink_often, r, -1);
 	while (ktime_before(ktime_get(), end) || atomic_read(&r->calls) < 3) {
@@ -723,7 +721,7 @@ static void xhang_test_reclaim(struct kunit *test)
 
 	spin_lock_init(&hog->lock);
 	hog->blocks = xtest_room(test, HOG_MAX, sizeof(*hog->blocks));
-	hog->r.w = new_world(test, SZ_4M, 0);
+	hog->r.w = with_steady_pool(test, SZ_4M, 0);
 	hog->r.cache = add_size(test, 500);
 	shrinker = xcompat_shrinker_new("xhang", hog, hog_count, hog_scan);
 	KUNIT_ASSERT_NOT_NULL(test, shrinker);
@@ -742,7 +740,7 @@ static void xhang_test_reclaim(struct kunit *test)
 /* To create and destroy from reclaim might wait for what reclaims: expect a refusal. */
 static void xhang_test_from_reclaim(struct kunit *test)
 {
-	struct world *w = new_world(test, SZ_1M, 0);
+	struct fixture *w = with_steady_pool(test, SZ_1M, 0);
 	struct xslab_cache *cache = add_size(test, 100);
 	unsigned int flags = memalloc_noreclaim_save();
 	struct xslab_args args = { .name = "no", .size = 64 };
@@ -776,8 +774,8 @@ static struct kunit_case xhang_test_cases[] = {
 
 static struct kunit_suite xhang_test_suite = {
 	.name = "xhang",
-	.init = world_init,
-	.exit = world_exit,
+	.init = fixture_init,
+	.exit = fixture_exit,
 	.test_cases = xhang_test_cases,
 };
 

@@ -24,13 +24,14 @@
 #include <linux/workqueue.h>
 
 #include "slab/slab.h"
+#include "xcrew.h"
 #include "xdecay.h"
 #include "xtest.h"
 
 #define SIZE	XMAG_MAX_SIZE	/* objects of a magazine, unless a test says else */
 #define DEPOT	4U		/* magazines in the depot */
 #define NR_OBJS	4096U		/* objects of the backend */
-#define MOST	(NR_OBJS / 2)	/* that can be had while each CPU keeps some */
+#define MOST	(NR_OBJS / 2)	/* that are available while each CPU keeps some */
 
 enum where { BELOW, ABOVE, CLIENT };
 
@@ -218,14 +219,6 @@ static void give_many(struct backend *b, u8 **objs, unsigned int nr)
 		give(b, objs[--nr]);
 }
 
-static u8 **room(struct kunit *test, unsigned int nr)
-{
-	u8 **objs = kunit_kcalloc(test, nr, sizeof(*objs), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, objs);
-	return objs;
-}
-
 /* Expect the object that was freed last, which is warm, to be handed out first. */
 static void xmag_test_order(struct kunit *test)
 {
@@ -247,7 +240,7 @@ static void xmag_test_order(struct kunit *test)
 static void xmag_test_fill(struct kunit *test)
 {
 	struct backend *b = start(test, SIZE, DEPOT);
-	u8 **objs = room(test, 3 * SIZE);
+	u8 **objs = xtest_room(test, 3 * SIZE, sizeof(u8 *));
 	unsigned int i;
 
 	for (i = 0; i < 3 * SIZE; i++) {
@@ -274,7 +267,7 @@ static void xmag_test_fill(struct kunit *test)
 static void xmag_test_hysteresis(struct kunit *test)
 {
 	struct backend *b = start(test, SIZE, DEPOT);
-	u8 **objs = room(test, 2 * SIZE);
+	u8 **objs = xtest_room(test, 2 * SIZE, sizeof(u8 *));
 	struct xmag_count count;
 	unsigned int at, i;
 
@@ -307,7 +300,7 @@ static void xmag_test_depot_full(struct kunit *test)
 {
 	const unsigned int all = (3 + DEPOT) * SIZE, keep = (2 + DEPOT) * SIZE;
 	struct backend *b = start(test, SIZE, DEPOT);
-	u8 **objs = room(test, all);
+	u8 **objs = xtest_room(test, all, sizeof(u8 *));
 	struct xmag_count count;
 
 	take_many(test, b, objs, all);
@@ -336,7 +329,7 @@ static void xmag_test_depot_empty(struct kunit *test)
 {
 	const unsigned int keep = (2 + DEPOT) * SIZE;
 	struct backend *b = start(test, SIZE, DEPOT);
-	u8 **objs = room(test, keep + 1);
+	u8 **objs = xtest_room(test, keep + 1, sizeof(u8 *));
 	struct xmag_count count;
 
 	take_many(test, b, objs, keep);
@@ -359,7 +352,7 @@ static void xmag_test_depot_empty(struct kunit *test)
 static void xmag_test_exhaustion(struct kunit *test)
 {
 	struct backend *b = start(test, SIZE, DEPOT);
-	u8 **objs = room(test, NR_OBJS);
+	u8 **objs = xtest_room(test, NR_OBJS, sizeof(u8 *));
 
 	take_many(test, b, objs, NR_OBJS);
 	KUNIT_EXPECT_NULL(test, take(b));
@@ -526,12 +519,7 @@ static long fill_here(void *data)
 
 static void fill_all_cpus(struct kunit *test, struct backend *b)
 {
-	unsigned int cpu;
-
-	cpus_read_lock();
-	for_each_online_cpu(cpu)
-		KUNIT_EXPECT_EQ(test, 0L, work_on_cpu(cpu, fill_here, b));
-	cpus_read_unlock();
+	KUNIT_EXPECT_EQ(test, 0L, xtest_on_cpus(nr_cpu_ids, fill_here, b));
 }
 
 /* Expect a close to reach the magazines of every CPU. */
@@ -568,7 +556,7 @@ static void xmag_test_across_cpus(struct kunit *test)
 	unsigned int a = cpumask_first(cpu_online_mask);
 	unsigned int other = cpumask_next(a, cpu_online_mask);
 	struct backend *b = start(test, SIZE, DEPOT);
-	u8 **objs = room(test, batch);
+	u8 **objs = xtest_room(test, batch, sizeof(u8 *));
 	unsigned int i;
 
 	if (other >= nr_cpu_ids)
@@ -605,12 +593,7 @@ static const struct shape shapes[] = {
 	{ "largest size", XMAG_MAX_SIZE, DEPOT },
 };
 
-static void shape_name(const struct shape *shape, char *desc)
-{
-	strscpy(desc, shape->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(shape, shapes, shape_name);
+KUNIT_ARRAY_PARAM_DESC(shape, shapes, name);
 
 struct model {
 	u8 **held;
@@ -659,7 +642,7 @@ static void xmag_test_random(struct kunit *test)
 {
 	const struct shape *shape = test->param_value;
 	struct backend *b = start(test, shape->size, shape->depot);
-	struct model m = { .held = room(test, MOST) };
+	struct model m = { .held = xtest_room(test, MOST, sizeof(u8 *)) };
 	struct xmag_count count;
 	struct rnd_state rnd;
 	unsigned int i;
@@ -676,7 +659,7 @@ static void xmag_test_random(struct kunit *test)
 }
 
 /*
- * Fail each request to the system in turn. Expect an init that fails to leave
+ * Fail one request to the system after another. Expect an init that fails to leave
  * nothing behind, and one that could do without that request to be whole.
  */
 static void xmag_test_no_memory(struct kunit *test)
@@ -776,16 +759,14 @@ static void xmag_test_hotplug(struct kunit *test)
 
 struct worker {
 	struct backend *b;
-	struct task_struct *task;
-	struct rnd_state rnd;
+	struct rnd_state *rnd;
 	unsigned int held;
 	u8 *objs[100];
-	unsigned long ops;
 };
 
 static void work_once(struct worker *w)
 {
-	if (w->held < ARRAY_SIZE(w->objs) && (!w->held || xtest_below(&w->rnd, 2))) {
+	if (w->held < ARRAY_SIZE(w->objs) && (!w->held || xtest_below(w->rnd, 2))) {
 		u8 *obj = take(w->b);
 
 		if (obj)
@@ -797,65 +778,35 @@ static void work_once(struct worker *w)
 
 static int work(void *data)
 {
-	struct worker *w = data;
+	struct hand *hand = data;
+	struct worker w = { .b = hand->what, .rnd = &hand->rnd };
 
 	while (!kthread_should_stop()) {
 		unsigned int i;
 
 		for (i = 0; i < 500; i++)
-			work_once(w);
-		w->ops += i;
+			work_once(&w);
+		hand->done += i;
 		usleep_range(1, 10);
 	}
-	while (w->held)
-		give(w->b, w->objs[--w->held]);
+	while (w.held)
+		give(w.b, w.objs[--w.held]);
 	return 0;
-}
-
-static void start_worker(struct worker *w, struct backend *b, unsigned int cpu,
-			 struct rnd_state *rnd)
-{
-	struct task_struct *task = kthread_create(work, w, "xmag_test/%u", cpu);
-
-	w->b = b;
-	prandom_seed_state(&w->rnd, prandom_u32_state(rnd));
-	if (IS_ERR(task))
-		return;
-	w->task = task;
-	kthread_bind(task, cpu);
-	wake_up_process(task);
 }
 
 #define WORKERS	4U
 
 /* One on each of the first CPUs; returns how many. */
-static unsigned int start_workers(struct kunit *test, struct backend *b, struct worker **workers)
+static unsigned int start_workers(struct kunit *test, struct backend *b, struct crew *crew)
 {
-	unsigned int cpu, nr = 0;
 	struct rnd_state rnd;
 
-	*workers = kunit_kcalloc(test, WORKERS, sizeof(**workers), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, *workers);
 	xtest_seed(test, &rnd);
-	for_each_online_cpu(cpu)
-		if (nr < WORKERS)
-			start_worker(&(*workers)[nr++], b, cpu, &rnd);
-	return nr;
-}
-
-/* Expect each to have done something; returns how many operations it were. */
-static unsigned long stop_workers(struct kunit *test, struct worker *workers, unsigned int nr)
-{
-	unsigned long ops = 0;
-	struct worker *w;
-
-	for (w = workers; w < workers + nr; w++) {
-		if (w->task)
-			kthread_stop(w->task);
-		KUNIT_EXPECT_NE(test, w->ops, 0UL);
-		ops += w->ops;
-	}
-	return ops;
+	*crew = (struct crew){ .rnd = &rnd };
+	while (crew->nr < min(num_online_cpus(), WORKERS))
+		hire(test, crew, work, b, true);
+	crew->rnd = NULL;
+	return crew->nr;
 }
 
 static unsigned long close_for(struct backend *b, unsigned long jiffies_long)
@@ -874,10 +825,10 @@ static unsigned long close_for(struct backend *b, unsigned long jiffies_long)
 static void xmag_test_close_under_load(struct kunit *test)
 {
 	struct backend *b = start(test, SIZE, DEPOT);
-	struct worker *workers;
-	unsigned int nr = start_workers(test, b, &workers);
+	struct crew crew;
+	unsigned int nr = start_workers(test, b, &crew);
 	unsigned long rounds = close_for(b, HZ / 2);
-	unsigned long ops = stop_workers(test, workers, nr);
+	unsigned long ops = dismiss(test, &crew);
 
 	kunit_info(test, "%lu operations on %u CPUs, closed %lu times\n", ops, nr, rounds);
 	check_balance(test, b, 0);
@@ -886,7 +837,7 @@ static void xmag_test_close_under_load(struct kunit *test)
 /* Three full magazines in the hands of a CPU and of the depot, and nothing below. */
 static void move_all_up(struct kunit *test, struct backend *b)
 {
-	u8 **objs = room(test, 3 * SIZE);
+	u8 **objs = xtest_room(test, 3 * SIZE, sizeof(u8 *));
 
 	take_many(test, b, objs, 3 * SIZE);
 	give_many(b, objs, 3 * SIZE);
@@ -898,7 +849,7 @@ static void move_all_up(struct kunit *test, struct backend *b)
 static void xmag_test_irqs_off(struct kunit *test)
 {
 	struct backend *b = start(test, SIZE, DEPOT);
-	u8 **objs = room(test, 4 * SIZE);
+	u8 **objs = xtest_room(test, 4 * SIZE, sizeof(u8 *));
 
 	migrate_disable();
 	take_many(test, b, objs, 4 * SIZE);
@@ -907,13 +858,6 @@ static void xmag_test_irqs_off(struct kunit *test)
 	migrate_enable();
 	KUNIT_EXPECT_TRUE(test, b->irqs_off);
 	check_balance(test, b, 0);
-}
-
-static int stay(void)
-{
-	while (!kthread_should_stop())
-		usleep_range(100, 200);
-	return 0;
 }
 
 /*
@@ -936,12 +880,7 @@ static const struct away aways[] = {
 	{ "past the magazines, the depot is emptied", true, true },
 };
 
-static void away_name(const struct away *away, char *desc)
-{
-	strscpy(desc, away->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(away, aways, away_name);
+KUNIT_ARRAY_PARAM_DESC(away, aways, name);
 
 static void spill_depot(struct backend *b)
 {
@@ -966,7 +905,7 @@ static int pop_and_wait(void *data)
 	mdelay(AWAY_MS);
 	backend_drain(&b->mag, depot->magazines[depot->nr_full], SIZE);
 	raw_spin_unlock_irqrestore(&depot->lock, flags);
-	return stay();
+	return xtest_stay();
 }
 
 static int hold_depot(void *data)
@@ -980,7 +919,7 @@ static int hold_depot(void *data)
 	if (b->spill)
 		spill_depot(b);
 	raw_spin_unlock_irqrestore(&b->mag.depot.lock, flags);
-	return stay();
+	return xtest_stay();
 }
 
 /* What was hidden below is there again. */
@@ -1095,11 +1034,11 @@ static void park_for(struct kunit *test, struct backend *b, unsigned long jiffie
 static void xmag_test_park_under_load(struct kunit *test)
 {
 	struct backend *b = start_parked(test);
-	struct worker *workers;
-	unsigned int nr = start_workers(test, b, &workers);
+	struct crew crew;
 
+	start_workers(test, b, &crew);
 	park_for(test, b, HZ / 2);
-	stop_workers(test, workers, nr);
+	dismiss(test, &crew);
 	KUNIT_EXPECT_GT(test, atomic_read(&b->told), 0);
 	kunit_info(test, "woken %d times\n", atomic_read(&b->told));
 	check_balance(test, b, 0);

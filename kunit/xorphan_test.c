@@ -7,13 +7,13 @@
  */
 #include <linux/vmalloc.h>
 
-#include "xclient_test.h"
+#include "xjob.h"
 
 #define OBJS	600U
 #define POOL	SZ_8M
 
 struct orphan {
-	struct world		*w;
+	struct fixture		*w;
 	struct xslab_cache	*cache;
 	void			*objs[OBJS];	/* live ones */
 	void			*pages[OBJS];
@@ -93,12 +93,7 @@ static const struct kind kinds[] = {
 	{ "4,096 bytes, growing, torn", 4096, XSLAB_NO_CHECKS, 4 * POOL, 20, true, free_by_bulk },
 };
 
-static void kind_name(const struct kind *kind, char *desc)
-{
-	strscpy(desc, kind->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(kinds, kinds, kind_name);
+KUNIT_ARRAY_PARAM_DESC(kinds, kinds, name);
 
 /* This CPU has some of a cache in its magazines. */
 static long use_here(void *data)
@@ -119,17 +114,15 @@ static struct orphan *make_orphan(struct kunit *test, const struct kind *kind)
 {
 	struct orphan *o = xtest_room(test, 1, sizeof(*o));
 	size_t most = min_t(size_t, OBJS, SZ_2M / kind->size), i;
-	int cpu;
 
 	o->w = test->priv;
 	if (!o->w->pool)
-		new_world(test, POOL, kind->max_size);
+		with_steady_pool(test, POOL, kind->max_size);
 	o->free = kind->free;
 	o->cache = add_cache(test, &(struct xslab_args){
 		.name = "orphan", .size = kind->size, .flags = kind->flags, .ctor = construct });
 	KUNIT_ASSERT_EQ(test, xslab_cache_set_move(o->cache, keep, o), 0);
-	for_each_online_cpu(cpu)
-		work_on_cpu(cpu, use_here, o->cache);
+	xtest_on_cpus(nr_cpu_ids, use_here, o->cache);
 	xtest_take(test, o->cache, o->objs, most, GFP_KERNEL);
 	for (i = 0; i < most; i++)
 		if (i % (most / kind->live) || o->nr == kind->live)
@@ -218,10 +211,8 @@ static long free_share(void *data)
 static void free_rest(struct kunit *test, struct orphan *o)
 {
 	struct share share = { .o = o, .of = num_online_cpus() };
-	int cpu;
 
-	for_each_online_cpu(cpu)
-		work_on_cpu(cpu, free_share, &share);
+	xtest_on_cpus(nr_cpu_ids, free_share, &share);
 	KUNIT_EXPECT_EQ(test, atomic_read(&o->refused), 0);
 	KUNIT_EXPECT_EQ(test, cache_stats(o->cache).live, 1ULL);
 	KUNIT_EXPECT_EQ(test, xslab_validate(o->cache), 0);
@@ -232,21 +223,13 @@ static void free_rest(struct kunit *test, struct orphan *o)
 static void expect_room(struct kunit *test, struct orphan *o, u64 held)
 {
 	struct xpool *pool = o->w->pool;
-	u64 nr = pool_stats(pool).total - held, got = 0;
+	u64 nr = pool_stats(pool).total - held, got;
 	void **at = xtest_room(test, nr, sizeof(*at));
 
-	while (got < nr && (at[got] = xpool_alloc_addr(pool, 0, GFP_KERNEL)))
-		got++;
+	got = xtest_take_blocks(pool, 0, at, nr, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, got, nr);
 	while (got)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, at[--got], 0), 0);
-}
-
-static u64 pages_of(struct xslab_cache *cache)
-{
-	struct xslab_stats s = cache_stats(cache);
-
-	return (s.slabs << s.slab_order) - s.holes;
 }
 
 /* Expect frees to go on from all CPUs, and the cache to go by itself with the last. */
@@ -257,7 +240,7 @@ static void xorphan_test_last_free(struct kunit *test)
 	void *obj;
 
 	refuse(test, o);
-	expect_room(test, o, pages_of(o->cache));
+	expect_room(test, o, cache_pages(o->cache));
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(o->cache), -EBUSY);
 	free_rest(test, o);
 	KUNIT_EXPECT_EQ(test, nr_caches(o), 2U);
@@ -274,13 +257,12 @@ static void xorphan_test_last_free(struct kunit *test)
 /* The client comes back when its cache is gone, and maybe the pool. Expect it to be refused. */
 static void expect_gone_cache(struct kunit *test, struct xslab_cache *cache)
 {
-	struct xslab_limits none = { ULONG_MAX, ULONG_MAX };
 	void *objs[4];
 
 	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(cache, GFP_KERNEL));
 	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 4, objs), 0);
 	KUNIT_EXPECT_NE(test, xslab_cache_prefill(cache, 1), 0);
-	KUNIT_EXPECT_EQ(test, xslab_cache_set_limits(cache, &none), -ENOENT);
+	KUNIT_EXPECT_EQ(test, set_limits(cache, ULONG_MAX, ULONG_MAX), -ENOENT);
 	KUNIT_EXPECT_EQ(test, xslab_cache_set_decay(cache, 0), -ENOENT);
 	KUNIT_EXPECT_EQ(test, xslab_cache_collect(cache, false), 0UL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_collect(cache, true), 0UL);
@@ -331,7 +313,7 @@ static void xorphan_test_give_up(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, xslab_give_up(o->cache), -EINVAL);
 	refuse(test, o);
-	pages = pages_of(o->cache);
+	pages = cache_pages(o->cache);
 	for (i = 0; i < o->nr; i++)
 		memset(o->objs[i], 0x5a, xslab_cache_size(o->cache));
 	forget_cache(test, o->cache);
@@ -505,12 +487,12 @@ static void check_waits(struct kunit *test, void (*end)(void *data))
 
 static void xorphan_test_running_move(struct kunit *test)
 {
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 
 	check_waits(test, end_moves);
-	end_world(test);
+	end_fixture(test);
 	check_waits(test, destroy_it);
-	end_world(test);
+	end_fixture(test);
 	check_waits(test, destroy_pool_of);
 	w->nr_caches = 0;
 	expect_soon(test, !READ_ONCE(w->pool->listing.nr_users));
@@ -537,7 +519,7 @@ static bool name_is_free(const char *name)
 static void xorphan_test_pool_of_pages(struct kunit *test)
 {
 	static const unsigned int orders[] = { 0, 3, 5, 8, 0 };
-	struct world *w = new_world(test, POOL, 0);
+	struct fixture *w = with_steady_pool(test, POOL, 0);
 	struct xpool *pool = w->pool;
 	struct page *pages[ARRAY_SIZE(orders)], *more[4];
 	char name[XPOOL_NAME_MAX];
@@ -572,7 +554,7 @@ static void xorphan_test_pool_of_pages(struct kunit *test)
  */
 static void xorphan_test_last_page_in_nmi(struct kunit *test)
 {
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 	struct xpool *pool;
 	unsigned long flags;
 	void *page;
@@ -600,7 +582,7 @@ static void xorphan_test_pool_of_caches(struct kunit *test)
 {
 	struct orphan *o = make_orphan(test, &plain);
 	struct xslab_cache *empty = add_size(test, 1000);
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 	char name[XPOOL_NAME_MAX];
 	int before;
 
@@ -641,7 +623,7 @@ static void free_objects_and_pages(void *data)
 
 static void xorphan_test_give_up_race(struct kunit *test)
 {
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 	char name[XPOOL_NAME_MAX];
 	unsigned int round;
 
@@ -677,7 +659,7 @@ struct waiting {
 	void			*got;
 };
 
-static void wait_for_one(void *data)
+static void wait_for_memory(void *data)
 {
 	struct waiting *w = data;
 
@@ -688,20 +670,19 @@ static void wait_for_one(void *data)
 /* Expect all that wait to get nothing when what they wait for is destroyed. */
 static void xorphan_test_waiters(struct kunit *test)
 {
-	struct world *w = new_world(test, SZ_1M, 0);
+	struct fixture *w = with_steady_pool(test, SZ_1M, 0);
 	struct waiting *waiting = xtest_room(test, 3, sizeof(*waiting));
 	struct xslab_cache *cache = add_cache(test, &(struct xslab_args){
 		.name = "full", .size = 4096, .flags = XSLAB_WAIT });
 	void **objs = xtest_room(test, 256, sizeof(*objs));
 	struct job *jobs[3];
-	unsigned int i, nr = 0;
+	unsigned int i, nr;
 
-	while (nr < 256 && (objs[nr] = xslab_cache_alloc(cache, GFP_ATOMIC)))
-		nr++;
+	nr = xtest_take_all(cache, objs, 256, GFP_ATOMIC);
 	for (i = 0; i < 3; i++) {
 		waiting[i] = (struct waiting){ .cache = i < 2 ? cache : NULL, .pool = w->pool,
 					       .gfp = GFP_KERNEL | (i ? __GFP_NOFAIL : 0) };
-		jobs[i] = start_job(test, wait_for_one, &waiting[i], -1);
+		jobs[i] = start_job(test, wait_for_memory, &waiting[i], -1);
 	}
 	expect_soon(test, cache_stats(cache).waiters == 2);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), -EBUSY);
@@ -722,7 +703,7 @@ static void xorphan_test_waiters(struct kunit *test)
 /* A task waits for the pool's gathering, which the test is in the way of. */
 static struct job *start_late_waiter(struct kunit *test, struct waiting *waiting)
 {
-	struct job *job = start_job(test, wait_for_one, waiting, -1);
+	struct job *job = start_job(test, wait_for_memory, waiting, -1);
 
 	KUNIT_EXPECT_FALSE(test, is_over_in(job, 50));
 	return job;
@@ -734,7 +715,7 @@ static struct job *start_late_waiter(struct kunit *test, struct waiting *waiting
  */
 static void xorphan_test_late_waiter(struct kunit *test)
 {
-	struct world *w = new_world(test, SZ_64K, 0);
+	struct fixture *w = with_steady_pool(test, SZ_64K, 0);
 	struct waiting *waiting = xtest_room(test, 1, sizeof(*waiting));
 	struct xslab_cache *cache = add_cache(test, &(struct xslab_args){
 		.name = "late", .size = 512, .flags = XSLAB_WAIT });
@@ -763,7 +744,7 @@ static void xorphan_test_late_waiter(struct kunit *test)
 static void xorphan_test_late_page_waiter(struct kunit *test)
 {
 	struct waiting *waiting = xtest_room(test, 1, sizeof(*waiting));
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 	struct xpool *pool;
 	void *pages[16];
 	struct job *job;
@@ -792,7 +773,7 @@ static void xorphan_test_late_page_waiter(struct kunit *test)
 /* A pool is given up with all that is in it: expect its name to be free, its range not used. */
 static void xorphan_test_give_up_pool(struct kunit *test)
 {
-	struct world *w = test->priv;
+	struct fixture *w = test->priv;
 	void *range = vmalloc(SZ_1M), *obj, *page;
 	struct xslab_cache *cache;
 	struct xpool *pool;
@@ -840,8 +821,8 @@ static struct kunit_case xorphan_test_cases[] = {
 
 static struct kunit_suite xorphan_test_suite = {
 	.name = "xorphan",
-	.init = world_init,
-	.exit = world_exit,
+	.init = fixture_init,
+	.exit = fixture_exit,
 	.test_cases = xorphan_test_cases,
 };
 

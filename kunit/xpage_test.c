@@ -54,32 +54,23 @@ static void page_exit(struct kunit *test)
 
 static void expect_live(struct kunit *test, struct xpool *pool, u64 pages)
 {
-	struct xpool_stats stats;
+	struct xpool_stats stats = pool_stats(pool);
 
-	xpool_stats(pool, &stats);
 	KUNIT_EXPECT_EQ(test, stats.pages, pages);
 	KUNIT_EXPECT_EQ(test, stats.total,
 			stats.free + stats.slabs + stats.pages + stats.magazines);
 	KUNIT_EXPECT_EQ(test, xpool_validate(pool), 0);
 }
 
-static u64 nr_errors(struct xpool *pool)
-{
-	struct xpool_stats stats;
-
-	xpool_stats(pool, &stats);
-	return stats.errors;
-}
-
 /* Each page is of the pool, and there once: the second free of one is refused. */
 static void expect_distinct(struct kunit *test, struct fixture *f, size_t nr)
 {
-	u64 errors = nr_errors(f->pool);
+	u64 errors = pool_stats(f->pool).errors;
 	size_t i;
 
 	for (i = 0; i < nr; i++)
 		KUNIT_EXPECT_EQ(test, xpool_free_pages(f->pool, f->pages[i], 0), 0);
-	KUNIT_EXPECT_EQ(test, nr_errors(f->pool), errors);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, errors);
 	expect_live(test, f->pool, 0);
 }
 
@@ -126,7 +117,7 @@ static void test_bulk_free(struct kunit *test)
 	xpool_free_pages_bulk(f->pool, nr, f->pages);
 	expect_live(test, f->pool, 1);
 	KUNIT_EXPECT_EQ(test, xpool_free_pages(f->pool, kept, 0), 0);
-	KUNIT_EXPECT_EQ(test, nr_errors(f->pool), 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, 0ULL);
 }
 
 /* Up to the last page of the pool, behind which there is nothing to look at. */
@@ -149,7 +140,7 @@ static void test_bulk_too_many(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xpool_alloc_pages_bulk(f->pool, GFP_KERNEL, POOL_PAGES + 1,
 						     f->pages), 0);
 	expect_live(test, f->pool, 0);
-	KUNIT_EXPECT_EQ(test, nr_errors(f->pool), 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, 0ULL);
 }
 
 /* What the magazines hold is found when the rest does not do. */
@@ -194,14 +185,14 @@ static void test_bulk_zero(struct kunit *test)
 static void expect_one_error(struct kunit *test, struct fixture *f, size_t at,
 			     struct page *bad, u64 live)
 {
-	u64 errors = nr_errors(f->pool);
+	u64 errors = pool_stats(f->pool).errors;
 	struct page *good;
 
 	KUNIT_ASSERT_EQ(test, xpool_alloc_pages_bulk(f->pool, GFP_KERNEL, 40, f->pages), 40);
 	good = f->pages[at];
 	f->pages[at] = bad;
 	xpool_free_pages_bulk(f->pool, 40, f->pages);
-	KUNIT_EXPECT_EQ(test, nr_errors(f->pool), errors + 1);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, errors + 1);
 	expect_live(test, f->pool, live + 1);
 	KUNIT_EXPECT_EQ(test, xpool_free_pages(f->pool, good, 0), 0);
 	expect_live(test, f->pool, live);
@@ -231,7 +222,7 @@ static void test_bulk_double_free(struct kunit *test)
 	size_t at;
 
 	for (at = 1; at < 40; at += 19) {
-		u64 errors = nr_errors(f->pool);
+		u64 errors = pool_stats(f->pool).errors;
 		struct page *good;
 
 		KUNIT_ASSERT_EQ(test, xpool_alloc_pages_bulk(f->pool, GFP_KERNEL, 40, f->pages),
@@ -239,7 +230,7 @@ static void test_bulk_double_free(struct kunit *test)
 		good = f->pages[at];
 		f->pages[at] = f->pages[at - 1];
 		xpool_free_pages_bulk(f->pool, 40, f->pages);
-		KUNIT_EXPECT_EQ(test, nr_errors(f->pool), errors + 1);
+		KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, errors + 1);
 		KUNIT_EXPECT_EQ(test, xpool_free_pages(f->pool, good, 0), 0);
 		expect_live(test, f->pool, 0);
 	}

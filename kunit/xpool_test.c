@@ -96,18 +96,10 @@ static struct xpool *own_pool(struct kunit *test, size_t size)
 	return pool_over(test, f->own, size);
 }
 
-static struct xpool_stats stats_of(struct xpool *pool)
-{
-	struct xpool_stats stats;
-
-	xpool_stats(pool, &stats);
-	return stats;
-}
-
 /* The books balance, and the blocks are what is free. */
 static void expect_balance(struct kunit *test, struct xpool *pool)
 {
-	struct xpool_stats s = stats_of(pool);
+	struct xpool_stats s = pool_stats(pool);
 	u64 free = 0;
 	int order;
 
@@ -124,7 +116,7 @@ static void expect_all_free(struct kunit *test, struct xpool *pool)
 	struct xpool_stats s;
 
 	xpool_collect(pool, true);
-	s = stats_of(pool);
+	s = pool_stats(pool);
 	KUNIT_EXPECT_EQ(test, s.free, s.total);
 	KUNIT_EXPECT_EQ(test, s.magazines, 0ULL);
 	KUNIT_EXPECT_EQ(test, s.pages, 0ULL);
@@ -152,12 +144,7 @@ static const struct kind kinds[] = {
 	{ "2 MiB of the caller, direct map", 2 << 20, KIND_DIRECT },
 };
 
-static void kind_desc(const struct kind *kind, char *desc)
-{
-	strscpy(desc, kind->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(kind, kinds, kind_desc);
+KUNIT_ARRAY_PARAM_DESC(kind, kinds, name);
 
 static struct xpool *pool_of_kind(struct kunit *test)
 {
@@ -177,7 +164,7 @@ static void test_new_pool(struct kunit *test)
 {
 	const struct kind *kind = test->param_value;
 	struct xpool *pool = pool_of_kind(test);
-	struct xpool_stats s = stats_of(pool);
+	struct xpool_stats s = pool_stats(pool);
 
 	KUNIT_EXPECT_EQ(test, s.total, (u64)(kind->size >> PAGE_SHIFT));
 	KUNIT_EXPECT_EQ(test, s.free, s.total);
@@ -210,14 +197,14 @@ static void test_every_order(struct kunit *test)
 	unsigned int order;
 
 	for (order = 0; order < XBUDDY_NR_ORDERS; order++) {
-		bool fits = stats_of(pool).largest_free >> order;
+		bool fits = pool_stats(pool).largest_free >> order;
 		void *addr = xpool_alloc_addr(pool, order, GFP_KERNEL);
 
 		KUNIT_EXPECT_EQ(test, !!addr, fits);
 		if (!addr)
 			continue;
 		expect_block(test, addr, order);
-		KUNIT_EXPECT_EQ(test, stats_of(pool).pages, 1ULL << order);
+		KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, 1ULL << order);
 		expect_balance(test, pool);
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, order), 0);
 		expect_balance(test, pool);
@@ -279,14 +266,10 @@ static void test_zero(struct kunit *test)
 static unsigned long take_all(struct xpool *pool, unsigned long **pages,
 			      unsigned long max)
 {
-	unsigned long nr;
+	unsigned long i, nr = xtest_take_blocks(pool, 0, (void **)pages, max, GFP_KERNEL);
 
-	for (nr = 0; nr < max; nr++) {
-		pages[nr] = xpool_alloc_addr(pool, 0, GFP_KERNEL);
-		if (!pages[nr])
-			break;
-		*pages[nr] = nr;
-	}
+	for (i = 0; i < nr; i++)
+		*pages[i] = i;
 	return nr;
 }
 
@@ -302,17 +285,17 @@ static bool in_own_memory(const struct fixture *f, const void *addr)
 static void test_exhaustion(struct kunit *test)
 {
 	struct xpool *pool = pool_of_kind(test);
-	u64 total = stats_of(pool).total;
+	u64 total = pool_stats(pool).total;
 	unsigned long **pages = xtest_room(test, total + 1, sizeof(*pages));
 	unsigned long i, nr;
 
 	xtest_pin();
 	nr = take_all(pool, pages, total + 1);
 	KUNIT_EXPECT_EQ(test, (u64)nr, total);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, total);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).failures, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, total);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).failures, 1ULL);
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, stats_of(pool).failures, 2ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).failures, 2ULL);
 	expect_balance(test, pool);
 
 	for (i = 0; i < nr; i++) {
@@ -382,8 +365,7 @@ static void fragment_system(struct kunit *test, struct holder *h)
 {
 	unsigned long max = (totalram_pages() >> XBUDDY_MAX_ORDER) + 1;
 
-	h->pages = kunit_kcalloc(test, max, sizeof(*h->pages), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, h->pages);
+	h->pages = xtest_room(test, max, sizeof(*h->pages));
 	for (h->nr = 0; h->nr < max; h->nr++) {
 		h->pages[h->nr] = alloc_pages(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN,
 					      XBUDDY_MAX_ORDER);
@@ -396,7 +378,7 @@ static void fragment_system(struct kunit *test, struct holder *h)
 /* Exhaust a pool of several regions; each page must find its way back. */
 static void use_regions(struct kunit *test, struct xpool *pool)
 {
-	u64 total = stats_of(pool).total;
+	u64 total = pool_stats(pool).total;
 	unsigned long **pages = xtest_room(test, total + 1, sizeof(*pages));
 	unsigned long i, nr;
 
@@ -431,13 +413,13 @@ static void test_regions(struct kunit *test)
 	release_held(&held, 0);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(f->pool));
 
-	regions = stats_of(f->pool).regions;
+	regions = pool_stats(f->pool).regions;
 	kunit_info(test, "%llu regions for 64 MiB and 3 pages, metadata %llu bytes\n",
-		   regions, stats_of(f->pool).metadata);
+		   regions, pool_stats(f->pool).metadata);
 	if (regions == 1)
 		kunit_skip(test, "the system still had a run of 64 MiB");
 	KUNIT_EXPECT_EQ(test, regions, 17ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(f->pool).total, 16 * 1024 + 3ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).total, 16 * 1024 + 3ULL);
 	expect_balance(test, f->pool);
 	use_regions(test, f->pool);
 }
@@ -499,12 +481,7 @@ static const struct create_error create_errors[] = {
 	  -EINVAL },
 };
 
-static void create_error_desc(const struct create_error *e, char *desc)
-{
-	strscpy(desc, e->what, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(create_error, create_errors, create_error_desc);
+KUNIT_ARRAY_PARAM_DESC(create_error, create_errors, what);
 
 static void expect_create_error(struct kunit *test, const struct xpool_args *args,
 				long err)
@@ -680,7 +657,7 @@ static void test_destroy_with_pages(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, addr);
 		KUNIT_EXPECT_EQ(test, xpool_destroy(pool), -EBUSY);
 		KUNIT_EXPECT_EQ(test, xpool_destroy(pool), -EBUSY);
-		KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 2ULL);
+		KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 2ULL);
 		KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_KERNEL));
 		KUNIT_EXPECT_NULL(test, xpool_alloc_pages(pool, order, GFP_ATOMIC));
 		expect_balance(test, pool);
@@ -791,10 +768,10 @@ static void test_destroy_gives_back(struct kunit *test)
 static void expect_refusal(struct kunit *test, struct xpool *pool, void *addr,
 			   unsigned int order, int err)
 {
-	struct xpool_stats before = stats_of(pool), after;
+	struct xpool_stats before = pool_stats(pool), after;
 
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, order), err);
-	after = stats_of(pool);
+	after = pool_stats(pool);
 	KUNIT_EXPECT_EQ(test, after.errors, before.errors + 1);
 	after.errors = before.errors;
 	KUNIT_EXPECT_EQ(test, memcmp(&before, &after, sizeof(after)), 0);
@@ -908,7 +885,7 @@ static void test_foreign_page(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, page);
 	KUNIT_EXPECT_EQ(test, xpool_free_pages(pool, page, 0), -ERANGE);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 1ULL);
 	KUNIT_EXPECT_EQ(test, page_count(page), 1);
 	__free_page(page);
 }
@@ -919,7 +896,7 @@ static void test_free_null(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, xpool_free_pages(pool, NULL, 0), 0);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, NULL, 0), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 0ULL);
 }
 
 /* The pages of a slab are the cache's, not the client's. */
@@ -954,9 +931,9 @@ static void test_shrink_many_slabs(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, MANY_OBJECTS, objs),
 			MANY_OBJECTS);
 	xslab_cache_free_bulk(cache, MANY_OBJECTS, objs);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).slabs, (u64)MANY_OBJECTS);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).slabs, (u64)MANY_OBJECTS);
 	xpool_collect(pool, true);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).slabs, 0ULL);
 	expect_balance(test, pool);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
 }
@@ -969,7 +946,7 @@ static void test_alloc_order_too_large(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 64, GFP_KERNEL));
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, UINT_MAX, GFP_KERNEL));
 	KUNIT_EXPECT_NULL(test, xpool_alloc_pages(pool, 11, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, stats_of(pool).failures, 4ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).failures, 4ULL);
 	expect_all_free(test, pool);
 }
 
@@ -993,7 +970,7 @@ static void test_refill_is_small(struct kunit *test)
 
 	xtest_pin();
 	page = xpool_alloc_addr(pool, 0, GFP_KERNEL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 31ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 31ULL);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 0), 0);
 	expect_all_free(test, pool);
 }
@@ -1014,12 +991,12 @@ static void test_refill_leaves_blocks(struct kunit *test)
 	xtest_pin();
 	obj = xslab_cache_alloc(cache, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, obj);
-	before = stats_of(pool);
+	before = pool_stats(pool);
 	KUNIT_ASSERT_EQ(test, before.free_blocks[4], 1ULL);
 	page = xpool_alloc_addr(pool, 0, GFP_KERNEL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 15ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).free_blocks[4], 0ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).free_blocks[5], before.free_blocks[5]);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 15ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).free_blocks[4], 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).free_blocks[5], before.free_blocks[5]);
 	expect_balance(test, pool);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 0), 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
@@ -1051,10 +1028,10 @@ static void test_refill_of_pieces(struct kunit *test)
 	}
 	free_every_other(test, pool, pages, true);
 	xpool_collect(pool, true);
-	KUNIT_ASSERT_EQ(test, stats_of(pool).free_blocks[0], (u64)PIECES);
+	KUNIT_ASSERT_EQ(test, pool_stats(pool).free_blocks[0], (u64)PIECES);
 	page = xpool_alloc_addr(pool, 0, GFP_KERNEL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 31ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).free_blocks[0], PIECES - 32ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 31ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).free_blocks[0], PIECES - 32ULL);
 	expect_balance(test, pool);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 0), 0);
 	free_every_other(test, pool, pages, false);
@@ -1071,16 +1048,16 @@ static void test_refill_of_pieces(struct kunit *test)
 /* Take and free a block of @order; expect the magazines to count it meanwhile. */
 static void *expect_hot_pair(struct kunit *test, struct xpool *pool, unsigned int order)
 {
-	u64 pages = stats_of(pool).pages;
+	u64 pages = pool_stats(pool).pages;
 	void *addr = xpool_alloc_addr(pool, order, GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, addr);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, pages + BIT(order));
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, pages + BIT(order));
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 0ULL);
 	expect_balance(test, pool);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, order), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, pages);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 1ULL << order);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, pages);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 1ULL << order);
 	expect_balance(test, pool);
 	return addr;
 }
@@ -1088,19 +1065,19 @@ static void *expect_hot_pair(struct kunit *test, struct xpool *pool, unsigned in
 static void expect_cheap_pairs(struct kunit *test, struct xpool *pool, unsigned int order)
 {
 	void *addr = expect_hot_pair(test, pool, order);
-	struct xpool_stats first = stats_of(pool), last;
+	struct xpool_stats first = pool_stats(pool), last;
 	int i;
 
 	for (i = 0; i < HOT_PAIRS; i++)
 		KUNIT_EXPECT_PTR_EQ(test, expect_hot_pair(test, pool, order), addr);
-	last = stats_of(pool);
+	last = pool_stats(pool);
 	KUNIT_EXPECT_EQ(test, last.splits, first.splits);
 	KUNIT_EXPECT_EQ(test, last.merges, first.merges);
 	KUNIT_EXPECT_EQ(test, last.gets, first.gets);
 	KUNIT_EXPECT_EQ(test, last.puts, first.puts);
 	expect_refusal(test, pool, addr, order, -EALREADY);
 	expect_all_free(test, pool);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).largest_free, 1024ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).largest_free, 1024ULL);
 }
 
 /* Expect a block to be split once and joined once, however often it is used. */
@@ -1116,23 +1093,21 @@ static void test_hot_pair(struct kunit *test)
 static void test_hot_for_other_orders(struct kunit *test)
 {
 	struct xpool *pool = system_pool(test, 4 << 20);
-	unsigned long **pages = kunit_kcalloc(test, MAX_ORDER_PAGES + 1, sizeof(*pages),
-					      GFP_KERNEL);
+	unsigned long **pages = xtest_room(test, MAX_ORDER_PAGES + 1, sizeof(void *));
 	unsigned long i;
 
-	KUNIT_ASSERT_NOT_NULL(test, pages);
 	xtest_pin();
 	expect_hot_pair(test, pool, XBUDDY_MAX_ORDER);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).free, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).free, 0ULL);
 	KUNIT_EXPECT_EQ(test, take_all(pool, pages, MAX_ORDER_PAGES + 1), MAX_ORDER_PAGES);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, (u64)MAX_ORDER_PAGES);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, (u64)MAX_ORDER_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 0ULL);
 	expect_balance(test, pool);
 	for (i = 0; i < MAX_ORDER_PAGES; i++)
 		KUNIT_ASSERT_EQ(test, xpool_free_addr(pool, pages[i], 0), 0);
 	expect_balance(test, pool);
 	expect_all_free(test, pool);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).largest_free, (u64)MAX_ORDER_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).largest_free, (u64)MAX_ORDER_PAGES);
 }
 
 /* A cache takes its slabs from it too. */
@@ -1147,7 +1122,7 @@ static void test_hot_for_slabs(struct kunit *test)
 	expect_hot_pair(test, pool, XBUDDY_MAX_ORDER);
 	obj = xslab_cache_alloc(cache, GFP_KERNEL);
 	KUNIT_EXPECT_NOT_NULL(test, obj);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 0ULL);
 	expect_balance(test, pool);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
@@ -1197,13 +1172,13 @@ static void test_hot_for_larger(struct kunit *test)
 	}
 	for (i = 0; i < 2; i++) {
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, half[i], XBUDDY_MAX_ORDER - 1), 0);
-		KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 512ULL);
-		KUNIT_EXPECT_EQ(test, stats_of(pool).free, 512ULL * i);
+		KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 512ULL);
+		KUNIT_EXPECT_EQ(test, pool_stats(pool).free, 512ULL * i);
 		expect_balance(test, pool);
 	}
 	whole = xpool_alloc_addr(pool, XBUDDY_MAX_ORDER, GFP_KERNEL);
 	KUNIT_EXPECT_PTR_EQ(test, whole, half[0]);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 0ULL);
 	expect_balance(test, pool);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, whole, XBUDDY_MAX_ORDER), 0);
 	expect_all_free(test, pool);
@@ -1224,17 +1199,17 @@ static void test_hot_of_each_order(struct kunit *test)
 	}
 	expect_balance(test, pool);
 	for (order = 4; order < XBUDDY_NR_ORDERS; order++) {
-		u64 before = stats_of(pool).magazines;
+		u64 before = pool_stats(pool).magazines;
 
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[order], order), 0);
-		KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, before + BIT(order));
+		KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, before + BIT(order));
 		expect_balance(test, pool);
 		sum += BIT(order);
 	}
-	KUNIT_EXPECT_GE(test, stats_of(pool).magazines, sum);
+	KUNIT_EXPECT_GE(test, pool_stats(pool).magazines, sum);
 	xpool_collect(pool, true);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 0ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, 15ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, 15ULL);
 	expect_balance(test, pool);
 	for (order = 0; order < 4; order++)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[order], order), 0);
@@ -1278,7 +1253,7 @@ static void test_free_at_once_in_row(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[i], 0), 0);
 	}
 	expect_all_free(test, pool);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 1ULL);
 }
 
 /* Expect a block that a client has again to stay the client's when its copy comes back. */
@@ -1292,8 +1267,8 @@ static void test_free_at_once_and_live(struct kunit *test)
 	free_at_once(test, pool, addr, 0);
 	KUNIT_EXPECT_PTR_EQ(test, xpool_alloc_addr(pool, 0, GFP_KERNEL), addr);
 	xpool_collect(pool, true);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, 1ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 1ULL);
 	expect_balance(test, pool);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, 0), 0);
 	expect_all_free(test, pool);
@@ -1308,12 +1283,12 @@ static void test_free_at_once_hot(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, addr[0]);
 	free_at_once(test, pool, addr[0], XBUDDY_MAX_ORDER);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 1ULL);
 	expect_balance(test, pool);
 	for (i = 0; i < 2; i++)
 		addr[i] = xpool_alloc_addr(pool, XBUDDY_MAX_ORDER, GFP_KERNEL);
 	KUNIT_EXPECT_PTR_NE(test, addr[0], addr[1]);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, 2ULL << XBUDDY_MAX_ORDER);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, 2ULL << XBUDDY_MAX_ORDER);
 	expect_balance(test, pool);
 	for (i = 0; i < 2; i++)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[i], XBUDDY_MAX_ORDER), 0);
@@ -1633,7 +1608,7 @@ static u64 spread_bytes(const struct xpool *pool)
 static void test_metadata_share(struct kunit *test)
 {
 	struct xpool *pool = system_pool(test, 64 << 20);
-	u64 metadata = stats_of(pool).metadata - LOCKDEP_BYTES + spread_bytes(pool);
+	u64 metadata = pool_stats(pool).metadata - LOCKDEP_BYTES + spread_bytes(pool);
 	u64 share = div_u64(metadata * 10000, 64 << 20);
 
 	KUNIT_EXPECT_LE(test, metadata * 1000, 16ULL * (64 << 20));
@@ -1689,7 +1664,7 @@ static void test_unusable_index_of_pool(struct kunit *test)
 	unsigned int order, last = 0;
 
 	use_pool(u, 3000);
-	s = stats_of(u->pool);
+	s = pool_stats(u->pool);
 	for (order = 0; order < XBUDDY_NR_ORDERS; order++) {
 		unsigned int index = xpool_unusable_index(&s, order);
 
@@ -1739,7 +1714,7 @@ static int limit_cache(struct xpool *pool, unsigned long pages)
 
 static u64 in_use(struct xpool *pool)
 {
-	struct xpool_stats s = stats_of(pool);
+	struct xpool_stats s = pool_stats(pool);
 
 	return s.slabs + s.pages + s.magazines;
 }
@@ -1753,14 +1728,6 @@ static void free_pages_at(struct kunit *test, struct xpool *pool, unsigned long 
 		KUNIT_ASSERT_EQ(test, xpool_free_addr(pool, pages[i], 0), 0);
 }
 
-static unsigned long **room_for(struct kunit *test, unsigned long pages)
-{
-	unsigned long **room = kunit_kcalloc(test, pages, sizeof(*room), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, room);
-	return room;
-}
-
 #define LIMIT_POOL	(16 << 20)
 #define LIMIT_PAGES	(LIMIT_POOL >> PAGE_SHIFT)
 
@@ -1770,20 +1737,20 @@ static const unsigned long hard_limits[] = { 0, 1, 63, 200, 3000, LIMIT_PAGES - 
 static void test_hard(struct kunit *test)
 {
 	struct xpool *pool = system_pool(test, LIMIT_POOL);
-	unsigned long **pages = room_for(test, LIMIT_PAGES + 1), nr;
+	unsigned long **pages = xtest_room(test, LIMIT_PAGES + 1, sizeof(void *)), nr;
 	unsigned int i;
 
 	xtest_pin();
 	for (i = 0; i < ARRAY_SIZE(hard_limits); i++) {
 		unsigned long hard = hard_limits[i];
-		u64 failures = stats_of(pool).failures;
+		u64 failures = pool_stats(pool).failures;
 
 		KUNIT_ASSERT_EQ(test, limit_hard(pool, hard), 0);
 		nr = take_all(pool, pages, LIMIT_PAGES + 1);
 		KUNIT_EXPECT_EQ(test, nr, hard);
 		KUNIT_EXPECT_EQ(test, in_use(pool), (u64)hard);
-		KUNIT_EXPECT_EQ(test, stats_of(pool).hard, (u64)hard);
-		KUNIT_EXPECT_EQ(test, stats_of(pool).failures, failures + 1);
+		KUNIT_EXPECT_EQ(test, pool_stats(pool).hard, (u64)hard);
+		KUNIT_EXPECT_EQ(test, pool_stats(pool).failures, failures + 1);
 		KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_KERNEL | __GFP_HIGH));
 		expect_balance(test, pool);
 		free_pages_at(test, pool, pages, nr);
@@ -1811,12 +1778,12 @@ static void test_hard_reclaims(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, whole);
 	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 64, objs), 0);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, whole, 8), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, 256ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 256ULL);
 
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 64, objs), 64);
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 8, GFP_KERNEL));
 	xslab_cache_free_bulk(cache, 64, objs);
-	KUNIT_EXPECT_GE(test, stats_of(pool).slabs, 64ULL);
+	KUNIT_EXPECT_GE(test, pool_stats(pool).slabs, 64ULL);
 	whole = xpool_alloc_addr(pool, 8, GFP_KERNEL);
 	KUNIT_EXPECT_NOT_NULL(test, whole);
 	KUNIT_EXPECT_EQ(test, in_use(pool), 256ULL);
@@ -1834,13 +1801,13 @@ static void test_hard_lower(struct kunit *test)
 {
 	struct xpool_limits before = { 2000, 1500, 100 }, after;
 	struct xpool *pool = system_pool(test, LIMIT_POOL);
-	unsigned long **pages = room_for(test, 600);
+	unsigned long **pages = xtest_room(test, 600, sizeof(void *));
 
 	xtest_pin();
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &before), 0);
 	KUNIT_ASSERT_EQ(test, take_all(pool, pages, 600), 600UL);
 	free_pages_at(test, pool, pages + 300, 300);
-	KUNIT_EXPECT_GT(test, stats_of(pool).magazines, 0ULL);
+	KUNIT_EXPECT_GT(test, pool_stats(pool).magazines, 0ULL);
 
 	KUNIT_EXPECT_EQ(test, limit_hard(pool, 299), -EBUSY);
 	xpool_get_limits(pool, &after);
@@ -1876,27 +1843,17 @@ static void test_reserve_too_large(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_KERNEL));
 }
 
-/* Pages that @gfp gets until there is none for it, behind those that are taken. */
-static unsigned long take_with(struct xpool *pool, void **addr, unsigned long max, gfp_t gfp)
-{
-	unsigned long nr = 0;
-
-	while (nr < max && (addr[nr] = xpool_alloc_addr(pool, 0, gfp)))
-		nr++;
-	return nr;
-}
-
 /* Expect ordinary requests to stop at the reserve, and urgent ones to get all of it. */
 static void expect_reserve(struct kunit *test, struct xpool *pool,
 			   const struct xpool_limits *limits)
 {
 	unsigned long most = min_t(unsigned long, limits->hard, LIMIT_PAGES), low, high;
-	void **addr = (void **)room_for(test, LIMIT_PAGES + 1);
+	void **addr = xtest_room(test, LIMIT_PAGES + 1, sizeof(void *));
 	struct page *page;
 	u64 left;
 
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, limits), 0);
-	low = take_with(pool, addr, LIMIT_PAGES + 1, GFP_KERNEL);
+	low = xtest_take_blocks(pool, 0, addr, LIMIT_PAGES + 1, GFP_KERNEL);
 	left = most - in_use(pool);
 	KUNIT_EXPECT_EQ(test, low, most - limits->reserve);
 	KUNIT_EXPECT_EQ(test, left, (u64)limits->reserve);
@@ -1912,7 +1869,8 @@ static void expect_reserve(struct kunit *test, struct xpool *pool,
 	xpool_collect(pool, true);
 	KUNIT_EXPECT_EQ(test, in_use(pool), (u64)low);
 
-	high = take_with(pool, addr + low, LIMIT_PAGES + 1 - low, GFP_KERNEL | __GFP_HIGH);
+	high = xtest_take_blocks(pool, 0, addr + low, LIMIT_PAGES + 1 - low,
+				 GFP_KERNEL | __GFP_HIGH);
 	KUNIT_EXPECT_EQ(test, high, limits->reserve);
 	expect_balance(test, pool);
 	free_pages_at(test, pool, (unsigned long **)addr, low + high);
@@ -1933,21 +1891,10 @@ static void test_reserve(struct kunit *test)
 	expect_reserve(test, pool, &of_hard);
 }
 
-/* Blocks of @order that the free ones can give. */
-static u64 blocks_in(const struct xpool_stats *s, unsigned int order)
-{
-	u64 blocks = 0;
-	unsigned int o;
-
-	for (o = order; o < XBUDDY_NR_ORDERS; o++)
-		blocks += s->free_blocks[o] << (o - order);
-	return blocks;
-}
-
 /* Expect the reserve in blocks of all orders that it has room for. */
 static void expect_formed(struct kunit *test, struct xpool *pool, unsigned long reserve)
 {
-	struct xpool_stats s = stats_of(pool);
+	struct xpool_stats s = pool_stats(pool);
 	unsigned int o;
 
 	for (o = 0; o < XBUDDY_NR_ORDERS; o++)
@@ -1965,7 +1912,7 @@ static void expect_formed(struct kunit *test, struct xpool *pool, unsigned long 
 static void expect_reserve_whole(struct kunit *test, unsigned long reserve, unsigned int order)
 {
 	struct xpool *pool = system_pool(test, LIMIT_POOL);
-	unsigned long **addr = room_for(test, LIMIT_PAGES), nr = 0, urgent = 0, i;
+	unsigned long **addr = xtest_room(test, LIMIT_PAGES, sizeof(void *)), nr = 0, urgent = 0, i;
 	u8 *orders = xtest_room(test, LIMIT_PAGES, 1);
 	struct xpool_limits limits = UNLIMITED;
 	const unsigned int rounds = 4 + 16 / XTEST_SLOWER;
@@ -2024,13 +1971,13 @@ static void test_reserve_of_many_orders(struct kunit *test)
 {
 	struct xpool_limits limits = { XPOOL_NO_LIMIT, XPOOL_NO_LIMIT, 2 * REGION_PAGES - 1 };
 	struct xpool *pool = system_pool(test, LIMIT_POOL);
-	void **low = (void **)room_for(test, LIMIT_PAGES), *addr[XBUDDY_NR_ORDERS];
+	void **low = xtest_room(test, LIMIT_PAGES, sizeof(void *)), *addr[XBUDDY_NR_ORDERS];
 	unsigned long nr;
 	int o;
 
 	xtest_pin();
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &limits), 0);
-	nr = take_with(pool, low, LIMIT_PAGES, GFP_KERNEL);
+	nr = xtest_take_blocks(pool, 0, low, LIMIT_PAGES, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, nr, LIMIT_PAGES - limits.reserve);
 	for (o = XBUDDY_MAX_ORDER; o >= 0; o--)
 		KUNIT_EXPECT_NOT_NULL(test, addr[o] = xpool_alloc_addr(pool, o, GFP_ATOMIC));
@@ -2062,7 +2009,7 @@ static void test_reserve_again(struct kunit *test)
 {
 	struct xpool_limits limits = UNLIMITED, after;
 	struct xpool *pool = own_pool(test, LIMIT_POOL);
-	unsigned long **pages = room_for(test, LIMIT_PAGES);
+	unsigned long **pages = xtest_room(test, LIMIT_PAGES, sizeof(void *));
 	void *urgent;
 
 	xtest_pin();
@@ -2106,12 +2053,7 @@ static long take_and_free(void *data)
 
 static void use_all_cpus(struct xpool *pool)
 {
-	unsigned int cpu;
-
-	cpus_read_lock();
-	for_each_online_cpu(cpu)
-		work_on_cpu(cpu, take_and_free, pool);
-	cpus_read_unlock();
+	xtest_on_cpus(nr_cpu_ids, take_and_free, pool);
 }
 
 /* Expect no page kept on any CPU when a limit of none returns, nor after it. */
@@ -2123,20 +2065,20 @@ static void test_cache_none(struct kunit *test)
 	use_all_cpus(pool);
 	addr = xpool_alloc_addr(pool, 9, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, 9), 0);
-	KUNIT_EXPECT_GT(test, stats_of(pool).magazines, 512ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).cached, stats_of(pool).magazines);
+	KUNIT_EXPECT_GT(test, pool_stats(pool).magazines, 512ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).cached, pool_stats(pool).magazines);
 
 	KUNIT_EXPECT_EQ(test, limit_cache(pool, 0), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).free, (u64)LIMIT_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).free, (u64)LIMIT_PAGES);
 	use_all_cpus(pool);
 	addr = xpool_alloc_addr(pool, 9, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, 9), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).free, (u64)LIMIT_PAGES);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).cached, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).free, (u64)LIMIT_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).cached, 0ULL);
 
 	KUNIT_EXPECT_EQ(test, limit_cache(pool, XPOOL_NO_LIMIT), 0);
 	use_all_cpus(pool);
-	KUNIT_EXPECT_GT(test, stats_of(pool).magazines, 0ULL);
+	KUNIT_EXPECT_GT(test, pool_stats(pool).magazines, 0ULL);
 	expect_all_free(test, pool);
 }
 
@@ -2156,8 +2098,8 @@ static void test_cache_hot(struct kunit *test)
 			addr[order] = xpool_alloc_addr(pool, order, GFP_KERNEL);
 		for (order = XPOOL_MAG_ORDERS; order < XBUDDY_NR_ORDERS; order++) {
 			KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[order], order), 0);
-			KUNIT_EXPECT_LE(test, stats_of(pool).cached, (u64)limit);
-			most = max(most, stats_of(pool).cached);
+			KUNIT_EXPECT_LE(test, pool_stats(pool).cached, (u64)limit);
+			most = max(most, pool_stats(pool).cached);
 		}
 		KUNIT_EXPECT_GT(test, most, 0ULL);
 		expect_balance(test, pool);
@@ -2183,14 +2125,14 @@ static void test_cache_of_slabs(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, limit_cache(pool, 40), 0);
 	KUNIT_EXPECT_FALSE(test, is_over_with(pool, 40));
 	KUNIT_EXPECT_TRUE(test, is_over_with(pool, 1));
-	KUNIT_EXPECT_EQ(test, stats_of(pool).cached, 41ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).cached, 41ULL);
 	KUNIT_EXPECT_FALSE(test, is_over_with(pool, -17));
 	addr = xpool_alloc_addr(pool, 5, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, 5), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).cached, 24ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).cached, 24ULL);
 	addr = xpool_alloc_addr(pool, 4, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, 4), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).cached, 40ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).cached, 40ULL);
 	KUNIT_EXPECT_TRUE(test, is_over_with(pool, 1));
 	KUNIT_EXPECT_FALSE(test, is_over_with(pool, -25));
 	expect_all_free(test, pool);
@@ -2283,11 +2225,11 @@ static void test_hard_crowd(struct kunit *test)
 	done = stop_crowd(test, &crowd);
 	KUNIT_EXPECT_LE(test, most, 1500ULL);
 	KUNIT_EXPECT_GT(test, most, 1400ULL);
-	KUNIT_EXPECT_GT(test, stats_of(pool).failures, 0ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 0ULL);
+	KUNIT_EXPECT_GT(test, pool_stats(pool).failures, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 0ULL);
 	expect_all_free(test, pool);
 	kunit_info(test, "row 8: limit 1,500 pages: at most %llu in use in %lu samples of %lu allocations on %u CPUs, %llu failed\n",
-		   most, samples, done, crowd.nr, stats_of(pool).failures);
+		   most, samples, done, crowd.nr, pool_stats(pool).failures);
 }
 
 /* Limits that go up and down under load: expect each to hold when it returns. */
@@ -2355,7 +2297,7 @@ static void test_collect_fixed(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
 	expect_all_free(test, pool);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).returned, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).returned, 0ULL);
 }
 
 /*
@@ -2370,15 +2312,7 @@ static struct xpool *growing_pool(struct kunit *test, size_t size, size_t max_si
 
 #define PATIENCE_MS	5000
 
-/* Sleep until @condition. Returns false if it took too long. */
-#define wait_until(condition) ({					\
-	unsigned long __end = jiffies + msecs_to_jiffies(PATIENCE_MS);	\
-	bool __met;							\
-									\
-	while (!(__met = (condition)) && time_before(jiffies, __end))	\
-		usleep_range(1000, 2000);				\
-	__met;								\
-})
+#define wait_until(condition)	xtest_soon(condition, PATIENCE_MS)
 
 /*
  * Returns a block when the pool has grown enough, or NULL if it grows no more. It is asked
@@ -2391,7 +2325,7 @@ static void *take_patiently(struct xpool *pool, unsigned int order, u64 max_page
 	void *addr;
 
 	wait_until(({
-		grown = stats_of(pool).total >= max_pages;
+		grown = pool_stats(pool).total >= max_pages;
 		addr = xpool_alloc_addr(pool, order, GFP_KERNEL);
 		addr || grown;
 	}));
@@ -2415,24 +2349,24 @@ static unsigned long take_all_patiently(struct xpool *pool, void **addr, unsigne
 static void test_grow_before_empty(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 4 * REGION);
-	unsigned long **pages = room_for(test, 4 * REGION_PAGES + 1), nr = 0, i;
-	u64 metadata = stats_of(pool).metadata, wanted;
+	unsigned long **pages = xtest_room(test, 4 * REGION_PAGES + 1, sizeof(void *)), nr = 0, i;
+	u64 metadata = pool_stats(pool).metadata, wanted;
 
 	xtest_pin();
-	KUNIT_EXPECT_EQ(test, stats_of(pool).total, (u64)REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).total, (u64)REGION_PAGES);
 	for (wanted = 2; wanted <= 4; wanted++) {
 		nr += take_all(pool, pages + nr, REGION_PAGES - REGION_PAGES / 16);
-		KUNIT_EXPECT_TRUE(test, wait_until(stats_of(pool).regions == wanted));
-		KUNIT_EXPECT_EQ(test, stats_of(pool).failures, 0ULL);
+		KUNIT_EXPECT_TRUE(test, wait_until(pool_stats(pool).regions == wanted));
+		KUNIT_EXPECT_EQ(test, pool_stats(pool).failures, 0ULL);
 		expect_balance(test, pool);
 	}
 	nr += take_all(pool, pages + nr, 4 * REGION_PAGES + 1 - nr);
 	KUNIT_EXPECT_EQ(test, nr, 4 * REGION_PAGES);
 	msleep(20);
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, stats_of(pool).total, 4ULL * REGION_PAGES);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).grown, 3ULL * REGION_PAGES);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).metadata, metadata);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).total, 4ULL * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).grown, 3ULL * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).metadata, metadata);
 	for (i = 0; i < nr; i++)
 		*pages[i] = i;
 	while (nr--) {
@@ -2461,10 +2395,10 @@ static void test_grow_for_block(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, half[i], XBUDDY_MAX_ORDER - 1), 0);
 	KUNIT_ASSERT_EQ(test, limit_hard(pool, XPOOL_NO_LIMIT), 0);
 	msleep(20);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).grown, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).grown, 0ULL);
 	whole = take_patiently(pool, XBUDDY_MAX_ORDER, 8 * REGION_PAGES);
 	KUNIT_EXPECT_NOT_NULL(test, whole);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).grown, (u64)REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).grown, (u64)REGION_PAGES);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, whole, XBUDDY_MAX_ORDER), 0);
 	for (i = 1; i < 6; i += 2)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, half[i], XBUDDY_MAX_ORDER - 1), 0);
@@ -2475,16 +2409,16 @@ static void test_grow_for_block(struct kunit *test)
 static void test_grow_odd_size(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION + 5 * PAGE_SIZE, 3 * REGION);
-	void **addr = (void **)room_for(test, 3 * REGION_PAGES);
+	void **addr = xtest_room(test, 3 * REGION_PAGES, sizeof(void *));
 	unsigned long nr;
 
 	xtest_pin();
 	nr = take_all_patiently(pool, addr, 3 * REGION_PAGES, 0, 2 * REGION_PAGES + 5);
 	KUNIT_EXPECT_EQ(test, nr, 2 * REGION_PAGES + 5);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).regions, 3ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).regions, 3ULL);
 	free_pages_at(test, pool, (unsigned long **)addr, nr);
 	expect_all_free(test, pool);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).total, (u64)REGION_PAGES + 5);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).total, (u64)REGION_PAGES + 5);
 }
 
 static void take_regions(struct kunit *test, struct xpool *pool, void **addr,
@@ -2496,14 +2430,14 @@ static void take_regions(struct kunit *test, struct xpool *pool, void **addr,
 		addr[i] = take_patiently(pool, XBUDDY_MAX_ORDER, nr * REGION_PAGES);
 		KUNIT_ASSERT_NOT_NULL(test, addr[i]);
 	}
-	KUNIT_EXPECT_EQ(test, stats_of(pool).total, (u64)nr * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).total, (u64)nr * REGION_PAGES);
 }
 
 /* A live block in one of the regions. Expect exactly the others to go. */
 static void test_collect_grown(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 8 * REGION);
-	u64 metadata = stats_of(pool).metadata;
+	u64 metadata = pool_stats(pool).metadata;
 	struct xpool_stats s;
 	void *addr[8];
 	int round, i;
@@ -2517,16 +2451,16 @@ static void test_collect_grown(struct kunit *test)
 				KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[i],
 								      XBUDDY_MAX_ORDER), 0);
 		/* One is hot; of the initial region nothing can go. */
-		KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, (u64)REGION_PAGES);
+		KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, (u64)REGION_PAGES);
 		KUNIT_EXPECT_EQ(test, xpool_collect(pool, round % 2), 6 * REGION_PAGES);
-		xpool_stats(pool, &s);
+		s = pool_stats(pool);
 		KUNIT_EXPECT_EQ(test, s.total, 2ULL * REGION_PAGES);
 		KUNIT_EXPECT_EQ(test, s.pages, (u64)REGION_PAGES);
 		expect_balance(test, pool);
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[live], XBUDDY_MAX_ORDER), 0);
 		KUNIT_EXPECT_EQ(test, xpool_collect(pool, true), REGION_PAGES);
 		KUNIT_EXPECT_EQ(test, xpool_collect(pool, true), 0UL);
-		xpool_stats(pool, &s);
+		s = pool_stats(pool);
 		KUNIT_EXPECT_EQ(test, s.total, (u64)REGION_PAGES);
 		KUNIT_EXPECT_EQ(test, s.grown, s.returned);
 	}
@@ -2547,10 +2481,10 @@ static void expect_counted_once(struct kunit *test, struct xpool *pool, unsigned
 	KUNIT_ASSERT_NOT_NULL(test, half);
 	KUNIT_ASSERT_EQ(test, limit_cache(pool, cache), 0);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, half, XBUDDY_MAX_ORDER - 1), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).magazines, (u64)REGION_PAGES / 2);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).free, (u64)REGION_PAGES / 2);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, (u64)REGION_PAGES / 2);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).free, (u64)REGION_PAGES / 2);
 	KUNIT_EXPECT_EQ(test, xpool_collect(pool, true), REGION_PAGES);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).total, (u64)REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).total, (u64)REGION_PAGES);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, whole, XBUDDY_MAX_ORDER), 0);
 	xpool_collect(pool, true);
 }
@@ -2583,7 +2517,7 @@ static void test_grown_addresses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 0);
 	KUNIT_EXPECT_GE(test, xpool_collect(pool, true), REGION_PAGES / 2);
 
-	KUNIT_EXPECT_EQ(test, stats_of(pool).regions, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).regions, 1ULL);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 6), -ERANGE);
 	KUNIT_EXPECT_EQ(test, xpool_free_pages(pool, virt_to_page(page), 6), -ERANGE);
 	KUNIT_EXPECT_EQ(test, xslab_free(obj), -ERANGE);
@@ -2639,7 +2573,7 @@ static void test_foreign_to_regions(struct kunit *test)
 		expect_bits_foreign(test, pool, regions, (void *)pool->base + in, 12);
 		expect_bits_foreign(test, pool, regions, &pool->pages[in >> PAGE_SHIFT], 6);
 	}
-	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, (u64)BITS_TRIED * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, (u64)BITS_TRIED * REGION_PAGES);
 	for (r = 0; r < BITS_TRIED; r++)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, regions[r], XBUDDY_MAX_ORDER), 0);
 	expect_all_free(test, pool);
@@ -2737,7 +2671,7 @@ static void test_destroy_one_of_two(struct kunit *test)
 	take_regions(test, other, addr, 2);
 	for (i = 0; i < 2; i++)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(other, addr[i], XBUDDY_MAX_ORDER), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(other).regions, 2ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(other).regions, 2ULL);
 	KUNIT_ASSERT_EQ(test, xpool_destroy(other), 0);
 	for (i = 0; i < 2; i++) {
 		KUNIT_EXPECT_PTR_EQ(test, xpool_grow_owner((unsigned long)addr[i]), NULL);
@@ -2779,7 +2713,7 @@ static void test_validate_regions(struct kunit *test)
 static void test_grow_without_memory(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 4 * REGION);
-	void **addr = (void **)room_for(test, 4 * REGION_PAGES);
+	void **addr = xtest_room(test, 4 * REGION_PAGES, sizeof(void *));
 	struct xpool_limits limits = UNLIMITED;
 	unsigned int left;
 	unsigned long nr;
@@ -2790,7 +2724,7 @@ static void test_grow_without_memory(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &limits), 0);
 	xtest_pin();
 	xtest_fail_nth(XTEST_NEVER);
-	nr = take_with(pool, addr, 4 * REGION_PAGES, GFP_KERNEL);
+	nr = xtest_take_blocks(pool, 0, addr, 4 * REGION_PAGES, GFP_KERNEL);
 	left = xtest_fail_end();
 	KUNIT_EXPECT_EQ(test, nr, REGION_PAGES);
 	KUNIT_EXPECT_EQ(test, left, XTEST_NEVER);
@@ -2800,7 +2734,7 @@ static void test_grow_without_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xpool_grow_now(pool), 0UL);
 	left = xtest_fail_end();
 	KUNIT_EXPECT_EQ(test, left, 0U);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).grown, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).grown, 0ULL);
 	expect_balance(test, pool);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[nr - 1], 0), 0);
 	addr[nr - 1] = xpool_alloc_addr(pool, 0, GFP_KERNEL);
@@ -2870,7 +2804,7 @@ static void test_grow_not_of_reclaim(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 4 * REGION);
 	struct xpool_limits limits = { REGION_PAGES, XPOOL_NO_LIMIT };
-	void **addr = (void **)room_for(test, REGION_PAGES);
+	void **addr = xtest_room(test, REGION_PAGES, sizeof(void *));
 	unsigned int flags;
 	LIST_HEAD(taken);
 	bool is_there, left;
@@ -2878,7 +2812,8 @@ static void test_grow_not_of_reclaim(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &limits), 0);
 	xtest_pin();
-	KUNIT_EXPECT_EQ(test, take_with(pool, addr, REGION_PAGES, GFP_NOWAIT), REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, xtest_take_blocks(pool, 0, addr, REGION_PAGES, GFP_NOWAIT),
+			REGION_PAGES);
 	WRITE_ONCE(pool->limits.hard, XPOOL_NO_LIMIT);
 
 	flags = memalloc_noreclaim_save();
@@ -2900,7 +2835,7 @@ static void test_grow_not_of_reclaim(struct kunit *test)
 static void test_grow_metadata(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 64 * REGION);
-	u64 metadata = stats_of(pool).metadata, most = 64 * REGION / 1000 * 16;
+	u64 metadata = pool_stats(pool).metadata, most = 64 * REGION / 1000 * 16;
 
 	KUNIT_EXPECT_GT(test, metadata, 64 * REGION_PAGES * sizeof(struct xpage));
 	KUNIT_EXPECT_LE(test, metadata, most + PAGE_SIZE);
@@ -2911,7 +2846,7 @@ static void test_grow_metadata(struct kunit *test)
 static void test_grow_hard(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 4 * REGION);
-	void **addr = (void **)room_for(test, 4 * REGION_PAGES);
+	void **addr = xtest_room(test, 4 * REGION_PAGES, sizeof(void *));
 	unsigned long nr;
 
 	xtest_pin();
@@ -2920,7 +2855,7 @@ static void test_grow_hard(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, nr, REGION_PAGES + 10);
 	msleep(20);
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, stats_of(pool).total, 2ULL * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).total, 2ULL * REGION_PAGES);
 	free_pages_at(test, pool, (unsigned long **)addr, nr);
 	expect_all_free(test, pool);
 }
@@ -2932,16 +2867,16 @@ static void test_grow_hard(struct kunit *test)
 static void test_grow_cache_none(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 4 * REGION);
-	void **addr = (void **)room_for(test, 2 * REGION_PAGES);
+	void **addr = xtest_room(test, 2 * REGION_PAGES, sizeof(void *));
 	unsigned long nr;
 
 	xtest_pin();
 	KUNIT_ASSERT_EQ(test, limit_cache(pool, REGION_PAGES - 1), 0);
-	nr = take_with(pool, addr, 2 * REGION_PAGES, GFP_NOWAIT);
+	nr = xtest_take_blocks(pool, 0, addr, 2 * REGION_PAGES, GFP_NOWAIT);
 	msleep(20);
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 0, GFP_NOWAIT));
 	KUNIT_EXPECT_EQ(test, nr, REGION_PAGES);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).grown, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).grown, 0ULL);
 	free_pages_at(test, pool, (unsigned long **)addr, nr);
 	expect_all_free(test, pool);
 }
@@ -2954,26 +2889,26 @@ static void expect_growth_at_limit(struct kunit *test, unsigned long cache, unsi
 {
 	struct xpool *pool = growing_pool(test, REGION, 12 * REGION);
 	unsigned int most = (12 * REGION_PAGES) >> order, i;
-	unsigned long **addr = room_for(test, most);
+	unsigned long **addr = xtest_room(test, most, sizeof(void *));
 
 	KUNIT_ASSERT_EQ(test, xpool_set_decay(pool, -1), 0);
 	KUNIT_ASSERT_EQ(test, limit_cache(pool, cache), 0);
 	for (i = 0; i < most; i++) {
 		addr[i] = xpool_alloc_addr(pool, order, GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, addr[i]);
-		KUNIT_ASSERT_LE(test, stats_of(pool).cached, (u64)cache);
+		KUNIT_ASSERT_LE(test, pool_stats(pool).cached, (u64)cache);
 	}
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, order, GFP_KERNEL));
 	for (i = 0; i < most; i++) {
 		KUNIT_ASSERT_EQ(test, xpool_free_addr(pool, addr[i], order), 0);
 		/* A magazine is flushed where the system cannot be called: soon after. */
 		if (order >= XPOOL_MAG_ORDERS)
-			KUNIT_ASSERT_LE(test, stats_of(pool).cached, (u64)cache);
+			KUNIT_ASSERT_LE(test, pool_stats(pool).cached, (u64)cache);
 	}
-	KUNIT_EXPECT_TRUE(test, wait_until(stats_of(pool).cached <= cache));
+	KUNIT_EXPECT_TRUE(test, wait_until(pool_stats(pool).cached <= cache));
 	/* A smaller block that is kept holds its region. */
 	if (order == XBUDDY_MAX_ORDER)
-		KUNIT_EXPECT_LE(test, stats_of(pool).total, REGION_PAGES + (u64)cache);
+		KUNIT_EXPECT_LE(test, pool_stats(pool).total, REGION_PAGES + (u64)cache);
 	expect_balance(test, pool);
 	expect_all_free(test, pool);
 	destroy_pool(test);
@@ -3038,10 +2973,10 @@ static void test_reserve_grows(struct kunit *test)
 	xtest_pin();
 	page = xpool_alloc_addr(pool, 0, GFP_KERNEL);
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &limits), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).regions, 2ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).regions, 2ULL);
 	xpool_collect(pool, true);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).regions, 2ULL);
-	KUNIT_EXPECT_LE(test, stats_of(pool).cached, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).regions, 2ULL);
+	KUNIT_EXPECT_LE(test, pool_stats(pool).cached, 0ULL);
 	KUNIT_EXPECT_NULL(test, xpool_alloc_addr(pool, 10, GFP_NOWAIT));
 	low = xpool_alloc_addr(pool, 10, GFP_KERNEL);
 	KUNIT_EXPECT_NOT_NULL(test, low);
@@ -3057,7 +2992,7 @@ static void test_reserve_grows(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 0), 0);
 	limits.reserve = 0;
 	KUNIT_EXPECT_EQ(test, xpool_set_limits(pool, &limits), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).regions, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).regions, 1ULL);
 	expect_all_free(test, pool);
 }
 
@@ -3066,13 +3001,13 @@ static void test_reserve_in_regions(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 6 * REGION);
 	struct xpool_limits limits = { XPOOL_NO_LIMIT, XPOOL_NO_LIMIT, REGION_PAGES + 100 };
-	unsigned long **addr = room_for(test, 6 * REGION_PAGES), nr, i;
+	unsigned long **addr = xtest_room(test, 6 * REGION_PAGES, sizeof(void *)), nr, i;
 	void *whole;
 
 	xtest_pin();
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &limits), 0);
 	expect_formed(test, pool, limits.reserve);
-	nr = take_with(pool, (void **)addr, 6 * REGION_PAGES, GFP_KERNEL);
+	nr = xtest_take_blocks(pool, 0, (void **)addr, 6 * REGION_PAGES, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, nr, 6 * REGION_PAGES - limits.reserve);
 	expect_formed(test, pool, limits.reserve);
 	for (i = 0; i < nr / 2; i++) {
@@ -3088,7 +3023,7 @@ static void test_reserve_in_regions(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, whole, 10), 0);
 	free_pages_at(test, pool, addr, nr);
 	expect_all_free(test, pool);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).regions, 2ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).regions, 2ULL);
 }
 
 /* Addresses of a region have all but these bits in common. */
@@ -3104,15 +3039,17 @@ static unsigned long region_of(const void *addr)
 static void expect_kinds_apart(struct kunit *test, unsigned int order, gfp_t gfp)
 {
 	struct xpool *pool = growing_pool(test, REGION, 16 * REGION);
-	unsigned long **small = room_for(test, 6 * REGION_PAGES), nr = 0, blocks, i, both = 0;
-	unsigned long **large = room_for(test, 64), step;
+	unsigned long **small = xtest_room(test, 6 * REGION_PAGES, sizeof(void *));
+	unsigned long **large = xtest_room(test, 64, sizeof(void *));
+	unsigned long nr = 0, blocks, i, both = 0, step;
 	struct xpool_stats s;
 
 	blocks = min(64UL, (5 * REGION_PAGES) >> order);
 	step = 5 * REGION_PAGES / blocks;
 	for (i = 0; i < blocks; i++) {
 		KUNIT_ASSERT_NOT_NULL(test, large[i] = xpool_alloc_addr(pool, order, gfp));
-		KUNIT_ASSERT_EQ(test, take_with(pool, (void **)small + nr, step, gfp), step);
+		KUNIT_ASSERT_EQ(test, xtest_take_blocks(pool, 0, (void **)small + nr, step, gfp),
+				step);
 		nr += step;
 	}
 	for (i = 0; i < nr; i++) {
@@ -3126,13 +3063,13 @@ static void expect_kinds_apart(struct kunit *test, unsigned int order, gfp_t gfp
 	expect_balance(test, pool);
 	free_pages_at(test, pool, small, nr);
 	xpool_collect(pool, true);
-	s = stats_of(pool);
+	s = pool_stats(pool);
 	KUNIT_EXPECT_EQ(test, s.pages, (u64)blocks << order);
 	KUNIT_EXPECT_LE(test, s.regions, DIV_ROUND_UP_ULL(s.pages, REGION_PAGES) + 2);
 	for (i = 0; i < blocks; i++)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, large[i], order), 0);
 	expect_all_free(test, pool);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).regions, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).regions, 1ULL);
 	destroy_pool(test);
 }
 
@@ -3149,18 +3086,18 @@ static void test_grow_kinds_apart(struct kunit *test)
 static void test_grow_full(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 3 * REGION);
-	unsigned long **small = room_for(test, 3 * REGION_PAGES), nr;
+	unsigned long **small = xtest_room(test, 3 * REGION_PAGES, sizeof(void *)), nr;
 	void *large[16];
 	int i;
 
 	xtest_pin();
 	for (i = 0; i < 16; i++)
 		KUNIT_ASSERT_NOT_NULL(test, large[i] = xpool_alloc_addr(pool, 7, GFP_KERNEL));
-	nr = take_with(pool, (void **)small, 3 * REGION_PAGES, GFP_KERNEL);
+	nr = xtest_take_blocks(pool, 0, (void **)small, 3 * REGION_PAGES, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, nr, 3 * REGION_PAGES - 16 * BIT(7));
 	free_pages_at(test, pool, small, nr);
 	xpool_collect(pool, true);
-	nr = take_with(pool, (void **)small, 3 * REGION_PAGES, GFP_KERNEL);
+	nr = xtest_take_blocks(pool, 0, (void **)small, 3 * REGION_PAGES, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, nr, 3 * REGION_PAGES - 16 * BIT(7));
 	expect_balance(test, pool);
 	free_pages_at(test, pool, small, nr);
@@ -3175,7 +3112,7 @@ static void test_grow_full(struct kunit *test)
 
 static u64 held_unused(struct xpool *pool)
 {
-	struct xpool_stats s = stats_of(pool);
+	struct xpool_stats s = pool_stats(pool);
 
 	return s.total - s.pages;
 }
@@ -3187,7 +3124,7 @@ static u64 held_unused(struct xpool *pool)
 static void test_cache_of_regions(struct kunit *test)
 {
 	struct xpool *pool = growing_pool(test, REGION, 20 * REGION);
-	unsigned long **addr = room_for(test, 64), i;
+	unsigned long **addr = xtest_room(test, 64, sizeof(void *)), i;
 	u64 cached;
 
 	for (i = 0; i < 64; i++)
@@ -3199,7 +3136,7 @@ static void test_cache_of_regions(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, limit_cache(pool, ROW8_LIMIT), 0);
 	KUNIT_EXPECT_LE(test, held_unused(pool), (u64)ROW8_LIMIT);
 	KUNIT_EXPECT_GT(test, held_unused(pool), (u64)ROW8_LIMIT / 2);
-	KUNIT_EXPECT_LE(test, stats_of(pool).cached, (u64)ROW8_LIMIT);
+	KUNIT_EXPECT_LE(test, pool_stats(pool).cached, (u64)ROW8_LIMIT);
 	kunit_info(test, "row 8: 64 x 1 MiB cached (%llu MiB held), limit 16 MiB: %llu MiB held on return\n",
 		   cached / MIB_PAGES, held_unused(pool) / MIB_PAGES);
 
@@ -3207,7 +3144,7 @@ static void test_cache_of_regions(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, addr[i] = take_patiently(pool, MIB_ORDER, ULONG_MAX));
 	for (i = 0; i < 64; i++) {
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[i], MIB_ORDER), 0);
-		KUNIT_EXPECT_LE(test, stats_of(pool).cached, (u64)ROW8_LIMIT);
+		KUNIT_EXPECT_LE(test, pool_stats(pool).cached, (u64)ROW8_LIMIT);
 	}
 	KUNIT_EXPECT_LE(test, held_unused(pool), (u64)ROW8_LIMIT);
 	expect_balance(test, pool);
@@ -3251,16 +3188,16 @@ static void test_grow_crowd(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, limit_cache(pool, rounds % 8 ? XPOOL_NO_LIMIT :
 							  4 * REGION_PAGES), 0);
 		pages += xpool_collect(pool, rounds % 2);
-		most = max(most, stats_of(pool).total);
+		most = max(most, pool_stats(pool).total);
 		expect_balance(test, pool);
 		usleep_range(1000, 5000);
 	}
 	done = stop_crowd(test, &crowd);
-	KUNIT_EXPECT_GT(test, stats_of(pool).grown, 0ULL);
+	KUNIT_EXPECT_GT(test, pool_stats(pool).grown, 0ULL);
 	KUNIT_EXPECT_LE(test, most, 12ULL * REGION_PAGES);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 0ULL);
 	expect_all_free(test, pool);
-	xpool_stats(pool, &s);
+	s = pool_stats(pool);
 	KUNIT_EXPECT_EQ(test, s.total, (u64)REGION_PAGES);
 	KUNIT_EXPECT_EQ(test, s.grown, s.returned);
 	kunit_info(test, "%lu allocations on %u CPUs, %lu collections of %lu pages, %llu pages came and went\n",
@@ -3320,19 +3257,19 @@ static void test_pressure(struct kunit *test)
 		if (i != 8)
 			KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[i],
 							      XBUDDY_MAX_ORDER), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).total, 16ULL * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).total, 16ULL * REGION_PAGES);
 	for (order = XBUDDY_MAX_ORDER; order >= 0; order--)
-		while (stats_of(pool).total > 2 * REGION_PAGES && hog_block(&hog, order))
+		while (pool_stats(pool).total > 2 * REGION_PAGES && hog_block(&hog, order))
 			cond_resched();
 	end_hog(&hog);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).total, 2ULL * REGION_PAGES);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).returned, 14ULL * REGION_PAGES);
-	KUNIT_EXPECT_EQ(test, stats_of(pool).pages, (u64)REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).total, 2ULL * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).returned, 14ULL * REGION_PAGES);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, (u64)REGION_PAGES);
 	expect_balance(test, pool);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[8], XBUDDY_MAX_ORDER), 0);
 	expect_all_free(test, pool);
 	kunit_info(test, "%lu MiB taken from the system, %llu regions fetched from the pool\n",
-		   hog.pages >> (20 - PAGE_SHIFT), stats_of(pool).returned / REGION_PAGES - 1);
+		   hog.pages >> (20 - PAGE_SHIFT), pool_stats(pool).returned / REGION_PAGES - 1);
 }
 
 static struct kunit_case pool_cases[] = {

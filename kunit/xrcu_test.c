@@ -13,15 +13,14 @@
 #include <linux/rcupdate.h>
 #include <linux/sort.h>
 
-#include "slab/slab.h"
-#include "xslab_test.h"
+#include "xfixture.h"
 
 #define MANY		(1024U * num_possible_cpus() + 1000)	/* more than all batches hold */
 
 /* The books, and how many objects wait. */
 static void expect_waiting(struct kunit *test, struct xslab_cache *cache, u64 live, u64 waiting)
 {
-	struct xslab_stats s = stats_of(cache);
+	struct xslab_stats s = cache_stats(cache);
 
 	KUNIT_EXPECT_EQ(test, s.live, live);
 	KUNIT_EXPECT_EQ(test, s.waiting, waiting);
@@ -45,22 +44,14 @@ static const struct sort sorts[] = {
 	{ "200 bytes, several regions", 4 << 20, 8 << 20, 200 },
 };
 
-static void sort_desc(const struct sort *sort, char *desc)
-{
-	strscpy(desc, sort->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(sort, sorts, sort_desc);
+KUNIT_ARRAY_PARAM_DESC(sort, sorts, name);
 
 static struct xslab_cache *cache_of_sort(struct kunit *test)
 {
 	const struct sort *sort = test->param_value;
-	struct fixture *f = test->priv;
 
-	f->pool = xpool_create(&(struct xpool_args){
-		.name = "xrcu-test", .size = sort->size, .max_size = sort->max_size });
-	KUNIT_ASSERT_FALSE(test, IS_ERR(f->pool));
-	return add_cache(test, f->pool, &(struct xslab_args){
+	with_growing_pool(test, sort->size, sort->max_size);
+	return add_cache(test, &(struct xslab_args){
 		.name = "test", .size = sort->object, .flags = sort->flags });
 }
 
@@ -93,7 +84,7 @@ static void xrcu_test_waits(struct kunit *test)
 	mdelay(10);
 	expect_waiting(test, cache, 100, 1);
 	rcu_read_unlock();
-	xslab_rcu_flush(((struct fixture *)test->priv)->pool);
+	xslab_rcu_flush(fixture_pool(test));
 	expect_waiting(test, cache, 100, 0);
 	xtest_give(test, cache, others, ARRAY_SIZE(others));
 	check_books(test, cache, 0);
@@ -108,7 +99,7 @@ static void xrcu_test_alone(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, obj);
 	KUNIT_EXPECT_EQ(test, xslab_free_rcu(obj), 0);
-	for (ms = 0; stats_of(cache).waiting && ms < 3000; ms++)
+	for (ms = 0; cache_stats(cache).waiting && ms < 3000; ms++)
 		usleep_range(1000, 1100);
 	expect_waiting(test, cache, 0, 0);
 	kunit_info(test, "back after %u ms or more\n", ms);
@@ -142,14 +133,14 @@ static void xrcu_test_many(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, refused, 0U);
 		else
 			KUNIT_EXPECT_GT(test, refused, 0U);
-		xslab_rcu_flush(((struct fixture *)test->priv)->pool);
+		xslab_rcu_flush(fixture_pool(test));
 		expect_waiting(test, cache, refused, 0);
 		for (i = 0; i < refused; i++)
 			KUNIT_ASSERT_EQ(test, xslab_cache_free_rcu(cache, objs[i]), 0);
 		xslab_cache_collect(cache, true);
 		expect_waiting(test, cache, 0, 0);
-		KUNIT_EXPECT_EQ(test, stats_of(cache).slabs, 0ULL);
-		KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 0ULL);
+		KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs, 0ULL);
+		KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, 0ULL);
 	}
 	check_books(test, cache, 0);
 }
@@ -166,7 +157,7 @@ static void xrcu_test_many_alone(struct kunit *test)
 	for (i = 0; i < MANY; i++)
 		WARN_ON_ONCE(xslab_cache_free_rcu(cache, objs[i]));
 	rcu_read_unlock();
-	for (ms = 0; stats_of(cache).waiting && ms < 5000; ms++)
+	for (ms = 0; cache_stats(cache).waiting && ms < 5000; ms++)
 		usleep_range(1000, 1100);
 	expect_waiting(test, cache, 0, 0);
 	check_shrinks_to_nothing(test, cache);
@@ -190,8 +181,8 @@ static void xrcu_test_left_in_torn(struct kunit *test)
 	void *in[32] = {}, *obj;
 	unsigned int nr = 0, i;
 
-	inside = add_cache(test, f->pool, &(struct xslab_args){ .name = "inside", .size = 256 });
-	filler = add_cache(test, f->pool, &(struct xslab_args){ .name = "filler", .size = 64 });
+	inside = add_cache(test, &(struct xslab_args){ .name = "inside", .size = 256 });
+	filler = add_cache(test, &(struct xslab_args){ .name = "filler", .size = 64 });
 	xtest_take(test, filler, others, MANY, GFP_KERNEL);
 	xtest_take(test, torn, objs, ARRAY_SIZE(objs), GFP_KERNEL);
 	sort(objs, ARRAY_SIZE(objs), sizeof(*objs), by_address, NULL);
@@ -210,8 +201,8 @@ static void xrcu_test_left_in_torn(struct kunit *test)
 		WARN_ON_ONCE(xslab_cache_free_rcu(inside, in[i]));
 	rcu_read_unlock();
 	xslab_rcu_flush(f->pool);
-	KUNIT_EXPECT_EQ(test, stats_of(torn).errors, 0ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(inside).errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(torn).errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(inside).errors, 0ULL);
 	expect_waiting(test, inside, 0, 0);
 	expect_waiting(test, torn, 1, 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(torn, objs[0]), 0);
@@ -229,7 +220,7 @@ static void xrcu_test_left_twice(struct kunit *test)
 	void *objs[2];
 	u8 *live;
 
-	filler = add_cache(test, f->pool, &(struct xslab_args){ .name = "filler", .size = 128 });
+	filler = add_cache(test, &(struct xslab_args){ .name = "filler", .size = 128 });
 	xtest_take(test, filler, others, MANY, GFP_KERNEL);
 	xtest_take(test, cache, objs, 2, GFP_KERNEL);
 	live = &cache->checks.live[((region->index << PAGE_SHIFT) + (unsigned long)objs[1] -
@@ -243,7 +234,7 @@ static void xrcu_test_left_twice(struct kunit *test)
 	rcu_read_unlock();
 	xslab_rcu_flush(f->pool);
 	expect_waiting(test, cache, 1, 0);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, 1ULL);
 	check_books(test, cache, 1);
 	xtest_give(test, cache, objs, 1);
 	check_shrinks_to_nothing(test, cache);
@@ -316,7 +307,7 @@ static void xrcu_test_errors(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 64);
 	struct fixture *f = test->priv;
-	struct xslab_cache *other = add_cache(test, f->pool, &(struct xslab_args){
+	struct xslab_cache *other = add_cache(test, &(struct xslab_args){
 		.name = "other", .size = 64 });
 	void *obj = xslab_cache_alloc(cache, GFP_KERNEL);
 	int on_stack;
@@ -339,7 +330,7 @@ static void xrcu_test_errors(struct kunit *test)
 	xslab_cache_free_bulk(cache, 1, &obj);
 	expect_waiting(test, cache, 0, 1);
 	rcu_read_unlock();
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 7ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, 7ULL);
 	xslab_rcu_flush(f->pool);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free_rcu(cache, obj), -EALREADY);
 	check_books(test, cache, 0);
@@ -462,8 +453,8 @@ static void expect_no_failure(struct kunit *test, size_t size, bool bulk)
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&race->failed), 0L);
 	kunit_info(test, "%ld objects\n", atomic_long_read(&race->nr));
 	check_shrinks_to_nothing(test, race->cache);
-	slab_exit(test);
-	slab_init(test);
+	fixture_exit(test);
+	fixture_init(test);
 }
 
 static void xrcu_test_no_failure(struct kunit *test)
@@ -635,7 +626,7 @@ static void xrcu_test_readers(struct kunit *test)
 	while (time_before(jiffies, end)) {
 		obj = new_version(&shared, ++value);
 		if (!obj) {
-			xslab_rcu_flush(((struct fixture *)test->priv)->pool);
+			xslab_rcu_flush(fixture_pool(test));
 			continue;
 		}
 		old = rcu_replace_pointer(shared.obj, obj, true);
@@ -666,10 +657,8 @@ static void count_ctor(void *obj)
 
 static struct xslab_cache *typesafe(struct kunit *test, size_t size)
 {
-	struct fixture *f = with_pool(test, POOL_SIZE);
-
 	atomic_set(&constructed, 0);
-	return add_cache(test, f->pool, &(struct xslab_args){
+	return with_args(test, POOL_SIZE, &(struct xslab_args){
 		.name = "test", .size = size, .flags = XSLAB_TYPESAFE_BY_RCU,
 		.ctor = count_ctor });
 }
@@ -679,12 +668,12 @@ static struct xslab_cache *typesafe(struct kunit *test, size_t size)
 /* For tests that ask often: of all statistics, each takes room on the stack. */
 static noinline u64 slabs_waiting(struct xslab_cache *cache)
 {
-	return stats_of(cache).slabs_waiting;
+	return cache_stats(cache).slabs_waiting;
 }
 
 static noinline u64 slab_pages(struct xpool *pool)
 {
-	return pool_stats_of(pool).slabs;
+	return pool_stats(pool).slabs;
 }
 
 /* A slab becomes empty, and may not stay: expect its pages to stay unused while a reader is. */
@@ -692,17 +681,16 @@ static void xrcu_test_slab_waits(struct kunit *test)
 {
 	struct xslab_cache *cache = typesafe(test, 256);
 	struct fixture *f = test->priv;
-	const struct xslab_limits none = { .hard = ULONG_MAX, .cache = 0 };
 	u64 pages, **objs = xtest_room(test, TYPESAFE_NR, sizeof(*objs));
 	unsigned int i, changed = 0;
 
-	KUNIT_ASSERT_EQ(test, xslab_cache_set_limits(cache, &none), 0);
+	KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, 0), 0);
 	xtest_take(test, cache, (void **)objs, TYPESAFE_NR, GFP_KERNEL);
 	pages = slab_pages(f->pool);
 	rcu_read_lock();
 	xtest_give(test, cache, (void **)objs, TYPESAFE_NR);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).slabs, 0ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).capacity, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).capacity, 0ULL);
 	KUNIT_EXPECT_GT(test, slabs_waiting(cache), 0ULL);
 	mdelay(10);
 	KUNIT_EXPECT_EQ(test, slab_pages(f->pool), pages);
@@ -720,21 +708,18 @@ static void xrcu_test_slab_waits(struct kunit *test)
 static void xrcu_test_slab_limit(struct kunit *test)
 {
 	struct xslab_cache *cache = typesafe(test, 4096);
-	struct xslab_limits limits = { .hard = 16, .cache = 0 };
 	void *objs[16];
-	unsigned int nr = 0;
+	unsigned int nr;
 
-	KUNIT_ASSERT_EQ(test, xslab_cache_set_limits(cache, &limits), 0);
-	while (nr < ARRAY_SIZE(objs) && (objs[nr] = xslab_cache_alloc(cache, GFP_KERNEL)))
-		nr++;
+	KUNIT_ASSERT_EQ(test, set_limits(cache, 16, 0), 0);
+	nr = xtest_take_all(cache, objs, ARRAY_SIZE(objs), GFP_KERNEL);
 	KUNIT_ASSERT_EQ(test, nr, (unsigned int)ARRAY_SIZE(objs));
 	rcu_read_lock();
 	xtest_give(test, cache, objs, nr);
 	KUNIT_EXPECT_NULL(test, xslab_cache_alloc(cache, GFP_ATOMIC));
 	rcu_read_unlock();
-	limits.hard = 0;
-	KUNIT_EXPECT_EQ(test, xslab_cache_set_limits(cache, &limits), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).slabs_waiting, 0ULL);
+	KUNIT_EXPECT_EQ(test, set_limits(cache, 0, 0), 0);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs_waiting, 0ULL);
 	check_books(test, cache, 0);
 }
 
@@ -748,7 +733,7 @@ static void xrcu_test_typesafe(struct kunit *test)
 
 	xtest_take(test, cache, (void **)objs, TYPESAFE_NR, GFP_KERNEL);
 	made = atomic_read(&constructed);
-	KUNIT_EXPECT_EQ(test, (u64)made, stats_of(cache).capacity);
+	KUNIT_EXPECT_EQ(test, (u64)made, cache_stats(cache).capacity);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[0]), 0);
 	obj = xslab_cache_alloc(cache, GFP_KERNEL);
 	KUNIT_EXPECT_PTR_EQ(test, obj, objs[0]);
@@ -759,11 +744,11 @@ static void xrcu_test_typesafe(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[i]), 0);
 	xslab_cache_collect(cache, true);
 	KUNIT_EXPECT_EQ(test, xslab_cache_tear(cache), 0UL);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).slabs_torn, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs_torn, 0ULL);
 	for (i = 0; i < TYPESAFE_NR; i += 16)
 		KUNIT_EXPECT_EQ(test, xslab_cache_free_rcu(cache, objs[i]), 0);
 	check_shrinks_to_nothing(test, cache);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).slabs, 0ULL);
 }
 
 /* Expect destruction to wait for the slabs, too. */
@@ -781,7 +766,7 @@ static void xrcu_test_typesafe_destroy(struct kunit *test)
 		xtest_take(test, cache, objs, ARRAY_SIZE(objs), GFP_KERNEL);
 		xtest_give(test, cache, objs, ARRAY_SIZE(objs));
 		KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
-		KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).slabs, 0ULL);
+		KUNIT_EXPECT_EQ(test, pool_stats(f->pool).slabs, 0ULL);
 	}
 }
 
@@ -862,8 +847,8 @@ static struct kunit_case xslab_rcu_cases[] = {
 
 static struct kunit_suite xslab_rcu_suite = {
 	.name = "xrcu_test",
-	.init = slab_init,
-	.exit = slab_exit,
+	.init = fixture_init,
+	.exit = fixture_exit,
 	.test_cases = xslab_rcu_cases,
 };
 

@@ -7,9 +7,8 @@
 #include <linux/net.h>
 #include <linux/page_ref.h>
 
-#include "slab/slab.h"
 #include "xdecay.h"
-#include "xslab_test.h"
+#include "xfixture.h"
 
 #define REGION		BIT(XPOOL_CHUNK_SHIFT)
 
@@ -26,23 +25,11 @@ static const struct origin origins[] = {
 	{ "several regions", REGION, 3 * REGION },
 };
 
-static void origin_desc(const struct origin *origin, char *desc)
-{
-	strscpy(desc, origin->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(origin, origins, origin_desc);
+KUNIT_ARRAY_PARAM_DESC(origin, origins, name);
 
 static struct xpool *pool_of(struct kunit *test, const struct origin *origin)
 {
-	struct xpool_args args = {
-		.name = "xrefs-test", .size = origin->size, .max_size = origin->max_size,
-	};
-	struct fixture *f = test->priv;
-
-	f->pool = xpool_create(&args);
-	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR(f->pool), "error %ld", PTR_ERR(f->pool));
-	return f->pool;
+	return with_growing_pool(test, origin->size, origin->max_size)->pool;
 }
 
 /* Whether a page has its count is seen without the functions that the pool has for it. */
@@ -85,7 +72,7 @@ static void expect_frozen(struct kunit *test, struct xpool *pool)
 static void xrefs_test_counts(struct kunit *test)
 {
 	struct xpool *pool = pool_of(test, test->param_value);
-	u64 errors = pool_stats_of(pool).errors;
+	u64 errors = pool_stats(pool).errors;
 	unsigned int order, round;
 	struct page *page;
 
@@ -100,7 +87,7 @@ static void xrefs_test_counts(struct kunit *test)
 		}
 	}
 	expect_frozen(test, pool);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(pool).errors, errors);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, errors);
 }
 
 static void xrefs_test_counts_bulk(struct kunit *test)
@@ -114,7 +101,7 @@ static void xrefs_test_counts_bulk(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, page_count(pages[i]), 1);
 	xpool_free_pages_bulk(f->pool, 1000, pages);
 	expect_frozen(test, f->pool);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, 0ULL);
 }
 
 /* Regions that come are frozen, as are those that were there; and both go back whole. */
@@ -136,8 +123,8 @@ static void xrefs_test_counts_grown(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(addrs); i++)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addrs[i], XBUDDY_MAX_ORDER), 0);
 	expect_frozen(test, pool);
-	KUNIT_EXPECT_GT(test, pool_stats_of(pool).returned, 0ULL);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(pool).errors, 0ULL);
+	KUNIT_EXPECT_GT(test, pool_stats(pool).returned, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 0ULL);
 }
 
 #define ROW_REGIONS	3U
@@ -181,9 +168,7 @@ static void xrefs_test_row_of_regions(struct kunit *test)
 	unsigned long i, at, nr = ROW_REGIONS * XPOOL_CHUNK_PAGES;
 	void *blocks[ROW_REGIONS][2], **pages;
 
-	f->second = xpool_create(&(struct xpool_args){
-		.name = "xrefs-second", .size = REGION, .max_size = ROW_REGIONS * REGION });
-	KUNIT_ASSERT_FALSE(test, IS_ERR(f->second));
+	f->second = new_pool(test, NULL, REGION, ROW_REGIONS * REGION);
 	pools[1] = f->second;
 	xtest_pin();
 	grow_by_turns(test, pools, blocks);
@@ -236,19 +221,19 @@ static void expect_busy(struct kunit *test, struct xpool *pool, unsigned int ord
 	page = xpool_alloc_pages(pool, order, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, page);
 	addr = page_address(page);
-	errors = pool_stats_of(pool).errors;
+	errors = pool_stats(pool).errors;
 	get_page(page + nth);
 	KUNIT_EXPECT_EQ(test, xpool_free_pages(pool, page, order), -EBUSY);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, order), -EBUSY);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(pool).errors, errors + 2);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, errors + 2);
 	KUNIT_EXPECT_EQ(test, page_count(page + nth), 2);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(pool).pages, 1ULL << order);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, 1ULL << order);
 	put_page(page + nth);
 	if (order & 1)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr, order), 0);
 	else
 		KUNIT_EXPECT_EQ(test, xpool_free_pages(pool, page, order), 0);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(pool).pages, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, 0ULL);
 }
 
 /* Each order, and of each the first page, the last, and some between. */
@@ -278,8 +263,8 @@ static void xrefs_test_busy_bulk(struct kunit *test)
 	get_page(pages[0]);
 	get_page(pages[33]);
 	xpool_free_pages_bulk(f->pool, 64, pages);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).errors, 2ULL);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).pages, 2ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, 2ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).pages, 2ULL);
 	put_page(pages[0]);
 	put_page(pages[33]);
 	KUNIT_EXPECT_EQ(test, xpool_free_pages(f->pool, pages[0], 0), 0);
@@ -317,7 +302,7 @@ static void xrefs_test_own_pages(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, own);
 	first = virt_to_page(own);
 	get_page(first + 5);		/* the caller's business */
-	f->pool = new_pool(test, 16 * PAGE_SIZE, own);
+	f->pool = new_pool(test, own, 16 * PAGE_SIZE, 0);
 	KUNIT_EXPECT_EQ(test, nr_not(first, 16, 1), 1UL);
 	for (order = 0; order <= 3; order++) {
 		page = xpool_alloc_pages(f->pool, order, GFP_KERNEL);
@@ -331,9 +316,8 @@ static void xrefs_test_own_pages(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(f->pool, page_address(page), order), 0);
 		put_page(page);
 	}
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).errors, 4ULL);
-	destroy_pool(test, f->pool);
-	f->pool = NULL;
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, 4ULL);
+	destroy_pool(test, &f->pool);
 	KUNIT_EXPECT_EQ(test, nr_not(first, 16, 1), 1UL);
 	put_page(first + 5);
 	free_pages_exact(own, 16 * PAGE_SIZE);
@@ -347,14 +331,13 @@ static void expect_no_pages(struct kunit *test, void *own, size_t size)
 	void *addr;
 
 	KUNIT_ASSERT_NOT_NULL(test, own);
-	f->pool = new_pool(test, size, own);
+	f->pool = new_pool(test, own, size, 0);
 	KUNIT_EXPECT_NULL(test, xpool_alloc_pages(f->pool, 0, GFP_KERNEL));
 	KUNIT_EXPECT_EQ(test, xpool_alloc_pages_bulk(f->pool, GFP_KERNEL, 1, &page), 0);
 	addr = xpool_alloc_addr(f->pool, 0, GFP_KERNEL);
 	KUNIT_EXPECT_NOT_NULL(test, addr);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(f->pool, addr, 0), 0);
-	destroy_pool(test, f->pool);
-	f->pool = NULL;
+	destroy_pool(test, &f->pool);
 }
 
 static void xrefs_test_compound(struct kunit *test)
@@ -401,9 +384,9 @@ static void xrefs_test_stray_slab(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, page_count(page), -2);
 	xslab_cache_collect(cache, true);
 	KUNIT_EXPECT_EQ(test, page_count(page), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, 1ULL);
 	xslab_cache_collect(cache, true);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, 1ULL);
 	check_books(test, cache, 1);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
 }
@@ -412,11 +395,11 @@ static void xrefs_test_stray_slab(struct kunit *test)
 static void xrefs_test_stray_pool(struct kunit *test)
 {
 	struct xpool *pool = pool_of(test, test->param_value);
-	struct xslab_cache *cache = add_cache(test, pool, &(struct xslab_args){
+	struct xslab_cache *cache = add_cache_in(test, pool, &(struct xslab_args){
 		.name = "test", .size = PAGE_SIZE / 4 });
 	void *obj = xslab_cache_alloc(cache, GFP_KERNEL);
 	void *block = xpool_alloc_addr(pool, 0, GFP_KERNEL);
-	u64 errors = pool_stats_of(pool).errors;
+	u64 errors = pool_stats(pool).errors;
 
 	KUNIT_ASSERT_NOT_NULL(test, obj);
 	KUNIT_ASSERT_NOT_NULL(test, block);
@@ -425,8 +408,8 @@ static void xrefs_test_stray_pool(struct kunit *test)
 	stray_put(virt_to_page(obj));
 	stray_put(virt_to_page(block));
 	xpool_collect(pool, true);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 1ULL);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(pool).errors, errors + 1);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, errors + 1);
 	KUNIT_EXPECT_EQ(test, page_count(virt_to_page(block)), 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
 	expect_frozen(test, pool);
@@ -446,7 +429,7 @@ static void xrefs_test_stray_later(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
 	KUNIT_EXPECT_EQ(test, page_count(virt_to_page(obj)), 0);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, 0ULL);
 
 	stray_put(virt_to_page(obj));
 	for (order = 0; order <= 6; order++) {
@@ -472,7 +455,7 @@ static void xrefs_test_released(struct kunit *test)
 	page_ref_inc(first + 1);
 	page_ref_dec(first);
 	xpool_refs_release(f->pool, first, 2);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).errors, 2ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, 2ULL);
 	KUNIT_EXPECT_EQ(test, page_count(first + 1), 1);
 	put_page(first + 1);
 }
@@ -499,8 +482,8 @@ static struct kunit_case xpool_refs_cases[] = {
 
 static struct kunit_suite xpool_refs_suite = {
 	.name = "xrefs_test",
-	.init = slab_init,
-	.exit = slab_exit,
+	.init = fixture_init,
+	.exit = fixture_exit,
 	.test_cases = xpool_refs_cases,
 };
 

@@ -4,7 +4,7 @@
  * what comes and goes with a cache.
  *
  * What each test starts with, and what it expects at its end, is in
- * xslab_test.h. Bulk operations are tested in xbulk_test.c.
+ * xfixture.h. Bulk operations are tested in xbulk_test.c.
  */
 #include <kunit/test.h>
 #include <linux/cpu.h>
@@ -22,21 +22,14 @@
 #include <xalloc/xpool.h>
 #include <xalloc/xslab.h>
 
-#include "slab/slab.h"
 #include "xdecay.h"
-#include "xslab_test.h"
-#include "xtest.h"
+#include "xfixture.h"
 
 /* A cache to test with. */
 struct kind {
 	const char		*what;
 	struct xslab_args	args;
 };
-
-static void kind_name(const struct kind *kind, char *desc)
-{
-	strscpy(desc, kind->what, KUNIT_PARAM_DESC_SIZE);
-}
 
 /*
  * The lists of slabs
@@ -375,10 +368,9 @@ static void xslab_test_fullest_first_churn(struct kunit *test)
 {
 	const size_t *size = test->param_value;
 	const struct xslab_args args = { .name = "churn", .size = *size, .depot = CHURN_DEPOT };
-	struct fixture *f = with_pool(test, 64UL << 20);
-	struct xslab_cache *cache = add_cache(test, f->pool, &args);
-	unsigned int per_slab = stats_of(cache).objects_per_slab;
-	unsigned int held = (CHURN_DEPOT + 2) * stats_of(cache).magazine_size;
+	struct xslab_cache *cache = with_args(test, 64UL << 20, &args);
+	unsigned int per_slab = cache_stats(cache).objects_per_slab;
+	unsigned int held = (CHURN_DEPOT + 2) * cache_stats(cache).magazine_size;
 	unsigned int slabs = 16 * held / per_slab;
 	unsigned int all = slabs * per_slab, round;
 	struct churn churn = {
@@ -426,8 +418,7 @@ KUNIT_ARRAY_PARAM(lined_up, lined_up, bytes_name);
 static struct xslab_cache *with_line(struct kunit *test, size_t size, void **objs)
 {
 	const struct xslab_args args = { .name = "line", .size = size, .depot = 1 };
-	struct fixture *f = with_pool(test, POOL_SIZE);
-	struct xslab_cache *cache = add_cache(test, f->pool, &args);
+	struct xslab_cache *cache = with_args(test, POOL_SIZE, &args);
 
 	xtest_pin();
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, LINED_UP, objs),
@@ -445,17 +436,17 @@ static void xslab_test_refills_line_up(struct kunit *test)
 	const size_t *size = test->param_value;
 	void **objs = xtest_room(test, LINED_UP, sizeof(*objs));
 	struct xslab_cache *cache = with_line(test, *size, objs);
-	unsigned int i, piece = min(stats_of(cache).objects_per_slab, 64ULL);
+	unsigned int i, piece = min(cache_stats(cache).objects_per_slab, 64ULL);
 	u64 refills = 0;
 
 	xslab_cache_free_bulk(cache, LINED_UP, objs);
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, LINED_OFF, objs),
 			(int)LINED_OFF);
 	for (i = LINED_OFF; i < LINED_UP; i++) {
-		struct xslab_stats s = stats_of(cache);
+		struct xslab_stats s = cache_stats(cache);
 
 		objs[i] = xslab_cache_alloc(cache, GFP_KERNEL);
-		if (stats_of(cache).refills == s.refills)
+		if (cache_stats(cache).refills == s.refills)
 			continue;
 		KUNIT_EXPECT_EQ(test, (unsigned long)objs[i] / *size % piece,
 				refills++ ? 0 : LINED_OFF % piece);
@@ -493,15 +484,6 @@ static void xslab_test_last_object(struct kunit *test)
 #define SCATTERED_OBJS	((u32)xtest_rounds(500000U / SLOWNESS))
 #define SCATTERED_SIZE	120U
 
-static void shuffle(struct rnd_state *rnd, void **objs, size_t nr)
-{
-	for (; nr > 1; nr--) {
-		size_t with = xtest_below(rnd, nr);
-
-		swap(objs[nr - 1], objs[with]);
-	}
-}
-
 /*
  * Free objects in random order, but not the last @kept, and shrink. A slab stays
  * for each that is kept, at most, and else no page.
@@ -517,12 +499,12 @@ static void free_scattered(struct kunit *test, size_t kept)
 
 	xtest_seed(test, &rnd);
 	xtest_take(test, cache, objs, SCATTERED_OBJS, GFP_KERNEL);
-	before = pool_stats_of(f->pool).slabs;
-	shuffle(&rnd, objs, SCATTERED_OBJS);
+	before = pool_stats(f->pool).slabs;
+	xtest_shuffle(&rnd, objs, SCATTERED_OBJS);
 	xtest_give(test, cache, objs, SCATTERED_OBJS - kept);
 	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), kept ? 1 : 0);
 	s = check_books(test, cache, kept);
-	after = pool_stats_of(f->pool).slabs;
+	after = pool_stats(f->pool).slabs;
 	kunit_info(test, "row 11: %u objects of %u bytes in %llu pages, %zu kept: %llu%% of the pages are back\n",
 		   SCATTERED_OBJS, SCATTERED_SIZE, before, kept, 100 * (before - after) / before);
 	KUNIT_EXPECT_LE(test, s.slabs, (u64)kept);
@@ -543,7 +525,7 @@ static void xslab_test_scattered_kept(struct kunit *test)
 
 static noinline u64 buddy_calls(struct xpool *pool)
 {
-	struct xpool_stats s = pool_stats_of(pool);
+	struct xpool_stats s = pool_stats(pool);
 
 	return s.gets + s.puts;
 }
@@ -616,7 +598,7 @@ static void take_reserve(struct kunit *test, struct xslab_cache *cache, void **o
 	size_t part = nr / num_online_cpus();
 	struct fixture *f = test->priv;
 	struct share share = { cache, objs, part };
-	struct xpool_stats before = pool_stats_of(f->pool), after;
+	struct xpool_stats before = pool_stats(f->pool), after;
 	unsigned int cpu;
 
 	cpus_read_lock();
@@ -628,7 +610,7 @@ static void take_reserve(struct kunit *test, struct xslab_cache *cache, void **o
 	share.nr = objs + nr - share.objs;
 	KUNIT_EXPECT_EQ(test, take_share(&share), 0L);
 
-	after = pool_stats_of(f->pool);
+	after = pool_stats(f->pool);
 	KUNIT_EXPECT_EQ(test, after.gets, before.gets);
 	KUNIT_EXPECT_EQ(test, after.splits, before.splits);
 	KUNIT_EXPECT_EQ(test, after.failures, before.failures);
@@ -656,9 +638,8 @@ static void xslab_test_prefill(struct kunit *test)
 static void xslab_test_prefill_under_pressure(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 200);
-	struct fixture *f = test->priv;
-	struct xslab_cache *greedy = add_cache(test, f->pool, &(struct xslab_args){
-					       .name = "greedy", .size = 4096 });
+	struct xslab_cache *greedy = add_cache(test, &(struct xslab_args){
+		.name = "greedy", .size = 4096 });
 	const size_t nr = 10000;
 	void **objs = xtest_room(test, nr, sizeof(*objs));
 	void **all = xtest_room(test, 4096, sizeof(*all));
@@ -731,7 +712,7 @@ static void check_size(struct kunit *test, size_t size, size_t align, void **obj
 {
 	struct fixture *f = test->priv;
 	struct xslab_args args = { .name = "size", .size = size, .align = align };
-	struct xslab_cache *cache = add_cache(test, f->pool, &args);
+	struct xslab_cache *cache = add_cache(test, &args);
 	size_t nr = clamp_t(size_t, SZ_1M / size, 3, 70), i;
 	struct xslab_stats s;
 
@@ -783,7 +764,7 @@ static void xslab_test_sizes(struct kunit *test)
 
 	f->own = vmalloc(POOL_SIZE);
 	KUNIT_ASSERT_NOT_NULL(test, f->own);
-	f->pool = new_pool(test, POOL_SIZE, f->own);
+	f->pool = new_pool(test, f->own, POOL_SIZE, 0);
 	for (size = 1; size <= XSLAB_MAX_SIZE; size = next_size(size)) {
 		if ((align || IS_ENABLED(CONFIG_KASAN)) && size % 3 != 1)
 			continue;
@@ -803,8 +784,8 @@ static void xslab_test_hwcache_align(struct kunit *test)
 	unsigned int i;
 
 	for (size = 1; size <= 2 * line; size += 3) {
-		cache = add_cache(test, f->pool, &(struct xslab_args){
-				  .name = "lines", .size = size, .flags = XSLAB_HWCACHE_ALIGN });
+		cache = add_cache(test, &(struct xslab_args){
+			.name = "lines", .size = size, .flags = XSLAB_HWCACHE_ALIGN });
 		xtest_take(test, cache, objs, ARRAY_SIZE(objs), GFP_KERNEL);
 		for (i = 0; i < ARRAY_SIZE(objs); i++) {
 			size_t at = (unsigned long)objs[i] % line;
@@ -833,9 +814,8 @@ static void construct(void *obj)
 /* Expect the constructor once for each object of a slab, and never for a reuse. */
 static void xslab_test_ctor(struct kunit *test)
 {
-	struct fixture *f = with_pool(test, POOL_SIZE);
-	struct xslab_cache *cache = add_cache(test, f->pool, &(struct xslab_args){
-					      .name = "ctor", .size = 300, .ctor = construct });
+	struct xslab_cache *cache = with_args(test, POOL_SIZE, &(struct xslab_args){
+		.name = "ctor", .size = 300, .ctor = construct });
 	void **objs = xtest_room(test, 1000, sizeof(*objs));
 	unsigned int round, i;
 
@@ -889,9 +869,8 @@ static void xslab_test_zero(struct kunit *test)
 /* Zeroes would undo a constructor. Expect a refusal that loses nothing. */
 static void xslab_test_zero_ctor(struct kunit *test)
 {
-	struct fixture *f = with_pool(test, POOL_SIZE);
-	struct xslab_cache *cache = add_cache(test, f->pool, &(struct xslab_args){
-					      .name = "ctor", .size = 300, .ctor = construct });
+	struct xslab_cache *cache = with_args(test, POOL_SIZE, &(struct xslab_args){
+		.name = "ctor", .size = 300, .ctor = construct });
 	void *objs[100];
 	struct xslab_stats s;
 
@@ -934,23 +913,18 @@ static const struct bad_args bad_args[] = {
 	{ "depot too large", { .name = "bad", .size = 64, .depot = UINT_MAX } },
 };
 
-static void bad_args_name(const struct bad_args *bad, char *desc)
-{
-	strscpy(desc, bad->what, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(bad_args, bad_args, bad_args_name);
+KUNIT_ARRAY_PARAM_DESC(bad_args, bad_args, what);
 
 /* Expect -EINVAL and a pool as it was; NULL from the form without arguments. */
 static void xslab_test_bad_args(struct kunit *test)
 {
 	const struct bad_args *bad = test->param_value;
 	struct fixture *f = with_pool(test, 64 << 10);
-	struct xpool_stats before = pool_stats_of(f->pool), after;
+	struct xpool_stats before = pool_stats(f->pool), after;
 	struct xslab_cache *cache = xslab_cache_create_in(f->pool, &bad->args);
 
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(cache), -EINVAL);
-	after = pool_stats_of(f->pool);
+	after = pool_stats(f->pool);
 	KUNIT_EXPECT_EQ(test, memcmp(&before, &after, sizeof(after)), 0);
 }
 
@@ -961,13 +935,13 @@ static void xslab_test_good_args(struct kunit *test)
 	struct xslab_cache *cache;
 	void *obj;
 
-	cache = add_cache(test, f->pool, &(struct xslab_args){
-			  .name = "0123456789abcdef0123456789abcde", .size = 1 });
+	cache = add_cache(test, &(struct xslab_args){
+		.name = "0123456789abcdef0123456789abcde", .size = 1 });
 	KUNIT_EXPECT_STREQ(test, xslab_cache_name(cache), "0123456789abcdef0123456789abcde");
 	KUNIT_EXPECT_EQ(test, xslab_cache_size(cache), 1U);
-	cache = add_cache(test, f->pool, &(struct xslab_args){
-			  .name = "0123456789abcdef0123456789abcde", .size = XSLAB_MAX_SIZE,
-			  .align = PAGE_SIZE, .depot = 1 });
+	cache = add_cache(test, &(struct xslab_args){
+		.name = "0123456789abcdef0123456789abcde", .size = XSLAB_MAX_SIZE,
+		.align = PAGE_SIZE, .depot = 1 });
 	obj = xslab_cache_alloc(cache, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, obj);
 	check_books(test, cache, 1);
@@ -999,13 +973,13 @@ static void xslab_test_default_pool(struct kunit *test)
 }
 
 /*
- * Fail each request to the system in turn. Expect a creation that fails to leave
+ * Fail one request to the system after another. Expect a creation that fails to leave
  * the pool's books as they were, and one that could do without to be whole.
  */
 static void xslab_test_create_no_memory(struct kunit *test)
 {
 	struct fixture *f = with_pool(test, POOL_SIZE);
-	struct xpool_stats before = pool_stats_of(f->pool), after;
+	struct xpool_stats before = pool_stats(f->pool), after;
 	unsigned int n, left = 0, failed = 0;
 	struct xslab_cache *cache;
 	void *obj;
@@ -1014,12 +988,12 @@ static void xslab_test_create_no_memory(struct kunit *test)
 	for (n = 1; !left; n++) {
 		xtest_fail_nth(n);
 		cache = xslab_cache_create_in(f->pool, &(struct xslab_args){
-					      .name = "fail", .size = 64 });
+			.name = "fail", .size = 64 });
 		left = xtest_fail_end();
 		if (IS_ERR(cache)) {
 			KUNIT_ASSERT_EQ(test, PTR_ERR(cache), (long)-ENOMEM);
 			KUNIT_ASSERT_EQ(test, left, 0U);
-			after = pool_stats_of(f->pool);
+			after = pool_stats(f->pool);
 			KUNIT_ASSERT_EQ(test, memcmp(&before, &after, sizeof(after)), 0);
 			failed++;
 			continue;
@@ -1028,7 +1002,7 @@ static void xslab_test_create_no_memory(struct kunit *test)
 		check_books(test, cache, 1);
 		xtest_give(test, cache, &obj, 1);
 		KUNIT_ASSERT_EQ(test, xslab_cache_destroy(cache), 0);
-		before = pool_stats_of(f->pool);
+		before = pool_stats(f->pool);
 		KUNIT_ASSERT_EQ(test, before.free, before.total);
 		KUNIT_ASSERT_EQ(test, before.live_bytes, 0ULL);
 	}
@@ -1211,25 +1185,20 @@ static const struct bad_free bad_frees[] = {
 	{ "an object whose slab is gone", -EINVAL, object_of_gone_slab },
 };
 
-static void bad_free_name(const struct bad_free *bad, char *desc)
-{
-	strscpy(desc, bad->what, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(bad_free, bad_frees, bad_free_name);
+KUNIT_ARRAY_PARAM_DESC(bad_free, bad_frees, what);
 
 static void set_scene(struct kunit *test, struct scene *scene, xslab_flags_t flags)
 {
 	struct fixture *f = with_pool(test, POOL_SIZE);
 	struct xslab_args args = { .name = "under-test", .size = BAD_SIZE, .flags = flags };
 
-	f->second = new_pool(test, 1 << 20, NULL);
+	f->second = new_pool(test, NULL, 1 << 20, 0);
 	scene->pool = f->pool;
-	scene->cache = add_cache(test, f->pool, &args);
-	scene->other = add_cache(test, f->pool, &args);
-	scene->far = add_cache(test, f->second, &args);
+	scene->cache = add_cache(test, &args);
+	scene->other = add_cache(test, &args);
+	scene->far = add_cache_in(test, f->second, &args);
 	args.size = 100 << 10;
-	scene->big = add_cache(test, f->pool, &args);
+	scene->big = add_cache(test, &args);
 	scene->obj = xslab_cache_alloc(scene->cache, GFP_KERNEL);
 	scene->other_obj = xslab_cache_alloc(scene->other, GFP_KERNEL);
 	scene->far_obj = xslab_cache_alloc(scene->far, GFP_KERNEL);
@@ -1238,8 +1207,8 @@ static void set_scene(struct kunit *test, struct scene *scene, xslab_flags_t fla
 	scene->kmalloced = kunit_kzalloc(test, BAD_SIZE, GFP_KERNEL);
 	KUNIT_ASSERT_TRUE(test, scene->obj && scene->other_obj && scene->far_obj &&
 			  scene->big_obj && scene->page && scene->kmalloced);
-	KUNIT_ASSERT_EQ(test, stats_of(scene->cache).objects_per_slab, 27ULL);
-	KUNIT_ASSERT_EQ(test, stats_of(scene->cache).slab_order, 2ULL);
+	KUNIT_ASSERT_EQ(test, cache_stats(scene->cache).objects_per_slab, 27ULL);
+	KUNIT_ASSERT_EQ(test, cache_stats(scene->cache).slab_order, 2ULL);
 	memset(scene->obj, 0x77, BAD_SIZE);
 }
 
@@ -1279,14 +1248,14 @@ static void free_badly(struct kunit *test, xslab_flags_t flags)
 	set_scene(test, &scene, flags);
 	pointer = bad->pointer(&scene);
 	KUNIT_ASSERT_NOT_NULL(test, pointer);
-	before = stats_of(scene.cache);
+	before = cache_stats(scene.cache);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(scene.cache, pointer), bad->err);
 	check_refused(test, &scene, before, 1);
 	xslab_cache_free_bulk(scene.cache, 1, (void **)&pointer);
 	check_refused(test, &scene, before, 2);
 	if (!bad->fine_by_pointer)
 		KUNIT_EXPECT_LT(test, xslab_free(pointer), 0);
-	before.errors = stats_of(scene.cache).errors;
+	before.errors = cache_stats(scene.cache).errors;
 	check_refused(test, &scene, before, 0);
 	leave_scene(test, &scene);
 }
@@ -1314,7 +1283,7 @@ KUNIT_ARRAY_PARAM(every_size, every_sizes, bytes_name);
  */
 static void free_at(struct kunit *test, struct xslab_cache *cache, u8 *obj, bool is_object)
 {
-	u64 errors = stats_of(cache).errors;
+	u64 errors = cache_stats(cache).errors;
 
 	if (is_object) {
 		KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
@@ -1323,7 +1292,7 @@ static void free_at(struct kunit *test, struct xslab_cache *cache, u8 *obj, bool
 	}
 	KUNIT_EXPECT_LT(test, xslab_cache_free(cache, obj), 0);
 	xslab_cache_free_bulk(cache, 1, (void **)&obj);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, errors + 2);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, errors + 2);
 }
 
 /*
@@ -1337,9 +1306,8 @@ static void xslab_test_every_address(struct kunit *test)
 	const struct xslab_args args = {
 		.name = "every", .size = *size, .flags = XSLAB_NO_CHECKS
 	};
-	struct fixture *f = with_pool(test, 1 << 20);
-	struct xslab_cache *cache = add_cache(test, f->pool, &args);
-	struct xslab_stats s = stats_of(cache);
+	struct xslab_cache *cache = with_args(test, 1 << 20, &args);
+	struct xslab_stats s = cache_stats(cache);
 	unsigned long i, bytes = (2 * PAGE_SIZE) << s.slab_order, seen = 0;
 	unsigned int nr = 2 * s.objects_per_slab;
 	void **objs = xtest_room(test, nr, sizeof(*objs));
@@ -1461,20 +1429,19 @@ static void xslab_test_free_of_free(struct kunit *test)
  */
 static void xslab_test_double_free_no_checks(struct kunit *test)
 {
-	struct fixture *f = with_pool(test, POOL_SIZE);
-	struct xslab_cache *cache = add_cache(test, f->pool, &(struct xslab_args){
-					      .name = "unchecked", .size = 64,
-					      .flags = XSLAB_NO_CHECKS });
+	struct xslab_cache *cache = with_args(test, POOL_SIZE, &(struct xslab_args){
+		.name = "unchecked", .size = 64,
+		.flags = XSLAB_NO_CHECKS });
 	void *objs[2];
 
 	xtest_take(test, cache, objs, 2, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[0]), 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[0]), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, 0ULL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 1);
 	KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, 1ULL);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).live, 1ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).live, 1ULL);
 	xtest_give(test, cache, &objs[1], 1);
 	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 0);
 }
@@ -1487,7 +1454,7 @@ static void xslab_test_map_of_another(struct kunit *test)
 {
 	static const size_t sizes[] = { 32, 256 };
 	struct fixture *f = with_pool(test, 16 * PAGE_SIZE);
-	u64 pages = pool_stats_of(f->pool).total;
+	u64 pages = pool_stats(f->pool).total;
 	void **objs = xtest_room(test, pages * 256, sizeof(*objs));
 	unsigned int i;
 
@@ -1530,15 +1497,15 @@ static void xslab_test_end_of_pool(struct kunit *test)
 			void *obj, *end = f->own + bytes;
 			struct xslab_cache *cache;
 
-			f->pool = new_pool(test, bytes, f->own);
-			cache = add_cache(test, f->pool, &(struct xslab_args){
+			f->pool = new_pool(test, f->own, bytes, 0);
+			cache = add_cache(test, &(struct xslab_args){
 				.name = "to-the-end", .size = sizes[i] });
 			for (obj = end - SZ_64K; obj < end + SZ_128K; obj += PAGE_SIZE) {
 				KUNIT_ASSERT_LT(test, xslab_cache_free(cache, obj), 0);
 				KUNIT_ASSERT_LT(test, xslab_cache_free_rcu(cache, obj), 0);
 				xslab_cache_free_bulk(cache, 1, &obj);
 			}
-			KUNIT_ASSERT_EQ(test, stats_of(cache).errors, 144ULL);
+			KUNIT_ASSERT_EQ(test, cache_stats(cache).errors, 144ULL);
 			KUNIT_ASSERT_EQ(test, xslab_cache_destroy(f->caches[--f->nr_caches]), 0);
 			KUNIT_ASSERT_EQ(test, xpool_destroy(f->pool), 0);
 			f->pool = NULL;
@@ -1554,7 +1521,7 @@ static void xslab_test_stray(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xslab_free(page), -ERANGE);
 	KUNIT_EXPECT_EQ(test, xslab_free_rcu(page), -ERANGE);
 	KUNIT_EXPECT_EQ(test, xslab_free(&f), -ERANGE);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).errors, 2ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, 2ULL);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(f->pool, page, 0), 0);
 }
 
@@ -1570,14 +1537,14 @@ static void xslab_test_stray(struct kunit *test)
 static void expect_believed(struct kunit *test, bool tear)
 {
 	struct fixture *f = with_pool(test, POOL_SIZE);
-	struct xslab_cache *cache = add_cache(test, f->pool, &(struct xslab_args){
+	struct xslab_cache *cache = add_cache(test, &(struct xslab_args){
 		.name = "believed", .size = 1024 });
 	void *objs[64];
 
 	xtest_take(test, cache, objs, ARRAY_SIZE(objs), GFP_KERNEL);
 	xtest_give(test, cache, objs + 2, ARRAY_SIZE(objs) - 2);
 	xslab_cache_collect(cache, true);
-	KUNIT_ASSERT_EQ(test, stats_of(cache).slabs, 1ULL);
+	KUNIT_ASSERT_EQ(test, cache_stats(cache).slabs, 1ULL);
 	if (tear)
 		KUNIT_ASSERT_GT(test, xslab_cache_tear(cache), 0UL);
 	xtest_give(test, cache, objs, 1);
@@ -1587,12 +1554,11 @@ static void expect_believed(struct kunit *test, bool tear)
 
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), -EBUSY);
 	f->nr_caches--;
-	KUNIT_EXPECT_EQ(test, stats_of(cache).live, 1ULL);
-	KUNIT_EXPECT_GT(test, pool_stats_of(f->pool).slabs, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).live, 1ULL);
+	KUNIT_EXPECT_GT(test, pool_stats(f->pool).slabs, 0ULL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, objs[0]), 0);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
-	destroy_pool(test, f->pool);
-	f->pool = NULL;
+	destroy_pool(test, &f->pool);
 }
 
 static void xslab_test_destroy_believed(struct kunit *test)
@@ -1643,21 +1609,21 @@ static void xslab_test_destroy_live(struct kunit *test)
  */
 static void xslab_test_free_by_pointer(struct kunit *test)
 {
-	static const size_t sizes[MAX_CACHES] = { 16, 3584, 100 << 10, 16 };
+	static const size_t sizes[] = { 16, 3584, 100 << 10, 16 };
 	struct fixture *f = with_pool(test, POOL_SIZE);
-	void *objs[MAX_CACHES][20];
+	void *objs[ARRAY_SIZE(sizes)][20];
 	unsigned int c, i;
 
-	f->second = new_pool(test, 1 << 20, NULL);
-	for (c = 0; c < MAX_CACHES; c++) {
-		add_cache(test, c == 3 ? f->second : f->pool,
-			  &(struct xslab_args){ .name = "one-of-many", .size = sizes[c] });
+	f->second = new_pool(test, NULL, 1 << 20, 0);
+	for (c = 0; c < ARRAY_SIZE(sizes); c++) {
+		add_cache_in(test, c == 3 ? f->second : f->pool, &(struct xslab_args){
+			.name = "one-of-many", .size = sizes[c] });
 		xtest_take(test, f->caches[c], objs[c], 20, GFP_KERNEL);
 	}
 	for (i = 0; i < 20; i++)
-		for (c = 0; c < MAX_CACHES; c++)
+		for (c = 0; c < ARRAY_SIZE(sizes); c++)
 			KUNIT_ASSERT_EQ(test, xslab_free(objs[c][i]), 0);
-	for (c = 0; c < MAX_CACHES; c++)
+	for (c = 0; c < ARRAY_SIZE(sizes); c++)
 		KUNIT_EXPECT_EQ(test, check_books(test, f->caches[c], 0).frees, 20ULL);
 }
 
@@ -1699,8 +1665,8 @@ static void xslab_test_pool_forgotten(struct kunit *test)
 		struct xslab_cache *cache;
 		void *obj;
 
-		f->pool = new_pool(test, POOL_SIZE, f->own);
-		cache = add_cache(test, f->pool, &args);
+		f->pool = new_pool(test, f->own, POOL_SIZE, 0);
+		cache = add_cache(test, &args);
 		xtest_take(test, cache, &obj, 1, GFP_KERNEL);
 		expect_on_all_cpus(test, cache, obj, 0);
 		check_books(test, cache, 0);
@@ -1766,34 +1732,29 @@ static void expect_one_each(struct kunit *test, struct xslab_cache *cache)
 /* Expect a slab for each CPU where more gain nothing, and where a limit has no room for more. */
 static void xslab_test_no_lines(struct kunit *test)
 {
-	const struct xslab_limits few = { .hard = ULONG_MAX, .cache = 1000 };
-	const struct xslab_limits hard = { .hard = num_online_cpus(), .cache = ULONG_MAX };
 	struct xslab_args args = { .name = "test", .size = 256 };
-	struct fixture *f = with_pool(test, POOL_SIZE);
 	struct xslab_cache *cache;
 
-	cache = add_cache(test, f->pool, &args);
-	KUNIT_ASSERT_EQ(test, xslab_cache_set_limits(cache, &few), 0);
+	cache = with_args(test, POOL_SIZE, &args);
+	KUNIT_ASSERT_EQ(test, set_limits(cache, ULONG_MAX, 1000), 0);
 	expect_one_each(test, cache);
-	cache = add_cache(test, f->pool, &args);
-	KUNIT_ASSERT_EQ(test, xslab_cache_set_limits(cache, &hard), 0);
+	cache = add_cache(test, &args);
+	KUNIT_ASSERT_EQ(test, set_limits(cache, num_online_cpus(), ULONG_MAX), 0);
 	expect_one_each(test, cache);
 	args.flags = XSLAB_NO_CHECKS;
-	expect_one_each(test, add_cache(test, f->pool, &args));
+	expect_one_each(test, add_cache(test, &args));
 }
 
 /* Expect a limit that is set to none to be as if there had never been one. */
 static void xslab_test_no_limits(struct kunit *test)
 {
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 1024);
-	struct xslab_limits limits = { 100, 50 };
 	unsigned long most = cache->limit.max_empty;
 
-	KUNIT_ASSERT_GT(test, stats_of(cache).slab_order, 0U);
-	KUNIT_EXPECT_EQ(test, xslab_cache_set_limits(cache, &limits), 0);
+	KUNIT_ASSERT_GT(test, cache_stats(cache).slab_order, 0U);
+	KUNIT_EXPECT_EQ(test, set_limits(cache, 100, 50), 0);
 	KUNIT_EXPECT_NE(test, cache->limit.max_empty, most);
-	limits = (struct xslab_limits){ ULONG_MAX, ULONG_MAX };
-	KUNIT_EXPECT_EQ(test, xslab_cache_set_limits(cache, &limits), 0);
+	KUNIT_EXPECT_EQ(test, set_limits(cache, ULONG_MAX, ULONG_MAX), 0);
 	KUNIT_EXPECT_EQ(test, cache->limit.max_empty, most);
 }
 
@@ -1810,12 +1771,12 @@ static void xslab_test_exhaustion(struct kunit *test)
 			;
 		KUNIT_ASSERT_EQ(test, i, 1024U);
 		KUNIT_EXPECT_EQ(test, check_books(test, cache, 1024).failures, round + 1ULL);
-		KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).free, 0ULL);
+		KUNIT_EXPECT_EQ(test, pool_stats(f->pool).free, 0ULL);
 		xtest_give(test, cache, objs, 1024);
 		check_books(test, cache, 0);
 	}
 	check_shrinks_to_nothing(test, cache);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).free, 1024ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).free, 1024ULL);
 }
 
 #define FORBIDDEN	(4UL << 20)
@@ -1854,7 +1815,7 @@ static const struct kind forbidden[] = {
 	{ "9000 bytes", { .name = "device", .size = 9000 } },
 };
 
-KUNIT_ARRAY_PARAM(forbidden, forbidden, kind_name);
+KUNIT_ARRAY_PARAM_DESC(forbidden, forbidden, what);
 
 /* Memory of a device. Expect all that a cache does to leave it alone. */
 static void xslab_test_forbidden(struct kunit *test)
@@ -1866,8 +1827,8 @@ static void xslab_test_forbidden(struct kunit *test)
 	void **objs = xtest_room(test, nr, sizeof(*objs));
 	struct xslab_cache *cache;
 
-	f->pool = new_pool(test, FORBIDDEN, addr);
-	cache = add_cache(test, f->pool, &kind->args);
+	f->pool = new_pool(test, addr, FORBIDDEN, 0);
+	cache = add_cache(test, &kind->args);
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, nr), 0);
 	xtest_take(test, cache, objs, nr, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
@@ -1879,8 +1840,8 @@ static void xslab_test_forbidden(struct kunit *test)
 	}
 	xslab_cache_tear(cache);
 	KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).live, nr / 8ULL);
-	KUNIT_EXPECT_EQ(test, !stats_of(cache).holes, kind->args.size != PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).live, nr / 8ULL);
+	KUNIT_EXPECT_EQ(test, !cache_stats(cache).holes, kind->args.size != PAGE_SIZE);
 	for (i = 0; i < nr; i++)
 		if (i % 8)
 			xtest_take(test, cache, &objs[i], 1, GFP_KERNEL);
@@ -1898,21 +1859,21 @@ static void xslab_test_reclaim(struct kunit *test)
 {
 	struct xslab_cache *idle = with_cache(test, 4 << 20, 4096);
 	struct fixture *f = test->priv;
-	struct xslab_cache *needy = add_cache(test, f->pool, &(struct xslab_args){
-					      .name = "needy", .size = 2048 });
+	struct xslab_cache *needy = add_cache(test, &(struct xslab_args){
+		.name = "needy", .size = 2048 });
 	void **objs = xtest_room(test, 2048, sizeof(*objs));
 	unsigned int i;
 	u64 held;
 
 	xtest_take(test, idle, objs, 1024, GFP_KERNEL);
 	xtest_give(test, idle, objs, 1024);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).free, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).free, 0ULL);
 	for (i = 0; i < 2048 && (objs[i] = xslab_cache_alloc(needy, GFP_KERNEL)); i++)
 		;
 	check_books(test, needy, i);
 	held = check_books(test, idle, 0).slabs;
 	KUNIT_EXPECT_EQ(test, (u64)i, 2048 - held * 16);
-	KUNIT_EXPECT_LE(test, held, 2 * stats_of(idle).magazine_size);
+	KUNIT_EXPECT_LE(test, held, 2 * cache_stats(idle).magazine_size);
 	kunit_info(test, "%llu of 128 slabs stay with magazines\n", held);
 	xtest_give(test, needy, objs, i);
 	check_shrinks_to_nothing(test, needy);
@@ -2073,15 +2034,14 @@ static const struct kind kinds[] = {
 	{ "9000 bytes", { .name = "model", .size = 9000 } },
 };
 
-KUNIT_ARRAY_PARAM(kind, kinds, kind_name);
+KUNIT_ARRAY_PARAM_DESC(kind, kinds, what);
 
 /* The pool is too small for the larger ones, so allocations fail now and then. */
 static void xslab_test_random(struct kunit *test)
 {
 	const struct kind *kind = test->param_value;
-	struct fixture *f = with_pool(test, 4 << 20);
 	struct model m = {
-		.cache = add_cache(test, f->pool, &kind->args),
+		.cache = with_args(test, 4 << 20, &kind->args),
 		.held = xtest_room(test, MODEL_OBJS, sizeof(struct held)),
 		.batch = xtest_room(test, MODEL_OBJS, sizeof(void *)),
 		.size = kind->args.size,
@@ -2159,8 +2119,8 @@ static struct kunit_case xslab_test_cases[] = {
 
 static struct kunit_suite xslab_test_suite = {
 	.name = "xslab",
-	.init = slab_init,
-	.exit = slab_exit,
+	.init = fixture_init,
+	.exit = fixture_exit,
 	.test_cases = xslab_test_cases,
 };
 

@@ -218,9 +218,8 @@ static void test_pool_stats(struct kunit *test)
 {
 	char *text = read_text(test, "pools/", "xstats-test", "/stats");
 	struct fixture *f = test->priv;
-	struct xpool_stats s;
+	struct xpool_stats s = pool_stats(f->pool);
 
-	xpool_stats(f->pool, &s);
 	EXPECT_FIELD(test, text, s, total);
 	EXPECT_FIELD(test, text, s, free);
 	EXPECT_FIELD(test, text, s, slabs);
@@ -252,11 +251,10 @@ static void test_metadata_percent(struct kunit *test)
 	char *text = read_text(test, "pools/", "xstats-test", "/stats");
 	const char *line = find_line(text, "metadata_percent");
 	struct fixture *f = test->priv;
-	struct xpool_stats s;
+	struct xpool_stats s = pool_stats(f->pool);
 	char want[40];
 	u64 share;
 
-	xpool_stats(f->pool, &s);
 	share = div_u64(s.metadata * 10000, POOL_SIZE);
 	snprintf(want, sizeof(want), "metadata_percent %llu.%02llu\n", share / 100,
 		 share % 100);
@@ -268,11 +266,10 @@ static void test_free_blocks(struct kunit *test)
 {
 	char *text = read_text(test, "pools/", "xstats-test", "/free_blocks");
 	struct fixture *f = test->priv;
-	struct xpool_stats s;
+	struct xpool_stats s = pool_stats(f->pool);
 	char key[4];
 	int order;
 
-	xpool_stats(f->pool, &s);
 	KUNIT_EXPECT_EQ(test, count_lines(text), 11U);
 	for (order = 0; order < 11; order++) {
 		snprintf(key, sizeof(key), "%d", order);
@@ -285,11 +282,10 @@ static void test_unusable_index(struct kunit *test)
 {
 	char *text = read_text(test, "pools/", "xstats-test", "/unusable_index");
 	struct fixture *f = test->priv;
-	struct xpool_stats s;
+	struct xpool_stats s = pool_stats(f->pool);
 	char want[16];
 	int order;
 
-	xpool_stats(f->pool, &s);
 	for (order = 0; order < 11; order++) {
 		unsigned int index = xpool_unusable_index(&s, order);
 		int len = snprintf(want, sizeof(want), "%d %u.%03u\n", order,
@@ -326,9 +322,8 @@ static void test_cache_stats(struct kunit *test)
 {
 	char *text = read_text(test, "caches/", "xstats-test", "/stats");
 	struct fixture *f = test->priv;
-	struct xslab_stats s;
+	struct xslab_stats s = cache_stats(f->cache);
 
-	xslab_cache_stats(f->cache, &s);
 	EXPECT_FIELD(test, text, s, object_size);
 	EXPECT_FIELD(test, text, s, stride);
 	EXPECT_FIELD(test, text, s, slab_order);
@@ -382,8 +377,8 @@ static void test_reading_changes_nothing(struct kunit *test)
 	struct xpool_stats before, after;
 	struct fixture *f = test->priv;
 
-	xpool_stats(f->pool, &before);
-	xslab_cache_stats(f->cache, &cache_before);
+	before = pool_stats(f->pool);
+	cache_before = cache_stats(f->cache);
 	read_text(test, "", "buddyinfo", "");
 	read_text(test, "", "slabinfo", "");
 	read_text(test, "pools/", "xstats-test", "/stats");
@@ -395,8 +390,8 @@ static void test_reading_changes_nothing(struct kunit *test)
 	read_text(test, "pools/", "xstats-test", "/limits/hard");
 	read_text(test, "caches/", "xstats-test", "/stats");
 	read_text(test, "caches/", "xstats-test", "/decay_ms");
-	xpool_stats(f->pool, &after);
-	xslab_cache_stats(f->cache, &cache_after);
+	after = pool_stats(f->pool);
+	cache_after = cache_stats(f->cache);
 	KUNIT_EXPECT_EQ(test, memcmp(&before, &after, sizeof(after)), 0);
 	KUNIT_EXPECT_EQ(test, memcmp(&cache_before, &cache_after, sizeof(cache_after)), 0);
 }
@@ -497,7 +492,7 @@ static void test_why_sums(struct kunit *test)
 		sum.slabs += line.slabs;
 		sum.objects += line.objects;
 	}
-	xpool_stats(f->pool, &s);
+	s = pool_stats(f->pool);
 	KUNIT_EXPECT_GT(test, lines, 0U);
 	KUNIT_EXPECT_EQ(test, sum.clients, 4UL);
 	KUNIT_EXPECT_EQ(test, (u64)sum.kept, s.magazines);
@@ -579,11 +574,10 @@ static void test_buddyinfo(struct kunit *test)
 {
 	char *text = read_text(test, "", "buddyinfo", "");
 	struct fixture *f = test->priv;
-	struct xpool_stats s;
+	struct xpool_stats s = pool_stats(f->pool);
 	char want[256];
 	int order, len;
 
-	xpool_stats(f->pool, &s);
 	squeeze(text);
 	len = snprintf(want, sizeof(want), "Node 0, zone xstats-test");
 	for (order = 0; order < 11; order++)
@@ -598,10 +592,9 @@ static void test_slabinfo(struct kunit *test)
 {
 	char *text = read_text(test, "", "slabinfo", "");
 	struct fixture *f = test->priv;
-	struct xslab_stats s;
+	struct xslab_stats s = cache_stats(f->cache);
 	char want[128];
 
-	xslab_cache_stats(f->cache, &s);
 	KUNIT_EXPECT_EQ(test, strncmp(text, "slabinfo - version: 2.1\n# name ", 31), 0);
 	squeeze(text);
 	snprintf(want, sizeof(want), "\nxstats-test %llu %llu %llu %llu %llu : tunables ",
@@ -794,9 +787,7 @@ static int come_and_go(void *errors)
 		    xpool_destroy(pool))
 			atomic_inc(errors);
 	}
-	while (!kthread_should_stop())
-		msleep(20);
-	return 0;
+	return xtest_stay();
 }
 
 /* Read all that there is of the busy ones; they may be gone at any moment. */

@@ -7,7 +7,7 @@
  * with an atomic exchange. So the second of two that hold an object at a time sees it,
  * and a write by any other is seen when the object is freed.
  *
- *	word 0     held:  address ^ LIVE		free:  anything else
+ *	word 0     held:  xtest_mark()		free:  anything else
  *	the rest   held:  as word 0, in every word
  *
  * After each test nothing may be lost: no object is live, and a shrink leaves no
@@ -37,8 +37,6 @@
 #define MAX_JOBS	8
 #define MAX_HELD	200U	/* objects that a job holds at most */
 #define RING		256U	/* slots through which jobs pass objects */
-#define LIVE		0x5ca1ab1e0ddba115UL
-#define DEAD		0xdeadUL
 
 static unsigned long run_ms = 1000;
 module_param(run_ms, ulong, 0444);
@@ -74,20 +72,15 @@ struct stress {
 	char			*buffer;
 };
 
-static unsigned long mark_of(const void *obj)
-{
-	return (unsigned long)obj ^ LIVE;
-}
-
 static void stamp(struct stress *s, void *obj)
 {
 	unsigned long *words = obj;
 	unsigned int i;
 
-	if (xchg(words, mark_of(obj)) == mark_of(obj))
+	if (xchg(words, xtest_mark(obj)) == xtest_mark(obj))
 		atomic_long_inc(&s->wrong);
 	for (i = 1; i < OBJ_WORDS; i++)
-		words[i] = mark_of(obj);
+		words[i] = xtest_mark(obj);
 }
 
 static void unstamp(struct stress *s, void *obj)
@@ -96,9 +89,9 @@ static void unstamp(struct stress *s, void *obj)
 	unsigned int i;
 
 	for (i = 1; i < OBJ_WORDS; i++)
-		if (words[i] != mark_of(obj))
+		if (words[i] != xtest_mark(obj))
 			atomic_long_inc(&s->wrong);
-	if (xchg(words, DEAD) != mark_of(obj))
+	if (xchg(words, XTEST_DEAD) != xtest_mark(obj))
 		atomic_long_inc(&s->wrong);
 }
 
@@ -235,11 +228,9 @@ static void read_file(struct stress *s, const char *name)
 static void step_read(struct job *job)
 {
 	struct stress *s = job->stress;
-	struct xslab_stats stats;
-	struct xpool_stats pool;
+	struct xslab_stats stats = cache_stats(s->cache);
+	struct xpool_stats pool = pool_stats(s->pool);
 
-	xslab_cache_stats(s->cache, &stats);
-	xpool_stats(s->pool, &pool);
 	s->most_live = max(s->most_live, stats.live);
 	if (stats.slabs != stats.slabs_full + stats.slabs_partial + stats.slabs_free ||
 	    stats.capacity > stats.slabs * stats.objects_per_slab ||
@@ -360,8 +351,8 @@ static struct xslab_stats reckon(struct kunit *test, struct stress *s)
 	KUNIT_EXPECT_EQ(test, xslab_validate(s->cache), 0);
 	KUNIT_EXPECT_EQ(test, xpool_validate(s->pool), 0);
 
-	mutex_lock(&xdecay_lock);		/* it may be emptying magazines, which would be counted twice */
-	xslab_cache_stats(s->cache, &stats);
+	mutex_lock(&xdecay_lock);	/* it may be emptying magazines, which would be counted twice */
+	stats = cache_stats(s->cache);
 	mutex_unlock(&xdecay_lock);
 	KUNIT_EXPECT_EQ(test, stats.live, 0ULL);
 	KUNIT_EXPECT_EQ(test, stats.errors, 0ULL);
@@ -369,10 +360,10 @@ static struct xslab_stats reckon(struct kunit *test, struct stress *s)
 	KUNIT_EXPECT_EQ(test, stats.capacity, stats.magazines + stats.depot + stats.slab_free);
 
 	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(s->cache), 0);
-	xslab_cache_stats(s->cache, &empty);
+	empty = cache_stats(s->cache);
 	KUNIT_EXPECT_EQ(test, empty.slabs, 0ULL);
 	xpool_collect(s->pool, true);
-	xpool_stats(s->pool, &pool);
+	pool = pool_stats(s->pool);
 	KUNIT_EXPECT_EQ(test, pool.free, pool.total);
 	KUNIT_EXPECT_EQ(test, xpool_validate(s->pool), 0);
 	return stats;
@@ -427,7 +418,7 @@ static void xstress_test_across(struct kunit *test)
 		start(s, i % 2 ? step_consume : step_produce, nth_cpu(i));
 	for (tries = 0; tries < 30 && !stats.depot_hits; tries++) {
 		msleep(RUN_MS);
-		xslab_cache_stats(s->cache, &stats);
+		stats = cache_stats(s->cache);
 	}
 	finish(test, s);
 	KUNIT_EXPECT_GT(test, stats.depot_hits, 0ULL);
@@ -451,7 +442,7 @@ static void xstress_test_all(struct kunit *test)
 	msleep(RUN_MS);
 	finish(test, s);
 
-	xslab_cache_stats(s->cache, &stats);
+	stats = cache_stats(s->cache);
 	kunit_info(test, "at most %llu live seen, %lu bytes of debugfs read\n",
 		   s->most_live, s->bytes_read);
 	KUNIT_EXPECT_GT(test, s->most_live, 0ULL);
@@ -476,7 +467,7 @@ static void xstress_test_pressure(struct kunit *test)
 	start(s, step_pages, nth_cpu(2));
 	msleep(RUN_MS);
 	finish(test, s);
-	xpool_stats(s->pool, &pool);
+	pool = pool_stats(s->pool);
 	kunit_info(test, "the pool ran dry %llu times\n", pool.failures);
 	KUNIT_EXPECT_GT(test, pool.failures, 0ULL);
 }
@@ -590,7 +581,7 @@ static u64 hammer_until_hit(struct stress *s)
 	do {
 		hammer(s, 5000);
 		cond_resched();
-		xslab_cache_stats(s->cache, &stats);
+		stats = cache_stats(s->cache);
 	} while (stats.busy < ENOUGH && time_before(jiffies, end));
 	return stats.busy;
 }
@@ -673,7 +664,7 @@ static void xstress_test_nmi_tiny(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 2, objs), 2);
 	KUNIT_EXPECT_PTR_EQ(test, objs[1], objs[0] + 16);
 
-	xslab_cache_stats(cache, &stats);
+	stats = cache_stats(cache);
 	KUNIT_EXPECT_EQ(test, stats.slabs_full, 1ULL);
 	KUNIT_EXPECT_EQ(test, stats.slab_free, 0ULL);
 	KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
@@ -829,7 +820,7 @@ static void xstress_test_nmi_lock_held(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, nmi.taken);
 	KUNIT_EXPECT_EQ(test, nmi.err, 0);
 	page = xpool_alloc_addr(s->pool, 5, GFP_KERNEL);
-	xpool_stats(s->pool, &stats);
+	stats = pool_stats(s->pool);
 	KUNIT_EXPECT_EQ(test, stats.pages, 32ULL);	/* this one and no other */
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(s->pool, page, 5), 0);
 	reckon(test, s);
@@ -892,8 +883,7 @@ static struct xslab_cache *begin_torn(struct kunit *test, struct stress *s, unsi
 	KUNIT_ASSERT_FALSE(test, IS_ERR(cache));
 	nr = cache->per_slab;
 	all = TORN_SLABS * nr;
-	objs = kunit_kcalloc(test, all, sizeof(*objs), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, objs);
+	objs = xtest_room(test, all, sizeof(*objs));
 	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, all, objs), (int)all);
 	for (i = 0; i < all; i++)
 		if (i % nr < live)
@@ -956,7 +946,7 @@ static void xstress_test_nmi_torn(struct kunit *test)
 	end_torn(cache);
 
 	xslab_cache_collect(cache, true);
-	xslab_cache_stats(cache, &stats);
+	stats = cache_stats(cache);
 	KUNIT_EXPECT_EQ(test, stats.live + stats.slabs + stats.holes, 0ULL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
 	reckon(test, s);

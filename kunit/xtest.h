@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the test suites share: parameters, random numbers that can be repeated,
- * arrays, objects by the array, and failures of the system's allocator on demand.
+ * CPUs and time, arrays, statistics, objects by the array, and failures of the system's
+ * allocator on demand.
  */
 #ifndef _XALLOC_XTEST_H
 #define _XALLOC_XTEST_H
 
 #include <kunit/resource.h>
 #include <kunit/test.h>
+#include <linux/atomic.h>
+#include <linux/cpu.h>
 #include <linux/cpumask.h>
+#include <linux/delay.h>
 #include <linux/gfp.h>
 #include <linux/kernel.h>
+#include <linux/kthread.h>
+#include <linux/ktime.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -20,13 +26,25 @@
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/string.h>
+#include <linux/workqueue.h>
 
+#include <xalloc/xpool.h>
 #include <xalloc/xslab.h>
 
 #include "../include/compat.h"
 
 /* What xalloc exports for tests alone. */
 MODULE_IMPORT_NS(XCOMPAT_FOR_KUNIT);
+
+/* Old kernels do not have it. */
+#ifndef KUNIT_ARRAY_PARAM_DESC
+#define KUNIT_ARRAY_PARAM_DESC(name, array, member)				\
+	static void name##_desc(typeof((array)[0]) param[], char *desc)		\
+	{									\
+		strscpy(desc, param[0].member, KUNIT_PARAM_DESC_SIZE);		\
+	}									\
+	KUNIT_ARRAY_PARAM(name, array, name##_desc)
+#endif
 
 /*
  * Parameters
@@ -88,14 +106,78 @@ static inline unsigned int xtest_below(struct rnd_state *rnd, unsigned int n)
 	return (u64)prandom_u32_state(rnd) * n >> 32;
 }
 
+static inline void xtest_shuffle(struct rnd_state *rnd, void **objs, size_t nr)
+{
+	for (; nr > 1; nr--) {
+		size_t with = xtest_below(rnd, nr);
+
+		swap(objs[nr - 1], objs[with]);
+	}
+}
+
+/*
+ * CPUs, tasks and time
+ */
+
 /*
  * Stay on this CPU, for exact numbers: what the magazines of other CPUs keep is
  * not there for this one. The thread of a test ends with it.
  */
-static inline void xtest_pin(void)
+static inline int xtest_pin(void)
 {
-	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
+	return set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
 }
+
+/* Have @work done by each CPU below @cpus, one after the other; returns the sum of its results. */
+static inline long xtest_on_cpus(unsigned int cpus, long (*work)(void *arg), void *arg)
+{
+	unsigned int cpu;
+	long sum = 0;
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu)
+		if (cpu < cpus)
+			sum += work_on_cpu(cpu, work, arg);
+	cpus_read_unlock();
+	return sum;
+}
+
+/* The end of a thread's function: kthread_stop() needs the thread. */
+static inline int xtest_stay(void)
+{
+	while (!kthread_should_stop())
+		usleep_range(100, 1000);
+	return 0;
+}
+
+/*
+ * Wait for the other threads: all @nr of them call this equally often. @met is the caller's
+ * own, and 0 at first. A wait is short unless a virtual CPU does not run: then those that
+ * wait must leave the machine's CPUs to it.
+ */
+static inline void xtest_meet(atomic_t *arrived, unsigned int nr, unsigned int *met)
+{
+	unsigned int spins = 0;
+
+	*met += nr;
+	atomic_inc(arrived);
+	while ((int)(atomic_read(arrived) - *met) < 0)
+		if (++spins < 1024)
+			cpu_relax();
+		else
+			usleep_range(20, 50);
+}
+
+/* Does @condition come true within @ms? It is looked at again and again. */
+#define xtest_soon(condition, ms)						\
+({										\
+	ktime_t _end = ktime_add_ms(ktime_get(), ms);				\
+	bool _met;								\
+										\
+	while (!(_met = (condition)) && ktime_before(ktime_get(), _end))	\
+		usleep_range(100, 500);						\
+	_met;									\
+})
 
 /*
  * Room for an array, all zeroes, larger than kunit_kzalloc() has. It is freed after
@@ -124,6 +206,44 @@ static inline void *xtest_room(struct kunit *test, size_t nr, size_t size)
 }
 
 /*
+ * Statistics. Not inline: their copies would fill the stack of a test, where KASAN keeps
+ * them apart.
+ */
+static __maybe_unused struct xslab_stats cache_stats(struct xslab_cache *cache)
+{
+	struct xslab_stats stats;
+
+	xslab_cache_stats(cache, &stats);
+	return stats;
+}
+
+static __maybe_unused struct xpool_stats pool_stats(struct xpool *pool)
+{
+	struct xpool_stats stats;
+
+	xpool_stats(pool, &stats);
+	return stats;
+}
+
+/* Blocks of @order that the free ones can give. */
+static inline u64 blocks_in(const struct xpool_stats *s, unsigned int order)
+{
+	u64 blocks = 0;
+	unsigned int o;
+
+	for (o = order; o < XBUDDY_NR_ORDERS; o++)
+		blocks += s->free_blocks[o] << (o - order);
+	return blocks;
+}
+
+static __maybe_unused unsigned long cache_pages(struct xslab_cache *cache)
+{
+	struct xslab_stats s = cache_stats(cache);
+
+	return (s.slabs << s.slab_order) - s.holes;
+}
+
+/*
  * Objects by the array, each allocated and freed on its own
  */
 static inline void xtest_take(struct kunit *test, struct xslab_cache *cache, void **objs,
@@ -138,6 +258,27 @@ static inline void xtest_take(struct kunit *test, struct xslab_cache *cache, voi
 	}
 }
 
+/* All that there are, of objects or of blocks of pages, but @most; returns how many. */
+static inline unsigned long xtest_take_all(struct xslab_cache *cache, void **objs,
+					   unsigned long most, gfp_t gfp)
+{
+	unsigned long nr = 0;
+
+	while (nr < most && (objs[nr] = xslab_cache_alloc(cache, gfp)))
+		nr++;
+	return nr;
+}
+
+static inline unsigned long xtest_take_blocks(struct xpool *pool, unsigned int order,
+					      void **addr, unsigned long most, gfp_t gfp)
+{
+	unsigned long nr = 0;
+
+	while (nr < most && (addr[nr] = xpool_alloc_addr(pool, order, gfp)))
+		nr++;
+	return nr;
+}
+
 static inline void xtest_give(struct kunit *test, struct xslab_cache *cache, void **objs,
 			      size_t nr)
 {
@@ -147,6 +288,14 @@ static inline void xtest_give(struct kunit *test, struct xslab_cache *cache, voi
 	for (i = 0; i < nr; i++)
 		err |= xslab_cache_free(cache, objs[i]);
 	KUNIT_ASSERT_EQ(test, err, 0);
+}
+
+/* What an object holds while it is held, and what after it. */
+#define XTEST_DEAD	0xdeadUL
+
+static inline unsigned long xtest_mark(const void *obj)
+{
+	return (unsigned long)obj ^ 0x5ca1ab1e0ddba115UL;
 }
 
 /*

@@ -18,7 +18,7 @@
 #include <xalloc/xslab.h>
 
 #define SIZE	203	/* neither a multiple of a granule of KASAN's nor of a stride */
-/* Arrays of so many are not on the stack, which kmemleak scans also when its task has gone. */
+/* No array of these is on a stack, which kmemleak scans even after its task has gone. */
 #define NR	100
 
 static char *what = "nothing";
@@ -547,5 +547,5 @@ module_init(xtools_client_init);
 module_exit(xtools_client_exit);
 
 MODULE_LICENSE("GPL");
-MODULE_DESCRIPTION("Errors that the kernel's tools are to see");
+MODULE_DESCRIPTION("Errors that the kernel's tools should see");
 MODULE_AUTHOR("The xalloc authors");

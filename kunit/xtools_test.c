@@ -9,54 +9,20 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
-#include "slab/slab.h"
-#include "xdecay.h"
-#include "xtest.h"
+#include "xfixture.h"
 
 #define POOL_BYTES	(4UL << 20)
 #define SIZE		200
 #define NR		50U
 #define MARK		0xa5
 
-struct fixture {
-	struct xpool		*pool;
-	struct xslab_cache	*cache;
-};
-
-static struct xslab_cache *new_cache(struct kunit *test, struct xpool *pool,
-				     void (*ctor)(void *obj))
-{
-	struct xslab_args args = { .name = "xtools-test", .size = SIZE, .ctor = ctor };
-	struct xslab_cache *cache = xslab_cache_create_in(pool, &args);
-
-	KUNIT_ASSERT_FALSE(test, IS_ERR(cache));
-	return cache;
-}
-
 static int tools_init(struct kunit *test)
 {
-	struct xpool_args args = { .name = "xtools-test", .size = POOL_BYTES };
-	struct fixture *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+	int err = fixture_init(test);
 
-	if (!f)
-		return -ENOMEM;
-	f->pool = xpool_create(&args);
-	if (IS_ERR(f->pool))
-		return PTR_ERR(f->pool);
-	test->priv = f;
-	f->cache = new_cache(test, f->pool, NULL);
-	xtest_pin();
-	return 0;
-}
-
-static void tools_exit(struct kunit *test)
-{
-	struct fixture *f = test->priv;
-
-	if (!f)
-		return;
-	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(f->cache), 0);
-	KUNIT_EXPECT_EQ(test, xpool_destroy(f->pool), 0);
+	if (!err)
+		with_cache(test, POOL_BYTES, SIZE);
+	return err;
 }
 
 /* A look at what is free is reported where there is KASAN. */
@@ -88,11 +54,11 @@ static void objects_hold_what_was_asked_for(struct kunit *test)
 	void *obj, *again;
 
 	need_silence(test);
-	obj = xslab_cache_alloc(f->cache, GFP_KERNEL);
+	obj = xslab_cache_alloc(f->caches[0], GFP_KERNEL);
 	memset(obj, MARK, SIZE);
-	KUNIT_EXPECT_EQ(test, xslab_cache_free(f->cache, obj), 0);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(f->caches[0], obj), 0);
 	KUNIT_EXPECT_TRUE(test, all(obj, after_free(), SIZE));
-	again = xslab_cache_alloc(f->cache, GFP_KERNEL);
+	again = xslab_cache_alloc(f->caches[0], GFP_KERNEL);
 	KUNIT_ASSERT_PTR_EQ(test, again, obj);
 	KUNIT_EXPECT_TRUE(test, all(obj, after_alloc(), SIZE));
 	KUNIT_EXPECT_EQ(test, xslab_free(obj), 0);
@@ -106,16 +72,16 @@ static void objects_in_bulk_do(struct kunit *test)
 	unsigned int i;
 
 	need_silence(test);
-	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(f->cache, GFP_KERNEL, NR, objs), NR);
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(f->caches[0], GFP_KERNEL, NR, objs), NR);
 	for (i = 0; i < NR; i++)
 		memset(objs[i], MARK, SIZE);
-	xslab_cache_free_bulk(f->cache, NR, objs);
+	xslab_cache_free_bulk(f->caches[0], NR, objs);
 	for (i = 0; i < NR; i++)
 		KUNIT_EXPECT_TRUE(test, all(objs[i], after_free(), SIZE));
-	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(f->cache, GFP_KERNEL, NR, objs), NR);
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(f->caches[0], GFP_KERNEL, NR, objs), NR);
 	for (i = 0; want_init_on_alloc(0) && i < NR; i++)
 		KUNIT_EXPECT_TRUE(test, all(objs[i], 0, SIZE));
-	xslab_cache_free_bulk(f->cache, NR, objs);
+	xslab_cache_free_bulk(f->caches[0], NR, objs);
 }
 
 static void pages_do(struct kunit *test)
@@ -164,8 +130,8 @@ static void make(void *obj)
 
 static void what_a_constructor_made_stays(struct kunit *test)
 {
-	struct fixture *f = test->priv;
-	struct xslab_cache *cache = new_cache(test, f->pool, make);
+	struct xslab_cache *cache = add_cache(test, &(struct xslab_args){
+		.name = "made", .size = SIZE, .ctor = make });
 	void *obj = xslab_cache_alloc(cache, GFP_KERNEL);
 
 	KUNIT_EXPECT_TRUE(test, all(obj, MARK, SIZE));
@@ -173,7 +139,6 @@ static void what_a_constructor_made_stays(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, xslab_cache_alloc(cache, GFP_KERNEL), obj);
 	KUNIT_EXPECT_TRUE(test, all(obj, MARK, SIZE));
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
-	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
 }
 
 /* Where freed memory is cleared, expect no other cache to see what this one's objects held. */
@@ -206,25 +171,24 @@ static void what_a_slab_held_does_not_stay(struct kunit *test)
 /* Memory of another kind is the caller's business, whatever the boot parameters say. */
 static void a_callers_range_is_not_touched(struct kunit *test)
 {
-	struct xpool_args args = { .name = "xtools-own", .size = POOL_BYTES };
+	struct xslab_args args = { .name = "own", .size = SIZE };
+	void *obj, *page, *own = vmalloc(POOL_BYTES);
 	struct xslab_cache *cache;
 	struct xpool *pool;
-	void *obj, *page;
 
-	args.addr = vmalloc(POOL_BYTES);
-	KUNIT_ASSERT_NOT_NULL(test, args.addr);
-	memset(args.addr, MARK, POOL_BYTES);
-	pool = xpool_create(&args);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(pool));
-	cache = new_cache(test, pool, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, own);
+	memset(own, MARK, POOL_BYTES);
+	pool = new_pool(test, own, POOL_BYTES, 0);
+	cache = add_cache_in(test, pool, &args);
 	obj = xslab_cache_alloc(cache, GFP_KERNEL);
 	page = xpool_alloc_addr(pool, 3, GFP_KERNEL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, page, 3), 0);
+	forget_cache(test, cache);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
-	KUNIT_EXPECT_TRUE(test, all(args.addr, MARK, POOL_BYTES));
+	KUNIT_EXPECT_TRUE(test, all(own, MARK, POOL_BYTES));
 	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), 0);
-	vfree(args.addr);
+	vfree(own);
 }
 
 static struct kunit_case tools_cases[] = {
@@ -241,7 +205,7 @@ static struct kunit_case tools_cases[] = {
 static struct kunit_suite tools_suite = {
 	.name = "xtools",
 	.init = tools_init,
-	.exit = tools_exit,
+	.exit = fixture_exit,
 	.test_cases = tools_cases,
 };
 

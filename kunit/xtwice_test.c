@@ -16,8 +16,8 @@
 #include <linux/kthread.h>
 #include <linux/mm.h>
 
-#include "slab/slab.h"
-#include "xslab_test.h"
+#include "xcrew.h"
+#include "xfixture.h"
 
 static unsigned long twice_ms = 300;
 module_param(twice_ms, ulong, 0444);
@@ -40,12 +40,7 @@ static const struct flavour flavours[] = {
 	{ "16, no checks, regions", 16, XSLAB_NO_CHECKS, true },
 };
 
-static void flavour_name(const struct flavour *flavour, char *desc)
-{
-	strscpy(desc, flavour->name, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(flavour, flavours, flavour_name);
+KUNIT_ARRAY_PARAM_DESC(flavour, flavours, name);
 
 static bool has_checks(const struct flavour *flavour)
 {
@@ -55,25 +50,17 @@ static bool has_checks(const struct flavour *flavour)
 static void with_flavour_pool(struct kunit *test, const struct flavour *flavour, size_t size)
 {
 	struct xpool_limits limits = { .hard = size >> PAGE_SHIFT, .cache = XPOOL_NO_LIMIT };
-	struct xpool_args args = { .name = "xtwice-test", .size = size };
-	struct fixture *f = test->priv;
-	struct xpool *pool;
+	size_t max_size = flavour->regions ? 4UL << XPOOL_CHUNK_SHIFT : 0;
+	struct fixture *f = with_growing_pool(test, size, max_size);
 
-	xtest_pin();
-	args.max_size = flavour->regions ? 4UL << XPOOL_CHUNK_SHIFT : 0;
-	pool = xpool_create(&args);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(pool));
-	f->pool = pool;
 	KUNIT_ASSERT_EQ(test, f->pool->nr_regions > 1, flavour->regions);
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(f->pool, &limits), 0);	/* it does not grow */
 }
 
 static struct xslab_cache *flavour_cache(struct kunit *test, const struct flavour *flavour)
 {
-	struct fixture *f = test->priv;
-
-	return add_cache(test, f->pool, &(struct xslab_args){
-			 .name = "twice", .size = flavour->size, .flags = flavour->flags });
+	return add_cache(test, &(struct xslab_args){
+		.name = "twice", .size = flavour->size, .flags = flavour->flags });
 }
 
 static unsigned long offset_of(struct kunit *test, struct xpool *pool, const void *addr)
@@ -112,7 +99,7 @@ static void leave_copy(struct xslab_cache *cache, void *obj)
 
 static void expect_errors(struct kunit *test, struct xslab_cache *cache, u64 errors)
 {
-	KUNIT_EXPECT_EQ(test, stats_of(cache).errors, errors);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).errors, errors);
 }
 
 /* Both copies are in magazines. Expect one to be handed out, one by one and in bulk. */
@@ -206,16 +193,6 @@ static void xtwice_test_flushed(struct kunit *test)
 	}
 }
 
-/* Take all memory that the pool has for objects of a cache; returns how many. */
-static size_t take_all(struct xslab_cache *cache, void **objs, size_t most)
-{
-	size_t nr = 0;
-
-	while (nr < most && (objs[nr] = xslab_cache_alloc(cache, GFP_ATOMIC)))
-		nr++;
-	return nr;
-}
-
 static bool overlaps(void *a, size_t a_size, void *b, size_t b_size)
 {
 	return a < b + b_size && b < a + a_size;
@@ -227,7 +204,7 @@ static bool overlaps(void *a, size_t a_size, void *b, size_t b_size)
 static void expect_dropped(struct kunit *test, struct xslab_cache *cache, void *obj)
 {
 	struct xpool *pool = cache->pool;
-	u64 errors = stats_of(cache).errors;
+	u64 errors = cache_stats(cache).errors;
 	void *objs[2] = {};
 	int n;
 
@@ -246,7 +223,7 @@ static void expect_dropped(struct kunit *test, struct xslab_cache *cache, void *
 	expect_errors(test, cache, errors + 3);
 	KUNIT_EXPECT_EQ(test, xslab_validate(cache), 0);
 	KUNIT_EXPECT_EQ(test, xpool_validate(pool), 0);
-	KUNIT_EXPECT_EQ(test, stats_of(cache).capacity, 0ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).capacity, 0ULL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), -EINVAL);
 	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), -EINVAL);
 }
@@ -273,7 +250,7 @@ static void xtwice_test_other_cache(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, xslab_cache_free(cache, obj), 0);
 	check_shrinks_to_nothing(test, cache);
 
-	nr = take_all(other, objs, most);
+	nr = xtest_take_all(other, objs, most, GFP_ATOMIC);
 	for (i = 0; i < nr; i++)
 		met |= objs[i] == obj;
 	KUNIT_ASSERT_TRUE(test, met);
@@ -319,7 +296,7 @@ static void xtwice_test_page_client(struct kunit *test)
 		KUNIT_ASSERT_NULL(test, memchr_inv(addrs[--nr], 0x5a, PAGE_SIZE));
 		KUNIT_ASSERT_EQ(test, xpool_free_addr(f->pool, addrs[nr], 0), 0);
 	}
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, 0ULL);
 }
 
 /*
@@ -370,9 +347,8 @@ static void xtwice_test_live_in_map(struct kunit *test)
 static struct xslab_cache *torn_cache(struct kunit *test, xslab_flags_t flags, void **objs,
 				      unsigned int nr)
 {
-	struct fixture *f = with_pool(test, POOL_SIZE);
-	struct xslab_cache *cache = add_cache(test, f->pool, &(struct xslab_args){
-					      .name = "torn", .size = 4096, .flags = flags });
+	struct xslab_cache *cache = with_args(test, POOL_SIZE, &(struct xslab_args){
+		.name = "torn", .size = 4096, .flags = flags });
 	unsigned int i;
 
 	xtest_pin();
@@ -494,7 +470,7 @@ KUNIT_ARRAY_PARAM(order, orders, order_name);
 static void expect_block_dropped(struct kunit *test, struct xpool *pool, void *addr,
 				 unsigned int order)
 {
-	u64 errors = pool_stats_of(pool).errors;
+	u64 errors = pool_stats(pool).errors;
 	void *got;
 
 	leave_block(test, pool, addr, order);
@@ -504,11 +480,11 @@ static void expect_block_dropped(struct kunit *test, struct xpool *pool, void *a
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, got, order), 0);
 	}
 	xpool_collect(pool, true);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(pool).errors, errors + 1);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, errors + 1);
 
 	leave_block(test, pool, addr, order);
 	xpool_collect(pool, true);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(pool).errors, errors + 2);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, errors + 2);
 	KUNIT_EXPECT_EQ(test, xpool_validate(pool), 0);
 }
 
@@ -517,8 +493,8 @@ static void xtwice_test_block(struct kunit *test)
 {
 	unsigned int order = *(const unsigned int *)test->param_value, other = order ? 0 : 1;
 	struct fixture *f = with_pool(test, POOL_SIZE);
-	struct xslab_cache *cache = add_cache(test, f->pool, &(struct xslab_args){
-					      .name = "slabs", .size = 1024 });
+	struct xslab_cache *cache = add_cache(test, &(struct xslab_args){
+		.name = "slabs", .size = 1024 });
 	void *obj, *addr;
 
 	xtest_pin();
@@ -563,7 +539,7 @@ static void xtwice_test_wild_orders(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, xpool_free_pages(f->pool, virt_to_page(live), wild[i]),
 				-EINVAL);
 	}
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).pages, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).pages, 1ULL);
 	KUNIT_EXPECT_EQ(test, xpool_validate(f->pool), 0);
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(f->pool, live, 0), 0);
 }
@@ -581,7 +557,7 @@ static void xtwice_test_wild_counts(struct kunit *test)
 				0);
 	}
 	expect_errors(test, cache, ARRAY_SIZE(wild));
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).errors, (u64)ARRAY_SIZE(wild));
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, (u64)ARRAY_SIZE(wild));
 	check_books(test, cache, 0);
 }
 
@@ -612,30 +588,9 @@ struct race {
 
 struct racer {
 	struct race		*race;
-	struct task_struct	*task;
-	struct rnd_state	rnd;
-	unsigned int		id;
+	struct rnd_state	*rnd;
 	void			*held[RACE_HELD];
 };
-
-/* Wait until all threads are here. */
-static void meet(struct race *race, unsigned int *step)
-{
-	unsigned int spins = 0;
-
-	*step += race->nr;
-	atomic_inc(&race->at);
-	while ((int)(atomic_read(&race->at) - *step) < 0) {
-		cpu_relax();
-		if (++spins % 1024 == 0)
-			yield();
-	}
-}
-
-static unsigned long mark_of(const void *obj)
-{
-	return (unsigned long)obj ^ 0x5ca1ab1e0ddba115UL;
-}
 
 /* Is the object of the other cache as it was left? Then it goes. */
 static void give_held(struct racer *racer, unsigned int i)
@@ -645,13 +600,14 @@ static void give_held(struct racer *racer, unsigned int i)
 	if (!obj)
 		return;
 	racer->held[i] = NULL;
-	if (xchg(obj, 0xdead) != mark_of(obj) || xslab_cache_free(racer->race->other, obj))
+	if (xchg(obj, XTEST_DEAD) != xtest_mark(obj) ||
+	    xslab_cache_free(racer->race->other, obj))
 		atomic_long_inc(&racer->race->wrong);
 }
 
 static void toggle_held(struct racer *racer)
 {
-	unsigned int i = xtest_below(&racer->rnd, RACE_HELD);
+	unsigned int i = xtest_below(racer->rnd, RACE_HELD);
 	unsigned long *obj;
 
 	if (racer->held[i]) {
@@ -659,81 +615,64 @@ static void toggle_held(struct racer *racer)
 		return;
 	}
 	obj = xslab_cache_alloc(racer->race->other, GFP_ATOMIC);
-	if (obj && xchg(obj, mark_of(obj)) == mark_of(obj))
+	if (obj && xchg(obj, xtest_mark(obj)) == xtest_mark(obj))
 		atomic_long_inc(&racer->race->wrong);
 	racer->held[i] = obj;
 }
 
 static void use_page(struct racer *racer)
 {
-	unsigned int order = xtest_below(&racer->rnd, 3);
+	unsigned int order = xtest_below(racer->rnd, 3);
 	struct race *race = racer->race;
 	unsigned long *page = xpool_alloc_addr(race->pool, order, GFP_ATOMIC);
 
 	if (!page)
 		return;
-	if (xchg(page, mark_of(page)) == mark_of(page))
+	if (xchg(page, xtest_mark(page)) == xtest_mark(page))
 		atomic_long_inc(&race->wrong);
-	if (xchg(page, 0xdead) != mark_of(page) || xpool_free_addr(race->pool, page, order))
+	if (xchg(page, XTEST_DEAD) != xtest_mark(page) ||
+	    xpool_free_addr(race->pool, page, order))
 		atomic_long_inc(&race->wrong);
 }
 
 static int race_work(void *data)
 {
-	struct racer *racer = data;
-	struct race *race = racer->race;
+	struct hand *hand = data;
+	struct race *race = hand->what;
+	struct racer racer = { .race = race, .rnd = &hand->rnd };
 	unsigned int step = 0, i;
 	bool over = false;
 
 	while (!over) {
-		if (!racer->id) {
+		if (!hand->nr) {
 			WRITE_ONCE(race->over, READ_ONCE(race->stop));
 			WRITE_ONCE(race->obj, xslab_cache_alloc(race->cache, GFP_ATOMIC));
 		}
-		meet(race, &step);
+		xtest_meet(&race->at, race->nr, &step);
 		over = race->over;
 		if (race->obj && !xslab_cache_free(race->cache, race->obj))
 			atomic_long_inc(&race->believed);
-		meet(race, &step);
+		xtest_meet(&race->at, race->nr, &step);
 		for (i = 0; i < 4; i++)
-			toggle_held(racer);
-		use_page(racer);
-		if (!racer->id && !(++race->rounds % 16))
+			toggle_held(&racer);
+		use_page(&racer);
+		hand->done++;
+		if (!hand->nr && !(++race->rounds % 16))
 			xslab_cache_collect(race->cache, race->rounds % 64 == 0);
 	}
 	for (i = 0; i < RACE_HELD; i++)
-		give_held(racer, i);
-	while (!kthread_should_stop())
-		msleep(20);
-	return 0;
-}
-
-static void start_racers(struct kunit *test, struct race *race, struct racer *racers)
-{
-	struct rnd_state rnd;
-	unsigned int i;
-
-	xtest_seed(test, &rnd);
-	for (i = 0; i < race->nr; i++) {
-		racers[i].race = race;
-		racers[i].id = i;
-		prandom_seed_state(&racers[i].rnd, prandom_u32_state(&rnd));
-		racers[i].task = kthread_create(race_work, &racers[i], "xtwice/%u", i);
-		KUNIT_ASSERT_FALSE(test, IS_ERR(racers[i].task));
-		kthread_bind(racers[i].task, cpumask_nth(i % num_online_cpus(), cpu_online_mask));
-	}
-	for (i = 0; i < race->nr; i++)
-		wake_up_process(racers[i].task);
+		give_held(&racer, i);
+	return xtest_stay();
 }
 
 /* Threads free one object at the same instant, again and again. */
 static void xtwice_test_race(struct kunit *test)
 {
 	const struct flavour *flavour = test->param_value;
-	struct racer *racers = xtest_room(test, MAX_RACERS, sizeof(*racers));
+	struct rnd_state rnd;
+	struct crew crew = { .rnd = &rnd };
 	struct race race = { .nr = min(num_online_cpus(), MAX_RACERS) };
 	struct fixture *f = test->priv;
-	unsigned int i;
 
 	if (race.nr < 2)
 		kunit_skip(test, "needs 2 CPUs");
@@ -741,19 +680,20 @@ static void xtwice_test_race(struct kunit *test)
 	race.pool = f->pool;
 	race.cache = flavour_cache(test, flavour);
 	race.other = flavour_cache(test, flavour);
-	start_racers(test, &race, racers);
+	xtest_seed(test, &rnd);
+	while (crew.nr < race.nr)
+		hire(test, &crew, race_work, &race, true);
 	msleep(xtest_param(twice_ms));
 	WRITE_ONCE(race.stop, true);
-	for (i = 0; i < race.nr; i++)
-		kthread_stop(racers[i].task);
+	dismiss(test, &crew);
 
 	kunit_info(test, "%lu rounds, %ld frees believed, %llu found late\n", race.rounds,
-		   atomic_long_read(&race.believed), stats_of(race.cache).errors);
+		   atomic_long_read(&race.believed), cache_stats(race.cache).errors);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&race.wrong), 0L);
 	expect_errors(test, race.other, 0);
 	check_shrinks_to_nothing(test, race.other);
 	check_shrinks_to_nothing(test, race.cache);
-	KUNIT_EXPECT_EQ(test, pool_stats_of(f->pool).errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).errors, 0ULL);
 }
 
 /* A cache is torn all the time. Expect no free of a live object to be refused meanwhile. */
@@ -809,8 +749,8 @@ static struct kunit_case xtwice_test_cases[] = {
 
 static struct kunit_suite xtwice_test_suite = {
 	.name = "xtwice",
-	.init = slab_init,
-	.exit = slab_exit,
+	.init = fixture_init,
+	.exit = fixture_exit,
 	.test_cases = xtwice_test_cases,
 };
 
