@@ -351,7 +351,8 @@ static struct xslab_stats reckon(struct kunit *test, struct stress *s)
 	KUNIT_EXPECT_EQ(test, xslab_validate(s->cache), 0);
 	KUNIT_EXPECT_EQ(test, xpool_validate(s->pool), 0);
 
-	mutex_lock(&xdecay_lock);	/* it may be emptying magazines, which would be counted twice */
+	/* The worker may be emptying magazines, which would be counted twice. */
+	mutex_lock(&xdecay_lock);
 	stats = cache_stats(s->cache);
 	mutex_unlock(&xdecay_lock);
 	KUNIT_EXPECT_EQ(test, stats.live, 0ULL);
