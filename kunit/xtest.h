@@ -161,11 +161,15 @@ static inline void xtest_meet(atomic_t *arrived, unsigned int nr, unsigned int *
 
 	*met += nr;
 	atomic_inc(arrived);
-	while ((int)(atomic_read(arrived) - *met) < 0)
-		if (++spins < 1024)
-			cpu_relax();
+	while ((int)(atomic_read(arrived) - *met) < 0) {
+		cpu_relax();
+		if (++spins % 1024)
+			continue;
+		if (spins < 65536)
+			yield();
 		else
 			usleep_range(20, 50);
+	}
 }
 
 /* Does @condition come true within @ms? It is looked at again and again. */
