@@ -298,7 +298,6 @@ static u64 tick(struct xdecay *decay)
  * The worker
  */
 
-/* A test that holds it keeps the worker from its work. */
 DEFINE_MUTEX(xdecay_lock);
 EXPORT_SYMBOL_FOR_KUNIT(xdecay_lock);
 

@@ -9,7 +9,9 @@
 
 #include "base/base.h"
 
+/* A test that holds it keeps the worker from its work. */
 extern struct mutex xdecay_lock;
+
 void xdecay_curve_step(struct xcurve *curve, unsigned int epochs, unsigned long unused);
 void xdecay_curve_add(struct xcurve *curve, unsigned int age, unsigned long pages);
 unsigned long xdecay_curve_limit(const struct xcurve *curve);

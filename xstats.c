@@ -676,7 +676,8 @@ static int observe(struct notifier_block *block, unsigned long event, void *what
 
 	switch (event) {
 	case XOBSERVE_POOL_ADD:
-		pool->listing.observed = add_object(pool->name, pools_dir, pool_files, pool_limits, pool);
+		pool->listing.observed = add_object(pool->name, pools_dir, pool_files,
+						    pool_limits, pool);
 		break;
 	case XOBSERVE_POOL_DEL:
 		debugfs_remove(pool->listing.observed);

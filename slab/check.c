@@ -4,8 +4,8 @@
  *
  * A free looks, before anything is changed, whether the pointer is in the pool, whether its slab
  * is of this cache, whether an object starts there, and whether that object is live. The first
- * three read two lines that are needed anyway. The last is a byte (pool/live.c), which says where the
- * object is:
+ * three read two lines that are needed anyway. The last is a byte (pool/live.c), which says where
+ * the object is:
  *
  *	0	free in its slab, or no object starts there
  *	1	live: a client has it
