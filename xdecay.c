@@ -298,9 +298,7 @@ static u64 tick(struct xdecay *decay)
  * The worker
  */
 
-DEFINE_MUTEX(xdecay_lock);
-EXPORT_SYMBOL_FOR_KUNIT(xdecay_lock);
-
+static DEFINE_MUTEX(xdecay_lock);
 static struct workqueue_struct *queue;
 static void work(struct work_struct *unused);
 static DECLARE_DELAYED_WORK(worker, work);
@@ -338,6 +336,19 @@ unsigned long xdecay_runs(void)
 	return READ_ONCE(runs);
 }
 EXPORT_SYMBOL_FOR_KUNIT(xdecay_runs);
+
+/* Keep the worker from its work, for tests; and let it go on. */
+void xdecay_hold(void)
+{
+	mutex_lock(&xdecay_lock);
+}
+EXPORT_SYMBOL_FOR_KUNIT(xdecay_hold);
+
+void xdecay_release(void)
+{
+	mutex_unlock(&xdecay_lock);
+}
+EXPORT_SYMBOL_FOR_KUNIT(xdecay_release);
 
 static void run_now(struct irq_work *unused)
 {

@@ -565,7 +565,7 @@ static void test_off_the_path(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, xslab_cache_set_decay(f->cache, 20), 0);
 	take(test, f->cache, f->objs, f->nr);
 	before = cache_pages(f->cache);
-	mutex_lock(&xdecay_lock);
+	xdecay_hold();
 	free_all(f);
 	for (i = 0; i < 1000; i++) {
 		void *obj = xslab_cache_alloc(f->cache, GFP_KERNEL);
@@ -575,7 +575,7 @@ static void test_off_the_path(struct kunit *test)
 			usleep_range(1000, 2000);
 	}
 	KUNIT_EXPECT_EQ(test, cache_pages(f->cache), before);
-	mutex_unlock(&xdecay_lock);
+	xdecay_release();
 	KUNIT_EXPECT_TRUE(test, wait_for_none(f->cache));
 }
 

@@ -352,9 +352,9 @@ static struct xslab_stats reckon(struct kunit *test, struct stress *s)
 	KUNIT_EXPECT_EQ(test, xpool_validate(s->pool), 0);
 
 	/* The worker may be emptying magazines, which would be counted twice. */
-	mutex_lock(&xdecay_lock);
+	xdecay_hold();
 	stats = cache_stats(s->cache);
-	mutex_unlock(&xdecay_lock);
+	xdecay_release();
 	KUNIT_EXPECT_EQ(test, stats.live, 0ULL);
 	KUNIT_EXPECT_EQ(test, stats.errors, 0ULL);
 	KUNIT_EXPECT_EQ(test, stats.allocs, stats.frees);
