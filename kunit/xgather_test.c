@@ -813,6 +813,7 @@ static void xgather_test_no_fail_in_vain(struct kunit *test)
 	struct fixture *w = with_steady_pool(test, SZ_4M, 0);
 	void *mem = vmalloc(SZ_16M);
 	struct xpool_args args = { .name = "xgather-odd", .size = SZ_4M + SZ_2M };
+	struct xpool_limits block = limits;
 	struct xpool *odd;
 
 	KUNIT_ASSERT_EQ(test, xpool_set_limits(w->pool, &limits), 0);
@@ -827,8 +828,18 @@ static void xgather_test_no_fail_in_vain(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, pool_stats(odd).errors, 1ULL);
 		KUNIT_EXPECT_EQ(test, xpool_destroy(odd), 0);
 	}
-	vfree(mem);
 	KUNIT_EXPECT_FALSE(test, IS_ERR(odd));
+	args.size = SZ_8M;	/* it has one, which is the reserve's */
+	block.reserve = 1024;
+	odd = xpool_create(&args);
+	if (!IS_ERR(odd)) {
+		KUNIT_EXPECT_EQ(test, xpool_set_limits(odd, &block), 0);
+		KUNIT_EXPECT_NULL(test, xpool_alloc_addr(odd, 10, GFP_KERNEL | __GFP_NOFAIL));
+		KUNIT_EXPECT_EQ(test, pool_stats(odd).errors, 1ULL);
+		KUNIT_EXPECT_EQ(test, xpool_destroy(odd), 0);
+	}
+	KUNIT_EXPECT_FALSE(test, IS_ERR(odd));
+	vfree(mem);
 }
 
 /* A page is wanted and an object is freed, by another cache: expect the wait to end. */

@@ -418,19 +418,24 @@ static void xhang_test_callback(struct kunit *test)
 struct pair {
 	struct xslab_cache	*mine, *others;
 	struct fixture		*w;
-	atomic_t		calls;
+	atomic_t		calls, nested;
+	struct task_struct	*task;	/* that is in the callback */
 };
 
 static enum xslab_move meddle(void *arg, void *old, void *new, size_t size)
 {
-	struct pair *p = arg;
+	struct pair *p = arg, *other = p + (p->mine < p->others ? 1 : -1);
 
+	if (READ_ONCE(other->task) == current)
+		atomic_inc(&p->nested);
+	WRITE_ONCE(p->task, current);
 	if (atomic_inc_return(&p->calls) < 20) {
 		xslab_cache_collect(p->others, true);
-		xslab_cache_set_move(p->others, meddle, p + (p->mine < p->others ? 1 : -1));
+		xslab_cache_set_move(p->others, meddle, other);
 		xpool_collect(p->w->pool, true);
 		xslab_cache_destroy(NULL);
 	}
+	WRITE_ONCE(p->task, NULL);
 	return XSLAB_KEPT;
 }
 
@@ -443,7 +448,10 @@ static void collect_mine(void *data)
 		xslab_cache_collect(p->mine, true);
 }
 
-/* Two caches whose callbacks act on one another, at the same time: expect both to return. */
+/*
+ * Two caches whose callbacks act on one another, at the same time: expect both to return, and
+ * none to be called from the other.
+ */
 static void xhang_test_two_callbacks(struct kunit *test)
 {
 	struct pair *pairs = xtest_room(test, 2, sizeof(*pairs));
@@ -471,6 +479,7 @@ static void xhang_test_two_callbacks(struct kunit *test)
 		end_job(test, jobs[i]);
 	for (i = 0; i < 2; i++) {
 		KUNIT_EXPECT_GT(test, atomic_read(&pairs[i].calls), 0);
+		KUNIT_EXPECT_EQ(test, atomic_read(&pairs[i].nested), 0);
 		KUNIT_EXPECT_EQ(test, xslab_cache_set_move(caches[i], NULL, NULL), 0);
 		give_scattered(test, caches[i], live[i]);
 	}

@@ -457,6 +457,58 @@ static void expect_no_failure(struct kunit *test, size_t size, bool bulk)
 	fixture_init(test);
 }
 
+#define TOO_MANY	30
+
+struct too_many {
+	struct xslab_cache	*cache;
+	struct completion	done;
+	size_t			got;
+	void			*wait[10], *objs[TOO_MANY];
+};
+
+static int ask_for_too_many(void *arg)
+{
+	struct too_many *t = arg;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(t->wait); i++)
+		WARN_ON_ONCE(xslab_cache_free_rcu(t->cache, t->wait[i]));
+	t->got = xslab_cache_alloc_bulk(t->cache, GFP_KERNEL, TOO_MANY, t->objs);
+	complete(&t->done);
+	while (!kthread_should_stop())
+		usleep_range(100, 1000);
+	return 0;
+}
+
+/*
+ * Of 64 objects a client holds 40, and 10 wait for a grace period. Expect a request for 30 to
+ * wait for the latter at most, also where one for a single object waits for clients.
+ */
+static void xrcu_test_bulk_and_clients(struct kunit *test)
+{
+	const struct xslab_limits limits = { .hard = 64, .cache = ULONG_MAX };
+	struct too_many *t = xtest_room(test, 1, sizeof(*t));
+	struct task_struct *task;
+	void *held[40];
+
+	with_pool(test, SZ_4M);
+	t->cache = add_cache(test, &(struct xslab_args){
+		.name = "test", .size = PAGE_SIZE, .flags = XSLAB_WAIT });
+	KUNIT_ASSERT_EQ(test, xslab_cache_set_limits(t->cache, &limits), 0);
+	xtest_take(test, t->cache, held, ARRAY_SIZE(held), GFP_KERNEL);
+	xtest_take(test, t->cache, t->wait, ARRAY_SIZE(t->wait), GFP_KERNEL);
+	init_completion(&t->done);
+	task = kthread_run(ask_for_too_many, t, "xrcu-many");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	KUNIT_EXPECT_GT(test, wait_for_completion_timeout(&t->done, 10 * HZ), 0UL);
+	KUNIT_EXPECT_EQ(test, cache_stats(t->cache).failures, 1ULL);
+	xtest_give(test, t->cache, held, ARRAY_SIZE(held));	/* or the task never ends */
+	kthread_stop(task);
+	KUNIT_EXPECT_EQ(test, t->got, (size_t)0);
+	xslab_cache_free_bulk(t->cache, t->got, t->objs);
+	check_shrinks_to_nothing(test, t->cache);
+}
+
 static void xrcu_test_no_failure(struct kunit *test)
 {
 	expect_no_failure(test, PAGE_SIZE, false);
@@ -831,6 +883,7 @@ static struct kunit_case xslab_rcu_cases[] = {
 	KUNIT_CASE(xrcu_test_errors),
 	KUNIT_CASE(xrcu_test_destroy),
 	KUNIT_CASE(xrcu_test_destroy_beside),
+	KUNIT_CASE(xrcu_test_bulk_and_clients),
 	KUNIT_CASE(xrcu_test_no_failure),
 	KUNIT_CASE(xrcu_test_irq),
 	KUNIT_CASE(xrcu_test_nmi),

@@ -82,11 +82,16 @@ noinline void xpool_page_report_lost(struct xpool *pool, struct xpage *page)
  */
 static bool order_fits(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
-	unsigned long pages = min(pool->max_pages, READ_ONCE(pool->limits.hard));
-	unsigned long reserve = xpool_need_of(gfp) == XPOOL_URGENT ? 0 :
-				READ_ONCE(pool->limits.reserve);
+	bool urgent = xpool_need_of(gfp) == XPOOL_URGENT;
+	unsigned long reserve = urgent ? 0 : READ_ONCE(pool->limits.reserve);
+	bool fits = READ_ONCE(pool->limits.hard) >= reserve + (1UL << order);
+	unsigned int o;
 
-	if (pages >= reserve + (1UL << order) && xpool_most_blocks(pool, order))
+	/* Beside the reserve, which is made of blocks; see xpool_breakable(). */
+	for (o = 0; fits && o <= order; o++)
+		fits = xpool_most_blocks(pool, o) >=
+		       (urgent ? 0 : READ_ONCE(pool->reserved[o])) + BIT(order - o);
+	if (fits)
 		return true;
 	atomic_long_inc(&pool->counts.errors);
 	pr_err_ratelimited("pool %s: order %lu with __GFP_NOFAIL: it can never have such a block\n",

@@ -84,12 +84,13 @@ bool xslab_gather(struct xslab_cache *cache, gfp_t gfp)
 }
 
 /*
- * No object is free at hand: take what others keep, and then wait for one, if the client
- * wants that; or if some wait for a grace period: other requests may take each of them first.
+ * No object is free at hand: take what others keep, and then wait for one: with @for_clients
+ * also for one that a client holds, else only while some wait for a grace period: other
+ * requests may take each of them first. Returns an object, marked live, or NULL.
  */
-static noinline void *alloc_last(struct xslab_cache *cache, gfp_t gfp)
+noinline void *xslab_alloc_last(struct xslab_cache *cache, gfp_t gfp, bool for_clients)
 {
-	bool wait = xslab_wait_wanted(cache, gfp) || xslab_rcu_waits(cache);
+	bool wait = for_clients || xslab_rcu_waits(cache);
 	void *obj = NULL;
 
 	xslab_wait_begin(cache, gfp);
@@ -98,19 +99,11 @@ static noinline void *alloc_last(struct xslab_cache *cache, gfp_t gfp)
 	wait |= xslab_rcu_waits(cache);
 	if (!obj && wait && gfpflags_allow_blocking(gfp)) {
 		do {
-			obj = xslab_wait_for_object(cache, gfp);
+			obj = xslab_wait_for_object(cache, gfp, for_clients);
 		} while (obj && unlikely(!xslab_mark_live(cache, obj)));
 	}
-	if (!obj)
-		atomic_long_inc(&cache->counts.failures);
 	xslab_wait_end(cache, gfp);
 	return obj;
-}
-
-/* An object, marked live, of which the kernel's tools do not know yet; or NULL. */
-void *xslab_alloc_any(struct xslab_cache *cache, gfp_t gfp)
-{
-	return xslab_alloc_marked(cache, gfp) ?: alloc_last(cache, gfp);
 }
 
 /*
@@ -125,9 +118,12 @@ noinline void *xslab_alloc_missed(struct xslab_cache *cache, gfp_t gfp)
 	preempt_enable();
 	if (xslab_may_refuse(cache, gfp) && xslab_refuse_alloc(cache, gfp))
 		return NULL;	/* it must not wait for an object that it cannot use */
-	obj = xslab_alloc_any(cache, gfp);
-	if (unlikely(!obj))
+	obj = xslab_alloc_marked(cache, gfp) ?:
+	      xslab_alloc_last(cache, gfp, xslab_wait_wanted(cache, gfp));
+	if (unlikely(!obj)) {
+		atomic_long_inc(&cache->counts.failures);
 		return NULL;
+	}
 	obj = addr_of(cache, obj);
 	tell_alloc(cache, obj, gfp);
 	return unlikely(gfp & __GFP_ZERO) ? memset(obj, 0, cache->object_size) : obj;

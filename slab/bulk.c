@@ -194,19 +194,21 @@ static __always_inline size_t alloc_at_hand(struct xslab_cache *cache, gfp_t gfp
 }
 
 /*
- * The rest: from all that no client holds; and one by one, with patience, with __GFP_NOFAIL or
- * where some wait for a grace period.
+ * What was not at hand: from all that no client holds; then one by one, with __GFP_NOFAIL from
+ * clients that free some, else as long as some wait for a grace period.
  */
 static noinline size_t alloc_rest(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
 {
-	bool wait = gfp & __GFP_NOFAIL || xslab_rcu_waits(cache);
+	bool for_clients = gfp & __GFP_NOFAIL, wait = for_clients || xslab_rcu_waits(cache);
 	size_t got = 0;
 
 	xslab_wait_begin(cache, gfp);
 	if (xslab_gather(cache, gfp)) {
 		got = alloc_at_hand(cache, gfp, nr, objs);
 		wait |= xslab_rcu_waits(cache);
-		while (got < nr && wait && (objs[got] = xslab_alloc_any(cache, gfp)))
+		while (got < nr && wait &&
+		       (objs[got] = xslab_alloc_marked(cache, gfp) ?:
+				    xslab_alloc_last(cache, gfp, for_clients)))
 			translate(cache, &objs[got++], 1);
 	}
 	xslab_wait_end(cache, gfp);

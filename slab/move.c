@@ -309,13 +309,16 @@ static bool try_claim(struct xmove *move)
 	return ours;
 }
 
+/*
+ * Not from a callback, of whatever cache: it might wait for itself, and callbacks that called
+ * others would fill the stack.
+ */
 static bool claim(struct xmove *move)
 {
-	while (!try_claim(move)) {
-		if (xpool_in_callback())
-			return false;
+	if (xpool_in_callback())
+		return false;
+	while (!try_claim(move))
 		wait_event(move->cache->moving.gone, !READ_ONCE(move->cache->moving.task));
-	}
 	return move->fn;
 }
 

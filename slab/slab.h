@@ -621,14 +621,14 @@ unsigned long xslab_collect_by_force(struct xslab_cache *cache, bool tear);
 bool xslab_refuse_alloc(struct xslab_cache *cache, gfp_t gfp);
 void *xslab_alloc_marked(struct xslab_cache *cache, gfp_t gfp);
 bool xslab_gather(struct xslab_cache *cache, gfp_t gfp);
-void *xslab_alloc_any(struct xslab_cache *cache, gfp_t gfp);
+void *xslab_alloc_last(struct xslab_cache *cache, gfp_t gfp, bool for_clients);
 
 /* wait.c */
 void xslab_wait_look(struct xslab_cache *cache);
 void xslab_wait_init(struct xslab_cache *cache);
 void xslab_wait_begin(struct xslab_cache *cache, gfp_t gfp);
 void xslab_wait_end(struct xslab_cache *cache, gfp_t gfp);
-void *xslab_wait_for_object(struct xslab_cache *cache, gfp_t gfp);
+void *xslab_wait_for_object(struct xslab_cache *cache, gfp_t gfp, bool for_clients);
 
 /* move.c */
 bool xslab_move_give_back(struct xslab_cache *cache);

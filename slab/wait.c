@@ -170,14 +170,14 @@ static bool look(struct xslab_cache *cache, struct xwaiter *waiter, gfp_t gfp)
 
 /*
  * An object that is not marked live yet, after those that came before have theirs; or
- * NULL, when the task is killed or the cache destroyed, or where the client does not want to
- * wait for others, and no object waits for a grace period.
+ * NULL, when the task is killed or the cache destroyed, or, without @for_clients, where no
+ * object waits for a grace period: then only clients hold some.
  */
-void *xslab_wait_for_object(struct xslab_cache *cache, gfp_t gfp)
+void *xslab_wait_for_object(struct xslab_cache *cache, gfp_t gfp, bool for_clients)
 {
 	struct xwaiter waiter = {
 		.task = current, .for_sure = gfp & __GFP_NOFAIL,
-		.for_grace = !xslab_wait_wanted(cache, gfp),
+		.for_grace = !for_clients,
 	};
 	unsigned long said = jiffies;
 
