@@ -229,8 +229,8 @@ EXPORT_SYMBOL_GPL(xpool_create_stamped);
  * callback or a shrinker takes. No other call uses the pool.
  * Return: 0; or with a line in the log: -EBUSY where caches live in the pool, pages of it
  * are held or tasks wait for one, -EPERM for the default pool, -EDEADLK while the system
- * reclaims memory, and from a move callback where caches live in the pool, of which that may
- * be one, or where another call destroys it. The last three change nothing.
+ * reclaims memory; or without one -EDEADLK from a move callback where caches live in the pool,
+ * of which that may be one, or where another call destroys it. All but -EBUSY change nothing.
  */
 int xpool_destroy(struct xpool *pool)
 {
