@@ -86,9 +86,9 @@ bool xslab_gather(struct xslab_cache *cache, gfp_t gfp)
 /*
  * No object is free at hand: take what others keep, and then wait for one: with @for_clients
  * also for one that a client holds, else only while some wait for a grace period: other
- * requests may take each of them first. Returns an object, marked live, or NULL.
+ * requests may take each of them first.
  */
-noinline void *xslab_alloc_last(struct xslab_cache *cache, gfp_t gfp, bool for_clients)
+static noinline void *alloc_last(struct xslab_cache *cache, gfp_t gfp, bool for_clients)
 {
 	bool wait = for_clients || xslab_rcu_waits(cache);
 	void *obj = NULL;
@@ -106,6 +106,12 @@ noinline void *xslab_alloc_last(struct xslab_cache *cache, gfp_t gfp, bool for_c
 	return obj;
 }
 
+/* An object, marked live, of which the kernel's tools do not know yet; or NULL. */
+void *xslab_alloc_any(struct xslab_cache *cache, gfp_t gfp, bool for_clients)
+{
+	return xslab_alloc_marked(cache, gfp) ?: alloc_last(cache, gfp, for_clients);
+}
+
 /*
  * What the fast path leaves to others, which begins with preemption off
  */
@@ -118,8 +124,7 @@ noinline void *xslab_alloc_missed(struct xslab_cache *cache, gfp_t gfp)
 	preempt_enable();
 	if (xslab_may_refuse(cache, gfp) && xslab_refuse_alloc(cache, gfp))
 		return NULL;	/* it must not wait for an object that it cannot use */
-	obj = xslab_alloc_marked(cache, gfp) ?:
-	      xslab_alloc_last(cache, gfp, xslab_wait_wanted(cache, gfp));
+	obj = xslab_alloc_any(cache, gfp, xslab_wait_wanted(cache, gfp));
 	if (unlikely(!obj)) {
 		atomic_long_inc(&cache->counts.failures);
 		return NULL;

@@ -207,8 +207,7 @@ static noinline size_t alloc_rest(struct xslab_cache *cache, gfp_t gfp, size_t n
 		got = alloc_at_hand(cache, gfp, nr, objs);
 		wait |= xslab_rcu_waits(cache);
 		while (got < nr && wait &&
-		       (objs[got] = xslab_alloc_marked(cache, gfp) ?:
-				    xslab_alloc_last(cache, gfp, for_clients)))
+		       (objs[got] = xslab_alloc_any(cache, gfp, for_clients)))
 			translate(cache, &objs[got++], 1);
 	}
 	xslab_wait_end(cache, gfp);

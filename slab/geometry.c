@@ -113,7 +113,7 @@ static int choose_order(const struct xpool *pool, size_t stride)
 #define XSLAB_KEPT_SHARE	8U
 #define XSLAB_KEPT_PART		4U
 
-static unsigned long kept_bytes(const struct xpool *pool)
+static unsigned long most_kept_bytes(const struct xpool *pool)
 {
 	unsigned long r, pages = 0;
 
@@ -150,7 +150,7 @@ void xslab_get_kept(struct xslab_cache *cache, unsigned int depot)
 	struct xpool *pool = cache->pool;
 
 	mutex_lock(&xpool_registry);
-	size_magazines(cache, (kept_bytes(pool) - pool->kept_bytes) / XSLAB_KEPT_PART, depot);
+	size_magazines(cache, (most_kept_bytes(pool) - pool->kept_bytes) / XSLAB_KEPT_PART, depot);
 	pool->kept_bytes += magazine_bytes(cache);
 	mutex_unlock(&xpool_registry);
 }

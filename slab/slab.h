@@ -621,7 +621,7 @@ unsigned long xslab_collect_by_force(struct xslab_cache *cache, bool tear);
 bool xslab_refuse_alloc(struct xslab_cache *cache, gfp_t gfp);
 void *xslab_alloc_marked(struct xslab_cache *cache, gfp_t gfp);
 bool xslab_gather(struct xslab_cache *cache, gfp_t gfp);
-void *xslab_alloc_last(struct xslab_cache *cache, gfp_t gfp, bool for_clients);
+void *xslab_alloc_any(struct xslab_cache *cache, gfp_t gfp, bool for_clients);
 
 /* wait.c */
 void xslab_wait_look(struct xslab_cache *cache);
