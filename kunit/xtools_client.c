@@ -312,7 +312,7 @@ struct holder {
 
 static LIST_HEAD(holders);
 static struct xslab_cache *held;
-#define NR_LOST	20
+#define NR_LOST	60
 static unsigned long lost[NR_LOST];	/* not as pointers */
 
 static void hold(void)
@@ -326,6 +326,20 @@ static void hold(void)
 		holder->only = kmalloc(77, GFP_KERNEL);
 		list_add(&holder->node, &holders);
 	}
+}
+
+/*
+ * kmemleak scans the stacks of dead tasks, too, as they are kept for new ones: clear what
+ * functions and interrupts left below.
+ */
+static noinline void clear_stack(unsigned int kib)
+{
+	char below[1024];
+
+	memzero_explicit(below, sizeof(below));
+	if (kib > 1)
+		clear_stack(kib - 1);
+	memzero_explicit(below, sizeof(below));
 }
 
 /*
@@ -345,6 +359,7 @@ static void lose(void)
 	memzero_explicit(objs, sizeof(objs));
 	for (i = 0; i < NR_LOST; i++)
 		lost[i] = ~(unsigned long)take();
+	clear_stack(6);
 }
 
 static void let_go(void)
