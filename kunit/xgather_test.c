@@ -9,6 +9,7 @@
  */
 #include <linux/vmalloc.h>
 
+#include "xcrew.h"
 #include "xjob.h"
 
 #define MESS_MAX	66000U		/* objects */
@@ -910,6 +911,91 @@ static void xgather_test_collects(struct kunit *test)
 }
 
 /*
+ * Others that hold next to nothing
+ */
+
+/* The hands take one object of each cache in turn, and give it back. */
+static int use_each(void *data)
+{
+	struct hand *hand = data;
+	struct fixture *w = hand->what;
+
+	while (!kthread_should_stop()) {
+		struct xslab_cache *cache = w->caches[1 + hand->done++ % (w->nr_caches - 1)];
+		void *obj = xslab_cache_alloc(cache, GFP_ATOMIC);
+
+		if (obj)
+			xslab_cache_free(cache, obj);
+		if (!(hand->done & 7))
+			cond_resched();
+	}
+	return 0;
+}
+
+static unsigned long take_pages(struct fixture *w, void **at, unsigned long nr)
+{
+	unsigned long got = xtest_take_blocks(w->pool, 0, at, nr, GFP_KERNEL), i;
+
+	for (i = 0; i < got; i++)
+		xpool_free_addr(w->pool, at[i], 0);
+	return got;
+}
+
+static unsigned long take_objects(struct fixture *w, void **at, unsigned long nr)
+{
+	unsigned long got = 0;
+
+	while (got < nr && (at[got] = xslab_cache_alloc(w->caches[0], GFP_KERNEL)))
+		got++;
+	xslab_cache_free_bulk(w->caches[0], got, at);
+	return got;
+}
+
+static unsigned long take_bulk(struct fixture *w, void **at, unsigned long nr)
+{
+	unsigned long got = xslab_cache_alloc_bulk(w->caches[0], GFP_KERNEL, nr, at);
+
+	xslab_cache_free_bulk(w->caches[0], got, at);
+	return got;
+}
+
+static unsigned long keep_ready(struct fixture *w, void **at, unsigned long nr)
+{
+	int err = xslab_cache_prefill(w->caches[0], nr);
+
+	return xslab_cache_prefill(w->caches[0], 0) || err ? 0 : nr;
+}
+
+/*
+ * Three tasks use all caches all the time, and hold one object each: expect another to have
+ * all but that, in whatever way it asks, each time.
+ */
+static void xgather_test_in_use(struct kunit *test)
+{
+	struct fixture *w = with_steady_pool(test, SZ_1M, 0);
+	const unsigned long nr = SZ_1M / PAGE_SIZE;
+	void **at = xtest_room(test, nr, sizeof(*at));
+	struct crew crew = {};
+	unsigned int i, round, order;
+	unsigned long (*ways[])(struct fixture *w, void **at, unsigned long nr) = {
+		take_pages, take_objects, take_bulk, keep_ready };
+	unsigned long most[ARRAY_SIZE(ways)];
+
+	order = cache_stats(add_size(test, PAGE_SIZE)).slab_order;
+	for (i = 0; i < 16; i++)
+		add_size(test, 200);
+	most[0] = nr - 3;
+	for (i = 1; i < ARRAY_SIZE(ways); i++)
+		most[i] = nr - (3 << order);	/* each may lie in a slab's place */
+	for (i = 0; i < 3; i++)
+		hire(test, &crew, use_each, w, true);
+	for (round = 0; round < 12; round++)
+		for (i = 0; i < ARRAY_SIZE(ways); i++)
+			KUNIT_EXPECT_EQ_MSG(test, ways[i](w, at, most[i]), most[i], "way %u", i);
+	dismiss(test, &crew);
+}
+
+/*
  * Limits that are set while others allocate and free
  */
 
@@ -981,6 +1067,7 @@ static struct kunit_case xgather_test_cases[] = {
 	KUNIT_CASE(xgather_test_no_fail_in_vain),
 	KUNIT_CASE(xgather_test_no_fail_of_others),
 	KUNIT_CASE(xgather_test_collects),
+	KUNIT_CASE(xgather_test_in_use),
 	KUNIT_CASE(xgather_test_limits_meanwhile),
 	{}
 };

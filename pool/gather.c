@@ -13,13 +13,18 @@
  *	close	the magazines of all holders (struct xclient) are shut
  *	wait	for one grace period, which serves all holders
  *	drain	magazines and depots are emptied into slabs and pool, free slabs and
- *		the blocks that were freed last go to the pool
+ *		the blocks that were freed last go to the pool; from now on caches
+ *		keep no empty slabs
+ *	take	what the request wants; and again after a grace period: what others were
+ *		just giving back is there then
  *	open	the magazines
- *	wait	once more: what others were just giving back is there then
+ *
+ * Were they opened before the request takes, other tasks, which hold next to nothing, could
+ * fill them again with all that was brought together.
  *
  * A request is served by a gathering that began after it did. gather.mutex lets one
  * be under way; requests that wait for it find, when they have the mutex, that one began
- * and ended meanwhile, and share it.
+ * meanwhile, and share it. The magazines are opened by the last of those that take.
  *
  * A request that may not sleep takes what its CPU's magazines, the depots and free slabs
  * have (xpool_ask_clients()). If it fails, a worker gathers at once, if there is anything,
@@ -30,7 +35,9 @@
  * request's client holds.
  *
  * Locks: gather.mutex of the pool, see base/base.h. Holders are pinned from close
- * to open, so one that goes waits for that.
+ * to open, so one that goes waits for that, or for the next gathering, which opens it. While
+ * they are shut a request neither sleeps, except for gather.mutex and grace periods, nor has
+ * the system reclaim.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -46,6 +53,7 @@
 static struct workqueue_struct *gather_queue;
 
 #define XGATHER_SAY	(10 * HZ)	/* between two lines of a request that waits */
+#define XGATHER_TRIES	3		/* to take what others hold for an instant */
 
 /* Pages that the magazines of all holders keep now. Any context but NMI. */
 unsigned long xpool_kept(struct xpool *pool)
@@ -60,80 +68,120 @@ unsigned long xpool_kept(struct xpool *pool)
 	return pages;
 }
 
-/* Shut the magazines of all holders that are not about to go; these are pinned. */
-static void close_all(struct xpool *pool)
+/* Have this holder shut, or not; it is pinned for as long. */
+static void set_gathered(struct xclient *client, bool gathered)
+{
+	lockdep_assert_held(&xpool_registry);
+	if (client->gathered == gathered)
+		return;
+	client->gathered = gathered;
+	if (gathered) {
+		client->entry.pins++;
+		client->close(client);
+	} else {
+		client->open(client);
+		xpool_listed_unpin_locked(&client->entry);
+	}
+}
+
+/* Shut the magazines of all holders, or open them; one that is about to go is never shut. */
+static void set_all_gathered(struct xpool *pool, bool gathered)
 {
 	struct xclient *client;
 
 	mutex_lock(&xpool_registry);
-	list_for_each_entry(client, &pool->clients, entry.node) {
-		client->gathered = !client->entry.going;
-		if (client->gathered) {
-			client->entry.pins++;
-			client->close(client);
-		}
-	}
+	list_for_each_entry(client, &pool->clients, entry.node)
+		set_gathered(client, gathered && !client->entry.going);
 	mutex_unlock(&xpool_registry);
 }
 
-/*
- * The first holder of those that were closed and have not been drained. It stays on the
- * list because it is pinned.
- */
-static struct xclient *next_closed(struct xpool *pool)
+/* The next holder of those that are shut, after @last; they stay on the list. */
+static struct xclient *next_gathered(struct xpool *pool, struct xclient *last)
 {
-	struct xclient *client, *found = NULL;
+	struct xclient *client = last ?: list_entry(&pool->clients, struct xclient, entry.node);
 
 	mutex_lock(&xpool_registry);
-	list_for_each_entry(client, &pool->clients, entry.node)
-		if (client->gathered) {
-			client->gathered = false;
-			found = client;
-			break;
-		}
+	do {
+		client = list_next_entry(client, entry.node);
+	} while (&client->entry.node != &pool->clients && !client->gathered);
 	mutex_unlock(&xpool_registry);
-	return found;
+	return &client->entry.node != &pool->clients ? client : NULL;
 }
 
 static unsigned long drain_all(struct xpool *pool)
 {
+	struct xclient *client = NULL;
 	unsigned long pages = 0;
-	struct xclient *client;
 
-	while ((client = next_closed(pool))) {
+	while ((client = next_gathered(pool, client))) {
 		pages += client->drain(client);
-		client->open(client);
-		xpool_listed_unpin(&client->entry);
 		cond_resched();
 	}
 	return pages + xpool_settle(pool);
 }
 
 /**
- * xpool_gather() - bring together what no client holds
+ * xpool_gather_begin() - bring together what no client holds
  * @pool: the pool
  *
- * A gathering that begins after this was called is over when it returns.
+ * A gathering that begins after this was called is over when it returns. Then nothing is kept
+ * in magazines or empty slabs until xpool_gather_end(); until that the caller may take, but
+ * not sleep nor have the system reclaim.
  *
  * Context: Process context, may sleep; also with locks of clients held, and while the
  * system reclaims.
  * Return: pages that this call gave back to the pool; another call may have done the work.
  */
-unsigned long xpool_gather(struct xpool *pool)
+unsigned long xpool_gather_begin(struct xpool *pool)
 {
-	unsigned long begun = READ_ONCE(pool->gather.nr), pages = 0;
+	unsigned long begun, pages = 0;
 
 	might_sleep();
+	atomic_inc(&pool->gather.nr_users);
+	smp_mb__after_atomic();		/* a gathering that ended before is not shared */
+	begun = READ_ONCE(pool->gather.nr);
 	mutex_lock(&pool->gather.mutex);
 	if (pool->gather.nr == begun) {
 		WRITE_ONCE(pool->gather.nr, begun + 1);
 		xpool_flush(pool);
-		close_all(pool);
+		set_all_gathered(pool, true);
 		synchronize_rcu_expedited();
 		pages = drain_all(pool);
-		synchronize_rcu_expedited();
+		WRITE_ONCE(pool->gather.keep_none, true);
 	}
 	mutex_unlock(&pool->gather.mutex);
+	return pages;
+}
+
+/*
+ * The caller could not take what it wants. Returns true if it should try once more, as what
+ * others were just giving back is there now. *@tries is 0 before the first time.
+ */
+bool xpool_gather_again(unsigned int *tries)
+{
+	if (++*tries > XGATHER_TRIES)
+		return false;
+	synchronize_rcu_expedited();
+	return true;
+}
+
+/* Magazines are opened when the last request has taken. */
+void xpool_gather_end(struct xpool *pool)
+{
+	if (!atomic_dec_and_mutex_lock(&pool->gather.nr_users, &pool->gather.mutex))
+		return;
+	WRITE_ONCE(pool->gather.keep_none, false);
+	set_all_gathered(pool, false);
+	mutex_unlock(&pool->gather.mutex);
+}
+
+/* Bring together what no client holds, for what comes later. As xpool_gather_begin(). */
+unsigned long xpool_gather(struct xpool *pool)
+{
+	unsigned long pages = xpool_gather_begin(pool);
+
+	xpool_gather_end(pool);
+	synchronize_rcu_expedited();	/* what others were just giving back is there then */
 	return pages;
 }
 

@@ -20,11 +20,17 @@ DEFINE_MUTEX(xpool_registry);
 /* For callers that want something to go, and wait until no pin keeps it. */
 static DECLARE_WAIT_QUEUE_HEAD(unpinned);
 
+void xpool_listed_unpin_locked(struct xlisted *entry)
+{
+	lockdep_assert_held(&xpool_registry);
+	if (!--entry->pins && entry->going)
+		wake_up_all(&unpinned);
+}
+
 void xpool_listed_unpin(struct xlisted *entry)
 {
 	mutex_lock(&xpool_registry);
-	if (!--entry->pins && entry->going)
-		wake_up_all(&unpinned);
+	xpool_listed_unpin_locked(entry);
 	mutex_unlock(&xpool_registry);
 }
 

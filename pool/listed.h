@@ -21,6 +21,7 @@ struct xlisted {
 	bool dying;
 };
 
+void xpool_listed_unpin_locked(struct xlisted *entry);
 void xpool_listed_unpin(struct xlisted *entry);
 struct xlisted *xpool_listed_next(struct list_head *list, struct xlisted *last);
 void xpool_listed_retire(struct xlisted *entry);

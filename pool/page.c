@@ -118,8 +118,19 @@ static struct xpage *take_now(struct xpool *pool, unsigned long order, gfp_t gfp
 /* After everything that no client holds was brought together. */
 static struct xpage *take_gathered(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
-	xpool_gather(pool);
-	return likely(!READ_ONCE(pool->state.retired)) ? take_now(pool, order, gfp) : NULL;
+	struct xpage *page = NULL;
+	unsigned int tries = 0;
+
+	xpool_gather_begin(pool);
+	while (!READ_ONCE(pool->state.retired) &&
+	       !(page = take_now(pool, order, gfp & ~__GFP_DIRECT_RECLAIM)) &&
+	       xpool_gather_again(&tries))
+		;
+	xpool_gather_end(pool);
+	/* A pool that grows may wait for the system. */
+	if (!page && pool->grow && !READ_ONCE(pool->state.retired))
+		page = take_now(pool, order, gfp);
+	return page;
 }
 
 #define XPAGE_LOOK	(HZ / 10)	/* jiffies between looks at what went to magazines */

@@ -140,7 +140,7 @@ struct xpool_refs_stray {
 /**
  * struct xclient - a holder of free pages of a pool: its magazines of pages, or a cache
  * @entry: in the pool's list, of which readers may use RCU
- * @gathered: shut by the gathering that is under way; under the pool's gathering
+ * @gathered: shut, and pinned, by requests that gather; under gather.mutex and xpool_registry
  * @most: pages that its magazines keep at most; they are not counted elsewhere
  * @reclaim: give some pages back; any context but NMI, no locks of the pool held
  * @collect: give back what is free and can be had without disturbing other CPUs;
@@ -290,6 +290,8 @@ struct xpool {
 	struct {	/* See pool/gather.c */
 		struct mutex	mutex;
 		unsigned long	nr;		/* begun so far */
+		atomic_t	nr_users;	/* requests that gather, or take what was gathered */
+		bool		keep_none;	/* caches give empty slabs back at once */
 		struct irq_work	soon;
 		struct work_struct work;
 	} gather;
@@ -420,6 +422,9 @@ void xpool_grow_unplan(struct xpool *pool);
 
 /* gather.c */
 unsigned long xpool_kept(struct xpool *pool);
+unsigned long xpool_gather_begin(struct xpool *pool);
+bool xpool_gather_again(unsigned int *tries);
+void xpool_gather_end(struct xpool *pool);
 unsigned long xpool_gather(struct xpool *pool);
 void xpool_gather_soon(struct xpool *pool);
 bool xpool_has_context(gfp_t gfp, const char *what, const char *name);

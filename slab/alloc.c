@@ -68,19 +68,37 @@ void *xslab_alloc_marked(struct xslab_cache *cache, gfp_t gfp)
 	return obj;
 }
 
-/* Bring together what no client holds, for the request. Returns false if a worker does it. */
-bool xslab_gather(struct xslab_cache *cache, gfp_t gfp)
+/*
+ * For a request that may not sleep: have what a move keeps back, which may serve it; or have a
+ * worker gather, and return false.
+ */
+bool xslab_help_atomic(struct xslab_cache *cache, gfp_t gfp)
 {
-	if (gfpflags_allow_blocking(gfp)) {
-		xpool_gather(cache->pool);
-		return true;
-	}
 	if (!in_nmi() && xslab_move_give_back(cache))
 		return true;
 	xpool_gather_soon(cache->pool);
 	if (gfp & __GFP_NOFAIL && !xpool_has_context(gfp, "cache", cache->name))
 		atomic_long_inc(&cache->counts.errors);
 	return false;
+}
+
+/* From all that no client holds. May sleep. */
+static void *alloc_gathered(struct xslab_cache *cache, gfp_t gfp)
+{
+	struct xpool *pool = cache->pool;
+	unsigned int tries = 0;
+	void *obj = NULL;
+
+	xpool_gather_begin(pool);
+	while (!READ_ONCE(cache->state.retired) &&
+	       !(obj = xslab_alloc_marked(cache, gfp & ~__GFP_DIRECT_RECLAIM)) &&
+	       xpool_gather_again(&tries))
+		;
+	xpool_gather_end(pool);
+	/* A pool that grows may wait for the system. */
+	if (!obj && pool->grow && !READ_ONCE(cache->state.retired))
+		obj = xslab_alloc_marked(cache, gfp);
+	return obj;
 }
 
 /*
@@ -94,7 +112,9 @@ static noinline void *alloc_last(struct xslab_cache *cache, gfp_t gfp, bool for_
 	void *obj = NULL;
 
 	xslab_wait_begin(cache, gfp);
-	if (xslab_gather(cache, gfp) && likely(!READ_ONCE(cache->state.retired)))
+	if (gfpflags_allow_blocking(gfp))
+		obj = alloc_gathered(cache, gfp);
+	else if (xslab_help_atomic(cache, gfp) && likely(!READ_ONCE(cache->state.retired)))
 		obj = xslab_alloc_marked(cache, gfp);
 	wait |= xslab_rcu_waits(cache);
 	if (!obj && wait && gfpflags_allow_blocking(gfp)) {

@@ -193,6 +193,24 @@ static __always_inline size_t alloc_at_hand(struct xslab_cache *cache, gfp_t gfp
 	return got;
 }
 
+/* Up to @nr of all that no client holds. May sleep. */
+static size_t alloc_gathered(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
+{
+	struct xpool *pool = cache->pool;
+	unsigned int tries = 0;
+	size_t got = 0;
+
+	xpool_gather_begin(pool);
+	do {
+		got += alloc_at_hand(cache, gfp & ~__GFP_DIRECT_RECLAIM, nr - got, objs + got);
+	} while (got < nr && xpool_gather_again(&tries));
+	xpool_gather_end(pool);
+	/* A pool that grows may wait for the system. */
+	if (got < nr && pool->grow)
+		got += alloc_at_hand(cache, gfp, nr - got, objs + got);
+	return got;
+}
+
 /*
  * What was not at hand: from all that no client holds; then one by one, with __GFP_NOFAIL from
  * clients that free some, else as long as some wait for a grace period.
@@ -203,13 +221,13 @@ static noinline size_t alloc_rest(struct xslab_cache *cache, gfp_t gfp, size_t n
 	size_t got = 0;
 
 	xslab_wait_begin(cache, gfp);
-	if (xslab_gather(cache, gfp)) {
+	if (gfpflags_allow_blocking(gfp))
+		got = alloc_gathered(cache, gfp, nr, objs);
+	else if (xslab_help_atomic(cache, gfp))
 		got = alloc_at_hand(cache, gfp, nr, objs);
-		wait |= xslab_rcu_waits(cache);
-		while (got < nr && wait &&
-		       (objs[got] = xslab_alloc_any(cache, gfp, for_clients)))
-			translate(cache, &objs[got++], 1);
-	}
+	wait |= xslab_rcu_waits(cache);
+	while (got < nr && wait && (objs[got] = xslab_alloc_any(cache, gfp, for_clients)))
+		translate(cache, &objs[got++], 1);
 	xslab_wait_end(cache, gfp);
 	return got;
 }

@@ -68,32 +68,44 @@ static bool promise(struct xslab_cache *cache, unsigned long keep, bool exact)
  * Have slabs until the promise can be made; they may be of the pool's reserve. Others may
  * take as fast as this brings.
  */
-static bool fill_up(struct xslab_cache *cache, unsigned long keep, bool exact)
+static bool fill_up(struct xslab_cache *cache, unsigned long keep, bool exact, gfp_t gfp)
 {
 	unsigned long most = 2 * DIV_ROUND_UP(keep, cache->per_slab) + 1;
 
 	while (!promise(cache, keep, exact)) {
-		if (!most-- || !xslab_grow(cache, GFP_KERNEL | __GFP_HIGH, NULL))
+		if (!most-- || !xslab_grow(cache, gfp, NULL))
 			return false;
 		cond_resched();
 	}
 	return true;
 }
 
-/* With what is free, and then with all that no client holds. */
+/* With all that no client holds. */
+static bool fill_up_gathered(struct xslab_cache *cache, unsigned long keep, bool exact)
+{
+	unsigned int tries = 0;
+	bool kept;
+
+	xpool_gather_begin(cache->pool);
+	do {
+		kept = fill_up(cache, keep, exact, __GFP_HIGH);
+	} while (!kept && xpool_gather_again(&tries));
+	xpool_gather_end(cache->pool);
+	return kept;
+}
+
+/* With what is free, and then with all that no client holds; a pool that grows may do so. */
 static bool try_to_keep(struct xslab_cache *cache, unsigned long keep, bool exact)
 {
 	unsigned long slabs = DIV_ROUND_UP(keep, cache->per_slab);
+	gfp_t gfp = GFP_KERNEL | __GFP_HIGH;
 	bool kept;
 
 	if (slabs > cache->pool->buddy.nr >> cache->order)
 		return false;
 	begin_filling(cache, keep);
-	kept = fill_up(cache, keep, exact);
-	if (!kept) {
-		xpool_gather(cache->pool);
-		kept = fill_up(cache, keep, exact);
-	}
+	kept = fill_up(cache, keep, exact, gfp) || fill_up_gathered(cache, keep, exact) ||
+	       (cache->pool->grow && fill_up(cache, keep, exact, gfp));
 	end_filling(cache);
 	return kept;
 }

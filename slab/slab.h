@@ -418,11 +418,17 @@ static inline void set_watermark(struct xslab_cache *cache)
 	cache->watermark = look ? -1L : (long)most;
 }
 
+/* Is no slab kept that is empty? */
+static inline bool gives_at_once(const struct xslab_cache *cache)
+{
+	return READ_ONCE(cache->decay.watch.at_once) ||
+	       READ_ONCE(cache->pool->gather.keep_none);
+}
+
 /* Must an empty slab perhaps go before the operation that emptied it returns? */
 static inline bool is_strict(const struct xslab_cache *cache)
 {
-	return READ_ONCE(cache->pool->idle_limit) != XPOOL_NO_LIMIT ||
-	       READ_ONCE(cache->decay.watch.at_once);
+	return READ_ONCE(cache->pool->idle_limit) != XPOOL_NO_LIMIT || gives_at_once(cache);
 }
 
 /* Unlock after something became free in slabs: a task or the pool may be due to get it. */
@@ -442,7 +448,7 @@ static inline bool has_excess(struct xslab_cache *cache)
 	count_spare(cache);
 	return cache->nr[XSLAB_FREE] &&
 	       (cache->nr[XSLAB_FREE] > cache->limit.max_empty || cache->state.retired ||
-		xpool_over_cache(cache->pool) || READ_ONCE(cache->decay.watch.at_once)) &&
+		xpool_over_cache(cache->pool) || gives_at_once(cache)) &&
 	       cache->objects.free >= kept_free(cache) + cache->per_slab;
 }
 
@@ -620,7 +626,7 @@ unsigned long xslab_collect_by_force(struct xslab_cache *cache, bool tear);
 /* alloc.c */
 bool xslab_refuse_alloc(struct xslab_cache *cache, gfp_t gfp);
 void *xslab_alloc_marked(struct xslab_cache *cache, gfp_t gfp);
-bool xslab_gather(struct xslab_cache *cache, gfp_t gfp);
+bool xslab_help_atomic(struct xslab_cache *cache, gfp_t gfp);
 void *xslab_alloc_any(struct xslab_cache *cache, gfp_t gfp, bool for_clients);
 
 /* wait.c */

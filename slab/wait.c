@@ -160,12 +160,20 @@ static void sleep(const struct xslab_cache *cache, struct xwaiter *waiter)
  */
 static bool look(struct xslab_cache *cache, struct xwaiter *waiter, gfp_t gfp)
 {
+	unsigned int tries = 0;
+	bool more;
+
 	if (xslab_grow(cache, gfp, NULL))
 		return true;
 	if (!waiter->for_grace && !xpool_kept(cache->pool) && !xslab_move_give_back(cache))
 		return false;
-	xpool_gather(cache->pool);
-	return READ_ONCE(waiter->obj) || xslab_grow(cache, gfp, NULL);
+	xpool_gather_begin(cache->pool);
+	do {
+		more = READ_ONCE(waiter->obj) ||
+		       xslab_grow(cache, gfp & ~__GFP_DIRECT_RECLAIM, NULL);
+	} while (!more && xpool_gather_again(&tries));
+	xpool_gather_end(cache->pool);
+	return more || xslab_grow(cache, gfp, NULL);
 }
 
 /*
