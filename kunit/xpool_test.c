@@ -1915,7 +1915,7 @@ static void expect_reserve_whole(struct kunit *test, unsigned long reserve, unsi
 	unsigned long **addr = xtest_room(test, LIMIT_PAGES, sizeof(void *)), nr = 0, urgent = 0, i;
 	u8 *orders = xtest_room(test, LIMIT_PAGES, 1);
 	struct xpool_limits limits = UNLIMITED;
-	const unsigned int rounds = 4 + 16 / XTEST_SLOWER;
+	const unsigned int rounds = 4 + xtest_rounds(16 / XTEST_SLOWER);
 	unsigned int round, failed = 0;
 	struct rnd_state rnd;
 

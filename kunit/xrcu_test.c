@@ -447,7 +447,7 @@ static void expect_no_failure(struct kunit *test, size_t size, bool bulk)
 		tasks[i] = kthread_run(take_and_free_rcu, race, "xrcu-race");
 		KUNIT_ASSERT_FALSE(test, IS_ERR(tasks[i]));
 	}
-	msleep(1000);
+	msleep(max(xtest_rounds(1000), 200UL));
 	for (i = 0; i < ARRAY_SIZE(tasks); i++)
 		kthread_stop(tasks[i]);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&race->failed), 0L);

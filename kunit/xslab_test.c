@@ -1309,6 +1309,7 @@ static void xslab_test_every_address(struct kunit *test)
 	struct xslab_cache *cache = with_args(test, 1 << 20, &args);
 	struct xslab_stats s = cache_stats(cache);
 	unsigned long i, bytes = (2 * PAGE_SIZE) << s.slab_order, seen = 0;
+	unsigned long step = SLOWNESS > 1 ? SLOWNESS : 10 / xtest_rounds(10);
 	unsigned int nr = 2 * s.objects_per_slab;
 	void **objs = xtest_room(test, nr, sizeof(*objs));
 	unsigned long *starts = xtest_room(test, BITS_TO_LONGS(bytes), sizeof(*starts));
@@ -1324,7 +1325,7 @@ static void xslab_test_every_address(struct kunit *test)
 	for (i = 0; i < bytes; i++) {
 		bool is_object = test_bit(i, starts);
 
-		if (is_object || !(i % SLOWNESS))
+		if (is_object || !(i % step))
 			free_at(test, cache, first + i, is_object);
 		seen += is_object;
 	}

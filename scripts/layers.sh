@@ -13,15 +13,14 @@ set -euo pipefail
 dir=${1:?the directory in which the modules were built}
 
 # `number object U|D symbol` for each symbol that an object uses or defines. kbuild has
-# written down what it linked, in its order.
+# written down what it linked, in its order. One nm for all: it takes long to begin.
 symbols() {
-	local object number=0
-	while read -r object; do
-		number=$((number + 1))
-		nm "$dir/${object#"$dir/"}" | awk -v n="$number" -v o="${object#"$dir/"}" '
-			$1 == "U"                     { print n, o, "U", $2 }
-			NF == 3 && $2 ~ /^[A-TV-Z]$/  { print n, o, "D", $3 }'
-	done < <(tr -s ' \n' '\n' <"$dir/xalloc.mod" | sed -n '/\.o$/p')
+	tr -s ' \n' '\n' <"$dir/xalloc.mod" | sed -n "s|^$dir/||; s|^\./||; /\.o\$/p" >"$dir/objects"
+	(cd "$dir" && xargs nm -A <objects) | awk '
+		{ object = $1; sub(/:[0-9a-f]*$/, "", object) }
+		object != last                { number++; last = object }
+		$(NF - 1) == "U"              { print number, object, "U", $NF }
+		NF == 3 && $2 ~ /^[A-TV-Z]$/  { print number, object, "D", $3 }'
 }
 
 need_tools nm:binutils

@@ -18,10 +18,10 @@ kdir=${2:?the build directory of the kernel}
 shift 2
 log=$dir.log
 
-# A dead file must not live on in the copy, what the build made must
+# A dead file must not live on in the copy, what the build made must. Prints what has changed.
 copy_sources() {
 	mkdir -p "$dir"
-	rsync -a --delete --prune-empty-dirs --exclude=/build --exclude=/scripts --exclude='.*' \
+	rsync -a -O --itemize-changes --delete --prune-empty-dirs --exclude=/build --exclude=/scripts --exclude='.*' \
 		--exclude='*.mod.c' --include='*/' --include='*.[chS]' --include=Kbuild \
 		--include='Makefile' --exclude='*' "$top/" "$dir/"
 }
@@ -59,7 +59,11 @@ reject() {
 }
 
 need_tools "${build_tools[@]}"
-copy_sources
+changed=$(copy_sources)
+# Nothing to do; make takes seconds to find that
+if [[ ! $changed && $(cat "$dir/.built" 2>/dev/null) == "$kdir $*" ]]; then exit; fi
+rm -f "$dir/.built"
 with_progress "building modules in ${dir#"$top"/}" "$log" build_all "$@" ||
 	reject "the modules do not build"
 [[ -z $(findings) ]] || reject "the build gives warnings"
+echo "$kdir $*" >"$dir/.built"

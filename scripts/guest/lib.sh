@@ -67,7 +67,13 @@ arm_faults() {
 kmemleak=/sys/kernel/debug/kmemleak
 scan_twice() { echo scan >$kmemleak && sleep 6 && echo scan >$kmemleak; }
 
-loaded() { grep -q "^$1 " /proc/modules; }
+# New processes are dear in a VM, on UML most of all: what is done often is done by the shell
+loaded() {
+	while read -r entry _; do
+		[ "$entry" = "$1" ] && return
+	done </proc/modules
+	return 1
+}
 
 # rmmod can meet a reference that is just being dropped
 unload() {
@@ -80,9 +86,9 @@ unload() {
 }
 
 # Lines that xalloc has written to the kernel's log since mark_log
-mark_log() { kmsg "=== log mark"; }
-log_since() { dmesg | awk '/=== log mark/ { n = 0; next } { line[n++] = $0 } END { for (i = 0; i < n; i++) print line[i] }'; }
-xalloc_lines() { log_since | grep '^xalloc: '; }
+mark_log() { dmesg -c >/dev/null; }
+log_since() { dmesg; }
+xalloc_lines() { dmesg | grep '^xalloc: '; }
 
 # Free memory in KiB. Free pages that lie ready for one CPU are not in MemFree.
 memory_now() {
@@ -124,10 +130,17 @@ missing() { # free_memory or large_blocks, what it said before, what may be miss
 }
 
 # Load xalloc with one string of parameters; print the errno
-load_errno() { /files/insmod-nth 0 /files/xalloc.ko "$1" | cut -d' ' -f1; }
+load_errno() {
+	loaded=$(/files/insmod-nth 0 /files/xalloc.ko "$1")
+	echo "${loaded%% *}"
+}
 
 # Values of the `key value` files
-stat_of() { awk -v key="$2" '$1 == key { print $2 }' "$1"; } # file key
+stat_of() { # file key
+	while read -r key value _; do
+		[ "$key" = "$2" ] && echo "$value" && return
+	done <"$1"
+}
 sum_of() { # key file...
 	key=$1
 	shift

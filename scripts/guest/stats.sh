@@ -12,22 +12,36 @@ readable() { [ -n "$(cat "$1")" ]; }
 
 pool=$debugfs/pools/default cache=$debugfs/caches/requests
 
-# Writes are done in a shell of their own, whose complaints can be read
-write() { sh -c "echo -n '$2' >'$1'" 2>/tmp/write.err; } # file text
+# All of a file that has one line; nothing of one that cannot be read
+value_of() { # file; in $value
+	value=
+	{ read -r value <"$1"; } 2>/dev/null
+}
 
-sets() { write "$1" "$2" && [ "$(cat "$1")" = "${3-$2}" ]; } # file text [what is read then]
+# The shell's complaint can be read
+# shellcheck disable=SC3037 # busybox' echo has -n, and says why it failed
+write() { { echo -n "$2" >"$1"; } 2>/tmp/write.err; } # file text
+
+sets() { # file text [what is read then]
+	write "$1" "$2" && value_of "$1" && [ "$value" = "${3-$2}" ]
+}
 
 refuses() { # file text message
-	was=$(cat "$1" 2>/dev/null)
+	value_of "$1"
+	was=$value
 	write "$1" "$2" && return 1
-	grep -q "$3" /tmp/write.err && [ "$(cat "$1" 2>/dev/null)" = "$was" ]
+	read -r complaint </tmp/write.err
+	case $complaint in *"$3"*) ;; *) return 1 ;; esac
+	value_of "$1"
+	[ "$value" = "$was" ]
 }
 
 # Bytes as they are, at an offset
 writes_at() { printf '%b' "$3" | dd of="$1" bs=64 seek="$2" oflag=seek_bytes conv=notrunc 2>/dev/null; } # file offset bytes
 refuses_bytes() { # file offset bytes
-	was=$(cat "$1" 2>/dev/null)
-	! writes_at "$1" "$2" "$3" && [ "$(cat "$1" 2>/dev/null)" = "$was" ]
+	value_of "$1"
+	was=$value
+	! writes_at "$1" "$2" "$3" && value_of "$1" && [ "$value" = "$was" ]
 }
 
 check_number() { # file largest
