@@ -290,7 +290,7 @@ struct xpool {
 	struct {	/* See pool/gather.c */
 		struct mutex	mutex;
 		unsigned long	nr;		/* begun so far */
-		atomic_t	nr_users;	/* requests that gather, or take what was gathered */
+		atomic_t	nr_users;	/* that gather, or take what was gathered */
 		bool		keep_none;	/* caches give empty slabs back at once */
 		struct irq_work	soon;
 		struct work_struct work;
