@@ -359,7 +359,7 @@ static void lose(void)
 	memzero_explicit(objs, sizeof(objs));
 	for (i = 0; i < NR_LOST; i++)
 		lost[i] = ~(unsigned long)take();
-	clear_stack(6);
+	clear_stack(12);
 }
 
 static void let_go(void)

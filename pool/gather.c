@@ -53,7 +53,7 @@
 static struct workqueue_struct *gather_queue;
 
 #define XGATHER_SAY	(10 * HZ)	/* between two lines of a request that waits */
-#define XGATHER_TRIES	3		/* to take what others hold for an instant */
+#define XGATHER_TRIES	2		/* to take what others hold for an instant */
 
 /* Pages that the magazines of all holders keep now. Any context but NMI. */
 unsigned long xpool_kept(struct xpool *pool)
@@ -89,10 +89,8 @@ static void set_all_gathered(struct xpool *pool, bool gathered)
 {
 	struct xclient *client;
 
-	mutex_lock(&xpool_registry);
 	list_for_each_entry(client, &pool->clients, entry.node)
 		set_gathered(client, gathered && !client->entry.going);
-	mutex_unlock(&xpool_registry);
 }
 
 /* The next holder of those that are shut, after @last; they stay on the list. */
@@ -120,8 +118,28 @@ static unsigned long drain_all(struct xpool *pool)
 	return pages + xpool_settle(pool);
 }
 
+/* The next gathering, which requests share that came before it. Returns the pages. */
+static unsigned long gather(struct xpool *pool)
+{
+	unsigned long pages;
+
+	lockdep_assert_held(&pool->gather.mutex);
+	mutex_lock(&xpool_registry);
+	pool->gather.nr++;
+	mutex_unlock(&xpool_registry);
+	xpool_flush(pool);
+	mutex_lock(&xpool_registry);
+	set_all_gathered(pool, true);
+	mutex_unlock(&xpool_registry);
+	synchronize_rcu_expedited();
+	pages = drain_all(pool);
+	WRITE_ONCE(pool->gather.keep_none, true);
+	return pages;
+}
+
 /**
  * xpool_gather_begin() - bring together what no client holds
+ * @g: the request, for the calls below
  * @pool: the pool
  *
  * A gathering that begins after this was called is over when it returns. Then nothing is kept
@@ -132,55 +150,59 @@ static unsigned long drain_all(struct xpool *pool)
  * system reclaims.
  * Return: pages that this call gave back to the pool; another call may have done the work.
  */
-unsigned long xpool_gather_begin(struct xpool *pool)
+unsigned long xpool_gather_begin(struct xgathering *g, struct xpool *pool)
 {
-	unsigned long begun, pages = 0;
+	unsigned long pages = 0;
 
 	might_sleep();
-	atomic_inc(&pool->gather.nr_users);
-	smp_mb__after_atomic();		/* a gathering that ended before is not shared */
-	begun = READ_ONCE(pool->gather.nr);
+	mutex_lock(&xpool_registry);
+	*g = (struct xgathering){ .pool = pool, .begun = pool->gather.nr };
+	pool->gather.nr_users[g->begun & 1]++;
+	mutex_unlock(&xpool_registry);
 	mutex_lock(&pool->gather.mutex);
-	if (pool->gather.nr == begun) {
-		WRITE_ONCE(pool->gather.nr, begun + 1);
-		xpool_flush(pool);
-		set_all_gathered(pool, true);
-		synchronize_rcu_expedited();
-		pages = drain_all(pool);
-		WRITE_ONCE(pool->gather.keep_none, true);
-	}
+	if (pool->gather.nr == g->begun)
+		pages = gather(pool);
 	mutex_unlock(&pool->gather.mutex);
 	return pages;
 }
 
 /*
  * The caller could not take what it wants. Returns true if it should try once more, as what
- * others were just giving back is there now. *@tries is 0 before the first time.
+ * others were just giving back is there now.
  */
-bool xpool_gather_again(unsigned int *tries)
+bool xpool_gather_again(struct xgathering *g)
 {
-	if (++*tries > XGATHER_TRIES)
+	if (++g->tries > XGATHER_TRIES)
 		return false;
 	synchronize_rcu_expedited();
 	return true;
 }
 
-/* Magazines are opened when the last request has taken. */
-void xpool_gather_end(struct xpool *pool)
+/*
+ * Magazines are opened when those have taken that share the last gathering; one that is under
+ * way has such, too. Requests that came after it began do not keep them shut, or those that
+ * try again and again would do so for ever.
+ */
+void xpool_gather_end(struct xgathering *g)
 {
-	if (!atomic_dec_and_mutex_lock(&pool->gather.nr_users, &pool->gather.mutex))
-		return;
-	WRITE_ONCE(pool->gather.keep_none, false);
-	set_all_gathered(pool, false);
-	mutex_unlock(&pool->gather.mutex);
+	struct xpool *pool = g->pool;
+
+	mutex_lock(&xpool_registry);
+	pool->gather.nr_users[g->begun & 1]--;
+	if (!pool->gather.nr_users[(pool->gather.nr - 1) & 1]) {
+		WRITE_ONCE(pool->gather.keep_none, false);
+		set_all_gathered(pool, false);
+	}
+	mutex_unlock(&xpool_registry);
 }
 
 /* Bring together what no client holds, for what comes later. As xpool_gather_begin(). */
 unsigned long xpool_gather(struct xpool *pool)
 {
-	unsigned long pages = xpool_gather_begin(pool);
+	struct xgathering g;
+	unsigned long pages = xpool_gather_begin(&g, pool);
 
-	xpool_gather_end(pool);
+	xpool_gather_end(&g);
 	synchronize_rcu_expedited();	/* what others were just giving back is there then */
 	return pages;
 }

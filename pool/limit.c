@@ -153,6 +153,7 @@ static int change_limits(struct xpool *pool, struct xpool_limits *limits, size_t
 			 bool gather, unsigned long *over)
 {
 	struct xclient *client;
+	struct xgathering g;
 	int err;
 
 	mutex_lock(&pool->tuning);
@@ -171,8 +172,12 @@ static int change_limits(struct xpool *pool, struct xpool_limits *limits, size_t
 		/* Magazines are shut until it is decided. */
 		for_each_client(client, pool)
 			client->shut(client, true);
-		xpool_gather(pool);
-		err = try_limits(pool, limits, over);
+		xpool_gather_begin(&g, pool);
+		do {
+			xpool_settle(pool);
+			err = try_limits(pool, limits, over);
+		} while (err && xpool_gather_again(&g));
+		xpool_gather_end(&g);
 	}
 	if (!err || gather)
 		apply_cache(pool);	/* of the old limits if the new ones were refused */
@@ -213,8 +218,10 @@ static int set_limits(struct xpool *pool, struct xpool_limits *limits, size_t fi
 		return -ENOENT;
 	err = change_limits(pool, limits, field, true, &over);
 	/* Objects that can be moved may lie in fewer pages; clients are called for it. */
-	if ((err == -EBUSY || err == -EAGAIN) && xpool_compact(pool))
+	if (err == -EBUSY || err == -EAGAIN) {
+		xpool_compact(pool);
 		err = change_limits(pool, limits, field, true, &over);
+	}
 	if (err == -EAGAIN && pool->grow)
 		err = change_limits_grown(pool, limits, field, &over);
 	if (err == -EBUSY)

@@ -119,14 +119,14 @@ static struct xpage *take_now(struct xpool *pool, unsigned long order, gfp_t gfp
 static struct xpage *take_gathered(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
 	struct xpage *page = NULL;
-	unsigned int tries = 0;
+	struct xgathering g;
 
-	xpool_gather_begin(pool);
+	xpool_gather_begin(&g, pool);
 	while (!READ_ONCE(pool->state.retired) &&
 	       !(page = take_now(pool, order, gfp & ~__GFP_DIRECT_RECLAIM)) &&
-	       xpool_gather_again(&tries))
+	       xpool_gather_again(&g))
 		;
-	xpool_gather_end(pool);
+	xpool_gather_end(&g);
 	/* A pool that grows may wait for the system. */
 	if (!page && pool->grow && !READ_ONCE(pool->state.retired))
 		page = take_now(pool, order, gfp);

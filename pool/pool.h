@@ -140,7 +140,7 @@ struct xpool_refs_stray {
 /**
  * struct xclient - a holder of free pages of a pool: its magazines of pages, or a cache
  * @entry: in the pool's list, of which readers may use RCU
- * @gathered: shut, and pinned, by requests that gather; under gather.mutex and xpool_registry
+ * @gathered: shut, and pinned, for requests that gather; under xpool_registry
  * @most: pages that its magazines keep at most; they are not counted elsewhere
  * @reclaim: give some pages back; any context but NMI, no locks of the pool held
  * @collect: give back what is free and can be had without disturbing other CPUs;
@@ -289,8 +289,8 @@ struct xpool {
 	struct mutex		tuning;		/* limits change */
 	struct {	/* See pool/gather.c */
 		struct mutex	mutex;
-		unsigned long	nr;		/* begun so far */
-		atomic_t	nr_users;	/* that gather, or take what was gathered */
+		unsigned long	nr;		/* begun so far; under xpool_registry */
+		unsigned long	nr_users[2];	/* requests, by @nr when they came; as @nr */
 		bool		keep_none;	/* caches give empty slabs back at once */
 		struct irq_work	soon;
 		struct work_struct work;
@@ -420,11 +420,23 @@ void xpool_refs_check(struct xpool *pool);
 bool xpool_grow_plan(struct xpool *pool);
 void xpool_grow_unplan(struct xpool *pool);
 
+/**
+ * struct xgathering - a request that needs what no client holds
+ * @pool: of this pool
+ * @begun: gatherings before it came
+ * @tries: how often it could not take what it wants
+ */
+struct xgathering {
+	struct xpool	*pool;
+	unsigned long	begun;
+	unsigned int	tries;
+};
+
 /* gather.c */
 unsigned long xpool_kept(struct xpool *pool);
-unsigned long xpool_gather_begin(struct xpool *pool);
-bool xpool_gather_again(unsigned int *tries);
-void xpool_gather_end(struct xpool *pool);
+unsigned long xpool_gather_begin(struct xgathering *g, struct xpool *pool);
+bool xpool_gather_again(struct xgathering *g);
+void xpool_gather_end(struct xgathering *g);
 unsigned long xpool_gather(struct xpool *pool);
 void xpool_gather_soon(struct xpool *pool);
 bool xpool_has_context(gfp_t gfp, const char *what, const char *name);

@@ -86,15 +86,15 @@ bool xslab_help_atomic(struct xslab_cache *cache, gfp_t gfp)
 static void *alloc_gathered(struct xslab_cache *cache, gfp_t gfp)
 {
 	struct xpool *pool = cache->pool;
-	unsigned int tries = 0;
+	struct xgathering g;
 	void *obj = NULL;
 
-	xpool_gather_begin(pool);
+	xpool_gather_begin(&g, pool);
 	while (!READ_ONCE(cache->state.retired) &&
 	       !(obj = xslab_alloc_marked(cache, gfp & ~__GFP_DIRECT_RECLAIM)) &&
-	       xpool_gather_again(&tries))
-		;
-	xpool_gather_end(pool);
+	       xpool_gather_again(&g))
+		xslab_move_give_back(cache);
+	xpool_gather_end(&g);
 	/* A pool that grows may wait for the system. */
 	if (!obj && pool->grow && !READ_ONCE(cache->state.retired))
 		obj = xslab_alloc_marked(cache, gfp);

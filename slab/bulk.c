@@ -197,16 +197,19 @@ static __always_inline size_t alloc_at_hand(struct xslab_cache *cache, gfp_t gfp
 static size_t alloc_gathered(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
 {
 	struct xpool *pool = cache->pool;
-	unsigned int tries = 0;
+	struct xgathering g;
 	size_t got = 0;
 
-	xpool_gather_begin(pool);
-	do {
+	xpool_gather_begin(&g, pool);
+	while (!READ_ONCE(cache->state.retired)) {
 		got += alloc_at_hand(cache, gfp & ~__GFP_DIRECT_RECLAIM, nr - got, objs + got);
-	} while (got < nr && xpool_gather_again(&tries));
-	xpool_gather_end(pool);
+		if (got == nr || !xpool_gather_again(&g))
+			break;
+		xslab_move_give_back(cache);
+	}
+	xpool_gather_end(&g);
 	/* A pool that grows may wait for the system. */
-	if (got < nr && pool->grow)
+	if (got < nr && pool->grow && !READ_ONCE(cache->state.retired))
 		got += alloc_at_hand(cache, gfp, nr - got, objs + got);
 	return got;
 }

@@ -83,14 +83,14 @@ static bool fill_up(struct xslab_cache *cache, unsigned long keep, bool exact, g
 /* With all that no client holds. */
 static bool fill_up_gathered(struct xslab_cache *cache, unsigned long keep, bool exact)
 {
-	unsigned int tries = 0;
+	struct xgathering g;
 	bool kept;
 
-	xpool_gather_begin(cache->pool);
+	xpool_gather_begin(&g, cache->pool);
 	do {
 		kept = fill_up(cache, keep, exact, __GFP_HIGH);
-	} while (!kept && xpool_gather_again(&tries));
-	xpool_gather_end(cache->pool);
+	} while (!kept && xpool_gather_again(&g));
+	xpool_gather_end(&g);
 	return kept;
 }
 

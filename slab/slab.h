@@ -418,11 +418,17 @@ static inline void set_watermark(struct xslab_cache *cache)
 	cache->watermark = look ? -1L : (long)most;
 }
 
-/* Is no slab kept that is empty? */
+/* Do slabs that leave the cache wait for a grace period? */
+static inline bool xslab_rcu_is_typesafe(const struct xslab_cache *cache)
+{
+	return cache->flags & XSLAB_TYPESAFE_BY_RCU;
+}
+
+/* Is no slab kept that is empty? One that waits for a grace period serves nobody. */
 static inline bool gives_at_once(const struct xslab_cache *cache)
 {
 	return READ_ONCE(cache->decay.watch.at_once) ||
-	       READ_ONCE(cache->pool->gather.keep_none);
+	       (READ_ONCE(cache->pool->gather.keep_none) && !xslab_rcu_is_typesafe(cache));
 }
 
 /* Must an empty slab perhaps go before the operation that emptied it returns? */
@@ -553,12 +559,6 @@ static inline bool xslab_wait_wanted(const struct xslab_cache *cache, gfp_t gfp)
 static inline bool xslab_rcu_waits(const struct xslab_cache *cache)
 {
 	return atomic_long_read(&cache->rcu.nr);
-}
-
-/* Do slabs that leave the cache wait for a grace period? */
-static inline bool xslab_rcu_is_typesafe(const struct xslab_cache *cache)
-{
-	return cache->flags & XSLAB_TYPESAFE_BY_RCU;
 }
 
 static inline struct xslab_cache *of_client(struct xclient *client)

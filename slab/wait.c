@@ -160,19 +160,18 @@ static void sleep(const struct xslab_cache *cache, struct xwaiter *waiter)
  */
 static bool look(struct xslab_cache *cache, struct xwaiter *waiter, gfp_t gfp)
 {
-	unsigned int tries = 0;
+	struct xgathering g;
 	bool more;
 
 	if (xslab_grow(cache, gfp, NULL))
 		return true;
 	if (!waiter->for_grace && !xpool_kept(cache->pool) && !xslab_move_give_back(cache))
 		return false;
-	xpool_gather_begin(cache->pool);
-	do {
-		more = READ_ONCE(waiter->obj) ||
-		       xslab_grow(cache, gfp & ~__GFP_DIRECT_RECLAIM, NULL);
-	} while (!more && xpool_gather_again(&tries));
-	xpool_gather_end(cache->pool);
+	xpool_gather_begin(&g, cache->pool);
+	more = READ_ONCE(waiter->obj) || xslab_grow(cache, gfp & ~__GFP_DIRECT_RECLAIM, NULL);
+	xpool_gather_end(&g);
+	/* Slabs that others gave back meanwhile need no other look than the next line */
+	WRITE_ONCE(waiter->look, false);
 	return more || xslab_grow(cache, gfp, NULL);
 }
 

