@@ -455,6 +455,7 @@ static void xgather_test_atomic(struct kunit *test)
 
 struct asking {
 	struct fixture	*w;
+	unsigned int	order;
 	atomic_t	here;
 	atomic_t	had;
 };
@@ -465,7 +466,7 @@ static void ask(void *data)
 	struct asking *asking = data;
 
 	atomic_inc(&asking->here);
-	if (xpool_alloc_addr(asking->w->pool, 0, GFP_KERNEL))
+	if (xpool_alloc_addr(asking->w->pool, asking->order, GFP_KERNEL))
 		atomic_inc(&asking->had);
 }
 
@@ -966,6 +967,16 @@ static unsigned long keep_ready(struct fixture *w, void **at, unsigned long nr)
 	return xslab_cache_prefill(w->caches[0], 0) || err ? 0 : nr;
 }
 
+/* The pool may have no more than what is left of it beside @nr pages. */
+static unsigned long limit_rest(struct fixture *w, void **at, unsigned long nr)
+{
+	struct xpool_limits limits = { SZ_1M / PAGE_SIZE - nr, XPOOL_NO_LIMIT };
+	const struct xpool_limits none = { XPOOL_NO_LIMIT, XPOOL_NO_LIMIT };
+	int err = xpool_set_limits(w->pool, &limits);
+
+	return xpool_set_limits(w->pool, &none) || err ? 0 : nr;
+}
+
 /*
  * Three tasks use all caches all the time, and hold one object each: expect another to have
  * all but that, in whatever way it asks, each time.
@@ -978,14 +989,15 @@ static void xgather_test_in_use(struct kunit *test)
 	struct crew crew = {};
 	unsigned int i, round, order;
 	unsigned long (*ways[])(struct fixture *w, void **at, unsigned long nr) = {
-		take_pages, take_objects, take_bulk, keep_ready };
+		take_pages, limit_rest, take_objects, take_bulk, keep_ready };
 	unsigned long most[ARRAY_SIZE(ways)];
 
 	order = cache_stats(add_size(test, PAGE_SIZE)).slab_order;
 	for (i = 0; i < 16; i++)
 		add_size(test, 200);
 	most[0] = nr - 3;
-	for (i = 1; i < ARRAY_SIZE(ways); i++)
+	most[1] = nr - 3;
+	for (i = 2; i < ARRAY_SIZE(ways); i++)
 		most[i] = nr - (3 << order);	/* each may lie in a slab's place */
 	for (i = 0; i < 3; i++)
 		hire(test, &crew, use_each, w, true);
@@ -993,6 +1005,37 @@ static void xgather_test_in_use(struct kunit *test)
 		for (i = 0; i < ARRAY_SIZE(ways); i++)
 			KUNIT_EXPECT_EQ_MSG(test, ways[i](w, at, most[i]), most[i], "way %u", i);
 	dismiss(test, &crew);
+}
+
+/*
+ * A request that has taken ends while another, which came after its gathering began, waits
+ * for the next one: expect magazines to be open until that begins.
+ */
+static void xgather_test_open_between(struct kunit *test)
+{
+	struct fixture *w = with_steady_pool(test, SZ_1M, 0);
+	struct xslab_cache *cache = add_size(test, 200);
+	struct asking *asking = xtest_room(test, 1, sizeof(*asking));
+	struct xgathering g;
+	struct job *job;
+	void *page;
+
+	asking->w = w;
+	xpool_gather_begin(&g, w->pool);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(cache->mag.nr_shut), 1U);
+	page = xpool_alloc_addr(w->pool, 0, GFP_NOWAIT);
+	KUNIT_EXPECT_NOT_NULL(test, page);
+	asking->order = XBUDDY_MAX_ORDER;
+	mutex_lock(&w->pool->gather.mutex);
+	job = start_job(test, ask, asking, -1);
+	expect_soon(test, READ_ONCE(w->pool->gather.nr_users[!(g.begun & 1)]));
+	xpool_gather_end(&g);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(cache->mag.nr_shut), 0U);
+	mutex_unlock(&w->pool->gather.mutex);
+	end_job(test, job);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(cache->mag.nr_shut), 0U);
+	KUNIT_EXPECT_EQ(test, atomic_read(&asking->had), 0);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(w->pool, page, 0), 0);
 }
 
 /*
@@ -1068,6 +1111,7 @@ static struct kunit_case xgather_test_cases[] = {
 	KUNIT_CASE(xgather_test_no_fail_of_others),
 	KUNIT_CASE(xgather_test_collects),
 	KUNIT_CASE(xgather_test_in_use),
+	KUNIT_CASE(xgather_test_open_between),
 	KUNIT_CASE(xgather_test_limits_meanwhile),
 	{}
 };

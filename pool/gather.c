@@ -165,6 +165,7 @@ unsigned long xpool_gather_begin(struct xgathering *g, struct xpool *pool)
 	mutex_unlock(&pool->gather.mutex);
 	return pages;
 }
+EXPORT_SYMBOL_FOR_KUNIT(xpool_gather_begin);
 
 /*
  * The caller could not take what it wants. Returns true if it should try once more, as what
@@ -195,6 +196,7 @@ void xpool_gather_end(struct xgathering *g)
 	}
 	mutex_unlock(&xpool_registry);
 }
+EXPORT_SYMBOL_FOR_KUNIT(xpool_gather_end);
 
 /* Bring together what no client holds, for what comes later. As xpool_gather_begin(). */
 unsigned long xpool_gather(struct xpool *pool)
