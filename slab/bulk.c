@@ -221,15 +221,16 @@ static size_t alloc_gathered(struct xslab_cache *cache, gfp_t gfp, size_t nr, vo
 static noinline size_t alloc_rest(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
 {
 	bool for_clients = gfp & __GFP_NOFAIL, wait = for_clients || xslab_rcu_waits(cache);
+	bool may_sleep = gfpflags_allow_blocking(gfp);
 	size_t got = 0;
 
 	xslab_wait_begin(cache, gfp);
-	if (gfpflags_allow_blocking(gfp))
+	if (may_sleep)
 		got = alloc_gathered(cache, gfp, nr, objs);
 	else if (xslab_help_atomic(cache, gfp))
 		got = alloc_at_hand(cache, gfp, nr, objs);
 	wait |= xslab_rcu_waits(cache);
-	while (got < nr && wait && (objs[got] = xslab_alloc_any(cache, gfp, for_clients)))
+	while (may_sleep && got < nr && wait && (objs[got] = xslab_alloc_any(cache, gfp, for_clients)))
 		translate(cache, &objs[got++], 1);
 	xslab_wait_end(cache, gfp);
 	return got;

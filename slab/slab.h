@@ -424,7 +424,10 @@ static inline bool xslab_rcu_is_typesafe(const struct xslab_cache *cache)
 	return cache->flags & XSLAB_TYPESAFE_BY_RCU;
 }
 
-/* Is no slab kept that is empty? One that waits for a grace period serves nobody. */
+/*
+ * Does the cache give each empty slab back at once? While a request gathers, a typesafe cache
+ * does not: no request can have a slab that waits for a grace period.
+ */
 static inline bool gives_at_once(const struct xslab_cache *cache)
 {
 	return READ_ONCE(cache->decay.watch.at_once) ||

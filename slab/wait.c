@@ -170,7 +170,7 @@ static bool look(struct xslab_cache *cache, struct xwaiter *waiter, gfp_t gfp)
 	xpool_gather_begin(&g, cache->pool);
 	more = READ_ONCE(waiter->obj) || xslab_grow(cache, gfp & ~__GFP_DIRECT_RECLAIM, NULL);
 	xpool_gather_end(&g);
-	/* Slabs that others gave back meanwhile need no other look than the next line */
+	/* What other caches gave back while magazines were shut is looked at here, not again. */
 	WRITE_ONCE(waiter->look, false);
 	return more || xslab_grow(cache, gfp, NULL);
 }
