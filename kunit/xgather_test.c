@@ -1007,6 +1007,22 @@ static void xgather_test_in_use(struct kunit *test)
 	dismiss(test, &crew);
 }
 
+/* Many with __GFP_NOFAIL, which cannot wait: expect one error and one failure. */
+static void xgather_test_no_fail_bulk_atomic(struct kunit *test)
+{
+	struct fixture *w = with_steady_pool(test, SZ_64K, 0);
+	struct xslab_cache *cache = add_size(test, PAGE_SIZE);
+	void *at[SZ_64K / PAGE_SIZE + 1];
+	struct xslab_stats s;
+
+	KUNIT_EXPECT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_ATOMIC | __GFP_NOFAIL,
+						     ARRAY_SIZE(at), at), 0);
+	s = cache_stats(cache);
+	KUNIT_EXPECT_EQ(test, s.errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, s.failures, 1ULL);
+	KUNIT_EXPECT_EQ(test, xpool_validate(w->pool), 0);
+}
+
 /*
  * A request that has taken ends while another, which came after its gathering began, waits
  * for the next one: expect magazines to be open until that begins.
@@ -1111,6 +1127,7 @@ static struct kunit_case xgather_test_cases[] = {
 	KUNIT_CASE(xgather_test_no_fail_of_others),
 	KUNIT_CASE(xgather_test_collects),
 	KUNIT_CASE(xgather_test_in_use),
+	KUNIT_CASE(xgather_test_no_fail_bulk_atomic),
 	KUNIT_CASE(xgather_test_open_between),
 	KUNIT_CASE(xgather_test_limits_meanwhile),
 	{}
