@@ -230,8 +230,12 @@ static noinline size_t alloc_rest(struct xslab_cache *cache, gfp_t gfp, size_t n
 	else if (xslab_help_atomic(cache, gfp))
 		got = alloc_at_hand(cache, gfp, nr, objs);
 	wait |= xslab_rcu_waits(cache);
-	while (may_sleep && got < nr && wait && (objs[got] = xslab_alloc_any(cache, gfp, for_clients)))
+	while (may_sleep && got < nr && wait) {
+		objs[got] = xslab_alloc_any(cache, gfp, for_clients);
+		if (!objs[got])
+			break;
 		translate(cache, &objs[got++], 1);
+	}
 	xslab_wait_end(cache, gfp);
 	return got;
 }
