@@ -116,7 +116,7 @@ void xdecay_curve_step(struct xcurve *curve, unsigned int epochs, unsigned long 
 	while (k-- > epochs)
 		curve->fresh[k] = curve->fresh[k - epochs];
 	memset(curve->fresh, 0, epochs * sizeof(*curve->fresh));
-	curve->fresh[0] = unused > curve->kept ? unused - curve->kept : 0;
+	curve->fresh[0] = unused > curve->last_unused ? unused - curve->last_unused : 0;
 }
 EXPORT_SYMBOL_FOR_KUNIT(xdecay_curve_step);
 
@@ -147,12 +147,12 @@ EXPORT_SYMBOL_FOR_KUNIT(xdecay_curve_limit);
  * Owners
  */
 
-static struct xslab_cache *cache_of(struct xdecay *decay)
+static struct xslab_cache *decaying_cache(struct xdecay *decay)
 {
 	return container_of(decay, struct xslab_cache, decay);
 }
 
-static struct xpool *pool_of(struct xdecay *decay)
+static struct xpool *decaying_pool(struct xdecay *decay)
 {
 	return container_of(decay, struct xpool, decay);
 }
@@ -162,26 +162,26 @@ static long ms_of(struct xdecay *decay)
 {
 	long ms = READ_ONCE(decay->ms);
 
-	return ms == XDECAY_INHERIT ? READ_ONCE(cache_of(decay)->pool->decay.ms) : ms;
+	return ms == XDECAY_INHERIT ? READ_ONCE(decaying_cache(decay)->pool->decay.ms) : ms;
 }
 
 /*
- * Pages that give_back() could give back: of a quiet owner all, of another one but for what
+ * Pages that trim_owner() could give back: of a quiet owner all, of another one but for what
  * it would take again at once.
  */
 static unsigned long unused_pages(struct xdecay *decay, bool quiet)
 {
-	return decay->of_cache ? xslab_empty_pages(cache_of(decay)) :
-				 xpool_idle_pages(pool_of(decay), quiet);
+	return decay->of_cache ? xslab_empty_pages(decaying_cache(decay)) :
+				 xpool_idle_pages(decaying_pool(decay), quiet);
 }
 
 /* Give back a number of pages at most. */
-static void give_back(struct xdecay *decay, unsigned long pages)
+static void trim_owner(struct xdecay *decay, unsigned long pages)
 {
 	if (decay->of_cache)
-		xslab_trim(cache_of(decay), pages);
+		xslab_trim(decaying_cache(decay), pages);
 	else
-		xpool_trim(pool_of(decay), pages);
+		xpool_trim(decaying_pool(decay), pages);
 }
 
 /* A number that changes when the owner is used. */
@@ -191,10 +191,10 @@ static u64 operations(struct xdecay *decay)
 	struct xpool_stats pool;
 
 	if (decay->of_cache) {
-		xslab_cache_stats(cache_of(decay), &cache);
+		xslab_cache_stats(decaying_cache(decay), &cache);
 		return cache.allocs + cache.frees;
 	}
-	xpool_stats(pool_of(decay), &pool);
+	xpool_stats(decaying_pool(decay), &pool);
 	return pool.gets + pool.puts + pool.pages;
 }
 
@@ -202,9 +202,9 @@ static u64 operations(struct xdecay *decay)
 static void empty_magazines(struct xdecay *decay, void (*how)(struct xmag *mag))
 {
 	if (decay->of_cache)
-		how(&cache_of(decay)->mag);
+		how(&decaying_cache(decay)->mag);
 	else
-		xpool_page_empty(pool_of(decay), how);
+		xpool_page_empty(decaying_pool(decay), how);
 }
 
 /*
@@ -233,14 +233,14 @@ static void fall_quiet(struct xdecay *decay)
 }
 
 /* Give back what is over the curve. */
-static void give(struct xdecay *decay)
+static void give_unused(struct xdecay *decay)
 {
 	unsigned long limit = ms_of(decay) ? xdecay_curve_limit(&decay->curve) : 0;
 	unsigned long pages = unused_pages(decay, is_quiet(decay));
 
 	if (pages > limit)
-		give_back(decay, pages - limit);
-	decay->curve.kept = unused_pages(decay, is_quiet(decay));
+		trim_owner(decay, pages - limit);
+	decay->curve.last_unused = unused_pages(decay, is_quiet(decay));
 }
 
 /* Nothing is unused. See the top for the order; a CPU that wakes the owner meanwhile wins. */
@@ -259,17 +259,17 @@ static void end_epochs(struct xdecay *decay, u64 now)
 	u64 ns = epoch_ns(ms_of(decay)), epochs = 1 + div64_u64(now - decay->end, ns);
 	unsigned int nr = min_t(u64, epochs, XDECAY_EPOCHS);
 	bool was_quiet = is_quiet(decay);
-	u64 so_far;
+	u64 done;
 
 	decay->end += epochs * ns;
 	xdecay_curve_step(&decay->curve, nr, unused_pages(decay, was_quiet));
-	so_far = operations(decay);
-	decay->quiet = so_far == decay->operations ? decay->quiet + nr : 0;
-	decay->operations = so_far;
+	done = operations(decay);
+	decay->quiet = done == decay->operations ? decay->quiet + nr : 0;
+	decay->operations = done;
 	if (is_quiet(decay) && !was_quiet)
 		fall_quiet(decay);
-	give(decay);
-	if (is_quiet(decay) && !decay->curve.kept)
+	give_unused(decay);
+	if (is_quiet(decay) && !decay->curve.last_unused)
 		try_sleep(decay);
 }
 
@@ -290,7 +290,7 @@ static u64 tick(struct xdecay *decay)
 		end_epochs(decay, now);
 	}
 	if (!ms_of(decay))
-		give(decay);
+		give_unused(decay);
 	return decay->end ?: XDECAY_NO_END;
 }
 
@@ -300,12 +300,12 @@ static u64 tick(struct xdecay *decay)
 
 static DEFINE_MUTEX(xdecay_lock);
 static struct workqueue_struct *queue;
-static void work(struct work_struct *unused);
-static DECLARE_DELAYED_WORK(worker, work);
+static void decay_work(struct work_struct *unused);
+static DECLARE_DELAYED_WORK(worker, decay_work);
 static unsigned long runs;
 
 /* Only pools that grow can give something back. They have what the caches gave by then. */
-static void work(struct work_struct *unused)
+static void decay_work(struct work_struct *unused)
 {
 	u64 now, next = XDECAY_NO_END;
 	struct xslab_cache *cache;
@@ -358,7 +358,7 @@ static void run_now(struct irq_work *unused)
 static DEFINE_IRQ_WORK(run_soon, run_now);
 
 /* Something is there to look at. Any context, whatever locks are held. */
-static void wake(struct xwatch *watch)
+static void wake_decay(struct xwatch *watch)
 {
 	WRITE_ONCE(watch->asleep, false);
 	irq_work_queue(&run_soon);
@@ -385,7 +385,7 @@ static void restart(struct xdecay *decay)
 	if (ms)
 		return;
 	empty_magazines(decay, xmag_drain);
-	give_back(decay, ULONG_MAX);
+	trim_owner(decay, ULONG_MAX);
 }
 
 /**
@@ -484,12 +484,12 @@ static long default_ms;
 /* A new owner is asleep: it has nothing, and its first operation wakes it. */
 static void set_watch(struct xwatch *watch, long ms)
 {
-	watch->wake = wake;
+	watch->wake = wake_decay;
 	watch->at_once = !ms;
 	watch->asleep = ms >= 0;
 }
 
-static int observe(struct notifier_block *block, unsigned long event, void *what)
+static int follow_owners(struct notifier_block *block, unsigned long event, void *what)
 {
 	struct xslab_cache *cache = what;
 	struct xpool *pool = what;
@@ -510,7 +510,7 @@ static int observe(struct notifier_block *block, unsigned long event, void *what
 }
 
 /* Before the one that lets people change the times */
-static struct notifier_block observer = { .notifier_call = observe, .priority = 1 };
+static struct notifier_block observer = { .notifier_call = follow_owners, .priority = 1 };
 
 /* Pools that come have the time @ms. Returns 0, -EINVAL or -ENOMEM. */
 int xdecay_init(long ms)

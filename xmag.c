@@ -176,7 +176,7 @@ static void unload(struct xmag *mag, struct xmag_cpu *cpu)
 }
 
 /* An allocation that found the magazines in use by the context below, or closed. */
-static void *alloc_past(struct xmag *mag)
+static void *alloc_from_owner(struct xmag *mag)
 {
 	void *obj;
 
@@ -233,7 +233,7 @@ noinline void xmag_unpark(struct xmag *mag)
 		return;		/* the next operation does it */
 	open_for(mag, XMAG_PARKED);
 	raw_spin_unlock_irqrestore(&mag->gate, flags);
-	xwatch_tell(mag->watch);
+	xwatch_wake(mag->watch);
 }
 EXPORT_SYMBOL_FOR_KUNIT(xmag_unpark);
 
@@ -254,7 +254,7 @@ noinline void *xmag_alloc_slow(struct xmag *mag)
 	void *obj = NULL;
 
 	if (!enter_to_use(mag, &cpu))
-		return alloc_past(mag);
+		return alloc_from_owner(mag);
 	if (load(mag, cpu)) {
 		cpu->allocs++;
 		obj = *--cpu->top;

@@ -124,7 +124,7 @@ static int parse_decay(long *ms)
 }
 
 /* What is managed: the one line of a load. */
-static void tell(const struct xpool_args *args, long ms)
+static void print_default_pool(const struct xpool_args *args, long ms)
 {
 	const char *from = base ? "at base=" : reserve_mem ? "of reserve_mem=" : "from the system";
 	u64 step = BIT_ULL(PAGE_SHIFT + XBUDDY_MAX_ORDER), grows, share;
@@ -193,7 +193,7 @@ static int __init xmodule_init(void)
 	err = args.size || args.reserve_mem ? xpool_init_default(&args) : 0;
 	if (err)
 		goto undo_decay;
-	tell(&args, ms);
+	print_default_pool(&args, ms);
 	return 0;
 
 undo_decay:

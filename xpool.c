@@ -47,7 +47,7 @@
 
 static struct xpool *default_pool;
 
-static struct xpool *create(const struct xpool_args *args)
+static struct xpool *create_pool(const struct xpool_args *args)
 {
 	struct xpool *pool = xpool_setup(args);
 	int err;
@@ -102,7 +102,7 @@ static unsigned long pages_held(struct xpool *pool)
 	return stats.pages + stats.slabs - READ_ONCE(pool->used.lost);
 }
 
-static void dispose(struct xpool *pool, bool was_refused)
+static void dispose_pool(struct xpool *pool, bool was_refused)
 {
 	bool lost;
 
@@ -128,7 +128,7 @@ static void dispose(struct xpool *pool, bool was_refused)
 }
 
 /* From now on nothing is allocated, and nothing is kept. */
-static void retire(struct xpool *pool)
+static void retire_pool(struct xpool *pool)
 {
 	WRITE_ONCE(pool->state.retired, true);
 	xpool_page_close(&pool->mags->client);
@@ -149,7 +149,7 @@ static void refuse_destroy(struct xpool *pool)
  * A pool that is claimed. Its caches lose their callbacks if it cannot go: the client
  * that made it may be about to be unloaded.
  */
-static int destroy(struct xpool *pool)
+static int destroy_pool(struct xpool *pool)
 {
 	/* Tasks that wait leave when it is retired, but may use its memory a moment longer. */
 	bool waited = atomic_read(&pool->waiting.nr);
@@ -157,13 +157,13 @@ static int destroy(struct xpool *pool)
 	struct xclient *client;
 
 	if (!was_retired)
-		retire(pool);
+		retire_pool(pool);
 	xpool_page_drain_closed(&pool->mags->client);
-	xpool_settle(pool);
+	xpool_drain_idle(pool);
 	xpool_refs_check(pool);
 	if (!READ_ONCE(pool->listing.nr_users) && !pages_held(pool) && !waited &&
 	    !atomic_read(&pool->waiting.nr)) {
-		dispose(pool, was_retired);
+		dispose_pool(pool, was_retired);
 		return 0;
 	}
 	refuse_destroy(pool);
@@ -207,7 +207,7 @@ struct xpool *xpool_create_stamped(const struct xpool_args *args, u32 stamp,
 		return ERR_PTR(-EDEADLK);
 	if (!try_module_get(THIS_MODULE))
 		return ERR_PTR(-ENODEV);
-	pool = create(args);
+	pool = create_pool(args);
 	if (IS_ERR(pool))
 		module_put(THIS_MODULE);
 	return pool;
@@ -249,7 +249,7 @@ int xpool_destroy(struct xpool *pool)
 	err = xpool_listed_claim_in_turn(&xpool_list, &pool->listing.entry);
 	if (err)
 		return err == -ENOENT ? 0 : err;
-	err = destroy(pool);
+	err = destroy_pool(pool);
 	if (!err)
 		module_put(THIS_MODULE);
 	return err;
@@ -276,23 +276,23 @@ int xpool_give_up(struct xpool *pool)
 EXPORT_SYMBOL_FOR_KUNIT(xpool_give_up);
 
 /* Is nothing held of an orphan, or was it given up? What NMIs left goes back first. */
-static bool is_over(struct xpool *pool)
+static bool pool_is_over(struct xpool *pool)
 {
 	if (!READ_ONCE(pool->state.retired) || READ_ONCE(pool->listing.nr_users) ||
 	    atomic_read(&pool->waiting.nr))
 		return false;
 	if (xpool_defer_waits(&pool->deferred))
-		xpool_settle(pool);
+		xpool_drain_idle(pool);
 	return READ_ONCE(pool->state.given_up) || !pages_held(pool);
 }
 
 /* A claimed orphan that can go; or NULL. */
-static struct xpool *claim_orphan(void)
+static struct xpool *claim_orphan_pool(void)
 {
 	struct xpool *pool;
 
 	for_each_pool(pool)
-		if (is_over(pool) && !xpool_listed_claim(&xpool_list, &pool->listing.entry)) {
+		if (pool_is_over(pool) && !xpool_listed_claim(&xpool_list, &pool->listing.entry)) {
 			xpool_listed_unpin(&pool->listing.entry);
 			return pool;
 		}
@@ -302,14 +302,14 @@ static struct xpool *claim_orphan(void)
 /* One orphan goes by itself. Returns false if none can. The worker's context. */
 bool xpool_reap_one(void)
 {
-	struct xpool *pool = claim_orphan();
+	struct xpool *pool = claim_orphan_pool();
 
 	if (!pool)
 		return false;
-	xpool_settle(pool);
+	xpool_drain_idle(pool);
 	pr_info("pool %s: %s\n", pool->name,
 		pool->state.given_up ? "given up" : "the last of it was freed; it goes");
-	dispose(pool, true);
+	dispose_pool(pool, true);
 	module_put(THIS_MODULE);
 	return true;
 }
@@ -330,7 +330,7 @@ EXPORT_SYMBOL_GPL(xpool_default_stamped);
 
 int xpool_init_default(const struct xpool_args *args)
 {
-	struct xpool *pool = create(args);
+	struct xpool *pool = create_pool(args);
 
 	if (IS_ERR(pool))
 		return PTR_ERR(pool);
@@ -348,11 +348,11 @@ void xpool_exit_default(void)
 	default_pool = NULL;
 	/* To the worker it would be an orphan of which nothing is held. */
 	xpool_listed_claim(&xpool_list, &pool->listing.entry);
-	retire(pool);
+	retire_pool(pool);
 	xpool_page_drain_closed(&pool->mags->client);
-	xpool_settle(pool);
+	xpool_drain_idle(pool);
 	pool->state.given_up = pages_held(pool);
 	if (pool->state.given_up)
 		refuse_destroy(pool);
-	dispose(pool, false);
+	dispose_pool(pool, false);
 }

@@ -146,7 +146,7 @@ EXPORT_SYMBOL_GPL(xslab_cache_free);
  * The cache that has the page of @obj, or NULL. It is there for as long as preemption is off,
  * also where the caller errs, see xslab_cache_destroy().
  */
-static struct xslab_cache *cache_of(const void *obj)
+static struct xslab_cache *cache_of_object(const void *obj)
 {
 	struct xpage *page = xpool_page_any(obj);
 
@@ -177,7 +177,7 @@ int xslab_free(void *obj)
 	if (unlikely(!obj))
 		return 0;
 	preempt_disable();
-	cache = cache_of(obj);
+	cache = cache_of_object(obj);
 	if (likely(cache))
 		return xslab_free_here(cache, obj);
 	preempt_enable();
@@ -200,7 +200,7 @@ int xslab_free_rcu(void *obj)
 	if (unlikely(!obj))
 		return 0;
 	preempt_disable();
-	cache = cache_of(obj);
+	cache = cache_of_object(obj);
 	if (likely(cache))
 		err = xslab_cache_free_rcu(cache, obj);
 	preempt_enable();

@@ -67,9 +67,9 @@ static struct dentry *root, *pools_dir, *caches_dir;
  */
 struct xfile {
 	const char	*name;
-	void		(*show)(struct seq_file *m, void *of);
-	long		(*get)(void *of, size_t field);
-	int		(*set)(void *of, size_t field, long value);
+	void		(*show)(struct seq_file *m, void *object);
+	long		(*get)(void *object, size_t field);
+	int		(*set)(void *object, size_t field, long value);
 	size_t		field;
 	long		least;
 	long		most;
@@ -199,9 +199,9 @@ static void show_unusable_index(struct seq_file *m, void *pool)
 	}
 }
 
-static void show_regions(struct seq_file *m, void *of)
+static void show_regions(struct seq_file *m, void *object)
 {
-	struct xpool *pool = of;
+	struct xpool *pool = object;
 	unsigned long r;
 
 	for (r = 0; r < pool->nr_regions; r++)
@@ -214,16 +214,16 @@ static void show_regions(struct seq_file *m, void *of)
  * Why a region stays
  */
 
-#define WHY_MAX	XPOOL_CHUNK_PAGES	/* caches in a region: one a page */
+#define PINNED_MAX	XPOOL_CHUNK_PAGES	/* caches in a region: one a page */
 
-struct why_cache {
+struct pinning_cache {
 	struct xslab_cache	*cache;
 	unsigned long		objects;
 	unsigned long		pages;
 };
 
 /**
- * struct why - what a reader of `why` has: room for what is found in one region
+ * struct pinned - what a reader of `why` has: room for what is found in one region
  * @pool: the pool
  * @clients: pages that clients hold
  * @kept: pages that they freed and that are kept for the next
@@ -231,52 +231,52 @@ struct why_cache {
  * @nr: caches in @of
  * @of: caches with slabs here
  */
-struct why {
+struct pinned {
 	struct xpool		*pool;
 	unsigned long		clients;
 	unsigned long		kept;
 	unsigned long		slabs;
 	unsigned int		nr;
-	struct why_cache	of[WHY_MAX];
+	struct pinning_cache	by[PINNED_MAX];
 };
 
-static struct why_cache *why_cache(struct why *why, struct xslab_cache *cache)
+static struct pinning_cache *find_pinning_cache(struct pinned *pins, struct xslab_cache *cache)
 {
 	unsigned int i;
 
-	for (i = 0; i < why->nr; i++)
-		if (why->of[i].cache == cache)
-			return &why->of[i];
-	if (why->nr == WHY_MAX)
+	for (i = 0; i < pins->nr; i++)
+		if (pins->by[i].cache == cache)
+			return &pins->by[i];
+	if (pins->nr == PINNED_MAX)
 		return NULL;
-	why->of[why->nr] = (struct why_cache){ .cache = cache };
-	return &why->of[why->nr++];
+	pins->by[pins->nr] = (struct pinning_cache){ .cache = cache };
+	return &pins->by[pins->nr++];
 }
 
 /* A slab that has no cache yet, or any more, is on its way. */
-static void why_slab(struct why *why, struct xpage *slab, unsigned long pages)
+static void pinned_by_slab(struct pinned *pins, struct xpage *slab, unsigned long pages)
 {
 	struct xslab_cache *cache = owner_of(slab);
-	struct why_cache *of = cache ? why_cache(why, cache) : NULL;
+	struct pinning_cache *by = cache ? find_pinning_cache(pins, cache) : NULL;
 
-	why->slabs += pages;
-	if (!of)
+	pins->slabs += pages;
+	if (!by)
 		return;
-	of->objects += xslab_live_in(cache, slab);
-	of->pages += pages;
+	by->objects += xslab_live_in(cache, slab);
+	by->pages += pages;
 }
 
 /* Look at the pages of region @nr. A block may change while it is looked at. */
-static void find_why(struct why *why, unsigned long nr)
+static void find_pins(struct pinned *pins, unsigned long nr)
 {
-	struct xpool *pool = why->pool;
+	struct xpool *pool = pins->pool;
 	unsigned long i = max(nr * XPOOL_CHUNK_PAGES, pool->start >> PAGE_SHIFT);
 	unsigned long end = min((nr + 1) * XPOOL_CHUNK_PAGES, pool->buddy.nr), pages;
 
-	why->clients = 0;
-	why->kept = 0;
-	why->slabs = 0;
-	why->nr = 0;
+	pins->clients = 0;
+	pins->kept = 0;
+	pins->slabs = 0;
+	pins->nr = 0;
 	for (; i < end; i += pages) {
 		struct xpage *page = &pool->pages[i];
 		u16 kind = READ_ONCE(page->kind);
@@ -286,80 +286,80 @@ static void find_why(struct why *why, unsigned long nr)
 			continue;
 		pages = min(1UL << READ_ONCE(page->order), end - i);
 		if (kind == XPAGE_SLAB)
-			why_slab(why, page, pages);
+			pinned_by_slab(pins, page, pages);
 		else if (kind == XPAGE_LIVE)
-			why->clients += pages;
+			pins->clients += pages;
 		else
-			why->kept += pages;
+			pins->kept += pages;
 	}
 }
 
-static int why_show(struct seq_file *m, void *unused)
+static int pinned_show(struct seq_file *m, void *unused)
 {
-	struct why *why = m->private;
+	struct pinned *pins = m->private;
 	unsigned long used;
 	unsigned int i;
 
-	find_why(why, m->index);
-	used = why->clients + why->kept + why->slabs;
+	find_pins(pins, m->index);
+	used = pins->clients + pins->kept + pins->slabs;
 	if (!used)
 		return 0;
 	seq_printf(m, "%llu used %lu clients %lu kept %lu slabs %lu", m->index, used,
-		   why->clients, why->kept, why->slabs);
-	for (i = 0; i < why->nr; i++) {
-		const struct why_cache *of = &why->of[i];
+		   pins->clients, pins->kept, pins->slabs);
+	for (i = 0; i < pins->nr; i++) {
+		const struct pinning_cache *by = &pins->by[i];
 
-		seq_printf(m, " cache %lu %lu ", of->objects, of->pages);
-		seq_escape(m, xslab_cache_name(of->cache), " \t\n\\");
+		seq_printf(m, " cache %lu %lu ", by->objects, by->pages);
+		seq_escape(m, xslab_cache_name(by->cache), " \t\n\\");
 	}
 	seq_putc(m, '\n');
 	return 0;
 }
 
-static void *why_at(struct why *why, loff_t pos)
+static void *pinned_at(struct pinned *pins, loff_t pos)
 {
-	return pos < DIV_ROUND_UP(why->pool->buddy.nr, XPOOL_CHUNK_PAGES) ? why : NULL;
+	return pos < DIV_ROUND_UP(pins->pool->buddy.nr, XPOOL_CHUNK_PAGES) ? pins : NULL;
 }
 
-static void *why_start(struct seq_file *m, loff_t *pos)
+static void *pinned_start(struct seq_file *m, loff_t *pos)
 {
 	int err = mutex_lock_interruptible(&xpool_registry);
 
-	return err ? ERR_PTR(err) : why_at(m->private, *pos);
+	return err ? ERR_PTR(err) : pinned_at(m->private, *pos);
 }
 
-static void *why_next(struct seq_file *m, void *unused, loff_t *pos)
+static void *pinned_next(struct seq_file *m, void *unused, loff_t *pos)
 {
-	return why_at(m->private, ++*pos);
+	return pinned_at(m->private, ++*pos);
 }
 
-/* @at: what why_start() or why_next() said last */
-static void why_stop(struct seq_file *m, void *at)
+/* @at: what pinned_start() or pinned_next() said last */
+static void pinned_stop(struct seq_file *m, void *at)
 {
 	if (!IS_ERR(at))
 		mutex_unlock(&xpool_registry);
 }
 
-static const struct seq_operations why_ops = {
-	.start	= why_start,
-	.next	= why_next,
-	.stop	= why_stop,
-	.show	= why_show,
+static const struct seq_operations pinned_ops = {
+	.start	= pinned_start,
+	.next	= pinned_next,
+	.stop	= pinned_stop,
+	.show	= pinned_show,
 };
 
-static int why_open(struct inode *inode, struct file *file)
+static int pinned_open(struct inode *inode, struct file *file)
 {
-	struct why *why = __seq_open_private(file, &why_ops, sizeof(*why));
+	struct pinned *pins = __seq_open_private(file, &pinned_ops, sizeof(*pins));
 
-	if (!why)
+	if (!pins)
 		return -ENOMEM;
-	why->pool = object_of(file);
+	pins->pool = object_of(file);
 	return 0;
 }
 
-static const struct file_operations why_fops = {
+static const struct file_operations pinned_fops = {
 	.owner		= THIS_MODULE,
-	.open		= why_open,
+	.open		= pinned_open,
 	.read		= seq_read,
 	.llseek		= seq_lseek,
 	.release	= seq_release_private,
@@ -532,7 +532,7 @@ static const struct xfile pool_files[] = {
 	{ .name = "free_blocks", .show = show_free_blocks },
 	{ .name = "unusable_index", .show = show_unusable_index },
 	{ .name = "regions", .show = show_regions },
-	{ .name = "why", .fops = &why_fops },
+	{ .name = "why", .fops = &pinned_fops },
 	COMMAND("collect", 0, 1, set_pool_collect),
 	COMMAND("give_up", 1, 1, set_pool_give_up),
 	DECAY(pool_decay),
@@ -613,11 +613,11 @@ static const struct file_operations file_fops = {
 };
 
 /* Without debugfs all of this does nothing, and that is fine. */
-static void add_files(struct dentry *dir, const struct xfile *xfile, void *of)
+static void add_files(struct dentry *dir, const struct xfile *xfile, void *object)
 {
 	if (IS_ERR(dir))
 		return;
-	d_inode(dir)->i_private = of;
+	d_inode(dir)->i_private = object;
 	for (; xfile->name; xfile++) {
 		umode_t mode = (xfile->set ? 0200 : 0400) | (xfile->get ? 0400 : 0);
 
@@ -660,16 +660,17 @@ static struct dentry *make_dir(const char *name, struct dentry *parent)
 
 /* Returns the directory. */
 static struct dentry *add_object(const char *name, struct dentry *parent,
-				 const struct xfile *files, const struct xfile *limits, void *of)
+				 const struct xfile *files, const struct xfile *limits,
+				 void *object)
 {
 	struct dentry *dir = make_dir(name, parent);
 
-	add_files(dir, files, of);
-	add_files(debugfs_create_dir("limits", dir), limits, of);
+	add_files(dir, files, object);
+	add_files(debugfs_create_dir("limits", dir), limits, object);
 	return dir;
 }
 
-static int observe(struct notifier_block *block, unsigned long event, void *what)
+static int follow_objects(struct notifier_block *block, unsigned long event, void *what)
 {
 	struct xslab_cache *cache = what;
 	struct xpool *pool = what;
@@ -693,7 +694,7 @@ static int observe(struct notifier_block *block, unsigned long event, void *what
 	return NOTIFY_DONE;
 }
 
-static struct notifier_block observer = { .notifier_call = observe };
+static struct notifier_block observer = { .notifier_call = follow_objects };
 
 int xstats_init(void)
 {

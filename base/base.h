@@ -91,7 +91,7 @@ struct xwatch {
 	bool	at_once;
 };
 
-static inline void xwatch_tell(struct xwatch *watch)
+static inline void xwatch_wake(struct xwatch *watch)
 {
 	if (unlikely(READ_ONCE(watch->asleep)))
 		watch->wake(watch);
@@ -106,11 +106,11 @@ static inline void xwatch_tell(struct xwatch *watch)
 
 /**
  * struct xcurve - what may stay of the pages that became unused
- * @kept: unused pages at the end of the last epoch
+ * @last_unused: unused pages at the end of the last epoch
  * @fresh: pages that became unused, by the epochs that have passed since
  */
 struct xcurve {
-	unsigned long	kept;
+	unsigned long	last_unused;
 	unsigned long	fresh[XDECAY_EPOCHS];
 };
 

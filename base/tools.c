@@ -169,7 +169,7 @@ unsigned int xtools_of_cache(unsigned int tools, bool has_ctor, bool is_typesafe
 }
 
 /* Memory that the pool has from now on. */
-void xtools_range_comes(unsigned int tools, const void *addr, size_t bytes)
+void xtools_add_range(unsigned int tools, const void *addr, size_t bytes)
 {
 	poison(tools, addr, bytes, XCOMPAT_KASAN_PAGE_FREE);
 }
@@ -217,7 +217,7 @@ void xtools_free(unsigned int tools, void *obj, size_t size)
  */
 
 /* Pages are a slab, or a part of one again, and no object of it is a client's. */
-void xtools_slab_comes(unsigned int tools, void *addr, size_t bytes)
+void xtools_add_slab(unsigned int tools, void *addr, size_t bytes)
 {
 	kmsan_poison_memory(addr, bytes, GFP_ATOMIC);
 	poison(tools, addr, bytes, XCOMPAT_KASAN_SLAB_REDZONE);
@@ -227,7 +227,7 @@ void xtools_slab_comes(unsigned int tools, void *addr, size_t bytes)
  * They are the pool's again. Objects are @stride apart, and the first that has a part there
  * begins at @first.
  */
-void xtools_slab_goes(unsigned int tools, void *addr, long bytes, long first, long stride)
+void xtools_remove_slab(unsigned int tools, void *addr, long bytes, long first, long stride)
 {
 	if (tools & XTOOLS_INIT_ON_FREE && tools & (XTOOLS_CTOR | XTOOLS_TYPESAFE)) {
 		xtools_open(tools, addr, bytes);

@@ -48,14 +48,14 @@ enum xtools_range {
 
 unsigned int xtools_of_pool(enum xtools_range range, const void *addr, unsigned long pages);
 unsigned int xtools_of_cache(unsigned int tools, bool has_ctor, bool is_typesafe);
-void xtools_range_comes(unsigned int tools, const void *addr, size_t bytes);
+void xtools_add_range(unsigned int tools, const void *addr, size_t bytes);
 void xtools_open(unsigned int tools, const void *addr, size_t bytes);
 
 void xtools_alloc(unsigned int tools, void *obj, size_t size, gfp_t gfp);
 void xtools_free(unsigned int tools, void *obj, size_t size);
 void xtools_forget(unsigned int tools, void *obj);
-void xtools_slab_comes(unsigned int tools, void *addr, size_t bytes);
-void xtools_slab_goes(unsigned int tools, void *addr, long bytes, long first, long stride);
+void xtools_add_slab(unsigned int tools, void *addr, size_t bytes);
+void xtools_remove_slab(unsigned int tools, void *addr, long bytes, long first, long stride);
 void xtools_ctor_ends(unsigned int tools, void *obj, size_t size);
 void xtools_pages_alloc(unsigned int tools, void *addr, size_t bytes, gfp_t gfp);
 void xtools_pages_free(unsigned int tools, void *addr, size_t bytes);

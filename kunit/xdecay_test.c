@@ -156,7 +156,7 @@ static void test_curve(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, limit, (16UL - k) * (16 - k) * (8 + k));
 		KUNIT_EXPECT_LT(test, limit, last);
 		last = limit;
-		curve.kept = limit;
+		curve.last_unused = limit;
 		xdecay_curve_step(&curve, 1, limit);
 	}
 	KUNIT_EXPECT_EQ(test, xdecay_curve_limit(&curve), 0UL);
@@ -180,14 +180,14 @@ static void test_curve_symmetric(struct kunit *test)
 /* Nothing is old before it was unused: what was kept before is no news. */
 static void test_curve_only_news(struct kunit *test)
 {
-	struct xcurve curve = { .kept = 1000 };
+	struct xcurve curve = { .last_unused = 1000 };
 
 	xdecay_curve_step(&curve, 1, 1000);
 	KUNIT_EXPECT_EQ(test, xdecay_curve_limit(&curve), 0UL);
-	curve.kept = 1000;
+	curve.last_unused = 1000;
 	xdecay_curve_step(&curve, 1, 700);
 	KUNIT_EXPECT_EQ(test, xdecay_curve_limit(&curve), 0UL);
-	curve.kept = 700;
+	curve.last_unused = 700;
 	xdecay_curve_step(&curve, 1, 2748);
 	KUNIT_EXPECT_EQ(test, xdecay_curve_limit(&curve), 225UL * 9);
 }
@@ -202,8 +202,8 @@ static void test_curve_late(struct kunit *test)
 
 		xdecay_curve_step(&one, 1, 12345);
 		xdecay_curve_step(&many, 1, 12345);
-		one.kept = 12345;
-		many.kept = 12345;
+		one.last_unused = 12345;
+		many.last_unused = 12345;
 		for (k = 0; k < late; k++)
 			xdecay_curve_step(&one, 1, 12345);
 		xdecay_curve_step(&many, late, 12345);

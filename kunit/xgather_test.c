@@ -571,7 +571,7 @@ static void expect_bounded(struct kunit *test)
 	for (i = 0; i < w->nr_caches; i++)
 		sum += magazine_bytes(w->caches[i]);
 	KUNIT_EXPECT_LE(test, sum, (w->pool->nr_pages << PAGE_SHIFT) / 8);
-	KUNIT_EXPECT_EQ(test, sum, w->pool->kept_bytes);
+	KUNIT_EXPECT_EQ(test, sum, w->pool->mag_bytes);
 }
 
 static void drop_caches(struct kunit *test, unsigned int left)
@@ -1054,6 +1054,70 @@ static void xgather_test_open_between(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(w->pool, page, 0), 0);
 }
 
+/* A cache comes while a request gathers: expect it to keep nothing until that ends. */
+static void xgather_test_new_cache(struct kunit *test)
+{
+	struct fixture *w = with_steady_pool(test, SZ_1M, 0);
+	struct xslab_cache *cache;
+	struct xgathering g;
+
+	xpool_gather_begin(&g, w->pool);
+	cache = add_size(test, 200);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, xslab_cache_alloc(cache, GFP_NOWAIT)), 0);
+	KUNIT_EXPECT_EQ(test, pool_stats(w->pool).free, pool_stats(w->pool).total);
+	xpool_gather_end(&g);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, xslab_cache_alloc(cache, GFP_NOWAIT)), 0);
+	KUNIT_EXPECT_GT(test, cache_stats(cache).magazines, 0ULL);
+}
+
+static struct {
+	bool	begun;
+	bool	asked;	/* another task wants an object, too */
+} slow_ctor;
+
+/* The first one of all takes long. */
+static void construct_slowly(void *obj)
+{
+	if (READ_ONCE(slow_ctor.begun))
+		return;
+	WRITE_ONCE(slow_ctor.begun, true);
+	while (!READ_ONCE(slow_ctor.asked))
+		mdelay(1);
+	mdelay(200);
+}
+
+static void take_and_free(void *data)
+{
+	xslab_cache_free(data, xslab_cache_alloc(data, GFP_NOWAIT));
+}
+
+/*
+ * Another CPU constructs the only slab that a cache may have, for one object: expect a
+ * request to wait for the others.
+ */
+static void xgather_test_new_slab(struct kunit *test)
+{
+	struct xslab_cache *cache;
+	struct job *job;
+	void *obj;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "one CPU");
+	with_steady_pool(test, SZ_1M, 0);
+	cache = add_cache(test, &(struct xslab_args){
+		.name = "test", .size = 200, .ctor = construct_slowly });
+	KUNIT_ASSERT_EQ(test, set_limits(cache, pages_per_slab(cache), ULONG_MAX), 0);
+	slow_ctor.begun = false;
+	slow_ctor.asked = false;
+	job = start_job(test, take_and_free, cache, other_cpu());
+	expect_soon(test, READ_ONCE(slow_ctor.begun));
+	WRITE_ONCE(slow_ctor.asked, true);
+	obj = xslab_cache_alloc(cache, GFP_KERNEL);
+	KUNIT_EXPECT_NOT_NULL(test, obj);
+	KUNIT_EXPECT_EQ(test, xslab_cache_free(cache, obj), 0);
+	end_job(test, job);
+}
+
 /*
  * Limits that are set while others allocate and free
  */
@@ -1129,6 +1193,8 @@ static struct kunit_case xgather_test_cases[] = {
 	KUNIT_CASE(xgather_test_in_use),
 	KUNIT_CASE(xgather_test_no_fail_bulk_atomic),
 	KUNIT_CASE(xgather_test_open_between),
+	KUNIT_CASE(xgather_test_new_cache),
+	KUNIT_CASE(xgather_test_new_slab),
 	KUNIT_CASE(xgather_test_limits_meanwhile),
 	{}
 };

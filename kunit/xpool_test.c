@@ -1149,10 +1149,10 @@ static void test_hot_tells(struct kunit *test)
 	client->room = count_room;
 	atomic_inc(&pool->waiting.nr);
 	expect_hot_pair(test, pool, XBUDDY_MAX_ORDER);
-	irq_work_sync(&pool->waiting.tell);
+	irq_work_sync(&pool->waiting.signal);
 	KUNIT_EXPECT_EQ(test, atomic_read(&times_told), 1);
 	xpool_collect(pool, false);
-	irq_work_sync(&pool->waiting.tell);
+	irq_work_sync(&pool->waiting.signal);
 	KUNIT_EXPECT_GT(test, atomic_read(&times_told), 1);
 	atomic_dec(&pool->waiting.nr);
 	client->room = NULL;

@@ -10,10 +10,10 @@
 /* Pages that may be taken; see struct xpool_limits. May be old without the lock. */
 unsigned long xpool_allowance(const struct xpool *pool, enum xpool_need need)
 {
-	unsigned long keep = need == XPOOL_URGENT ? 0 : READ_ONCE(pool->limits.reserve);
+	unsigned long reserve = need == XPOOL_URGENT ? 0 : READ_ONCE(pool->limits.reserve);
 	unsigned long room = min(xpool_hard_room(pool), READ_ONCE(pool->buddy.nr_free));
 
-	return room > keep ? room - keep : 0;
+	return room > reserve ? room - reserve : 0;
 }
 
 /*

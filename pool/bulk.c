@@ -20,7 +20,7 @@
 /* A full magazine of the depot, if as many are wanted; returns how many it had. */
 static unsigned int take_magazine(struct xpool *pool, size_t nr, struct xpage **pages)
 {
-	struct xmag *mag = &pool->mags->of[0].mag;
+	struct xmag *mag = &pool->mags->by_order[0].mag;
 	unsigned int got, i, fresh = 0;
 
 	if (!pool->mags->nr || nr < mag->size)
@@ -90,7 +90,7 @@ int xpool_alloc_pages_bulk(struct xpool *pool, gfp_t gfp, size_t nr, struct page
 		return 0;
 	got = alloc_some(pool, xpool_gfp_without_reserve(gfp), nr, taken);
 	for (i = 0; xtools_watch(pool->tools) && i < got; i++)
-		tell_page_alloc(pool, taken[i], 0, gfp);
+		tools_alloc_pages(pool, taken[i], 0, gfp);
 	for (i = 0; i < got; i++)
 		pages[i] = struct_page_of(pool, taken[i]);
 	if (unlikely(got < nr)) {
@@ -107,11 +107,11 @@ EXPORT_SYMBOL_GPL(xpool_alloc_pages_bulk);
  * The single pages from @pages on, but before @end, that follow one another in a block of the
  * pool and are a client's. They are free then. Returns how many.
  */
-static unsigned int take_row(struct xpool *pool, struct page **pages, struct page **end,
-			     struct xpage **first)
+static unsigned int find_page_row(struct xpool *pool, struct page **pages, struct page **end,
+				  struct xpage **first)
 {
 	struct page **from = pages, *next = *pages;
-	unsigned long nr, rest;
+	unsigned long nr, left;
 	struct xpage *at;
 
 	preempt_disable();
@@ -121,8 +121,8 @@ static unsigned int take_row(struct xpool *pool, struct page **pages, struct pag
 	if (unlikely(nr >= pool->structs.nr))
 		goto out;
 	/* Struct pages follow one another in a largest block. */
-	rest = XPOOL_CHUNK_PAGES - xpool_page_index(pool, at) % XPOOL_CHUNK_PAGES;
-	end = min(end, pages + min(pool->structs.nr - nr, rest));
+	left = XPOOL_CHUNK_PAGES - xpool_page_index(pool, at) % XPOOL_CHUNK_PAGES;
+	end = min(end, pages + min(pool->structs.nr - nr, left));
 	do {
 		if (!is_single(at, 0) || (likely(pool->counts_refs) && !has_one_ref(next)))
 			break;
@@ -144,14 +144,14 @@ static size_t free_rows(struct xpool *pool, size_t nr, struct page **pages)
 	unsigned int i = 0, n, r;
 
 	while (at != end && i < XPAGE_ROWS) {
-		n = take_row(pool, at, min(end, at + XPAGE_CHUNK), &rows[i].first);
+		n = find_page_row(pool, at, min(end, at + XPAGE_CHUNK), &rows[i].first);
 		if (unlikely(!n))
 			break;
 		rows[i++].nr = n;
 		at += n;
 	}
 	for (r = 0; xtools_watch(pool->tools) && r < i; r++)
-		tell_page_free(pool, rows[r].first, 0, rows[r].nr);
+		tools_free_pages(pool, rows[r].first, 0, rows[r].nr);
 	if (i)
 		xpool_put_rows(pool, rows, i, xpool_page_state(XPAGE_CACHED, 0));
 	return at - pages;

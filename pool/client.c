@@ -14,10 +14,28 @@
 LIST_HEAD(xpool_list);
 RAW_NOTIFIER_HEAD(xobservers);
 
+/* Have the magazines of this holder shut, or not; it is pinned for as long. */
+void xpool_set_gathered(struct xclient *client, bool gathered)
+{
+	lockdep_assert_held(&xpool_registry);
+	if (client->gathered == gathered)
+		return;
+	client->gathered = gathered;
+	if (gathered) {
+		client->entry.pins++;
+		client->close(client);
+	} else {
+		client->open(client);
+		xpool_listed_unpin_locked(&client->entry);
+	}
+}
+
+/* One that comes while a request gathers may keep nothing either. */
 void xpool_add_client(struct xpool *pool, struct xclient *client)
 {
 	mutex_lock(&xpool_registry);
 	list_add_tail_rcu(&client->entry.node, &pool->clients);
+	xpool_set_gathered(client, pool->gather.shut);
 	mutex_unlock(&xpool_registry);
 }
 

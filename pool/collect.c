@@ -26,7 +26,7 @@ unsigned long xpool_collect_here(struct xpool *pool)
 		pages += client->collect(client);
 		cond_resched();
 	}
-	return pages + xpool_settle(pool);
+	return pages + xpool_drain_idle(pool);
 }
 
 /* Have objects moved, where clients know how. */
@@ -102,9 +102,9 @@ static unsigned long shrink_count(struct shrinker *shrinker, struct shrink_contr
 	struct xpool *pool = xcompat_shrinker_data(shrinker);
 	unsigned long spare = xpool_grow_spare(pool);
 	unsigned long here = READ_ONCE(pool->grow->grown) - READ_ONCE(pool->grow->returned);
-	unsigned long rest = min(xpool_idle(pool), here);
+	unsigned long idle = min(xpool_idle(pool), here);
 
-	return max(spare, rest) ?: SHRINK_EMPTY;
+	return max(spare, idle) ?: SHRINK_EMPTY;
 }
 
 static unsigned long shrink_scan(struct shrinker *shrinker, struct shrink_control *sc)
@@ -115,7 +115,7 @@ static unsigned long shrink_scan(struct shrinker *shrinker, struct shrink_contro
 	xpool_grow_pause(pool->grow);
 	freed = xpool_trim(pool, wanted);
 	if (freed < wanted) {
-		xpool_settle(pool);
+		xpool_drain_idle(pool);
 		xpool_ask_clients(pool);
 		freed += xpool_trim(pool, wanted - freed);
 	}

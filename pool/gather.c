@@ -10,11 +10,11 @@
  * a request that may sleep fails, or waits, everything that no client holds is brought
  * together in the buddy system and in partial slabs:
  *
- *	close	the magazines of all holders (struct xclient) are shut
+ *	close	the magazines of all holders (struct xclient) are shut, and caches keep
+ *		no empty slabs any more; a holder that comes meanwhile does the same
  *	wait	for one grace period, which serves all holders
  *	drain	magazines and depots are emptied into slabs and pool, free slabs and
- *		the blocks that were freed last go to the pool; from now on caches
- *		keep no empty slabs
+ *		the blocks that were freed last go to the pool
  *	take	what the request wants; and again after a grace period: what others were
  *		just giving back is there then
  *	open	the magazines
@@ -56,41 +56,29 @@ static struct workqueue_struct *gather_queue;
 #define XGATHER_TRIES	2		/* to take what others hold for an instant */
 
 /* Pages that the magazines of all holders keep now. Any context but NMI. */
-unsigned long xpool_kept(struct xpool *pool)
+unsigned long xpool_in_magazines(struct xpool *pool)
 {
 	unsigned long pages = 0;
 	struct xclient *client;
 
 	rcu_read_lock();
 	list_for_each_entry_rcu(client, &pool->clients, entry.node)
-		pages += client->kept(client);
+		pages += client->in_magazines(client);
 	rcu_read_unlock();
 	return pages;
 }
 
-/* Have this holder shut, or not; it is pinned for as long. */
-static void set_gathered(struct xclient *client, bool gathered)
-{
-	lockdep_assert_held(&xpool_registry);
-	if (client->gathered == gathered)
-		return;
-	client->gathered = gathered;
-	if (gathered) {
-		client->entry.pins++;
-		client->close(client);
-	} else {
-		client->open(client);
-		xpool_listed_unpin_locked(&client->entry);
-	}
-}
-
-/* Shut the magazines of all holders, or open them; one that is about to go is never shut. */
+/*
+ * Shut the magazines of all holders, or open them; one that is about to go is never shut. Caches
+ * keep no empty slabs while they are.
+ */
 static void set_all_gathered(struct xpool *pool, bool gathered)
 {
 	struct xclient *client;
 
+	WRITE_ONCE(pool->gather.shut, gathered);
 	list_for_each_entry(client, &pool->clients, entry.node)
-		set_gathered(client, gathered && !client->entry.going);
+		xpool_set_gathered(client, gathered && !client->entry.going);
 }
 
 /* The next holder of those that are shut, after @last; they stay on the list. */
@@ -115,14 +103,12 @@ static unsigned long drain_all(struct xpool *pool)
 		pages += client->drain(client);
 		cond_resched();
 	}
-	return pages + xpool_settle(pool);
+	return pages + xpool_drain_idle(pool);
 }
 
 /* The next gathering, which requests share that came before it. Returns the pages. */
 static unsigned long gather(struct xpool *pool)
 {
-	unsigned long pages;
-
 	lockdep_assert_held(&pool->gather.mutex);
 	mutex_lock(&xpool_registry);
 	pool->gather.nr++;
@@ -132,9 +118,7 @@ static unsigned long gather(struct xpool *pool)
 	set_all_gathered(pool, true);
 	mutex_unlock(&xpool_registry);
 	synchronize_rcu_expedited();
-	pages = drain_all(pool);
-	WRITE_ONCE(pool->gather.keep_none, true);
-	return pages;
+	return drain_all(pool);
 }
 
 /**
@@ -190,10 +174,8 @@ void xpool_gather_end(struct xgathering *g)
 
 	mutex_lock(&xpool_registry);
 	pool->gather.nr_users[g->begun & 1]--;
-	if (!pool->gather.nr_users[(pool->gather.nr - 1) & 1]) {
-		WRITE_ONCE(pool->gather.keep_none, false);
+	if (!pool->gather.nr_users[(pool->gather.nr - 1) & 1])
 		set_all_gathered(pool, false);
-	}
 	mutex_unlock(&xpool_registry);
 }
 EXPORT_SYMBOL_FOR_KUNIT(xpool_gather_end);
@@ -214,12 +196,12 @@ static void gather_work(struct work_struct *work)
 	struct xpool *pool = container_of(work, struct xpool, gather.work);
 
 	/* Is there anything to gather, as far as can be seen without disturbing a CPU? */
-	if (xpool_kept(pool) || atomic_long_read(&pool->cached) > 0 ||
+	if (xpool_in_magazines(pool) || atomic_long_read(&pool->cached) > 0 ||
 	    READ_ONCE(pool->last_freed.nr_pages) || xpool_defer_waits(&pool->deferred))
 		xpool_gather(pool);
 }
 
-static void start_work(struct irq_work *soon)
+static void start_gathering(struct irq_work *soon)
 {
 	struct xpool *pool = container_of(soon, struct xpool, gather.soon);
 
@@ -264,7 +246,7 @@ void xpool_say_waiting(unsigned long *said, const char *what, const char *name)
 void xpool_gather_init(struct xpool *pool)
 {
 	mutex_init(&pool->gather.mutex);
-	init_irq_work(&pool->gather.soon, start_work);
+	init_irq_work(&pool->gather.soon, start_gathering);
 	INIT_WORK(&pool->gather.work, gather_work);
 }
 

@@ -44,7 +44,7 @@
 /* Rows of blocks that are taken under one lock: in a pool that is in pieces each is a block. */
 #define XPOOL_ROWS	32U
 
-static struct xpage *get_hot(struct xpool *pool, unsigned int order)
+static struct xpage *take_last_freed(struct xpool *pool, unsigned int order)
 {
 	struct xpage *page = pool->last_freed.block[order];
 
@@ -154,13 +154,13 @@ static long take_block(struct xpool *pool, unsigned int order, enum xpool_need n
 /* The limits leave no room for such a block, whatever the pool has. */
 static bool is_over_hard(const struct xpool *pool, unsigned int order, enum xpool_need need)
 {
-	unsigned long keep = need == XPOOL_URGENT ? 0 : READ_ONCE(pool->limits.reserve);
+	unsigned long reserve = need == XPOOL_URGENT ? 0 : READ_ONCE(pool->limits.reserve);
 	unsigned long room = xpool_hard_room(pool);
 
-	return room < keep || !((room - keep) >> order);
+	return room < reserve || !((room - reserve) >> order);
 }
 
-/* Apart from get_locked(), so that a pair of a block that is hot saves no registers. */
+/* Apart from get_locked(), so that a pair of the block that was freed last saves no registers. */
 static noinline struct xpage *get_cold(struct xpool *pool, unsigned int order,
 				       enum xpool_page_kind kind, enum xpool_need need,
 				       enum xplace place, enum reach reach)
@@ -169,7 +169,7 @@ static noinline struct xpage *get_cold(struct xpool *pool, unsigned int order,
 	long index;
 
 	index = take_block(pool, order, need, place, REACH_KIND);
-	if (unlikely(index < 0 && xpool_put_all_hot(pool)))
+	if (unlikely(index < 0 && xpool_put_last_freed(pool)))
 		index = take_block(pool, order, need, place, REACH_KIND);
 	if (unlikely(index < 0) && pool->grow && reach == REACH_ALL) {
 		/* From a region of the other kind; the worker should know of it. */
@@ -190,7 +190,7 @@ static __always_inline struct xpage *get_locked(struct xpool *pool, unsigned int
 {
 	lockdep_assert_held(&pool->lock);
 	if (kind == XPAGE_LIVE) {
-		struct xpage *page = get_hot(pool, order);
+		struct xpage *page = take_last_freed(pool, order);
 
 		if (page) {
 			WRITE_ONCE(page->kind, kind);

@@ -147,7 +147,7 @@ static struct page *take_from_system(struct xpool *pool, gfp_t gfp)
 	split_page(page, XBUDDY_MAX_ORDER);
 	xpool_refs_freeze(page, XPOOL_CHUNK_PAGES);
 	if (xtools_watch(pool->tools))
-		xtools_range_comes(pool->tools, page_address(page), 1UL << XPOOL_CHUNK_SHIFT);
+		xtools_add_range(pool->tools, page_address(page), 1UL << XPOOL_CHUNK_SHIFT);
 	return page;
 }
 
@@ -160,11 +160,11 @@ static void count_region(struct xpool *pool, unsigned long r, long nr)
 	xpool_grow_count_free(pool, pool->regions[r].serves, nr);
 }
 
-static void count_spare(struct xpool *pool, long nr)
+static void count_spare_pages(struct xpool *pool, long nr)
 {
 	WRITE_ONCE(pool->grow->spare, pool->grow->spare + nr);
 	if (nr > 0)
-		xwatch_tell(&pool->decay.watch);
+		xwatch_wake(&pool->decay.watch);
 }
 
 /*
@@ -206,7 +206,7 @@ static bool add_spare(struct xpool *pool, enum xserves kind, struct page *page, 
 	added = (anyway || wants_region(pool, kind)) && xpool_grow_add(pool, kind, page, &r);
 	if (added) {
 		pool->regions[r].used = 0;
-		count_spare(pool, XPOOL_CHUNK_PAGES);
+		count_spare_pages(pool, XPOOL_CHUNK_PAGES);
 	}
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	if (!added)
@@ -312,7 +312,7 @@ static struct page *remove_empty(struct xpool *pool)
 
 	if (r < pool->nr_fixed || r == pool->nr_regions || !can_spare_region(pool))
 		return NULL;
-	count_spare(pool, -(long)XPOOL_CHUNK_PAGES);
+	count_spare_pages(pool, -(long)XPOOL_CHUNK_PAGES);
 	return remove_region(pool, r);
 }
 
@@ -330,7 +330,7 @@ bool xpool_grow_added(struct xpool *pool, unsigned long r)
 		return false;
 	}
 	xpool_grow_set_serves(pool, r, XSERVES_ANY);
-	count_spare(pool, XPOOL_CHUNK_PAGES);
+	count_spare_pages(pool, XPOOL_CHUNK_PAGES);
 	return true;
 }
 
@@ -368,13 +368,13 @@ static bool may_free_to_system(void)
 	return in_task() && !irqs_disabled();
 }
 
-static void start_work(struct irq_work *soon)
+static void start_growth(struct irq_work *soon)
 {
 	schedule_work(&container_of(soon, struct xgrow, soon)->work);
 }
 
 /* Any context: the caller that frees may hold a scheduler lock, which a worker needs. */
-static void wake(struct xpool *pool)
+static void wake_growth(struct xpool *pool)
 {
 	if (!READ_ONCE(pool->grow->stopped))
 		irq_work_queue(&pool->grow->soon);
@@ -389,7 +389,7 @@ void xpool_grow_trim(struct xpool *pool)
 	if (!gives_region(pool))
 		return;
 	if (!may_free_to_system()) {
-		wake(pool);
+		wake_growth(pool);
 		return;
 	}
 	while (return_region(pool, false))
@@ -405,10 +405,10 @@ void xpool_grow_wake(struct xpool *pool)
 	if (in_nmi() || !may_grow(pool) ||
 	    time_before(jiffies, READ_ONCE(pool->grow->not_before)))
 		return;
-	wake(pool);
+	wake_growth(pool);
 }
 
-static void work(struct work_struct *work)
+static void grow_work(struct work_struct *work)
 {
 	struct xgrow *grow = container_of(work, struct xgrow, work);
 
@@ -495,8 +495,8 @@ int xpool_grow_init(struct xpool *pool)
 	grow->free[XSERVES_ANY] = pool->nr_pages;
 	grow->not_before = jiffies;
 	grow->refused = jiffies;
-	INIT_WORK(&grow->work, work);
-	init_irq_work(&grow->soon, start_work);
+	INIT_WORK(&grow->work, grow_work);
+	init_irq_work(&grow->soon, start_growth);
 	grow->absent = grow->maps;
 	bitmap_set(grow->absent, pool->nr_fixed, pool->nr_regions - pool->nr_fixed);
 	grow->for_kind[XSERVES_SMALL] = grow->maps + words;

@@ -10,7 +10,7 @@
  * The limit of what is cached bounds the sum of
  *
  *	magazines		of pages (pool/magazine.c) and of objects (slab/limit.c), and depots
- *	hot blocks		freed last, kept as they are (pool/put.c)
+ *	last freed		a block of each order, as it was (pool/put.c)
  *	slabs without objects	that caches keep (slab/release.c)
  *	empty regions		of pools that have grown (pool/grow.c)
  *
@@ -37,7 +37,7 @@
 static void trim(struct xpool *pool)
 {
 	if (xpool_over_cache(pool) || pool->grow)
-		xpool_settle(pool);	/* and empty regions with it */
+		xpool_drain_idle(pool);	/* and empty regions with it */
 	if (xpool_over_cache(pool))
 		xpool_collect_here(pool);
 }
@@ -46,7 +46,7 @@ static void trim(struct xpool *pool)
  * Open the holders that may keep all that they could, or shut the others. Returns what the
  * former leave of the limit.
  */
-static unsigned long settle_clients(struct xpool *pool, bool open)
+static unsigned long shut_or_open(struct xpool *pool, bool open)
 {
 	unsigned long left = pool->limits.cache;
 	struct xclient *client;
@@ -66,10 +66,10 @@ static unsigned long settle_clients(struct xpool *pool, bool open)
 /* Make the limits that are set hold: no holder keeps more, then none has more. */
 static void apply_cache(struct xpool *pool)
 {
-	WRITE_ONCE(pool->idle_limit, settle_clients(pool, false));
+	WRITE_ONCE(pool->idle_limit, shut_or_open(pool, false));
 	smp_mb();	/* as in xpool_cached_count() */
 	trim(pool);
-	settle_clients(pool, true);
+	shut_or_open(pool, true);
 }
 
 /* How many blocks of 2^@order pages the pool has when all is free and it has grown. */
@@ -174,7 +174,7 @@ static int change_limits(struct xpool *pool, struct xpool_limits *limits, size_t
 			client->shut(client, true);
 		xpool_gather_begin(&g, pool);
 		do {
-			xpool_settle(pool);
+			xpool_drain_idle(pool);
 			err = try_limits(pool, limits, over);
 		} while (err && xpool_gather_again(&g));
 		xpool_gather_end(&g);
@@ -209,7 +209,7 @@ static int change_limits_grown(struct xpool *pool, struct xpool_limits *limits, 
 	return err;
 }
 
-static int set_limits(struct xpool *pool, struct xpool_limits *limits, size_t field)
+static int set_pool_limits(struct xpool *pool, struct xpool_limits *limits, size_t field)
 {
 	unsigned long over = 0;
 	int err;
@@ -244,7 +244,7 @@ int xpool_set_limit(struct xpool *pool, size_t field, unsigned long pages)
 	struct xpool_limits limits = { };
 
 	*limit_at(&limits, field) = pages;
-	return set_limits(pool, &limits, field);
+	return set_pool_limits(pool, &limits, field);
 }
 EXPORT_SYMBOL_FOR_KUNIT(xpool_set_limit);	/* for a test */
 
@@ -269,7 +269,7 @@ int xpool_set_limits(struct xpool *pool, const struct xpool_limits *limits)
 {
 	struct xpool_limits all = *limits;
 
-	return set_limits(pool, &all, ALL_LIMITS);
+	return set_pool_limits(pool, &all, ALL_LIMITS);
 }
 EXPORT_SYMBOL_GPL(xpool_set_limits);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Entries of lists that stay while somebody looks at them; see pool/listed.c */
+/* Entries of lists that stay while a caller looks at them; see pool/listed.c */
 #ifndef _XALLOC_LISTED_H
 #define _XALLOC_LISTED_H
 

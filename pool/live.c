@@ -44,7 +44,7 @@ static u8 get_tag(struct xlive *live)
 	return tag;
 }
 
-static struct xlive *make_live(const struct xpool *pool, unsigned int shift)
+static struct xlive *create_live(const struct xpool *pool, unsigned int shift)
 {
 	unsigned long pages = pool->buddy.nr - (pool->start >> PAGE_SHIFT);
 	struct xlive *live = xmeta_alloc(sizeof(*live));
@@ -74,11 +74,11 @@ static struct xlive *share_live(struct xpool *pool, unsigned int shift, struct x
 	struct xlive *live;
 
 	mutex_lock(&xpool_registry);
-	if (mine && !pool->live.of[shift]) {
-		pool->live.of[shift] = mine;
+	if (mine && !pool->live.by_shift[shift]) {
+		pool->live.by_shift[shift] = mine;
 		pool->live.bytes += mine->bytes;
 	}
-	live = pool->live.of[shift];
+	live = pool->live.by_shift[shift];
 	if (live) {
 		live->users++;
 		*tag = get_tag(live);
@@ -97,7 +97,7 @@ u8 *xpool_live_get(struct xpool *pool, unsigned int shift, u8 *tag)
 	struct xlive *live = share_live(pool, shift, NULL, tag);
 
 	if (!live) {
-		struct xlive *mine = make_live(pool, shift);
+		struct xlive *mine = create_live(pool, shift);
 
 		if (!mine)
 			return NULL;
@@ -113,11 +113,11 @@ void xpool_live_put(struct xpool *pool, unsigned int shift, u8 tag)
 	struct xlive *live;
 
 	mutex_lock(&xpool_registry);
-	live = pool->live.of[shift];
+	live = pool->live.by_shift[shift];
 	if (tag < XPOOL_LAST_TAG)
 		__clear_bit(tag, live->tags);
 	if (!--live->users) {
-		pool->live.of[shift] = NULL;
+		pool->live.by_shift[shift] = NULL;
 		pool->live.bytes -= live->bytes;
 	} else {
 		live = NULL;

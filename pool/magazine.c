@@ -23,18 +23,18 @@
 
 static unsigned int page_fill(struct xmag *mag, void **objs, unsigned int nr)
 {
-	struct xpool_page_mag *of = container_of(mag, struct xpool_page_mag, mag);
+	struct xpool_page_mag *blocks = container_of(mag, struct xpool_page_mag, mag);
 
-	return xpool_get_many(of->pool, of->order, XPAGE_CACHED, XPOOL_ORDINARY,
+	return xpool_get_many(blocks->pool, blocks->order, XPAGE_CACHED, XPOOL_ORDINARY,
 			      (struct xpage **)objs, min(nr, XPAGE_REFILL));
 }
 
 static void page_drain(struct xmag *mag, void **objs, unsigned int nr)
 {
-	struct xpool_page_mag *of = container_of(mag, struct xpool_page_mag, mag);
+	struct xpool_page_mag *blocks = container_of(mag, struct xpool_page_mag, mag);
 
-	xpool_put_many(of->pool, (struct xpage **)objs, nr,
-		       xpool_page_state(XPAGE_CACHED, of->order));
+	xpool_put_many(blocks->pool, (struct xpage **)objs, nr,
+		       xpool_page_state(XPAGE_CACHED, blocks->order));
 }
 
 static const struct xmag_ops page_ops = {
@@ -53,7 +53,7 @@ static void for_all(struct xpool_page_mags *mags, void (*what)(struct xmag *mag)
 	unsigned int i;
 
 	for (i = 0; i < mags->nr; i++)
-		what(&mags->of[i].mag);
+		what(&mags->by_order[i].mag);
 }
 
 /* Like for_all(), of what returns blocks; returns the pages. */
@@ -63,7 +63,7 @@ static unsigned long sum_up(struct xpool_page_mags *mags, unsigned long (*what)(
 	unsigned int i;
 
 	for (i = 0; i < mags->nr; i++)
-		pages += what(&mags->of[i].mag) << i;
+		pages += what(&mags->by_order[i].mag) << i;
 	return pages;
 }
 
@@ -81,7 +81,7 @@ static unsigned long page_reclaim(struct xclient *client)
 void xpool_page_empty(struct xpool *pool, void (*how)(struct xmag *mag))
 {
 	for_all(pool->mags, how);
-	xpool_settle(pool);
+	xpool_drain_idle(pool);
 }
 
 /* Before the pool is used. */
@@ -90,7 +90,7 @@ void xpool_page_set_watch(struct xpool *pool, struct xwatch *watch)
 	unsigned int i;
 
 	for (i = 0; i < pool->mags->nr; i++)
-		xmag_set_watch(&pool->mags->of[i].mag, watch);
+		xmag_set_watch(&pool->mags->by_order[i].mag, watch);
 }
 
 void xpool_page_close(struct xclient *client)
@@ -108,7 +108,7 @@ static void page_open(struct xclient *client)
 	for_all(mags_of(client), xmag_unshut);
 }
 
-static unsigned long kept(struct xmag *mag)
+static unsigned long count_held(struct xmag *mag)
 {
 	struct xmag_count count;
 
@@ -116,9 +116,9 @@ static unsigned long kept(struct xmag *mag)
 	return count.cpus + count.depot;
 }
 
-unsigned long xpool_page_kept(struct xclient *client)
+unsigned long xpool_page_in_magazines(struct xclient *client)
 {
-	return sum_up(mags_of(client), kept);
+	return sum_up(mags_of(client), count_held);
 }
 
 /* What the magazines hold goes to the pool, and nothing comes into them. */
@@ -131,7 +131,7 @@ static void page_shut(struct xclient *client, bool shut)
 		return;
 	mags->shut = shut;
 	for (i = 0; i < mags->nr; i++)
-		xmag_set_closed(&mags->of[i].mag, shut);
+		xmag_set_closed(&mags->by_order[i].mag, shut);
 }
 
 /* Shorter magazines are not worth the memory that they take on each CPU. */
@@ -152,7 +152,7 @@ void xpool_page_detach_magazines(struct xpool *pool)
 
 	xpool_del_client(&mags->client);
 	while (mags->nr)
-		xmag_destroy(&mags->of[--mags->nr].mag);
+		xmag_destroy(&mags->by_order[--mags->nr].mag);
 	WRITE_ONCE(pool->mags, NULL);
 	xmeta_free(mags);
 }
@@ -169,9 +169,9 @@ static void open_routes(struct xpool *pool)
 	if (xtools_watch(pool->tools))
 		return;
 	for (order = 0; order < pool->mags->nr; order++) {
-		xmag_add_route(&pool->mags->of[order].mag, &pool->cpus[order]);
+		xmag_add_route(&pool->mags->by_order[order].mag, &pool->cpus[order]);
 		if (pool->structs.nr)
-			xmag_add_route(&pool->mags->of[order].mag, &pool->page_cpus[order]);
+			xmag_add_route(&pool->mags->by_order[order].mag, &pool->page_cpus[order]);
 	}
 }
 
@@ -187,20 +187,20 @@ int xpool_page_attach_magazines(struct xpool *pool)
 	pool->mags = mags;
 	mags->client = (struct xclient){
 		.reclaim = page_reclaim, .collect = page_reclaim, .close = xpool_page_close,
-		.drain = xpool_page_drain_closed, .open = page_open, .kept = xpool_page_kept,
-		.shut = page_shut,
+		.drain = xpool_page_drain_closed, .open = page_open,
+		.in_magazines = xpool_page_in_magazines, .shut = page_shut,
 	};
 	xpool_add_client(pool, &mags->client);
 	while (mags->nr < XPOOL_MAG_ORDERS && (size = magazine_size(pool, mags->nr))) {
-		struct xpool_page_mag *of = &mags->of[mags->nr];
+		struct xpool_page_mag *blocks = &mags->by_order[mags->nr];
 
-		of->pool = pool;
-		of->order = mags->nr;
-		err = xmag_init(&of->mag, &page_ops, size, XPAGE_DEPOT);
+		blocks->pool = pool;
+		blocks->order = mags->nr;
+		err = xmag_init(&blocks->mag, &page_ops, size, XPAGE_DEPOT);
 		if (err)
 			break;
-		pool->metadata += of->mag.metadata;
-		mags->client.most += xmag_capacity(&of->mag) << of->order;
+		pool->metadata += blocks->mag.metadata;
+		mags->client.most += xmag_capacity(&blocks->mag) << blocks->order;
 		mags->nr++;
 	}
 	if (err)

@@ -105,7 +105,7 @@ static struct xpage *take_now(struct xpool *pool, unsigned long order, gfp_t gfp
 	struct xpage *page = NULL;
 
 	while (order < pool->mags->nr) {
-		page = xmag_alloc(&pool->mags->of[order].mag);
+		page = xmag_alloc(&pool->mags->by_order[order].mag);
 		if (likely(!page || make_live(page, order)))
 			break;
 		xpool_page_report_lost(pool, page);
@@ -150,7 +150,7 @@ static struct xpage *take_for_sure(struct xpool *pool, unsigned long order, gfp_
 		if (!page)
 			schedule_timeout(XPAGE_LOOK);
 		finish_wait(&pool->waiting.room, &wait);
-		if (!page && xpool_kept(pool))
+		if (!page && xpool_in_magazines(pool))
 			page = take_gathered(pool, order, gfp);
 		else if (!page)
 			page = take_now(pool, order, gfp);
@@ -226,7 +226,7 @@ static noinline void *alloc_addr_slow(struct xpool *pool, unsigned long order, g
 	if (unlikely(!page))
 		return NULL;
 	if (xtools_watch(pool->tools))
-		tell_page_alloc(pool, page, order, gfp);
+		tools_alloc_pages(pool, page, order, gfp);
 	addr = page_addr(pool, page);
 	return unlikely(gfp & __GFP_ZERO) ? memset(addr, 0, PAGE_SIZE << order) : addr;
 }
@@ -405,17 +405,17 @@ static noinline int give_missed(struct xpool *pool, struct xpage *page, unsigned
 	rcu_read_lock();
 	preempt_enable();
 	if (xtools_watch(pool->tools))
-		tell_page_free(pool, page, order, 1);
+		tools_free_pages(pool, page, order, 1);
 	if (order < pool->mags->nr)
-		xmag_free_slow(&pool->mags->of[order].mag, page);
+		xmag_free_slow(&pool->mags->by_order[order].mag, page);
 	else
-		xpool_put_hot(pool, page, order);
+		xpool_put_client(pool, page, order);
 	rcu_read_unlock();
 	return 0;
 }
 
 /* A block that was accepted, so its order is one. Begins with preemption off. Always 0. */
-static __always_inline int give(struct xpool *pool, struct xpage *page, unsigned long order)
+static __always_inline int push_cached(struct xpool *pool, struct xpage *page, unsigned long order)
 {
 	if (unlikely(!xmag_try_free(&pool->cpus[order], page)))
 		return give_missed(pool, page, order);
@@ -437,7 +437,7 @@ static noinline int free_block(struct xpool *pool, struct xpage *page, unsigned 
 	if (pool->counts_refs && !xpool_refs_only_one(struct_page_of(pool, page), order))
 		return refuse_refs(pool, page, order);
 	make_cached(page, order);
-	return give(pool, page, order);
+	return push_cached(pool, page, order);
 }
 
 /**
@@ -470,7 +470,7 @@ int xpool_free_addr(struct xpool *pool, void *addr, unsigned long order)
 	    (likely(pool->counts_refs) && !has_one_ref(struct_page_of(pool, page))))
 		return free_block(pool, page, order);
 	make_cached(page, 0);
-	return give(pool, page, 0);
+	return push_cached(pool, page, 0);
 }
 EXPORT_SYMBOL_GPL(xpool_free_addr);
 
@@ -481,7 +481,7 @@ EXPORT_SYMBOL_GPL(xpool_free_addr);
  * No struct page of the pool, or one that does not lead to its struct xpage. Begins with
  * preemption off.
  */
-static noinline int free_pages_far(struct xpool *pool, struct page *page, unsigned long order)
+static noinline int free_pages_slow(struct xpool *pool, struct page *page, unsigned long order)
 {
 	bool wrong = !IS_ALIGNED((unsigned long)page, XPAGE_STRUCT_ALIGN);
 	void *addr = NULL;
@@ -514,15 +514,15 @@ static noinline int free_pages_far(struct xpool *pool, struct page *page, unsign
  */
 int xpool_free_pages(struct xpool *pool, struct page *page, unsigned long order)
 {
-	struct xpage *of;
+	struct xpage *block;
 
 	preempt_disable();
-	of = xpool_page_of(pool, page);
-	if (unlikely(xpool_page_nr(pool, of) >= pool->structs.nr))
-		return free_pages_far(pool, page, order);
-	if (!is_single(of, order) || (likely(pool->counts_refs) && !has_one_ref(page)))
-		return free_block(pool, of, order);
-	make_cached(of, 0);
-	return give(pool, of, 0);
+	block = xpool_page_of(pool, page);
+	if (unlikely(xpool_page_nr(pool, block) >= pool->structs.nr))
+		return free_pages_slow(pool, page, order);
+	if (!is_single(block, order) || (likely(pool->counts_refs) && !has_one_ref(page)))
+		return free_block(pool, block, order);
+	make_cached(block, 0);
+	return push_cached(pool, block, 0);
 }
 EXPORT_SYMBOL_GPL(xpool_free_pages);

@@ -27,7 +27,7 @@ struct xpool_page_mags {
 	struct xclient		client;
 	bool			shut;
 	unsigned int		nr;
-	struct xpool_page_mag	of[XPOOL_MAG_ORDERS];
+	struct xpool_page_mag	by_order[XPOOL_MAG_ORDERS];
 };
 
 /* Of any struct page, where they follow one another; see pool/linear.c. */
@@ -64,15 +64,15 @@ static __always_inline struct page *struct_page_of(const struct xpool *pool, voi
 }
 
 /* Tell the kernel's tools of a block that a client has. */
-static inline void tell_page_alloc(struct xpool *pool, struct xpage *page,
-				   unsigned int order, gfp_t gfp)
+static inline void tools_alloc_pages(struct xpool *pool, struct xpage *page,
+				     unsigned int order, gfp_t gfp)
 {
 	xtools_pages_alloc(pool->tools, page_addr(pool, page), PAGE_SIZE << order, gfp);
 }
 
 /* Tell them of @nr blocks in a row that were accepted, before these have another owner. */
-static inline void tell_page_free(struct xpool *pool, struct xpage *page, unsigned int order,
-				  unsigned int nr)
+static inline void tools_free_pages(struct xpool *pool, struct xpage *page, unsigned int order,
+				    unsigned int nr)
 {
 	xtools_pages_free(pool->tools, page_addr(pool, page), (PAGE_SIZE << order) * nr);
 }

@@ -151,7 +151,7 @@ struct xpool_refs_stray {
  * @drain: everything that is free goes to the pool, a grace period after @close; may
  *	sleep
  * @open: the end of @close
- * @kept: pages that the magazines keep now; any context but NMI
+ * @in_magazines: pages that the magazines hold now; any context but NMI
  * @shut: keep nothing in magazines from now on, or (false) @most again; may sleep,
  *	under the pool's tuning
  * @room: the pool has pages again, for a task that waits for some; any context
@@ -174,7 +174,7 @@ struct xclient {
 	void (*close)(struct xclient *client);
 	unsigned long (*drain)(struct xclient *client);
 	void (*open)(struct xclient *client);
-	unsigned long (*kept)(struct xclient *client);
+	unsigned long (*in_magazines)(struct xclient *client);
 	void (*shut)(struct xclient *client, bool shut);
 	void (*room)(struct xclient *client);
 	void (*count_movable)(struct xclient *client);
@@ -199,7 +199,7 @@ enum xpool_source {
 
 #define XPOOL_MAG_ORDERS	5	/* orders 0 to 4 go through magazines */
 #define XPOOL_CHUNK_PAGES	BIT(XBUDDY_MAX_ORDER)
-#define XPOOL_CHUNK_SHIFT	(XBUDDY_MAX_ORDER + PAGE_SHIFT)
+#define XPOOL_CHUNK_SHIFT	XLINEAR_SHIFT
 #define XPOOL_LIVE_SHIFTS	(PAGE_SHIFT + 1)
 #define XPOOL_FIRST_TAG		2	/* less in a byte of pool/live.c is a state, ... */
 #define XPOOL_LAST_TAG		250	/* ... and more; of all users that have none else */
@@ -275,7 +275,7 @@ struct xpool {
 		bool		given_up;	/* an operator says that no client returns */
 	} state;
 	struct {	/* See pool/live.c; under xpool_registry */
-		struct xlive	*of[XPOOL_LIVE_SHIFTS];
+		struct xlive	*by_shift[XPOOL_LIVE_SHIFTS];
 		size_t		bytes;
 	} live;
 	struct xdecay		decay;
@@ -284,18 +284,18 @@ struct xpool {
 	struct {	/* For pages; see pool/page.c */
 		atomic_t	nr;		/* tasks */
 		wait_queue_head_t room;
-		struct irq_work	tell;
+		struct irq_work	signal;
 	} waiting;
 	struct mutex		tuning;		/* limits change */
 	struct {	/* See pool/gather.c */
 		struct mutex	mutex;
 		unsigned long	nr;		/* begun so far; under xpool_registry */
 		unsigned long	nr_users[2];	/* requests, by @nr when they came; as @nr */
-		bool		keep_none;	/* caches give empty slabs back at once */
+		bool		shut;		/* magazines; caches keep no empty slabs */
 		struct irq_work	soon;
 		struct work_struct work;
 	} gather;
-	unsigned long		kept_bytes;	/* that clients may keep; under xpool_registry */
+	unsigned long		mag_bytes;	/* that clients may keep; under xpool_registry */
 
 	raw_spinlock_t		lock ____cacheline_aligned;
 	struct xbuddy		buddy;
@@ -379,7 +379,7 @@ void xpool_page_empty(struct xpool *pool, void (*how)(struct xmag *mag));
 void xpool_page_set_watch(struct xpool *pool, struct xwatch *watch);
 void xpool_page_close(struct xclient *client);
 unsigned long xpool_page_drain_closed(struct xclient *client);
-unsigned long xpool_page_kept(struct xclient *client);
+unsigned long xpool_page_in_magazines(struct xclient *client);
 void xpool_page_detach_magazines(struct xpool *pool);
 int xpool_page_attach_magazines(struct xpool *pool);
 
@@ -397,8 +397,8 @@ static inline bool xpool_is_gone(const struct xpool *pool)
 /* range.c */
 unsigned long xpool_more_regions(const struct xpool_args *args);
 int xpool_acquire(struct xpool *pool, const struct xpool_args *args);
-void xpool_tell_regions(struct xpool *pool,
-			void (*tell)(unsigned int tools, const void *addr, size_t bytes));
+void xpool_tools_regions(struct xpool *pool,
+			 void (*fn)(unsigned int tools, const void *addr, size_t bytes));
 void xpool_release(struct xpool *pool);
 
 /* limit.c */
@@ -433,7 +433,7 @@ struct xgathering {
 };
 
 /* gather.c */
-unsigned long xpool_kept(struct xpool *pool);
+unsigned long xpool_in_magazines(struct xpool *pool);
 unsigned long xpool_gather_begin(struct xgathering *g, struct xpool *pool);
 bool xpool_gather_again(struct xgathering *g);
 void xpool_gather_end(struct xgathering *g);
@@ -460,14 +460,14 @@ unsigned long xpool_get_these(struct xpool *pool, struct xpage *first, unsigned 
 /* put.c */
 void xpool_note_lost(struct xpool *pool, const struct xpage *page);
 void xpool_put_deferred(struct xpool *pool);
-bool xpool_put_all_hot(struct xpool *pool);
-void xpool_tell_clients(struct irq_work *work);
+bool xpool_put_last_freed(struct xpool *pool);
+void xpool_signal_room(struct irq_work *work);
 void xpool_put_rows(struct xpool *pool, const struct xrow *rows, unsigned int nr, u16 state);
 void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr, u16 state);
 void xpool_split(struct xpool *pool, struct xpage *block, unsigned int order);
 void xpool_unsplit(struct xpool *pool, struct xpage *block, unsigned int order);
-void xpool_put_hot(struct xpool *pool, struct xpage *page, unsigned int order);
-unsigned long xpool_settle(struct xpool *pool);
+void xpool_put_client(struct xpool *pool, struct xpage *page, unsigned int order);
+unsigned long xpool_drain_idle(struct xpool *pool);
 
 /* grow.c */
 void xpool_grow_pause(struct xgrow *grow);
@@ -518,6 +518,7 @@ int xpool_map_regions(struct xpool *pool);
 
 /* client.c */
 void xpool_add_client(struct xpool *pool, struct xclient *client);
+void xpool_set_gathered(struct xclient *client, bool gathered);
 void xpool_del_client(struct xclient *client);
 void xpool_reap_soon(void);
 void xpool_reap_sync(void);

@@ -5,7 +5,7 @@
  * A block is put into the buddy system under the pool's lock. An NMI that finds the lock taken
  * leaves the block on a stack (defer.c); the next holder empties it before anything else.
  *
- * The block of each order that a client freed last stays as it is, hot, and is the next to be
+ * The block of each order that a client freed last stays as it is, and is the next to be
  * taken. It counts as in use.
  *
  * After the lock is given up, tasks that wait for room are told, and so is the worker of a
@@ -28,7 +28,7 @@ noinline void xpool_note_lost(struct xpool *pool, const struct xpage *page)
 	if (atomic_long_inc_return(&pool->late.nr) > 1)
 		return;
 	WRITE_ONCE(pool->late.first, xpool_page_index(pool, page));
-	irq_work_queue(&pool->waiting.tell);
+	irq_work_queue(&pool->waiting.signal);
 }
 
 /* Blocks of a row have another state from now on; returns how many: one may be another's. */
@@ -77,7 +77,7 @@ static bool try_row(struct xpool *pool, struct xpage *page, unsigned int nr, u16
 	return true;
 }
 
-static void put_row(struct xpool *pool, struct xpage *page, unsigned int nr, u16 state)
+static void put_block_row(struct xpool *pool, struct xpage *page, unsigned int nr, u16 state)
 {
 	unsigned long size = 1UL << (state & U8_MAX);
 
@@ -98,7 +98,7 @@ static noinline void put_all_deferred(struct xpool *pool)
 		u16 state = READ_ONCE(page->state);
 
 		if (likely(state >> 8 == XPAGE_DEFERRED || state >> 8 == XPAGE_SLAB))
-			put_row(pool, page, 1, state);
+			put_block_row(pool, page, 1, state);
 		else
 			xpool_note_lost(pool, page);
 		page = next;
@@ -117,7 +117,7 @@ void xpool_put_deferred(struct xpool *pool)
  * So the block of each order that was freed last stays as it is, for all CPUs,
  * until a request finds no other block.
  */
-bool xpool_put_all_hot(struct xpool *pool)
+bool xpool_put_last_freed(struct xpool *pool)
 {
 	unsigned long was = pool->last_freed.nr_pages;
 	unsigned int order;
@@ -129,31 +129,31 @@ bool xpool_put_all_hot(struct xpool *pool)
 			continue;
 		pool->last_freed.block[order] = NULL;
 		pool->last_freed.nr_pages -= 1UL << order;
-		put_row(pool, page, 1, xpool_page_state(XPAGE_CACHED, order));
+		put_block_row(pool, page, 1, xpool_page_state(XPAGE_CACHED, order));
 	}
 	return was;
 }
 
-/* The one that was hot goes back, and all go back where no more may be kept. */
-static void make_hot(struct xpool *pool, struct xpage *page, unsigned int order)
+/* The one that was freed before it goes back, and all go back where no more may be kept. */
+static void set_last_freed(struct xpool *pool, struct xpage *page, unsigned int order)
 {
 	swap(pool->last_freed.block[order], page);
 	if (page)
-		put_row(pool, page, 1, xpool_page_state(XPAGE_CACHED, order));
+		put_block_row(pool, page, 1, xpool_page_state(XPAGE_CACHED, order));
 	else
 		WRITE_ONCE(pool->last_freed.nr_pages, pool->last_freed.nr_pages + (1UL << order));
-	xwatch_tell(&pool->decay.watch);	/* it may hold a region */
+	xwatch_wake(&pool->decay.watch);	/* it may hold a region */
 	if (unlikely(pool->idle_limit != XPOOL_NO_LIMIT)) {
 		smp_mb();	/* as in xpool_cached_count(): one of us sees the other */
 		if (xpool_over_cache(pool))
-			xpool_put_all_hot(pool);
+			xpool_put_last_freed(pool);
 	}
 }
 
 /* Tasks sleep until there is room. */
-void xpool_tell_clients(struct irq_work *work)
+void xpool_signal_room(struct irq_work *work)
 {
-	struct xpool *pool = container_of(work, struct xpool, waiting.tell);
+	struct xpool *pool = container_of(work, struct xpool, waiting.signal);
 	unsigned long page = READ_ONCE(pool->late.first);
 	long nr = atomic_long_xchg(&pool->late.nr, 0);
 	struct xclient *client;
@@ -183,14 +183,14 @@ static void unlock_after_put(struct xpool *pool, unsigned long flags)
 	} else {
 		/* The put may have come with any lock held, so tasks are told later. */
 		if (unlikely(atomic_read(&pool->waiting.nr)))
-			irq_work_queue(&pool->waiting.tell);
+			irq_work_queue(&pool->waiting.signal);
 		if (unlikely(pool->grow))
 			xpool_grow_trim(pool);
 	}
 	rcu_read_unlock();
 }
 
-/* Like put_row(), but in an NMI that found the lock taken: as far as can be seen without it. */
+/* Like put_block_row(), but in an NMI that found the lock taken: without it. */
 static void defer_row(struct xpool *pool, struct xpage *page, unsigned int nr, u16 state)
 {
 	unsigned int order = state & U8_MAX;
@@ -223,7 +223,7 @@ void xpool_put_rows(struct xpool *pool, const struct xrow *rows, unsigned int nr
 	}
 	xpool_put_deferred(pool);
 	for (i = 0; i < nr; i++)
-		put_row(pool, rows[i].first, rows[i].nr, state);
+		put_block_row(pool, rows[i].first, rows[i].nr, state);
 	unlock_after_put(pool, flags);
 }
 
@@ -269,7 +269,7 @@ void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr, u
 	xpool_put_deferred(pool);
 	for (i = 0; i < nr; i += n) {
 		n = find_row(pages + i, nr - i, size, &first);
-		put_row(pool, first, n, state);
+		put_block_row(pool, first, n, state);
 	}
 	unlock_after_put(pool, flags);
 }
@@ -307,7 +307,7 @@ void xpool_unsplit(struct xpool *pool, struct xpage *block, unsigned int order)
 }
 
 /* Put a client's block back, which will soon be wanted again. Any context. */
-void xpool_put_hot(struct xpool *pool, struct xpage *page, unsigned int order)
+void xpool_put_client(struct xpool *pool, struct xpage *page, unsigned int order)
 {
 	u16 state = xpool_page_state(XPAGE_CACHED, order);
 	unsigned long flags;
@@ -318,14 +318,14 @@ void xpool_put_hot(struct xpool *pool, struct xpage *page, unsigned int order)
 	}
 	xpool_put_deferred(pool);
 	if (likely(READ_ONCE(page->state) == state && page != pool->last_freed.block[order]))
-		make_hot(pool, page, order);
+		set_last_freed(pool, page, order);
 	else
 		xpool_note_lost(pool, page);
 	unlock_after_put(pool, flags);
 }
 
-/* Put back what NMIs left, and what is hot; returns the pages. */
-unsigned long xpool_settle(struct xpool *pool)
+/* Put back what NMIs left, and the blocks that were freed last; returns the pages. */
+unsigned long xpool_drain_idle(struct xpool *pool)
 {
 	unsigned long flags, before, after;
 
@@ -333,7 +333,7 @@ unsigned long xpool_settle(struct xpool *pool)
 		return 0;
 	before = pool->buddy.nr_free;
 	xpool_put_deferred(pool);
-	xpool_put_all_hot(pool);
+	xpool_put_last_freed(pool);
 	after = pool->buddy.nr_free;
 	unlock_after_put(pool, flags);
 	return after - before;

@@ -334,8 +334,8 @@ int xpool_acquire(struct xpool *pool, const struct xpool_args *args)
 }
 
 /* Tell the kernel's tools that the regions are the pool's, or are not any more. */
-void xpool_tell_regions(struct xpool *pool,
-			void (*tell)(unsigned int tools, const void *addr, size_t bytes))
+void xpool_tools_regions(struct xpool *pool,
+			 void (*fn)(unsigned int tools, const void *addr, size_t bytes))
 {
 	unsigned long r;
 
@@ -343,13 +343,13 @@ void xpool_tell_regions(struct xpool *pool,
 		return;
 	for (r = 0; r < pool->nr_regions; r++)
 		if (pool->regions[r].nr)
-			tell(pool->tools, (void *)pool->regions[r].addr,
-			     pool->regions[r].nr << PAGE_SHIFT);
+			fn(pool->tools, (void *)pool->regions[r].addr,
+			   pool->regions[r].nr << PAGE_SHIFT);
 }
 
 void xpool_release(struct xpool *pool)
 {
-	xpool_tell_regions(pool, xtools_open);
+	xpool_tools_regions(pool, xtools_open);
 	if (pool->range.source == XPOOL_SYSTEM) {
 		release_system(pool);
 	} else if (pool->range.source == XPOOL_BASE) {

@@ -17,8 +17,8 @@
  * none, a region comes for it, if the request may sleep; and only if none can come it has
  * what is there for the other kind. A request that may not sleep has that at once.
  *
- * Empty regions, hot blocks and slabs without objects are what no client uses. Their sum is
- * held against the limit of what is cached. How each is counted is in limit.c.
+ * No client uses empty regions, blocks that were freed last and slabs without objects. The limit
+ * of what is cached is one of their sum. How each is counted is in limit.c.
  */
 #include "pool.h"
 
@@ -82,7 +82,7 @@ void xpool_grow_use(struct xpool *pool, const struct xpage *page, long nr)
 	WRITE_ONCE(*spare, *spare + region->nr);
 	if (r >= pool->nr_fixed && region->serves != XSERVES_NONE)
 		xpool_grow_set_serves(pool, r, XSERVES_ANY);
-	xwatch_tell(&pool->decay.watch);
+	xwatch_wake(&pool->decay.watch);
 }
 
 /*

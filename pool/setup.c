@@ -55,7 +55,7 @@ static int check_max_size(struct xpool *pool, const struct xpool_args *args)
 	return 0;
 }
 
-static int check_args(struct xpool *pool, const struct xpool_args *args)
+static int check_pool_args(struct xpool *pool, const struct xpool_args *args)
 {
 	if (!!args->base + !!args->reserve_mem + !!args->addr > 1)
 		return pool_refuse(pool, -EINVAL,
@@ -152,7 +152,7 @@ static int setup(struct xpool *pool, const struct xpool_args *args)
 				  args->addr ? XTOOLS_CALLERS : XTOOLS_SYSTEM;
 	int err;
 
-	err = check_args(pool, args);
+	err = check_pool_args(pool, args);
 	if (err)
 		return err;
 	pool->nr_pages = args->size >> PAGE_SHIFT;
@@ -175,7 +175,7 @@ static int setup(struct xpool *pool, const struct xpool_args *args)
 	xpool_gfp_init(pool);
 	pool->tools = xtools_of_pool(range, (void *)pool->regions[0].addr,
 				     pool->regions[0].nr);
-	xpool_tell_regions(pool, xtools_range_comes);
+	xpool_tools_regions(pool, xtools_add_range);
 	kmemleak_no_scan(pool->regions);
 	xtools_look_at(&pool->start, pool + 1);
 	return 0;
@@ -209,7 +209,7 @@ struct xpool *xpool_setup(const struct xpool_args *args)
 	INIT_LIST_HEAD(&pool->clients);
 	mutex_init(&pool->tuning);
 	init_waitqueue_head(&pool->waiting.room);
-	init_irq_work(&pool->waiting.tell, xpool_tell_clients);
+	init_irq_work(&pool->waiting.signal, xpool_signal_room);
 	xpool_gather_init(pool);
 	pool->limits.hard = XPOOL_NO_LIMIT;
 	pool->limits.cache = XPOOL_NO_LIMIT;
@@ -234,7 +234,7 @@ undo_pool:
 void xpool_teardown(struct xpool *pool)
 {
 	xpool_unmap_regions(pool);
-	irq_work_sync(&pool->waiting.tell);
+	irq_work_sync(&pool->waiting.signal);
 	xpool_forget(pool);
 	free_metadata(pool);
 	xpool_release(pool);

@@ -4,7 +4,7 @@
  *
  * The counters obey, whenever no operation is under way:
  *
- *	total = free + slabs + clients' pages + magazines + hot + deferred
+ *	total = free + slabs + clients' pages + magazines + last freed + deferred
  *
  * The validator recounts all from the buddy system and the states of the pages.
  */
@@ -26,7 +26,7 @@ void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 {
 	const struct xgrow *grow = pool->grow;
 	struct xbuddy *buddy = &pool->buddy;
-	unsigned long cached, kept, flags;
+	unsigned long cached, held, flags;
 	unsigned int o;
 
 	*stats = (struct xpool_stats){
@@ -37,8 +37,8 @@ void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 	};
 	if (unlikely(xpool_is_gone(pool)))
 		return;
-	cached = xpool_page_kept(&pool->mags->client);
-	kept = xpool_kept(pool);
+	cached = xpool_page_in_magazines(&pool->mags->client);
+	held = xpool_in_magazines(pool);
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
 	stats->total = pool->nr_pages;
@@ -53,7 +53,7 @@ void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 	stats->slabs = pool->used.slabs;
 	stats->magazines = min(cached + pool->last_freed.nr_pages, pool->used.clients);
 	stats->pages = pool->used.clients - stats->magazines;
-	stats->cached = xpool_idle(pool) + kept;
+	stats->cached = xpool_idle(pool) + held;
 	stats->largest_free = buddy->orders ? 1UL << (fls(buddy->orders) - 1) : 0;
 	stats->gets = pool->counts.gets;
 	stats->puts = pool->counts.puts;

@@ -83,7 +83,7 @@ bool xslab_help_atomic(struct xslab_cache *cache, gfp_t gfp)
 }
 
 /* From all that no client holds. May sleep. */
-static void *alloc_gathered(struct xslab_cache *cache, gfp_t gfp)
+static void *alloc_one_gathered(struct xslab_cache *cache, gfp_t gfp)
 {
 	struct xpool *pool = cache->pool;
 	struct xgathering g;
@@ -113,7 +113,7 @@ static noinline void *alloc_last(struct xslab_cache *cache, gfp_t gfp, bool for_
 
 	xslab_wait_begin(cache, gfp);
 	if (gfpflags_allow_blocking(gfp))
-		obj = alloc_gathered(cache, gfp);
+		obj = alloc_one_gathered(cache, gfp);
 	else if (xslab_help_atomic(cache, gfp) && likely(!READ_ONCE(cache->state.retired)))
 		obj = xslab_alloc_marked(cache, gfp);
 	wait |= xslab_rcu_waits(cache);
@@ -150,7 +150,7 @@ noinline void *xslab_alloc_missed(struct xslab_cache *cache, gfp_t gfp)
 		return NULL;
 	}
 	obj = addr_of(cache, obj);
-	tell_alloc(cache, obj, gfp);
+	tools_alloc(cache, obj, gfp);
 	return unlikely(gfp & __GFP_ZERO) ? memset(obj, 0, cache->object_size) : obj;
 }
 EXPORT_SYMBOL_GPL(xslab_alloc_missed);

@@ -27,7 +27,7 @@ static void slab_stats(struct xslab_cache *cache, struct xslab_stats *stats)
 	stats->slabs_free = cache->nr[XSLAB_FREE];
 	stats->capacity = cache->objects.capacity;
 	stats->slab_free = cache->objects.free;
-	stats->allocs = cache->objects.past;
+	stats->allocs = cache->objects.from_slabs;
 	stats->moving = cache->moving.nr;
 	stats->reserved = cache->reserve.nr;
 	stats->waiters = cache->waiting.nr;
@@ -183,7 +183,7 @@ int xslab_validate(struct xslab_cache *cache)
 		return 0;
 	if (!xlock(&cache->lock, &flags))
 		return -EBUSY;
-	settle(cache);
+	drain_nmi_frees(cache);
 	for (l = 0; l < XSLAB_LISTS; l++)
 		valid &= list_valid(cache, l, nr, &nr_free);
 	valid &= nr_free == cache->objects.free && !memcmp(nr, cache->nr, sizeof(nr)) &&

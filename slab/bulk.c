@@ -25,12 +25,12 @@
 static __always_inline bool is_of_slab(const struct xslab_cache *cache, void *obj,
 				       unsigned long *slab)
 {
-	unsigned long of = (unsigned long)obj & cache->fast.slab_mask;
+	unsigned long start = (unsigned long)obj & cache->fast.slab_mask;
 
-	if (likely(of == *slab))
+	if (likely(start == *slab))
 		return true;
-	*slab = of;
-	return xslab_owns_at(cache, of);
+	*slab = start;
+	return xslab_owns_at(cache, start);
 }
 
 /*
@@ -194,7 +194,7 @@ static __always_inline size_t alloc_at_hand(struct xslab_cache *cache, gfp_t gfp
 }
 
 /* Up to @nr of all that no client holds. May sleep. */
-static size_t alloc_gathered(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
+static size_t alloc_bulk_gathered(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
 {
 	struct xpool *pool = cache->pool;
 	struct xgathering g;
@@ -218,7 +218,7 @@ static size_t alloc_gathered(struct xslab_cache *cache, gfp_t gfp, size_t nr, vo
  * What was not at hand: from all that no client holds; then one by one, with __GFP_NOFAIL from
  * clients that free some, else as long as some wait for a grace period.
  */
-static noinline size_t alloc_rest(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
+static noinline size_t alloc_missing(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
 {
 	bool for_clients = gfp & __GFP_NOFAIL, wait = for_clients || xslab_rcu_waits(cache);
 	bool may_sleep = gfpflags_allow_blocking(gfp);
@@ -226,7 +226,7 @@ static noinline size_t alloc_rest(struct xslab_cache *cache, gfp_t gfp, size_t n
 
 	xslab_wait_begin(cache, gfp);
 	if (may_sleep)
-		got = alloc_gathered(cache, gfp, nr, objs);
+		got = alloc_bulk_gathered(cache, gfp, nr, objs);
 	else if (xslab_help_atomic(cache, gfp))
 		got = alloc_at_hand(cache, gfp, nr, objs);
 	wait |= xslab_rcu_waits(cache);
@@ -271,9 +271,9 @@ int xslab_cache_alloc_bulk(struct xslab_cache *cache, gfp_t gfp, size_t nr, void
 		return 0;
 	got = alloc_at_hand(cache, gfp, nr, objs);
 	if (unlikely(got < nr))
-		got += alloc_rest(cache, gfp, nr - got, objs + got);
+		got += alloc_missing(cache, gfp, nr - got, objs + got);
 	for (i = 0; xtools_watch(cache->tools) && i < got; i++)
-		tell_alloc(cache, objs[i], gfp);
+		tools_alloc(cache, objs[i], gfp);
 	if (unlikely(got < nr)) {
 		xslab_cache_free_bulk(cache, got, objs);
 		atomic_long_inc(&cache->counts.failures);
@@ -351,7 +351,7 @@ static noinline unsigned int free_each(struct xslab_cache *cache, unsigned int n
 		preempt_disable();
 		at = linear_of(cache, objs[i]);
 		if (xslab_accept(cache, at)) {
-			tell_free(cache, objs[i]);
+			tools_free(cache, objs[i]);
 			chunk[n++] = at;
 		} else {
 			xslab_refuse_free(cache, objs[i]);

@@ -46,7 +46,7 @@ static int check_flags(const struct xslab_args *args)
 			    ours);
 }
 
-static int check_args(const struct xslab_args *args)
+static int check_cache_args(const struct xslab_args *args)
 {
 	int err = xtext_check_name("cache", args->name);
 
@@ -74,7 +74,7 @@ static void init_cache(struct xslab_cache *cache, struct xpool *pool,
 	strscpy(cache->name, args->name, sizeof(cache->name));
 	cache->pool = pool;
 	cache->pages = pool->pages;
-	cache->beside = pool->pages + pool->buddy.nr;	/* none */
+	cache->hint = pool->pages + pool->buddy.nr;	/* none */
 	cache->growth.cpu = -1;
 	cache->ctor = args->ctor;
 	cache->tools = xtools_of_cache(pool->tools, args->ctor,
@@ -84,7 +84,7 @@ static void init_cache(struct xslab_cache *cache, struct xpool *pool,
 		.reclaim = xslab_client_reclaim, .collect = xslab_client_collect,
 		.compact = xslab_client_compact, .close = xslab_client_close,
 		.drain = xslab_client_drain, .open = xslab_client_open,
-		.kept = xslab_client_kept, .shut = xslab_client_shut,
+		.in_magazines = xslab_client_in_magazines, .shut = xslab_client_shut,
 		.count_movable = xslab_move_count, .vacate = xslab_move_vacate,
 		.stray = xslab_client_stray, .retire = xslab_client_retire,
 		.give_up = xslab_client_give_up,
@@ -168,7 +168,7 @@ static void publish(struct xslab_cache *cache)
 		cache->decay.watch.wake(&cache->decay.watch);
 }
 
-static struct xslab_cache *create(struct xpool *pool, const struct xslab_args *args)
+static struct xslab_cache *create_cache(struct xpool *pool, const struct xslab_args *args)
 {
 	struct xslab_cache *cache = xmeta_alloc(sizeof(*cache));
 	unsigned long places;
@@ -184,7 +184,7 @@ static struct xslab_cache *create(struct xpool *pool, const struct xslab_args *a
 	err = xset_init(&cache->empty, places) ?: xset_init(&cache->torn.set, places);
 	if (err)
 		goto undo;
-	xslab_get_kept(cache, args->depot ?: XSLAB_DEPOT);
+	xslab_get_magazines(cache, args->depot ?: XSLAB_DEPOT);
 	err = xmag_init(&cache->mag, &xslab_fill_ops, max(cache->magazine.size, 1U),
 			cache->magazine.depot);
 	if (err)
@@ -206,7 +206,7 @@ static struct xslab_cache *create(struct xpool *pool, const struct xslab_args *a
 undo_mag:
 	xmag_destroy(&cache->mag);
 undo:
-	xslab_put_kept(cache, pool);
+	xslab_put_magazines(cache, pool);
 	xset_exit(&cache->torn.set);
 	xset_exit(&cache->empty);
 	xmeta_free(cache);
@@ -225,7 +225,7 @@ static struct xslab_cache *create_checked(struct xpool *pool, const struct xslab
 		module_put(THIS_MODULE);
 		return ERR_PTR(cache_refuse(args->name, -EBUSY, "its pool was destroyed"));
 	}
-	cache = create(pool, args);
+	cache = create_cache(pool, args);
 	if (IS_ERR(cache)) {
 		leave_pool(pool);
 		module_put(THIS_MODULE);
@@ -260,7 +260,7 @@ struct xslab_cache *xslab_cache_create_stamped(struct xpool *pool,
 		return ERR_PTR(-ENOEXEC);
 	if (!args)
 		return ERR_PTR(-EINVAL);
-	err = check_args(args);
+	err = check_cache_args(args);
 	if (err)
 		return ERR_PTR(err);
 	if (IS_ERR_OR_NULL(pool))

@@ -44,7 +44,7 @@ void xslab_client_open(struct xclient *client)
 }
 
 /* Pages of as many slabs as the objects in magazines would fill. */
-unsigned long xslab_client_kept(struct xclient *client)
+unsigned long xslab_client_in_magazines(struct xclient *client)
 {
 	struct xslab_cache *cache = of_client(client);
 	struct xmag_count count;

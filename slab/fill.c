@@ -173,10 +173,10 @@ static __always_inline unsigned int count_bits(unsigned long bits, bool row)
  * The first @nr objects of the bits *@left, which are a row of as many or more; @first is
  * the one of bit 0.
  */
-static __always_inline unsigned int take_row(struct xslab_cache *cache,
-					     const struct xslab_check *check, void *first,
-					     unsigned long *left, void **objs,
-					     unsigned int nr, enum xslab_use use)
+static __always_inline unsigned int take_slab_row(struct xslab_cache *cache,
+						  const struct xslab_check *check, void *first,
+						  unsigned long *left, void **objs,
+						  unsigned int nr, enum xslab_use use)
 {
 	unsigned int at = __ffs(*left);
 
@@ -184,7 +184,7 @@ static __always_inline unsigned int take_row(struct xslab_cache *cache,
 	return write_run(cache, check, objs, nr, first + (unsigned long)at * cache->stride, use);
 }
 
-/* Like take_row(), of bits that are anywhere: one by one, so that no branch need be guessed. */
+/* Like take_slab_row(), but of bits that are anywhere: one by one, with no branch to guess. */
 static __always_inline unsigned int take_scattered(struct xslab_cache *cache,
 						   const struct xslab_check *check,
 						   void *first, unsigned long *left,
@@ -238,7 +238,7 @@ static __always_inline unsigned int take_word(struct xslab_cache *cache, struct 
 	nr = min(nr, one_word ? slab->nr_free : count_bits(bits, row));
 	*taken += nr;
 	if (row)
-		got = take_row(cache, &check, first, &left, objs, nr, use);
+		got = take_slab_row(cache, &check, first, &left, objs, nr, use);
 	else
 		got = take_scattered(cache, &check, first, &left, objs, nr, use);
 	if (one_word)
@@ -345,7 +345,7 @@ static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 
 	if (!xlock(&cache->lock, &flags))
 		return 0;
-	settle(cache);
+	drain_nmi_frees(cache);
 	while (left && (slab = best_slab(cache))) {
 		bool is_free = slab->nr_free == cache->per_slab;
 
@@ -363,11 +363,11 @@ static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 		}
 		objs = slot(objs, n, use);
 		left -= n;
-		cache->beside = slab + (slab->nr_free ? 0 : pages_per_slab(cache));
+		cache->hint = slab + (slab->nr_free ? 0 : pages_per_slab(cache));
 	}
 	/* Here, where the lock is held anyway: a counter of the CPU would be one more irq-off. */
 	if (!refill)
-		cache->objects.past += nr - left;
+		cache->objects.from_slabs += nr - left;
 	xslab_unlock(cache, flags);
 	return nr - left;
 }

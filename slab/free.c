@@ -20,7 +20,7 @@ noinline int xslab_free_missed(struct xslab_cache *cache, void *at)
 {
 	rcu_read_lock();
 	preempt_enable();
-	tell_free(cache, addr_of(cache, at));
+	tools_free(cache, addr_of(cache, at));
 	xmag_free_slow(&cache->mag, at);
 	rcu_read_unlock();
 	return 0;

@@ -111,9 +111,9 @@ static int choose_order(const struct xpool *pool, size_t stride)
  * that there is something for those after it.
  */
 #define XSLAB_KEPT_SHARE	8U
-#define XSLAB_KEPT_PART		4U
+#define XSLAB_MAGAZINE_PART	4U
 
-static unsigned long most_kept_bytes(const struct xpool *pool)
+static unsigned long max_mag_bytes(const struct xpool *pool)
 {
 	unsigned long r, pages = 0;
 
@@ -145,20 +145,20 @@ static unsigned long magazine_bytes(const struct xslab_cache *cache)
 }
 
 /* Take the cache's part of what all may keep. */
-void xslab_get_kept(struct xslab_cache *cache, unsigned int depot)
+void xslab_get_magazines(struct xslab_cache *cache, unsigned int depot)
 {
 	struct xpool *pool = cache->pool;
 
 	mutex_lock(&xpool_registry);
-	size_magazines(cache, (most_kept_bytes(pool) - pool->kept_bytes) / XSLAB_KEPT_PART, depot);
-	pool->kept_bytes += magazine_bytes(cache);
+	size_magazines(cache, (max_mag_bytes(pool) - pool->mag_bytes) / XSLAB_MAGAZINE_PART, depot);
+	pool->mag_bytes += magazine_bytes(cache);
 	mutex_unlock(&xpool_registry);
 }
 
-void xslab_put_kept(struct xslab_cache *cache, struct xpool *pool)
+void xslab_put_magazines(struct xslab_cache *cache, struct xpool *pool)
 {
 	mutex_lock(&xpool_registry);
-	pool->kept_bytes -= magazine_bytes(cache);
+	pool->mag_bytes -= magazine_bytes(cache);
 	mutex_unlock(&xpool_registry);
 }
 

@@ -8,8 +8,13 @@
  * Where live bytes of several slabs share a cache line, and another CPU asked for the slab
  * before, the CPU gets a group: all slabs of a line, if the pool has them at once.
  *
+ * Slabs that are on their way from the pool to the cache are so under rcu_read_lock(), as those
+ * on their way back are: a grace period later a request finds them.
+ *
  * Constructors run with no lock held. nr_constructing counts them, for a cache that is retired.
  */
+#include <linux/rcupdate.h>
+
 #include "slab.h"
 
 /* All words: what does not belong to the map may hold bits of a slab with a larger one. */
@@ -90,10 +95,30 @@ static struct xpage *try_slabs(struct xslab_cache *cache, unsigned int group)
 }
 
 /*
+ * One slab, of all that the client may have, or NULL. A pool that grows may sleep, so this leaves
+ * rcu_read_lock() for as long.
+ */
+static struct xpage *get_one(struct xslab_cache *cache, gfp_t gfp)
+	__must_hold(RCU)
+{
+	enum xpool_need need = xpool_need_of(gfp);
+	struct xpage *slab;
+
+	if (likely(!cache->pool->grow || !gfpflags_allow_blocking(gfp)))
+		return xpool_get_for(cache->pool, cache->order, XPAGE_SLAB, need, cache->place,
+				     gfp);
+	rcu_read_unlock();
+	slab = xpool_get_for(cache->pool, cache->order, XPAGE_SLAB, need, cache->place, gfp);
+	rcu_read_lock();
+	return slab;
+}
+
+/*
  * The first of *@nr slabs that follow one another, or NULL; @gfp is what the client said. A group
- * takes what is there, one slab all that the client may have.
+ * takes what is there.
  */
 static struct xpage *get_slabs(struct xslab_cache *cache, gfp_t gfp, unsigned int *nr)
+	__must_hold(RCU)
 {
 	struct xpage *slab = wants_group(cache) ? try_slabs(cache, cache->checks.group) : NULL;
 
@@ -102,8 +127,7 @@ static struct xpage *get_slabs(struct xslab_cache *cache, gfp_t gfp, unsigned in
 		xpool_grow_wake(cache->pool);
 	if (slab || !charge_slabs(cache, 1))
 		return slab;
-	slab = xpool_get_for(cache->pool, cache->order, XPAGE_SLAB, xpool_need_of(gfp),
-			     cache->place, gfp);
+	slab = get_one(cache, gfp);
 	if (!slab)
 		uncharge_slabs(cache, 1);
 	return slab;
@@ -111,7 +135,7 @@ static struct xpage *get_slabs(struct xslab_cache *cache, gfp_t gfp, unsigned in
 
 static void *take_first(struct xslab_cache *cache, struct xpage *slab)
 {
-	cache->objects.past++;
+	cache->objects.from_slabs++;
 	return xslab_take_one(cache, slab);
 }
 
@@ -120,7 +144,7 @@ static void init_slabs(struct xslab_cache *cache, struct xpage *slab, unsigned i
 {
 	for (; nr; nr--, slab += pages_per_slab(cache)) {
 		mark_all_free(cache, slab);
-		tell_slab_comes(cache, slab, cache->order);
+		tools_add_slab(cache, slab, cache->order);
 		construct(cache, slab);
 	}
 }
@@ -147,6 +171,29 @@ static void put_new_slabs(struct xslab_cache *cache, struct xpage *slab, unsigne
 }
 
 /*
+ * Set new slabs up, and make them the cache's; see xslab_grow() for @obj. Returns false if the
+ * cache cannot have them: it is retired, or this is an NMI that does not get the lock.
+ */
+static bool bring_in(struct xslab_cache *cache, struct xpage *slab, unsigned int nr, void **obj)
+{
+	unsigned long flags;
+
+	init_slabs(cache, slab, nr);
+	if (unlikely(!xlock(&cache->lock, &flags)))
+		return false;
+	if (unlikely(cache->state.retired)) {
+		raw_spin_unlock_irqrestore(&cache->lock, flags);
+		return false;
+	}
+	drain_nmi_frees(cache);
+	add_slabs(cache, slab, nr);
+	if (obj && has_excess(cache) && !cache->waiting.nr)
+		*obj = take_first(cache, slab);
+	unlock_freed(cache, flags);
+	return true;
+}
+
+/*
  * One more slab, or a group of them; tasks that wait for an object get theirs first. Where
  * the slab might not stay empty for an instant, an object of it comes as *@obj; @obj is
  * NULL for a caller that wants it empty.
@@ -155,30 +202,18 @@ bool xslab_grow(struct xslab_cache *cache, gfp_t gfp, void **obj)
 {
 	struct xpage *slab;
 	unsigned int nr;
-	unsigned long flags;
+	bool grown;
 
 	if (unlikely(READ_ONCE(cache->torn.nr)) && !in_nmi() &&
 	    xslab_tear_mend(cache, xpool_need_of(gfp)))
 		return true;
+	rcu_read_lock();
 	slab = get_slabs(cache, gfp, &nr);
-	if (!slab)
-		return false;
-	init_slabs(cache, slab, nr);
-	if (unlikely(!xlock(&cache->lock, &flags))) {	/* an NMI may not get it */
+	grown = slab && bring_in(cache, slab, nr, obj);
+	if (unlikely(slab && !grown))
 		put_new_slabs(cache, slab, nr);
-		return false;
-	}
-	if (unlikely(cache->state.retired)) {
-		raw_spin_unlock_irqrestore(&cache->lock, flags);
-		put_new_slabs(cache, slab, nr);
-		return false;
-	}
-	settle(cache);
-	add_slabs(cache, slab, nr);
-	if (obj && has_excess(cache) && !cache->waiting.nr)
-		*obj = take_first(cache, slab);
-	unlock_freed(cache, flags);
-	return true;
+	rcu_read_unlock();
+	return grown;
 }
 
 /*

@@ -13,8 +13,8 @@
 #include "slab.h"
 
 /* Tell the kernel's tools that slabs, or pages of one, are the pool's again. */
-static noinline void tell_slabs_go(struct xslab_cache *cache, struct xpage **pages,
-				   unsigned int nr, unsigned int order)
+static noinline void tools_remove_slabs(struct xslab_cache *cache, struct xpage **pages,
+					unsigned int nr, unsigned int order)
 {
 	unsigned int i;
 
@@ -24,7 +24,7 @@ static noinline void tell_slabs_go(struct xslab_cache *cache, struct xpage **pag
 		long first = in <= cache->slack ? cache->slack - in :
 						  -(long)((in - cache->slack) % cache->stride);
 
-		xtools_slab_goes(cache->tools, addr, PAGE_SIZE << order, first, cache->stride);
+		xtools_remove_slab(cache->tools, addr, PAGE_SIZE << order, first, cache->stride);
 	}
 }
 
@@ -35,7 +35,7 @@ void xslab_put_blocks(struct xslab_cache *cache, struct xpage **pages, unsigned 
 	if (!nr)
 		return;
 	if (xtools_watch(cache->tools))
-		tell_slabs_go(cache, pages, nr, order);
+		tools_remove_slabs(cache, pages, nr, order);
 	xpool_put_many(cache->pool, pages, nr, xpool_page_state(XPAGE_SLAB, order));
 	atomic_long_add((long)nr << order, &cache->counts.returned);
 }
@@ -140,7 +140,8 @@ bool xslab_take_spare(struct xslab_cache *cache, struct list_head *to)
 	struct xpage *slab;
 
 	do {
-		if (list_empty(list) || cache->objects.free < kept_free(cache) + cache->per_slab)
+		if (list_empty(list) ||
+		    cache->objects.free < reserved_free(cache) + cache->per_slab)
 			return false;
 		slab = list_entry(cache->place == XPLACE_LOW ? list->prev : list->next,
 				  struct xpage, list);

@@ -136,7 +136,7 @@ static void set_cache(struct xslab_cache *cache, unsigned long limit)
 	xslab_set_closed(cache, &cache->limit.shut, shut);
 }
 
-static int set_limits(struct xslab_cache *cache, const struct xslab_limits *limits)
+static int set_cache_limits(struct xslab_cache *cache, const struct xslab_limits *limits)
 {
 	int err = set_hard(cache, limits->hard);
 
@@ -183,7 +183,7 @@ int xslab_cache_set_limits(struct xslab_cache *cache, const struct xslab_limits 
 	if (unlikely(is_gone(cache)))
 		return -ENOENT;
 	mutex_lock(&cache->limit.tuning);
-	err = set_limits(cache, limits);
+	err = set_cache_limits(cache, limits);
 	mutex_unlock(&cache->limit.tuning);
 	return err;
 }
@@ -201,7 +201,7 @@ int xslab_cache_set_limit(struct xslab_cache *cache, size_t field, unsigned long
 	mutex_lock(&cache->limit.tuning);
 	limits = cache->limit.limits;
 	*(unsigned long *)((void *)&limits + field) = pages;
-	err = set_limits(cache, &limits);
+	err = set_cache_limits(cache, &limits);
 	mutex_unlock(&cache->limit.tuning);
 	return err;
 }

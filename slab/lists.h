@@ -122,7 +122,7 @@ static __always_inline struct xpage *best_slab(struct xslab_cache *cache)
 
 	if (list == XSLAB_FREE)
 		return list_first_entry_or_null(&cache->lists[list], struct xpage, list);
-	return is_on(cache, cache->beside, list) ? cache->beside : xslab_fullest(cache);
+	return is_on(cache, cache->hint, list) ? cache->hint : xslab_fullest(cache);
 }
 
 /* @nr more objects of the slab are free. If it was partial and is, it stays where it is. */

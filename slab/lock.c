@@ -3,7 +3,7 @@
  * slab/lock: what is done after the lock is taken, and before it is given up
  *
  * After it is taken, the frees of NMIs that found it held are put where they belong
- * (settle() calls xslab_fill_deferred()).
+ * (drain_nmi_frees() calls xslab_fill_deferred()).
  *
  * Before it is given up, what became free is offered: an object to a task that waits for one
  * (queue.c), and slabs that are one too many to the pool. unlock_freed() comes here if there may

@@ -83,7 +83,7 @@ static void take_free(struct xmove *move)
 static bool can_spare(const struct xslab_cache *cache, const struct xpage *slab)
 {
 	return cache->objects.free + cache->moving.nr >=
-	       kept_free(cache) + xslab_tear_objects(cache, slab);
+	       reserved_free(cache) + xslab_tear_objects(cache, slab);
 }
 
 /*
@@ -98,7 +98,7 @@ static bool begin(struct xmove *move, struct xpage *slab, struct list_head *list
 	xslab_lock(cache, &flags);
 	slab = slab ?: list_first_entry_or_null(list, struct xpage, list);
 	if (slab && owner_of(slab) == cache &&
-	    ((move->to && !kept_free(cache)) || can_spare(cache, slab))) {
+	    ((move->to && !reserved_free(cache)) || can_spare(cache, slab))) {
 		move->slab = slab;
 		take_free(move);
 		cache->moving.emptied = move;
@@ -211,7 +211,7 @@ static void *new_place(struct xmove *move, unsigned int i)
 		*move->to = xslab_grow_in_place(cache, &new);
 	if (!new || !xslab_mark_live(cache, new))
 		return NULL;
-	tell_alloc(cache, addr_of(cache, new), 0);
+	tools_alloc(cache, addr_of(cache, new), 0);
 	return new;
 }
 
@@ -220,7 +220,7 @@ static void put_back(struct xslab_cache *cache, void *new)
 {
 	if (!xslab_mark(cache, new, XSLAB_LIVE, cache->fast.check.tag))
 		return;
-	tell_free(cache, addr_of(cache, new));
+	tools_free(cache, addr_of(cache, new));
 	xslab_fill_drain(cache, &new, 1);
 }
 
@@ -232,7 +232,7 @@ static void take_moved(struct xmove *move, unsigned int i, void *old)
 
 	if (!xslab_mark(cache, old, XSLAB_LIVE, XSLAB_IN_SLAB))
 		return;
-	tell_free(cache, addr_of(cache, old));
+	tools_free(cache, addr_of(cache, old));
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	note_taken(move, BIT_WORD(i), BIT_MASK(i));
 	if (move->given_up)

@@ -95,7 +95,7 @@ static LIST_HEAD(tombs);
  * From now on nothing is allocated, everything that is freed goes to slabs, and no code of
  * the client is called. May sleep; not from the cache's own move callback.
  */
-static void retire(struct xslab_cache *cache)
+static void retire_cache(struct xslab_cache *cache)
 {
 	unsigned long flags;
 	bool first;
@@ -150,7 +150,7 @@ static void unlist(struct xslab_cache *cache, struct xpool *pool, bool to_tombs)
 }
 
 /* A claimed cache without live objects, or that is given up, goes. */
-static void dispose(struct xslab_cache *cache, bool was_refused)
+static void dispose_cache(struct xslab_cache *cache, bool was_refused)
 {
 	struct xpool *pool = cache->pool;
 
@@ -184,7 +184,7 @@ static void dispose(struct xslab_cache *cache, bool was_refused)
 	cache->fast.linear = xpool_linear_nowhere;
 	xslab_put_live(cache, pool);
 	xmag_destroy(&cache->mag);
-	xslab_put_kept(cache, pool);
+	xslab_put_magazines(cache, pool);
 	xset_exit(&cache->torn.set);
 	xset_exit(&cache->empty);
 	unlist(cache, pool, was_refused);
@@ -193,18 +193,18 @@ static void dispose(struct xslab_cache *cache, bool was_refused)
 	xpool_reap_soon();	/* the pool may have waited for it, or be gone by now */
 }
 
-static int destroy(struct xslab_cache *cache)
+static int destroy_cache(struct xslab_cache *cache)
 {
 	/* Tasks that wait leave when it is retired, but may use its memory a moment longer. */
 	int waiting = atomic_read(&cache->waiting.nr_callers);
 	bool was_retired = cache->state.retired;
 	unsigned long live;
 
-	retire(cache);
+	retire_cache(cache);
 	live = count_surely_live(cache);
 	waiting = max(waiting, atomic_read(&cache->waiting.nr_callers));
 	if (!live && !waiting) {
-		dispose(cache, was_retired);
+		dispose_cache(cache, was_retired);
 		return 0;
 	}
 	if (live)
@@ -254,7 +254,7 @@ int xslab_cache_destroy(struct xslab_cache *cache)
 		xpool_listed_unclaim(&cache->listing.entry);
 		return -EDEADLK;
 	}
-	err = destroy(cache);
+	err = destroy_cache(cache);
 	if (!err)
 		module_put(THIS_MODULE);
 	return err;
@@ -268,7 +268,7 @@ EXPORT_SYMBOL_GPL(xslab_cache_destroy);
 /* The pool was destroyed, which was refused: its caches are orphans. */
 void xslab_client_retire(struct xclient *client)
 {
-	retire(of_client(client));
+	retire_cache(of_client(client));
 }
 
 /*
@@ -290,19 +290,20 @@ void xslab_client_give_up(struct xclient *client)
 	xslab_give_up(of_client(client));
 }
 
-static bool is_over(struct xslab_cache *cache)
+static bool cache_is_over(struct xslab_cache *cache)
 {
 	return READ_ONCE(cache->state.retired) && !atomic_read(&cache->waiting.nr_callers) &&
 	       (READ_ONCE(cache->state.given_up) || !count_live(cache));
 }
 
 /* A claimed orphan that can go; or NULL. */
-static struct xslab_cache *claim_orphan(void)
+static struct xslab_cache *claim_orphan_cache(void)
 {
 	struct xslab_cache *cache;
 
 	for_each_cache(cache)
-		if (is_over(cache) && !xpool_listed_claim(&xslab_list, &cache->listing.entry)) {
+		if (cache_is_over(cache) &&
+		    !xpool_listed_claim(&xslab_list, &cache->listing.entry)) {
 			xpool_listed_unpin(&cache->listing.entry);
 			return cache;
 		}
@@ -314,15 +315,15 @@ static void reap_all(void)
 {
 	struct xslab_cache *cache;
 
-	while ((cache = claim_orphan())) {
-		retire(cache);
+	while ((cache = claim_orphan_cache())) {
+		retire_cache(cache);
 		if (!cache->state.given_up && count_surely_live(cache)) {
 			xpool_listed_unclaim(&cache->listing.entry);
 			continue;
 		}
 		if (!cache->state.given_up)
 			pr_info("cache %s: its last object was freed; it goes\n", cache->name);
-		dispose(cache, true);
+		dispose_cache(cache, true);
 		module_put(THIS_MODULE);
 	}
 	while (xpool_reap_one())

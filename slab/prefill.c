@@ -24,14 +24,14 @@
 
 #include "slab.h"
 
-/* @keep free objects stay while calls of prefill are under way; the last one ends it. */
-static void begin_filling(struct xslab_cache *cache, unsigned long keep)
+/* @nr free objects stay while calls of prefill are under way; the last one ends it. */
+static void begin_filling(struct xslab_cache *cache, unsigned long nr)
 {
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	cache->reserve.nr_filling++;
-	cache->reserve.coming = max(cache->reserve.coming, keep);
+	cache->reserve.coming = max(cache->reserve.coming, nr);
 	xslab_unlock(cache, flags);
 }
 
@@ -49,15 +49,15 @@ static void end_filling(struct xslab_cache *cache)
  * The promise is made in the moment in which it is kept. Returns false if objects are
  * missing. @exact: nothing is kept for what magazines hold back, because they are shut.
  */
-static bool promise(struct xslab_cache *cache, unsigned long keep, bool exact)
+static bool promise(struct xslab_cache *cache, unsigned long nr, bool exact)
 {
 	unsigned long flags;
 	bool enough;
 
 	xslab_lock(cache, &flags);
-	enough = cache->objects.free >= keep && !cache->state.retired;
+	enough = cache->objects.free >= nr && !cache->state.retired;
 	if (enough) {
-		WRITE_ONCE(cache->reserve.nr, keep);
+		WRITE_ONCE(cache->reserve.nr, nr);
 		WRITE_ONCE(cache->reserve.is_exact, exact);
 	}
 	xslab_unlock(cache, flags);
@@ -68,11 +68,11 @@ static bool promise(struct xslab_cache *cache, unsigned long keep, bool exact)
  * Have slabs until the promise can be made; they may be of the pool's reserve. Others may
  * take as fast as this brings.
  */
-static bool fill_up(struct xslab_cache *cache, unsigned long keep, bool exact, gfp_t gfp)
+static bool fill_up(struct xslab_cache *cache, unsigned long nr, bool exact, gfp_t gfp)
 {
-	unsigned long most = 2 * DIV_ROUND_UP(keep, cache->per_slab) + 1;
+	unsigned long most = 2 * DIV_ROUND_UP(nr, cache->per_slab) + 1;
 
-	while (!promise(cache, keep, exact)) {
+	while (!promise(cache, nr, exact)) {
 		if (!most-- || !xslab_grow(cache, gfp, NULL))
 			return false;
 		cond_resched();
@@ -81,37 +81,37 @@ static bool fill_up(struct xslab_cache *cache, unsigned long keep, bool exact, g
 }
 
 /* With all that no client holds. */
-static bool fill_up_gathered(struct xslab_cache *cache, unsigned long keep, bool exact)
+static bool fill_up_gathered(struct xslab_cache *cache, unsigned long nr, bool exact)
 {
 	struct xgathering g;
-	bool kept;
+	bool done;
 
 	xpool_gather_begin(&g, cache->pool);
 	do {
-		kept = fill_up(cache, keep, exact, __GFP_HIGH);
-	} while (!kept && xpool_gather_again(&g));
+		done = fill_up(cache, nr, exact, __GFP_HIGH);
+	} while (!done && xpool_gather_again(&g));
 	xpool_gather_end(&g);
-	return kept;
+	return done;
 }
 
 /* With what is free, and then with all that no client holds; a pool that grows may do so. */
-static bool try_to_keep(struct xslab_cache *cache, unsigned long keep, bool exact)
+static bool try_reserve(struct xslab_cache *cache, unsigned long nr, bool exact)
 {
-	unsigned long slabs = DIV_ROUND_UP(keep, cache->per_slab);
+	unsigned long slabs = DIV_ROUND_UP(nr, cache->per_slab);
 	gfp_t gfp = GFP_KERNEL | __GFP_HIGH;
-	bool kept;
+	bool done;
 
 	if (slabs > cache->pool->buddy.nr >> cache->order)
 		return false;
-	begin_filling(cache, keep);
-	kept = fill_up(cache, keep, exact, gfp) || fill_up_gathered(cache, keep, exact) ||
-	       (cache->pool->grow && fill_up(cache, keep, exact, gfp));
+	begin_filling(cache, nr);
+	done = fill_up(cache, nr, exact, gfp) || fill_up_gathered(cache, nr, exact) ||
+	       (cache->pool->grow && fill_up(cache, nr, exact, gfp));
 	end_filling(cache);
-	return kept;
+	return done;
 }
 
 /* The magazines are shut for as long as the promise is an exact one. */
-static void set_keep_shut(struct xslab_cache *cache, bool shut)
+static void set_shut(struct xslab_cache *cache, bool shut)
 {
 	mutex_lock(&cache->limit.tuning);
 	shut |= READ_ONCE(cache->reserve.is_exact);
@@ -119,19 +119,19 @@ static void set_keep_shut(struct xslab_cache *cache, bool shut)
 	mutex_unlock(&cache->limit.tuning);
 }
 
-static bool keep_ready(struct xslab_cache *cache, unsigned int nr)
+static bool reserve_objects(struct xslab_cache *cache, unsigned int nr)
 {
-	/* Magazines may keep objects from one another, and one may be on its way to slabs. */
+	/* Magazines may hold objects back from one another, and one may be on its way to slabs. */
 	unsigned long held = (2UL * num_possible_cpus() + 1) * cache->magazine.size;
-	unsigned long keep = nr ? nr + held : 0;
-	bool kept = try_to_keep(cache, keep, false);
+	unsigned long most = nr ? nr + held : 0;
+	bool done = try_reserve(cache, most, false);
 
-	if (!kept && keep > nr) {
-		set_keep_shut(cache, true);
-		kept = try_to_keep(cache, nr, true);
+	if (!done && most > nr) {
+		set_shut(cache, true);
+		done = try_reserve(cache, nr, true);
 	}
-	set_keep_shut(cache, false);
-	return kept;
+	set_shut(cache, false);
+	return done;
 }
 
 /**
@@ -157,10 +157,10 @@ int xslab_cache_prefill(struct xslab_cache *cache, unsigned int nr)
 
 	if (unlikely(is_gone(cache)))
 		return -ENOENT;
-	err = keep_ready(cache, nr) ? 0 : -ENOMEM;
+	err = reserve_objects(cache, nr) ? 0 : -ENOMEM;
 	if (err)
 		xslab_release_all(cache);
-	xwatch_tell(&cache->decay.watch);	/* less may be kept now */
+	xwatch_wake(&cache->decay.watch);	/* less may be kept now */
 	xslab_limit_apply(cache);
 	return err;
 }

@@ -214,9 +214,9 @@ static __always_inline void **put_group(struct xslab_cache *cache, struct xpage 
 }
 
 /* Like put_group(), but for as long as objects follow one another as the first two do. */
-static __always_inline void **put_row(struct xslab_cache *cache, struct xpage *slab,
-				      void **at, void **end, unsigned long start,
-				      enum xslab_trust trust, bool one_word)
+static __always_inline void **put_object_row(struct xslab_cache *cache, struct xpage *slab,
+					     void **at, void **end, unsigned long start,
+					     enum xslab_trust trust, bool one_word)
 {
 	struct xslab_check check = check_of(cache, slab, start, trust);
 	unsigned long obj = (unsigned long)*at, len;
@@ -378,7 +378,7 @@ static noinline void **put_whole_magazine(struct xslab_cache *cache, struct xpag
 					  struct xpage *slab, void **at, void **end,	\
 					  unsigned long start)				\
 	{										\
-		return put_row(cache, slab, at, end, start, __VA_ARGS__);		\
+		return put_object_row(cache, slab, at, end, start, __VA_ARGS__);		\
 	}										\
 											\
 	static noinline unsigned int name(struct xslab_cache *cache, void **objs,	\
@@ -501,7 +501,7 @@ void xslab_fill_drain(struct xslab_cache *cache, void **objs, unsigned int nr)
 		drain_nmi(cache, objs, nr);
 		return;
 	}
-	settle(cache);
+	drain_nmi_frees(cache);
 	put_from_magazine(cache, objs, nr);
 	unlock_freed(cache, flags);
 }
@@ -516,7 +516,7 @@ unsigned int xslab_fill_drain_checked(struct xslab_cache *cache, void **objs, un
 
 	if (unlikely(!xlock(&cache->lock, &flags)))
 		return 0;
-	settle(cache);
+	drain_nmi_frees(cache);
 	nr = put_checked(cache, objs, nr);
 	unlock_freed(cache, flags);
 	return nr;

@@ -59,7 +59,7 @@ struct xslab_rcu_batch {
 	struct rcu_head		rcu;
 	struct llist_node	next;
 	unsigned int		nr;
-	struct xslab_rcu_object	of[XRCU_BATCH];
+	struct xslab_rcu_object	entries[XRCU_BATCH];
 };
 
 /* The batch that a CPU fills, or NULL. */
@@ -79,24 +79,24 @@ static DEFINE_MUTEX(xslab_rcu_lock);
 static LIST_HEAD(caches);			/* under xslab_rcu_lock */
 
 static bool armed;				/* the worker will look at what waits */
-static void kick(struct irq_work *unused);
-static struct irq_work kicker = IRQ_WORK_INIT(kick);
-static void look(struct work_struct *unused);
-static DECLARE_DELAYED_WORK(worker, look);
+static void kick_scan(struct irq_work *unused);
+static struct irq_work kicker = IRQ_WORK_INIT(kick_scan);
+static void scan_work(struct work_struct *unused);
+static DECLARE_DELAYED_WORK(worker, scan_work);
 
 /*
  * Back to where they came from
  */
 
 /* Objects of one cache whose grace period is over; they waited as @state says. Any context. */
-static void give_back(struct xslab_cache *cache, void **objs, unsigned int nr, u8 state)
+static void put_objects(struct xslab_cache *cache, void **objs, unsigned int nr, u8 state)
 {
 	unsigned int i, good = 0;
 
 	for (i = 0; i < nr; i++) {
 		if (unlikely(!xslab_mark(cache, objs[i], state, cache->fast.check.tag)))
 			continue;
-		tell_free(cache, addr_of(cache, objs[i]));
+		tools_free(cache, addr_of(cache, objs[i]));
 		objs[good++] = objs[i];
 	}
 	xslab_fill_drain(cache, objs, good);
@@ -111,11 +111,11 @@ static void batch_over(struct rcu_head *head)
 	unsigned int i = 0, n;
 
 	while (i < batch->nr) {
-		struct xslab_cache *cache = batch->of[i].cache;
+		struct xslab_cache *cache = batch->entries[i].cache;
 
-		for (n = 0; i < batch->nr && batch->of[i].cache == cache; i++)
-			objs[n++] = batch->of[i].obj;
-		give_back(cache, objs, n, XSLAB_WAITS);
+		for (n = 0; i < batch->nr && batch->entries[i].cache == cache; i++)
+			objs[n++] = batch->entries[i].obj;
+		put_objects(cache, objs, n, XSLAB_WAITS);
 	}
 	batch->nr = 0;
 	llist_add(&batch->next, &spare);
@@ -171,7 +171,7 @@ static bool add_to_batch(struct xslab_cache *cache, void *obj)
 		return false;
 	batch = cpu->open ?: take_spare();
 	if (batch) {
-		batch->of[batch->nr] = (struct xslab_rcu_object){ cache, obj };
+		batch->entries[batch->nr] = (struct xslab_rcu_object){ cache, obj };
 		nr = ++batch->nr;
 		cpu->open = nr < XRCU_BATCH ? batch : NULL;
 	}
@@ -200,7 +200,7 @@ static void close_all(void)
 }
 
 /* What could not be done at once. */
-static void kick(struct irq_work *unused)
+static void kick_scan(struct irq_work *unused)
 {
 	struct xslab_rcu_batch *batch, *next;
 
@@ -214,7 +214,7 @@ static void kick(struct irq_work *unused)
  * Objects that were left: their live bytes say so
  */
 
-static void leave(struct xslab_cache *cache, void *obj)
+static void leave_object(struct xslab_cache *cache, void *obj)
 {
 	if (unlikely(!xslab_mark(cache, obj, XSLAB_WAITS, XSLAB_LEFT))) {
 		atomic_long_dec(&cache->rcu.nr);
@@ -255,7 +255,7 @@ static void scan_slab(struct xslab_cache *cache, struct xpage *slab, bool over)
 		if (nr && (nr == XRCU_BATCH || i + 1 == cache->per_slab)) {
 			atomic_long_sub(nr, &cache->rcu.nr_left);
 			cache->rcu.unseen -= nr;
-			give_back(cache, objs, nr, XSLAB_SEEN);
+			put_objects(cache, objs, nr, XSLAB_SEEN);
 			nr = 0;
 		}
 	}
@@ -270,7 +270,7 @@ static void scan(struct xslab_cache *cache, bool over)
 }
 
 /* All objects that were left, in one pool or (NULL) in all, go back. */
-static void settle_left(const struct xpool *pool)
+static void put_left(const struct xpool *pool)
 {
 	struct xslab_cache *cache;
 	bool some = false;
@@ -303,7 +303,7 @@ static void settle_left(const struct xpool *pool)
  * What comes to wait after the exchange arms us again. Batches must not stay open for as long as
  * a task waits for a grace period.
  */
-static void look(struct work_struct *unused)
+static void scan_work(struct work_struct *unused)
 {
 	xchg(&armed, false);
 	close_all();
@@ -311,7 +311,7 @@ static void look(struct work_struct *unused)
 		arm();
 		return;
 	}
-	settle_left(NULL);
+	put_left(NULL);
 	mutex_unlock(&xslab_rcu_lock);
 }
 
@@ -341,7 +341,7 @@ void xslab_rcu_flush(struct xpool *pool)
 	if (any_waits(pool)) {
 		close_all();
 		irq_work_sync(&kicker);
-		settle_left(pool);
+		put_left(pool);
 		rcu_barrier();
 	}
 	mutex_unlock(&xslab_rcu_lock);
@@ -355,7 +355,7 @@ static int note(struct xslab_cache *cache, void *at)
 	if (likely(add_to_batch(cache, at)))
 		return 0;
 	if (cache->checks.live) {
-		leave(cache, at);
+		leave_object(cache, at);
 		return 0;
 	}
 	atomic_long_dec(&cache->rcu.nr);

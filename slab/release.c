@@ -14,9 +14,7 @@
 #include "slab.h"
 
 /*
- * Give back up to @most free slabs, a few at a time; returns how many. Slabs that are on
- * their way to the pool are so under rcu_read_lock(), here and below: a grace period later
- * the pool has them (pool/gather.c).
+ * Give back up to @most free slabs, a few at a time; returns how many.
  */
 unsigned int xslab_release_some(struct xslab_cache *cache, unsigned long most)
 {
@@ -26,7 +24,7 @@ unsigned int xslab_release_some(struct xslab_cache *cache, unsigned long most)
 
 	rcu_read_lock();
 	if (xlock(&cache->lock, &flags)) {
-		settle(cache);
+		drain_nmi_frees(cache);
 		while (nr < min_t(unsigned long, most, XSLAB_RELEASE) &&
 		       xslab_take_spare(cache, &list))
 			nr++;
@@ -47,7 +45,7 @@ void xslab_release_this(struct xslab_cache *cache, struct xpage *slab)
 	rcu_read_lock();
 	xslab_lock(cache, &flags);
 	if (slab->cache == cache && slab->nr_free == cache->per_slab &&
-	    cache->objects.free >= kept_free(cache) + cache->per_slab)
+	    cache->objects.free >= reserved_free(cache) + cache->per_slab)
 		xslab_take_off(cache, slab, &list);
 	xslab_unlock(cache, flags);
 	xslab_put_list(cache, &list);

@@ -72,9 +72,9 @@ struct xslab_cache {
 	struct {
 		unsigned long	capacity;	/* in all slabs */
 		unsigned long	free;		/* of these, free in slabs */
-		unsigned long	past;		/* handed out from slabs; else xmag_slow.allocs */
+		unsigned long	from_slabs;	/* handed out; others: xmag_slow.allocs */
 	} objects;
-	struct xpage		*beside;	/* the slab that served last, or the next */
+	struct xpage		*hint;		/* the slab that served last, or the next */
 	struct {	/* Free objects that stay; see slab/prefill.c */
 		unsigned long	nr;
 		unsigned long	coming;		/* @nr while prefill is under way */
@@ -348,7 +348,7 @@ static __always_inline void change_word(const struct xslab_cache *cache,
 void xslab_fill_deferred(struct xslab_cache *cache);
 
 /* Free objects that stay with the cache. */
-static inline unsigned long kept_free(const struct xslab_cache *cache)
+static inline unsigned long reserved_free(const struct xslab_cache *cache)
 {
 	return max(cache->reserve.nr, cache->reserve.coming);
 }
@@ -356,12 +356,12 @@ static inline unsigned long kept_free(const struct xslab_cache *cache)
 /* Free slabs that could go: all, but for those that prefill keeps. */
 static __always_inline unsigned long spare_slabs(const struct xslab_cache *cache)
 {
-	unsigned long kept = kept_free(cache);
+	unsigned long reserve = reserved_free(cache);
 
-	if (likely(!kept))
+	if (likely(!reserve))
 		return cache->nr[XSLAB_FREE];
 	return min(cache->nr[XSLAB_FREE],
-		   (cache->objects.free - min(cache->objects.free, kept)) / cache->per_slab);
+		   (cache->objects.free - min(cache->objects.free, reserve)) / cache->per_slab);
 }
 
 /*
@@ -377,7 +377,7 @@ static __always_inline void count_spare(struct xslab_cache *cache)
 	cache->growth.nr_counted += more;
 	xpool_cached_count(cache->pool, more * (1L << cache->order));
 	if (more > 0)
-		xwatch_tell(&cache->decay.watch);
+		xwatch_wake(&cache->decay.watch);
 }
 
 /* Before each giving up of the lock where slabs may have changed lists. */
@@ -388,7 +388,7 @@ static __always_inline void xslab_unlock(struct xslab_cache *cache, unsigned lon
 }
 
 /* After a taking of the lock, for all that looks at maps, lists or counts of objects. */
-static __always_inline void settle(struct xslab_cache *cache)
+static __always_inline void drain_nmi_frees(struct xslab_cache *cache)
 {
 	if (unlikely(xpool_defer_waits(&cache->nmi.deferred)))
 		xslab_fill_deferred(cache);
@@ -398,7 +398,7 @@ static __always_inline void settle(struct xslab_cache *cache)
 static __always_inline void xslab_lock(struct xslab_cache *cache, unsigned long *flags)
 {
 	raw_spin_lock_irqsave(&cache->lock, *flags);
-	settle(cache);
+	drain_nmi_frees(cache);
 }
 
 void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long flags)
@@ -431,7 +431,7 @@ static inline bool xslab_rcu_is_typesafe(const struct xslab_cache *cache)
 static inline bool gives_at_once(const struct xslab_cache *cache)
 {
 	return READ_ONCE(cache->decay.watch.at_once) ||
-	       (READ_ONCE(cache->pool->gather.keep_none) && !xslab_rcu_is_typesafe(cache));
+	       (READ_ONCE(cache->pool->gather.shut) && !xslab_rcu_is_typesafe(cache));
 }
 
 /* Must an empty slab perhaps go before the operation that emptied it returns? */
@@ -458,7 +458,7 @@ static inline bool has_excess(struct xslab_cache *cache)
 	return cache->nr[XSLAB_FREE] &&
 	       (cache->nr[XSLAB_FREE] > cache->limit.max_empty || cache->state.retired ||
 		xpool_over_cache(cache->pool) || gives_at_once(cache)) &&
-	       cache->objects.free >= kept_free(cache) + cache->per_slab;
+	       cache->objects.free >= reserved_free(cache) + cache->per_slab;
 }
 
 /* The owner of a slab of which some pages went back; it equals no client's pointer. */
@@ -512,27 +512,27 @@ static inline void xslab_move_slab_goes(struct xslab_cache *cache, const struct 
  */
 
 /* A client has the object. */
-static __always_inline void tell_alloc(struct xslab_cache *cache, void *obj, gfp_t gfp)
+static __always_inline void tools_alloc(struct xslab_cache *cache, void *obj, gfp_t gfp)
 {
 	if (xtools_watch(cache->tools))
 		xtools_alloc(cache->tools, obj, cache->object_size, gfp);
 }
 
 /* A client has given it back, and it was accepted; it has no other owner yet. */
-static __always_inline void tell_free(struct xslab_cache *cache, void *obj)
+static __always_inline void tools_free(struct xslab_cache *cache, void *obj)
 {
 	if (xtools_watch(cache->tools))
 		xtools_free(cache->tools, obj, cache->object_size);
 }
 
 /* Pages of a slab came from the pool. */
-static inline void tell_slab_comes(struct xslab_cache *cache, struct xpage *page,
-				   unsigned int order)
+static inline void tools_add_slab(struct xslab_cache *cache, struct xpage *page,
+				  unsigned int order)
 {
 	if (xtools_watch(cache->tools))
-		xtools_slab_comes(cache->tools, (void *)xpool_addr(cache->pool,
-								   page - cache->pages),
-				  PAGE_SIZE << order);
+		xtools_add_slab(cache->tools, (void *)xpool_addr(cache->pool,
+								 page - cache->pages),
+				PAGE_SIZE << order);
 }
 
 #define XSLAB_CHUNK	256U	/* objects at most that come or go under one lock */
@@ -598,8 +598,8 @@ void xslab_subsys_exit(void);
 /* geometry.c */
 int xslab_get_live(struct xslab_cache *cache);
 void xslab_put_live(struct xslab_cache *cache, struct xpool *pool);
-void xslab_get_kept(struct xslab_cache *cache, unsigned int depot);
-void xslab_put_kept(struct xslab_cache *cache, struct xpool *pool);
+void xslab_get_magazines(struct xslab_cache *cache, unsigned int depot);
+void xslab_put_magazines(struct xslab_cache *cache, struct xpool *pool);
 int xslab_set_geometry(struct xslab_cache *cache, const struct xslab_args *args);
 
 /* books.c */
@@ -616,7 +616,7 @@ unsigned long xslab_client_reclaim(struct xclient *client);
 void xslab_client_close(struct xclient *client);
 unsigned long xslab_client_drain(struct xclient *client);
 void xslab_client_open(struct xclient *client);
-unsigned long xslab_client_kept(struct xclient *client);
+unsigned long xslab_client_in_magazines(struct xclient *client);
 void xslab_client_shut(struct xclient *client, bool shut);
 bool xslab_client_stray(struct xclient *client, const struct xpool_refs_stray *stray);
 unsigned long xslab_client_collect(struct xclient *client);

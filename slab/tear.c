@@ -150,7 +150,7 @@ static bool tear_first(struct xslab_cache *cache, unsigned int list, unsigned lo
 		list_move_tail(&slab->list, &cache->lists[list]);
 		xslab_believe_live(cache, slab);
 		holes = find_holes(cache, slab, &gone);
-		if (holes && cache->objects.free >= kept_free(cache) + hweight_long(gone))
+		if (holes && cache->objects.free >= reserved_free(cache) + hweight_long(gone))
 			nr = cut(cache, slab, holes, gone, pages);
 		xslab_tear_freed(cache, slab);
 	}
@@ -191,7 +191,7 @@ static void sew(struct xslab_cache *cache, struct xpage *slab, unsigned long bac
 	slab->holes &= ~back;
 	cache->torn.nr_holes -= hweight_long(back);
 	for_each_set_bit(p, &back, XTEAR_PAGES)
-		tell_slab_comes(cache, &slab[p], 0);
+		tools_add_slab(cache, &slab[p], 0);
 	for_each_set_bit(p, &slab->holes, XTEAR_PAGES)
 		there &= ~objects_on(cache, p);
 	more = there & ~slab->there;

@@ -18,7 +18,7 @@ bool xslab_tear_is_over(struct xslab_cache *cache, struct xpage *slab)
 	/* An NMI that has set a bit of the slab may not be through with it. */
 	smp_mb();
 	if (!has_all_free(slab) || atomic_read(&cache->nmi.frees) || READ_ONCE(slab->deferred) ||
-	    cache->objects.free < kept_free(cache) + slab->nr_free)
+	    cache->objects.free < reserved_free(cache) + slab->nr_free)
 		return false;
 	xslab_believe_live(cache, slab);
 	return has_all_free(slab);

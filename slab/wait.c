@@ -123,7 +123,7 @@ static void queue_up(struct xslab_cache *cache, struct xwaiter *waiter)
 }
 
 /* Returns what it was handed. The next one may find room that this one left. */
-static void *leave(struct xslab_cache *cache, struct xwaiter *waiter)
+static void *stop_waiting(struct xslab_cache *cache, struct xwaiter *waiter)
 {
 	unsigned long flags;
 
@@ -158,14 +158,14 @@ static void sleep(const struct xslab_cache *cache, struct xwaiter *waiter)
  * More may be free by now: a slab of the pool, or what is kept by others. Returns false if
  * nothing is; then the task may sleep.
  */
-static bool look(struct xslab_cache *cache, struct xwaiter *waiter, gfp_t gfp)
+static bool find_more(struct xslab_cache *cache, struct xwaiter *waiter, gfp_t gfp)
 {
 	struct xgathering g;
 	bool more;
 
 	if (xslab_grow(cache, gfp, NULL))
 		return true;
-	if (!waiter->for_grace && !xpool_kept(cache->pool) && !xslab_move_give_back(cache))
+	if (!waiter->for_grace && !xpool_in_magazines(cache->pool) && !xslab_move_give_back(cache))
 		return false;
 	xpool_gather_begin(&g, cache->pool);
 	more = READ_ONCE(waiter->obj) || xslab_grow(cache, gfp & ~__GFP_DIRECT_RECLAIM, NULL);
@@ -195,7 +195,7 @@ void *xslab_wait_for_object(struct xslab_cache *cache, gfp_t gfp, bool for_clien
 
 		WRITE_ONCE(waiter.look, false);
 		/* Pairs with unlock_after_put() of the pool: it knows that a task sleeps. */
-		if (!look(cache, &waiter, gfp)) {
+		if (!find_more(cache, &waiter, gfp)) {
 			if (is_last)
 				break;
 			sleep(cache, &waiter);
@@ -203,7 +203,7 @@ void *xslab_wait_for_object(struct xslab_cache *cache, gfp_t gfp, bool for_clien
 		if (waiter.for_sure)
 			xpool_say_waiting(&said, "cache", cache->name);
 	}
-	if (leave(cache, &waiter))
+	if (stop_waiting(cache, &waiter))
 		this_cpu_inc(cache->mag.slow->allocs);
 	return waiter.obj;
 }

@@ -66,7 +66,7 @@ if [ -e $kmemleak ]; then
 	echo clear >$kmemleak
 	check "what objects point to is not lost" [ "$(leaks hold)" = 0 ]
 	# Of 60: interrupts saved registers on stacks that are scanned, as often as the VM is slow
-	check "objects that nobody points to are lost" [ "$(leaks lose)" -ge 30 ]
+	check "objects without a pointer to them are lost" [ "$(leaks lose)" -ge 30 ]
 	check "they are told by their size" [ "$(grep -c '(size 203)' /tmp/leaks)" -ge 30 ]
 	echo clear >$kmemleak
 else
