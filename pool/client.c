@@ -9,7 +9,7 @@
 
 #include <linux/sched.h>
 
-#include "pool.h"
+#include "page.h"
 
 LIST_HEAD(xpool_list);
 RAW_NOTIFIER_HEAD(xobservers);
@@ -30,12 +30,12 @@ void xpool_set_gathered(struct xclient *client, bool gathered)
 	}
 }
 
-/* One that comes while a request gathers may keep nothing either. */
+/* One that comes while the holder of pages is shut, as all are, is shut too. */
 void xpool_add_client(struct xpool *pool, struct xclient *client)
 {
 	mutex_lock(&xpool_registry);
 	list_add_tail_rcu(&client->entry.node, &pool->clients);
-	xpool_set_gathered(client, pool->gather.shut);
+	xpool_set_gathered(client, pool->mags->client.gathered);
 	mutex_unlock(&xpool_registry);
 }
 

@@ -10,11 +10,12 @@
  * a request that may sleep fails, or waits, everything that no client holds is brought
  * together in the buddy system and in partial slabs:
  *
- *	close	the magazines of all holders (struct xclient) are shut, and caches keep
- *		no empty slabs any more; a holder that comes meanwhile does the same
+ *	close	the magazines of all holders (struct xclient) are shut, also of those that
+ *		come meanwhile
  *	wait	for one grace period, which serves all holders
  *	drain	magazines and depots are emptied into slabs and pool, free slabs and
- *		the blocks that were freed last go to the pool
+ *		the blocks that were freed last go to the pool; from now on caches
+ *		keep no empty slabs
  *	take	what the request wants; and again after a grace period: what others were
  *		just giving back is there then
  *	open	the magazines
@@ -68,15 +69,11 @@ unsigned long xpool_in_magazines(struct xpool *pool)
 	return pages;
 }
 
-/*
- * Shut the magazines of all holders, or open them; one that is about to go is never shut. Caches
- * keep no empty slabs while they are.
- */
+/* Shut the magazines of all holders, or open them; one that is about to go is never shut. */
 static void set_all_gathered(struct xpool *pool, bool gathered)
 {
 	struct xclient *client;
 
-	WRITE_ONCE(pool->gather.shut, gathered);
 	list_for_each_entry(client, &pool->clients, entry.node)
 		xpool_set_gathered(client, gathered && !client->entry.going);
 }
@@ -109,6 +106,8 @@ static unsigned long drain_all(struct xpool *pool)
 /* The next gathering, which requests share that came before it. Returns the pages. */
 static unsigned long gather(struct xpool *pool)
 {
+	unsigned long pages;
+
 	lockdep_assert_held(&pool->gather.mutex);
 	mutex_lock(&xpool_registry);
 	pool->gather.nr++;
@@ -118,7 +117,9 @@ static unsigned long gather(struct xpool *pool)
 	set_all_gathered(pool, true);
 	mutex_unlock(&xpool_registry);
 	synchronize_rcu_expedited();
-	return drain_all(pool);
+	pages = drain_all(pool);
+	WRITE_ONCE(pool->gather.keep_none, true);
+	return pages;
 }
 
 /**
@@ -174,8 +175,10 @@ void xpool_gather_end(struct xgathering *g)
 
 	mutex_lock(&xpool_registry);
 	pool->gather.nr_users[g->begun & 1]--;
-	if (!pool->gather.nr_users[(pool->gather.nr - 1) & 1])
+	if (!pool->gather.nr_users[(pool->gather.nr - 1) & 1]) {
+		WRITE_ONCE(pool->gather.keep_none, false);
 		set_all_gathered(pool, false);
+	}
 	mutex_unlock(&xpool_registry);
 }
 EXPORT_SYMBOL_FOR_KUNIT(xpool_gather_end);

@@ -291,7 +291,7 @@ struct xpool {
 		struct mutex	mutex;
 		unsigned long	nr;		/* begun so far; under xpool_registry */
 		unsigned long	nr_users[2];	/* requests, by @nr when they came; as @nr */
-		bool		shut;		/* magazines; caches keep no empty slabs */
+		bool		keep_none;	/* caches give empty slabs back at once */
 		struct irq_work	soon;
 		struct work_struct work;
 	} gather;

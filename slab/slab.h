@@ -431,7 +431,7 @@ static inline bool xslab_rcu_is_typesafe(const struct xslab_cache *cache)
 static inline bool gives_at_once(const struct xslab_cache *cache)
 {
 	return READ_ONCE(cache->decay.watch.at_once) ||
-	       (READ_ONCE(cache->pool->gather.shut) && !xslab_rcu_is_typesafe(cache));
+	       (READ_ONCE(cache->pool->gather.keep_none) && !xslab_rcu_is_typesafe(cache));
 }
 
 /* Must an empty slab perhaps go before the operation that emptied it returns? */
