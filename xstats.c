@@ -228,8 +228,8 @@ struct pinning_cache {
  * @clients: pages that clients hold
  * @kept: pages that they freed and that are kept for the next
  * @slabs: pages of slabs
- * @nr: caches in @of
- * @of: caches with slabs here
+ * @nr: caches in @by
+ * @by: caches with slabs here
  */
 struct pinned {
 	struct xpool		*pool;

@@ -1054,6 +1054,140 @@ static void xgather_test_open_between(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(w->pool, page, 0), 0);
 }
 
+static void gather_again(void *data)
+{
+	struct xgathering g;
+
+	xpool_gather_begin(&g, data);
+	xpool_gather_end(&g);
+}
+
+/*
+ * A request that came later gathers next: expect it to wait until those have taken that share
+ * the gathering before, for which the magazines stay shut.
+ */
+static void xgather_test_waits_for_takers(struct kunit *test)
+{
+	struct fixture *w = with_steady_pool(test, SZ_1M, 0);
+	struct xslab_cache *cache = add_size(test, 200);
+	struct xgathering g;
+	struct job *job;
+
+	xpool_gather_begin(&g, w->pool);
+	job = start_job(test, gather_again, w->pool, -1);
+	expect_soon(test, READ_ONCE(w->pool->gather.nr_users[!(g.begun & 1)]));
+	KUNIT_EXPECT_FALSE(test, is_over_in(job, 100));
+	KUNIT_EXPECT_EQ(test, READ_ONCE(cache->mag.nr_shut), 1U);
+	xpool_gather_end(&g);
+	end_job(test, job);
+	KUNIT_EXPECT_EQ(test, READ_ONCE(cache->mag.nr_shut), 0U);
+}
+
+struct many {
+	struct fixture	*w;
+	unsigned int	nr;
+	int		got;
+	struct page	*pages[SZ_1M / PAGE_SIZE + 1];
+	void		*objs[SZ_1M / PAGE_SIZE + 1];
+};
+
+static void take_many_objects(void *data)
+{
+	struct many *many = data;
+
+	many->got = xslab_cache_alloc_bulk(many->w->caches[0], GFP_KERNEL | __GFP_NOFAIL,
+					   many->nr, many->objs);
+	xslab_cache_free_bulk(many->w->caches[0], many->got, many->objs);
+}
+
+static void take_many_pages(void *data)
+{
+	struct many *many = data;
+
+	many->got = xpool_alloc_pages_bulk(many->w->pool, GFP_KERNEL | __GFP_NOFAIL, many->nr,
+					   many->pages);
+	xpool_free_pages_bulk(many->w->pool, many->got, many->pages);
+}
+
+/*
+ * Two requests at once for more than half of all with __GFP_NOFAIL: expect none to hold what
+ * the other waits for. And expect one for more than there ever is to be an error.
+ */
+static void xgather_test_no_fail_bulk(struct kunit *test)
+{
+	struct fixture *w = with_steady_pool(test, SZ_1M, 0);
+	const unsigned int most = SZ_1M / PAGE_SIZE;
+	struct many *many = xtest_room(test, 2, sizeof(*many));
+	void (*ways[])(void *data) = { take_many_objects, take_many_pages };
+	void **at = xtest_room(test, most, sizeof(*at));
+	struct job *jobs[2];
+	unsigned int i, way, nr;
+
+	add_size(test, PAGE_SIZE);
+	for (way = 0; way < ARRAY_SIZE(ways); way++) {
+		nr = xtest_take_blocks(w->pool, 0, at, most / 2, GFP_KERNEL);
+		for (i = 0; i < 2; i++) {
+			many[i].w = w;
+			many[i].nr = most * 2 / 3;
+			jobs[i] = start_job(test, ways[way], &many[i], -1);
+		}
+		KUNIT_EXPECT_FALSE(test, is_over_in(jobs[0], 100));
+		while (nr)
+			xpool_free_addr(w->pool, at[--nr], 0);
+		for (i = 0; i < 2; i++) {
+			end_job(test, jobs[i]);
+			KUNIT_EXPECT_EQ(test, many[i].got, (int)many[i].nr);
+		}
+		many[0].nr = most + 1;
+		run_job(test, ways[way], &many[0]);
+		KUNIT_EXPECT_EQ(test, many[0].got, 0);
+	}
+	KUNIT_EXPECT_EQ(test, cache_stats(w->caches[0]).errors, 1ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(w->pool).errors, 1ULL);
+}
+
+struct trying {
+	struct fixture	*w;
+	bool		stop;
+	int		got;
+	void		**objs;
+};
+
+/* For one more than there are, again and again. */
+static void take_in_vain(void *data)
+{
+	struct trying *t = data;
+
+	while (!READ_ONCE(t->stop))
+		t->got += xslab_cache_alloc_bulk(t->w->caches[0], GFP_KERNEL,
+						 SZ_1M / PAGE_SIZE + 1, t->objs);
+}
+
+/* Expect a request for one to have it while another takes all there are and gives them back. */
+static void xgather_test_beside_bulk(struct kunit *test)
+{
+	struct fixture *w = with_steady_pool(test, SZ_1M, 0);
+	struct trying *t = xtest_room(test, 1, sizeof(*t));
+	struct xslab_cache *cache = add_size(test, PAGE_SIZE);
+	unsigned int i, failed = 0;
+	struct job *job;
+
+	*t = (struct trying){ .w = w };
+	t->objs = xtest_room(test, SZ_1M / PAGE_SIZE + 1, sizeof(*t->objs));
+	job = start_job(test, take_in_vain, t, other_cpu());
+	for (i = 0; i < 300; i++) {
+		void *obj = xslab_cache_alloc(cache, GFP_KERNEL);
+
+		failed += !obj;
+		xslab_cache_free(cache, obj);
+		cond_resched();
+	}
+	WRITE_ONCE(t->stop, true);
+	end_job(test, job);
+	KUNIT_EXPECT_EQ(test, failed, 0U);
+	KUNIT_EXPECT_EQ(test, t->got, 0);
+}
+
 /* A cache comes while a request gathers: expect it to keep nothing until that ends. */
 static void xgather_test_new_cache(struct kunit *test)
 {
@@ -1193,6 +1327,9 @@ static struct kunit_case xgather_test_cases[] = {
 	KUNIT_CASE(xgather_test_in_use),
 	KUNIT_CASE(xgather_test_no_fail_bulk_atomic),
 	KUNIT_CASE(xgather_test_open_between),
+	KUNIT_CASE(xgather_test_waits_for_takers),
+	KUNIT_CASE(xgather_test_no_fail_bulk),
+	KUNIT_CASE(xgather_test_beside_bulk),
 	KUNIT_CASE(xgather_test_new_cache),
 	KUNIT_CASE(xgather_test_new_slab),
 	KUNIT_CASE(xgather_test_limits_meanwhile),

@@ -1046,7 +1046,7 @@ static void test_refill_of_pieces(struct kunit *test)
 #define HOT_PAIRS	100
 
 /* Take and free a block of @order; expect the magazines to count it meanwhile. */
-static void *expect_hot_pair(struct kunit *test, struct xpool *pool, unsigned int order)
+static void *expect_last_freed_pair(struct kunit *test, struct xpool *pool, unsigned int order)
 {
 	u64 pages = pool_stats(pool).pages;
 	void *addr = xpool_alloc_addr(pool, order, GFP_KERNEL);
@@ -1064,12 +1064,12 @@ static void *expect_hot_pair(struct kunit *test, struct xpool *pool, unsigned in
 
 static void expect_cheap_pairs(struct kunit *test, struct xpool *pool, unsigned int order)
 {
-	void *addr = expect_hot_pair(test, pool, order);
+	void *addr = expect_last_freed_pair(test, pool, order);
 	struct xpool_stats first = pool_stats(pool), last;
 	int i;
 
 	for (i = 0; i < HOT_PAIRS; i++)
-		KUNIT_EXPECT_PTR_EQ(test, expect_hot_pair(test, pool, order), addr);
+		KUNIT_EXPECT_PTR_EQ(test, expect_last_freed_pair(test, pool, order), addr);
 	last = pool_stats(pool);
 	KUNIT_EXPECT_EQ(test, last.splits, first.splits);
 	KUNIT_EXPECT_EQ(test, last.merges, first.merges);
@@ -1081,7 +1081,7 @@ static void expect_cheap_pairs(struct kunit *test, struct xpool *pool, unsigned 
 }
 
 /* Expect a block to be split once and joined once, however often it is used. */
-static void test_hot_pair(struct kunit *test)
+static void test_last_freed_pair(struct kunit *test)
 {
 	struct xpool *pool = system_pool(test, ERROR_POOL);
 
@@ -1090,14 +1090,14 @@ static void test_hot_pair(struct kunit *test)
 }
 
 /* All of a pool is one block, freed last. Expect each of its pages to be available. */
-static void test_hot_for_other_orders(struct kunit *test)
+static void test_last_freed_for_other_orders(struct kunit *test)
 {
 	struct xpool *pool = system_pool(test, 4 << 20);
 	unsigned long **pages = xtest_room(test, MAX_ORDER_PAGES + 1, sizeof(void *));
 	unsigned long i;
 
 	xtest_pin();
-	expect_hot_pair(test, pool, XBUDDY_MAX_ORDER);
+	expect_last_freed_pair(test, pool, XBUDDY_MAX_ORDER);
 	KUNIT_EXPECT_EQ(test, pool_stats(pool).free, 0ULL);
 	KUNIT_EXPECT_EQ(test, take_all(pool, pages, MAX_ORDER_PAGES + 1), MAX_ORDER_PAGES);
 	KUNIT_EXPECT_EQ(test, pool_stats(pool).pages, (u64)MAX_ORDER_PAGES);
@@ -1111,7 +1111,7 @@ static void test_hot_for_other_orders(struct kunit *test)
 }
 
 /* A cache takes its slabs from it too. */
-static void test_hot_for_slabs(struct kunit *test)
+static void test_last_freed_for_slabs(struct kunit *test)
 {
 	struct xslab_args args = { .name = "xpool-test", .size = PAGE_SIZE };
 	struct xpool *pool = system_pool(test, 4 << 20);
@@ -1119,7 +1119,7 @@ static void test_hot_for_slabs(struct kunit *test)
 	void *obj;
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(cache));
-	expect_hot_pair(test, pool, XBUDDY_MAX_ORDER);
+	expect_last_freed_pair(test, pool, XBUDDY_MAX_ORDER);
 	obj = xslab_cache_alloc(cache, GFP_KERNEL);
 	KUNIT_EXPECT_NOT_NULL(test, obj);
 	KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, 0ULL);
@@ -1140,7 +1140,7 @@ static void count_room(struct xclient *client)
  * A task sleeps until there is room. Expect it to be told of a block that is kept as it
  * was freed, because the task may have it, and when it goes back.
  */
-static void test_hot_tells(struct kunit *test)
+static void test_last_freed_wakes(struct kunit *test)
 {
 	struct xpool *pool = system_pool(test, 4 << 20);
 	struct xclient *client = list_first_entry(&pool->clients, struct xclient, entry.node);
@@ -1148,7 +1148,7 @@ static void test_hot_tells(struct kunit *test)
 	atomic_set(&times_told, 0);
 	client->room = count_room;
 	atomic_inc(&pool->waiting.nr);
-	expect_hot_pair(test, pool, XBUDDY_MAX_ORDER);
+	expect_last_freed_pair(test, pool, XBUDDY_MAX_ORDER);
 	irq_work_sync(&pool->waiting.signal);
 	KUNIT_EXPECT_EQ(test, atomic_read(&times_told), 1);
 	xpool_collect(pool, false);
@@ -1160,7 +1160,7 @@ static void test_hot_tells(struct kunit *test)
 }
 
 /* aabb with the two halves freed, a and b: expect one kept, and both for a whole. */
-static void test_hot_for_larger(struct kunit *test)
+static void test_last_freed_for_larger(struct kunit *test)
 {
 	struct xpool *pool = system_pool(test, 4 << 20);
 	void *half[2], *whole;
@@ -1185,7 +1185,7 @@ static void test_hot_for_larger(struct kunit *test)
 }
 
 /* One of each order at a time. Expect all counted, and all back after a shrink. */
-static void test_hot_of_each_order(struct kunit *test)
+static void test_last_freed_of_each_order(struct kunit *test)
 {
 	struct xpool *pool = system_pool(test, ERROR_POOL);
 	void *addr[XBUDDY_NR_ORDERS];
@@ -1275,7 +1275,7 @@ static void test_free_at_once_and_live(struct kunit *test)
 }
 
 /* The block that was freed last comes again. Expect it handed out once. */
-static void test_free_at_once_hot(struct kunit *test)
+static void test_free_at_once_last_freed(struct kunit *test)
 {
 	struct xpool *pool = own_pool(test, ERROR_POOL);
 	void *addr[2] = { xpool_alloc_addr(pool, XBUDDY_MAX_ORDER, GFP_KERNEL) };
@@ -2083,7 +2083,7 @@ static void test_cache_none(struct kunit *test)
 }
 
 /* Free a block of each large order. Expect what fits to be kept, at each moment. */
-static void test_cache_hot(struct kunit *test)
+static void test_cache_last_freed(struct kunit *test)
 {
 	struct xpool *pool = system_pool(test, LIMIT_POOL);
 	void *addr[XBUDDY_NR_ORDERS];
@@ -2450,7 +2450,7 @@ static void test_collect_grown(struct kunit *test)
 			if (i != live)
 				KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addr[i],
 								      XBUDDY_MAX_ORDER), 0);
-		/* One is hot; of the initial region nothing can go. */
+		/* One was freed last; of the initial region nothing can go. */
 		KUNIT_EXPECT_EQ(test, pool_stats(pool).magazines, (u64)REGION_PAGES);
 		KUNIT_EXPECT_EQ(test, xpool_collect(pool, round % 2), 6 * REGION_PAGES);
 		s = pool_stats(pool);
@@ -3310,15 +3310,15 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(test_refill_is_small),
 	KUNIT_CASE(test_refill_leaves_blocks),
 	KUNIT_CASE(test_refill_of_pieces),
-	KUNIT_CASE(test_hot_pair),
-	KUNIT_CASE(test_hot_for_other_orders),
-	KUNIT_CASE(test_hot_for_slabs),
-	KUNIT_CASE(test_hot_tells),
-	KUNIT_CASE(test_hot_for_larger),
-	KUNIT_CASE(test_hot_of_each_order),
+	KUNIT_CASE(test_last_freed_pair),
+	KUNIT_CASE(test_last_freed_for_other_orders),
+	KUNIT_CASE(test_last_freed_for_slabs),
+	KUNIT_CASE(test_last_freed_wakes),
+	KUNIT_CASE(test_last_freed_for_larger),
+	KUNIT_CASE(test_last_freed_of_each_order),
 	KUNIT_CASE(test_free_at_once_in_row),
 	KUNIT_CASE(test_free_at_once_and_live),
-	KUNIT_CASE(test_free_at_once_hot),
+	KUNIT_CASE(test_free_at_once_last_freed),
 	KUNIT_CASE(test_random_use),
 	KUNIT_CASE(test_never_written),
 	KUNIT_CASE(test_never_touched),
@@ -3342,7 +3342,7 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(test_reserve_grows),
 	KUNIT_CASE(test_reserve_in_regions),
 	KUNIT_CASE(test_cache_none),
-	KUNIT_CASE(test_cache_hot),
+	KUNIT_CASE(test_cache_last_freed),
 	KUNIT_CASE(test_cache_of_slabs),
 	KUNIT_CASE(test_hard_crowd),
 	KUNIT_CASE(test_limits_change),

@@ -660,6 +660,29 @@ static void xslab_test_prefill_under_pressure(struct kunit *test)
 	check_shrinks_to_nothing(test, greedy);
 }
 
+/*
+ * A reserve holds a torn slab back of which all objects are free: expect it to go with the
+ * reserve.
+ */
+static void xslab_test_prefill_torn(struct kunit *test)
+{
+	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 480);
+	void *objs[17];
+
+	KUNIT_ASSERT_EQ(test, set_limits(cache, pages_per_slab(cache), ULONG_MAX), 0);
+	xtest_take(test, cache, objs, ARRAY_SIZE(objs), GFP_KERNEL);
+	sort(objs, ARRAY_SIZE(objs), sizeof(*objs), by_address, NULL);
+	xtest_give(test, cache, objs + 2, ARRAY_SIZE(objs) - 2);
+	KUNIT_ASSERT_EQ(test, xslab_cache_prefill(cache, 3), 0);
+	KUNIT_ASSERT_EQ(test, xslab_cache_tear(cache), 1UL);
+	xtest_give(test, cache, objs, 2);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs, 1ULL);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs_torn, 1ULL);
+	KUNIT_EXPECT_EQ(test, xslab_cache_prefill(cache, 0), 0);
+	KUNIT_EXPECT_EQ(test, cache_stats(cache).slabs_torn, 0ULL);
+	check_shrinks_to_nothing(test, cache);
+}
+
 /* Expect a prefill that the pool has no room for to change nothing. */
 static void xslab_test_prefill_too_much(struct kunit *test)
 {
@@ -2080,6 +2103,7 @@ static struct kunit_case xslab_test_cases[] = {
 	KUNIT_CASE(xslab_test_boundary),
 	KUNIT_CASE(xslab_test_prefill),
 	KUNIT_CASE(xslab_test_prefill_under_pressure),
+	KUNIT_CASE(xslab_test_prefill_torn),
 	KUNIT_CASE(xslab_test_prefill_too_much),
 	KUNIT_CASE_PARAM(xslab_test_sizes, align_gen_params),
 	KUNIT_CASE(xslab_test_hwcache_align),

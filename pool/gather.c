@@ -15,7 +15,7 @@
  *	wait	for one grace period, which serves all holders
  *	drain	magazines and depots are emptied into slabs and pool, free slabs and
  *		the blocks that were freed last go to the pool; from now on caches
- *		keep no empty slabs
+ *		keep no empty slabs, but for a reserve and those of typesafe caches
  *	take	what the request wants; and again after a grace period: what others were
  *		just giving back is there then
  *	open	the magazines
@@ -23,9 +23,13 @@
  * Were they opened before the request takes, other tasks, which hold next to nothing, could
  * fill them again with all that was brought together.
  *
- * A request is served by a gathering that began after it did. gather.mutex lets one
- * be under way; requests that wait for it find, when they have the mutex, that one began
- * meanwhile, and share it. The magazines are opened by the last of those that take.
+ * A request is served by a gathering that began after it did. gather.mutex lets one be under way,
+ * and requests that wait meanwhile share the next. That begins when all that share the last one
+ * have taken, and the last of them has opened the magazines: so requests that follow one another
+ * do not keep these shut for ever.
+ *
+ * A request for many takes what it can, and gives it back if that is not all. One at a time
+ * does so, and another request's try meanwhile does not count: what it missed is there again.
  *
  * A request that may not sleep takes what its CPU's magazines, the depots and free slabs
  * have (xpool_ask_clients()). If it fails, a worker gathers at once, if there is anything,
@@ -103,6 +107,12 @@ static unsigned long drain_all(struct xpool *pool)
 	return pages + xpool_drain_idle(pool);
 }
 
+/* Have all taken that share the last gathering? True until the next begins. */
+static bool all_have_taken(const struct xpool *pool)
+{
+	return !READ_ONCE(pool->gather.nr_users[(READ_ONCE(pool->gather.nr) - 1) & 1]);
+}
+
 /* The next gathering, which requests share that came before it. Returns the pages. */
 static unsigned long gather(struct xpool *pool)
 {
@@ -110,8 +120,9 @@ static unsigned long gather(struct xpool *pool)
 
 	lockdep_assert_held(&pool->gather.mutex);
 	mutex_lock(&xpool_registry);
-	pool->gather.nr++;
+	WRITE_ONCE(pool->gather.nr, pool->gather.nr + 1);
 	mutex_unlock(&xpool_registry);
+	wake_up_all(&pool->gather.over);
 	xpool_flush(pool);
 	mutex_lock(&xpool_registry);
 	set_all_gathered(pool, true);
@@ -144,10 +155,13 @@ unsigned long xpool_gather_begin(struct xgathering *g, struct xpool *pool)
 	*g = (struct xgathering){ .pool = pool, .begun = pool->gather.nr };
 	pool->gather.nr_users[g->begun & 1]++;
 	mutex_unlock(&xpool_registry);
+	wait_event(pool->gather.over,
+		   READ_ONCE(pool->gather.nr) != g->begun || all_have_taken(pool));
 	mutex_lock(&pool->gather.mutex);
 	if (pool->gather.nr == g->begun)
 		pages = gather(pool);
 	mutex_unlock(&pool->gather.mutex);
+	g->bulks = atomic_read(&pool->gather.bulks);
 	return pages;
 }
 EXPORT_SYMBOL_FOR_KUNIT(xpool_gather_begin);
@@ -158,26 +172,47 @@ EXPORT_SYMBOL_FOR_KUNIT(xpool_gather_begin);
  */
 bool xpool_gather_again(struct xgathering *g)
 {
-	if (++g->tries > XGATHER_TRIES)
+	atomic_t *bulks = &g->pool->gather.bulks;
+	bool alone = !(g->bulks & 1) && g->bulks == atomic_read(bulks);
+
+	if ((alone || g->is_bulk) && ++g->tries > XGATHER_TRIES)
 		return false;
 	synchronize_rcu_expedited();
+	g->bulks = atomic_read(bulks);
 	return true;
 }
 
-/*
- * Magazines are opened when those have taken that share the last gathering; one that is under
- * way has such, too. Requests that came after it began do not keep them shut, or those that
- * try again and again would do so for ever.
- */
+static bool try_begin_bulk(atomic_t *bulks)
+{
+	int nr = atomic_read(bulks);
+
+	return !(nr & 1) && atomic_cmpxchg(bulks, nr, nr + 1) == nr;
+}
+
+/* The request will take many or none, alone of its kind. For each try; ends with the next. */
+void xpool_gather_begin_bulk(struct xgathering *g)
+{
+	g->is_bulk = true;
+	wait_event(g->pool->gather.over, try_begin_bulk(&g->pool->gather.bulks));
+}
+
+void xpool_gather_end_bulk(struct xgathering *g)
+{
+	atomic_inc_return(&g->pool->gather.bulks);
+	wake_up_all(&g->pool->gather.over);
+}
+
+/* The last of those that share a gathering opens the magazines. */
 void xpool_gather_end(struct xgathering *g)
 {
 	struct xpool *pool = g->pool;
 
 	mutex_lock(&xpool_registry);
-	pool->gather.nr_users[g->begun & 1]--;
-	if (!pool->gather.nr_users[(pool->gather.nr - 1) & 1]) {
+	WRITE_ONCE(pool->gather.nr_users[g->begun & 1], pool->gather.nr_users[g->begun & 1] - 1);
+	if (all_have_taken(pool)) {
 		WRITE_ONCE(pool->gather.keep_none, false);
 		set_all_gathered(pool, false);
+		wake_up_all(&pool->gather.over);
 	}
 	mutex_unlock(&xpool_registry);
 }
@@ -249,6 +284,7 @@ void xpool_say_waiting(unsigned long *said, const char *what, const char *name)
 void xpool_gather_init(struct xpool *pool)
 {
 	mutex_init(&pool->gather.mutex);
+	init_waitqueue_head(&pool->gather.over);
 	init_irq_work(&pool->gather.soon, start_gathering);
 	INIT_WORK(&pool->gather.work, gather_work);
 }

@@ -309,25 +309,25 @@ struct xpage *xpool_try(struct xpool *pool, unsigned int order, enum xpool_page_
 	return get_once(pool, order, kind, need, place, REACH_KIND);
 }
 
+/* A region for such a block, of a pool that may grow; or NULL. May sleep. */
+struct page *xpool_fetch_region(struct xpool *pool, unsigned int order, enum xpool_need need,
+				gfp_t gfp)
+{
+	return is_over_hard(pool, order, need) ? NULL : xpool_grow_fetch(pool, gfp);
+}
+
 /*
- * Where there is no block for the kind, a region comes, and a block of it is taken at the same
- * instant: so no other request gets the region, and it is never empty, which the limit of what
- * is cached may forbid. May sleep.
+ * A region comes, and a block of it is taken at the same instant: so no other request gets the
+ * region, and it is never empty, which the limit of what is cached may forbid.
  */
-static noinline struct xpage *get_or_grow(struct xpool *pool, unsigned int order,
-					  enum xpool_page_kind kind, enum xpool_need need,
-					  enum xplace place, gfp_t gfp)
+struct xpage *xpool_get_of_region(struct xpool *pool, unsigned int order,
+				  enum xpool_page_kind kind, enum xpool_need need,
+				  enum xplace place, struct page *region)
 {
 	enum xserves serves = is_at_top(order, place) ? XSERVES_LARGE : XSERVES_SMALL;
-	struct xpage *page = xpool_try(pool, order, kind, need, place);
-	struct page *region;
 	unsigned long r, flags;
+	struct xpage *page;
 
-	if (page || is_over_hard(pool, order, need))
-		return page;
-	region = xpool_grow_fetch(pool, gfp);
-	if (!region)
-		return NULL;
 	raw_spin_lock_irqsave(&pool->lock, flags);
 	xpool_put_deferred(pool);
 	page = get_locked(pool, order, kind, need, place, REACH_KIND);
@@ -340,6 +340,17 @@ static noinline struct xpage *get_or_grow(struct xpool *pool, unsigned int order
 	if (region)
 		xpool_grow_drop(pool, region);
 	return page;
+}
+
+/* What there is for the kind, or else a region. May sleep. */
+static noinline struct xpage *get_or_grow(struct xpool *pool, unsigned int order,
+					  enum xpool_page_kind kind, enum xpool_need need,
+					  enum xplace place, gfp_t gfp)
+{
+	struct xpage *page = xpool_try(pool, order, kind, need, place);
+	struct page *region = page ? NULL : xpool_fetch_region(pool, order, need, gfp);
+
+	return region ? xpool_get_of_region(pool, order, kind, need, place, region) : page;
 }
 
 /*

@@ -174,6 +174,7 @@ static int change_limits(struct xpool *pool, struct xpool_limits *limits, size_t
 			client->shut(client, true);
 		xpool_gather_begin(&g, pool);
 		do {
+			xpool_ask_clients(pool);
 			xpool_drain_idle(pool);
 			err = try_limits(pool, limits, over);
 		} while (err && xpool_gather_again(&g));

@@ -100,7 +100,7 @@ static bool order_fits(struct xpool *pool, unsigned long order, gfp_t gfp)
 }
 
 /* A block of those that are free now; or NULL. Magazines are not filled from the reserve. */
-static struct xpage *take_now(struct xpool *pool, unsigned long order, gfp_t gfp)
+struct xpage *xpool_page_take_now(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
 	struct xpage *page = NULL;
 
@@ -123,17 +123,15 @@ static struct xpage *take_gathered(struct xpool *pool, unsigned long order, gfp_
 
 	xpool_gather_begin(&g, pool);
 	while (!READ_ONCE(pool->state.retired) &&
-	       !(page = take_now(pool, order, gfp & ~__GFP_DIRECT_RECLAIM)) &&
+	       !(page = xpool_page_take_now(pool, order, gfp & ~__GFP_DIRECT_RECLAIM)) &&
 	       xpool_gather_again(&g))
 		;
 	xpool_gather_end(&g);
 	/* A pool that grows may wait for the system. */
 	if (!page && pool->grow && !READ_ONCE(pool->state.retired))
-		page = take_now(pool, order, gfp);
+		page = xpool_page_take_now(pool, order, gfp);
 	return page;
 }
-
-#define XPAGE_LOOK	(HZ / 10)	/* jiffies between looks at what went to magazines */
 
 /* Without end, for __GFP_NOFAIL; NULL only where the pool is given up meanwhile. */
 static struct xpage *take_for_sure(struct xpool *pool, unsigned long order, gfp_t gfp)
@@ -146,17 +144,26 @@ static struct xpage *take_for_sure(struct xpool *pool, unsigned long order, gfp_
 
 		prepare_to_wait(&pool->waiting.room, &wait, TASK_UNINTERRUPTIBLE);
 		/* The system must not reclaim here: that may sleep, too. */
-		page = take_now(pool, order, gfp & ~__GFP_DIRECT_RECLAIM);
+		page = xpool_page_take_now(pool, order, gfp & ~__GFP_DIRECT_RECLAIM);
 		if (!page)
-			schedule_timeout(XPAGE_LOOK);
+			schedule_timeout(XPOOL_LOOK);
 		finish_wait(&pool->waiting.room, &wait);
 		if (!page && xpool_in_magazines(pool))
 			page = take_gathered(pool, order, gfp);
 		else if (!page)
-			page = take_now(pool, order, gfp);
+			page = xpool_page_take_now(pool, order, gfp);
 		xpool_say_waiting(&said, "pool", pool->name);
 	}
 	return page;
+}
+
+/* A request that waited, which was counted, is through: a pool that was destroyed may go. */
+void xpool_page_end_wait(struct xpool *pool)
+{
+	rcu_read_lock();	/* the pool that goes waits for a grace period after the count */
+	if (atomic_dec_and_test(&pool->waiting.nr) && READ_ONCE(pool->state.retired))
+		xpool_reap_soon();
+	rcu_read_unlock();
 }
 
 /* For __GFP_NOFAIL: a pool that is destroyed meanwhile stays until it is over. */
@@ -168,11 +175,16 @@ static struct xpage *take_nofail(struct xpool *pool, unsigned long order, gfp_t 
 	page = take_gathered(pool, order, gfp);
 	if (!page && order_fits(pool, order, gfp))
 		page = take_for_sure(pool, order, gfp);
-	rcu_read_lock();	/* the pool that goes waits for a grace period after the count */
-	if (atomic_dec_and_test(&pool->waiting.nr) && READ_ONCE(pool->state.retired))
-		xpool_reap_soon();
-	rcu_read_unlock();
+	xpool_page_end_wait(pool);
 	return page;
+}
+
+/* A request that may not sleep fails: have a worker gather for the next one. */
+void xpool_page_fail_atomic(struct xpool *pool, gfp_t gfp)
+{
+	xpool_gather_soon(pool);
+	if (gfp & __GFP_NOFAIL && !xpool_has_context(gfp, "pool", pool->name))
+		atomic_long_inc(&pool->counts.errors);
 }
 
 /* None is free now: what can still be done for this request. */
@@ -180,9 +192,7 @@ static noinline struct xpage *take_patiently(struct xpool *pool, unsigned long o
 					     gfp_t gfp)
 {
 	if (!gfpflags_allow_blocking(gfp)) {
-		xpool_gather_soon(pool);
-		if (gfp & __GFP_NOFAIL && !xpool_has_context(gfp, "pool", pool->name))
-			atomic_long_inc(&pool->counts.errors);
+		xpool_page_fail_atomic(pool, gfp);
 		return NULL;
 	}
 	return gfp & __GFP_NOFAIL ? take_nofail(pool, order, gfp) :
@@ -190,13 +200,13 @@ static noinline struct xpage *take_patiently(struct xpool *pool, unsigned long o
 }
 
 /* A block, whatever it takes; or NULL. */
-struct xpage *xpool_page_take(struct xpool *pool, unsigned long order, gfp_t gfp)
+static struct xpage *take_block(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
 	struct xpage *page = NULL;
 
 	/* The order is looked at before it is narrowed. */
 	if (likely(order <= XBUDDY_MAX_ORDER) && likely(!READ_ONCE(pool->state.retired)))
-		page = take_now(pool, order, gfp) ?: take_patiently(pool, order, gfp);
+		page = xpool_page_take_now(pool, order, gfp) ?: take_patiently(pool, order, gfp);
 	if (unlikely(!page))
 		atomic_long_inc(&pool->counts.failures);
 	return page;
@@ -222,7 +232,7 @@ static noinline void *alloc_addr_slow(struct xpool *pool, unsigned long order, g
 
 	if (unlikely(gfp & XPAGE_GFP_SPECIAL) && xpool_page_is_refused(pool, order, gfp))
 		return NULL;
-	page = xpool_page_take(pool, order, xpool_gfp_without_reserve(gfp));
+	page = take_block(pool, order, xpool_gfp_without_reserve(gfp));
 	if (unlikely(!page))
 		return NULL;
 	if (xtools_watch(pool->tools))

@@ -21,7 +21,7 @@ struct xpool_page_mag {
  * @client: gives the depots' blocks back when the pool runs dry
  * @shut: they are kept empty, because of the pool's limits
  * @nr: orders that have magazines: 0 to @nr - 1
- * @of: by order
+ * @by_order: the magazines
  */
 struct xpool_page_mags {
 	struct xclient		client;
@@ -62,6 +62,11 @@ static __always_inline struct page *struct_page_of(const struct xpool *pool, voi
 		return virt_to_page(page_addr(pool, page));
 	return page + data_race(pool->structs.from[block]);	/* set before any is used */
 }
+
+/* page.c */
+struct xpage *xpool_page_take_now(struct xpool *pool, unsigned long order, gfp_t gfp);
+void xpool_page_fail_atomic(struct xpool *pool, gfp_t gfp);
+void xpool_page_end_wait(struct xpool *pool);
 
 /* Tell the kernel's tools of a block that a client has. */
 static inline void tools_alloc_pages(struct xpool *pool, struct xpage *page,

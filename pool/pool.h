@@ -197,6 +197,7 @@ enum xpool_source {
 	XPOOL_ADDR,
 };
 
+#define XPOOL_LOOK		(HZ / 10)	/* jiffies between looks that no event asked for */
 #define XPOOL_MAG_ORDERS	5	/* orders 0 to 4 go through magazines */
 #define XPOOL_CHUNK_PAGES	BIT(XBUDDY_MAX_ORDER)
 #define XPOOL_CHUNK_SHIFT	XLINEAR_SHIFT
@@ -291,6 +292,8 @@ struct xpool {
 		struct mutex	mutex;
 		unsigned long	nr;		/* begun so far; under xpool_registry */
 		unsigned long	nr_users[2];	/* requests, by @nr when they came; as @nr */
+		wait_queue_head_t over;		/* all have taken, or a bulk request */
+		atomic_t	bulks;		/* begun and ended; odd: one is taking */
 		bool		keep_none;	/* caches give empty slabs back at once */
 		struct irq_work	soon;
 		struct work_struct work;
@@ -371,7 +374,6 @@ void xpool_exit_default(void);
 /* page.c */
 bool xpool_page_has_struct(const struct xpool *pool);
 void xpool_page_report_lost(struct xpool *pool, struct xpage *page);
-struct xpage *xpool_page_take(struct xpool *pool, unsigned long order, gfp_t gfp);
 bool xpool_page_is_refused(struct xpool *pool, unsigned long order, gfp_t gfp);
 
 /* magazine.c */
@@ -425,17 +427,23 @@ void xpool_grow_unplan(struct xpool *pool);
  * @pool: of this pool
  * @begun: gatherings before it came
  * @tries: how often it could not take what it wants
+ * @bulks: of the pool, before it tried last
+ * @is_bulk: it takes many or none
  */
 struct xgathering {
 	struct xpool	*pool;
 	unsigned long	begun;
 	unsigned int	tries;
+	int		bulks;
+	bool		is_bulk;
 };
 
 /* gather.c */
 unsigned long xpool_in_magazines(struct xpool *pool);
 unsigned long xpool_gather_begin(struct xgathering *g, struct xpool *pool);
 bool xpool_gather_again(struct xgathering *g);
+void xpool_gather_begin_bulk(struct xgathering *g);
+void xpool_gather_end_bulk(struct xgathering *g);
 void xpool_gather_end(struct xgathering *g);
 unsigned long xpool_gather(struct xpool *pool);
 void xpool_gather_soon(struct xpool *pool);
@@ -454,6 +462,11 @@ struct xpage *xpool_try(struct xpool *pool, unsigned int order, enum xpool_page_
 			enum xpool_need need, enum xplace place);
 struct xpage *xpool_get_for(struct xpool *pool, unsigned int order, enum xpool_page_kind kind,
 			    enum xpool_need need, enum xplace place, gfp_t gfp);
+struct page *xpool_fetch_region(struct xpool *pool, unsigned int order, enum xpool_need need,
+				gfp_t gfp);
+struct xpage *xpool_get_of_region(struct xpool *pool, unsigned int order,
+				  enum xpool_page_kind kind, enum xpool_need need,
+				  enum xplace place, struct page *region);
 unsigned long xpool_get_these(struct xpool *pool, struct xpage *first, unsigned long wanted,
 			      enum xpool_page_kind kind, enum xpool_need need);
 

@@ -15,6 +15,7 @@
 
 #include <linux/export.h>
 #include <linux/ratelimit.h>
+#include <linux/rcupdate.h>
 #include <linux/string.h>
 
 #include "slab.h"
@@ -170,12 +171,16 @@ EXPORT_SYMBOL_GPL(xslab_alloc_again);
 noinline void *xslab_alloc_special(struct xslab_cache *cache, void *at, gfp_t gfp)
 {
 	void *obj = addr_of(cache, at);
+	bool refused;
 
+	rcu_read_lock();	/* the object may be on its way back */
 	preempt_enable();
-	if (xslab_may_refuse(cache, gfp) && xslab_refuse_alloc(cache, gfp)) {
+	refused = xslab_may_refuse(cache, gfp) && xslab_refuse_alloc(cache, gfp);
+	if (refused)
 		xslab_free_fast(cache, obj);
+	rcu_read_unlock();
+	if (refused)
 		return NULL;
-	}
 	return gfp & __GFP_ZERO ? memset(obj, 0, cache->object_size) : obj;
 }
 EXPORT_SYMBOL_GPL(xslab_alloc_special);

@@ -10,8 +10,10 @@
 #define pr_fmt(fmt) "xalloc: " fmt
 
 #include <linux/export.h>
+#include <linux/jiffies.h>
 #include <linux/prefetch.h>
 #include <linux/ratelimit.h>
+#include <linux/sched.h>
 
 #include "row.h"
 
@@ -193,67 +195,92 @@ static __always_inline size_t alloc_at_hand(struct xslab_cache *cache, gfp_t gfp
 	return got;
 }
 
-/* Up to @nr of all that no client holds. May sleep. */
-static size_t alloc_bulk_gathered(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
+/* All of them, or none. */
+static bool take_all(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
+{
+	size_t got = alloc_at_hand(cache, gfp, nr, objs), i;
+
+	for (i = 0; xtools_watch(cache->tools) && i < got; i++)
+		tools_alloc(cache, objs[i], gfp);
+	if (likely(got == nr))
+		return true;
+	xslab_cache_free_bulk(cache, got, objs);
+	return false;
+}
+
+/* Of all that no client holds. May sleep. */
+static bool take_all_gathered(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
 {
 	struct xpool *pool = cache->pool;
 	struct xgathering g;
-	size_t got = 0;
+	bool done = false;
 
 	xpool_gather_begin(&g, pool);
 	while (!READ_ONCE(cache->state.retired)) {
-		got += alloc_at_hand(cache, gfp & ~__GFP_DIRECT_RECLAIM, nr - got, objs + got);
-		if (got == nr || !xpool_gather_again(&g))
+		xpool_gather_begin_bulk(&g);
+		done = take_all(cache, gfp & ~__GFP_DIRECT_RECLAIM, nr, objs);
+		xpool_gather_end_bulk(&g);
+		if (done || !xpool_gather_again(&g))
 			break;
 		xslab_move_give_back(cache);
 	}
 	xpool_gather_end(&g);
 	/* A pool that grows may wait for the system. */
-	if (got < nr && pool->grow && !READ_ONCE(cache->state.retired))
-		got += alloc_at_hand(cache, gfp, nr - got, objs + got);
-	return got;
+	if (!done && pool->grow && !READ_ONCE(cache->state.retired))
+		done = take_all(cache, gfp, nr, objs);
+	return done;
 }
 
 /*
- * What was not at hand: from all that no client holds; then one by one, with __GFP_NOFAIL from
- * clients that free some, else as long as some wait for a grace period.
+ * They were not at hand: from all that no client holds, again as long as some wait for a grace
+ * period, and with __GFP_NOFAIL without end. The request holds none while it waits.
  */
-static noinline size_t alloc_missing(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
+static bool take_all_waiting(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
 {
-	bool for_clients = gfp & __GFP_NOFAIL, wait = for_clients || xslab_rcu_waits(cache);
-	bool may_sleep = gfpflags_allow_blocking(gfp);
-	size_t got = 0;
+	bool for_sure = gfp & __GFP_NOFAIL, done, wait;
+	unsigned long said = jiffies;
 
-	xslab_wait_begin(cache, gfp);
-	if (may_sleep)
-		got = alloc_bulk_gathered(cache, gfp, nr, objs);
-	else if (xslab_help_atomic(cache, gfp))
-		got = alloc_at_hand(cache, gfp, nr, objs);
-	wait |= xslab_rcu_waits(cache);
-	while (may_sleep && got < nr && wait) {
-		objs[got] = xslab_alloc_any(cache, gfp, for_clients);
-		if (!objs[got])
-			break;
-		translate(cache, &objs[got++], 1);
-	}
-	xslab_wait_end(cache, gfp);
-	return got;
+	do {
+		wait = for_sure || xslab_rcu_waits(cache);
+		done = take_all_gathered(cache, gfp, nr, objs);
+		if (done || !wait || READ_ONCE(cache->state.retired))
+			return done;
+		schedule_timeout_uninterruptible(for_sure ? XPOOL_LOOK : 1);
+		if (for_sure)
+			xpool_say_waiting(&said, "cache", cache->name);
+	} while (true);
 }
 
-/* More than can be returned, a client's error; always 0. */
-static noinline int refuse_many(struct xslab_cache *cache, size_t nr)
+/* More than @most, a client's error; always 0. */
+static noinline int refuse_many(struct xslab_cache *cache, size_t nr, unsigned long most)
 {
 	atomic_long_inc(&cache->counts.errors);
-	pr_err_ratelimited("cache %s: %zu objects at once: at most %d\n", cache->name, nr,
-			   INT_MAX);
+	pr_err_ratelimited("cache %s: %zu objects at once: at most %lu\n",
+			   cache->name, nr, most);
 	return 0;
+}
+
+static noinline bool take_all_slow(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
+{
+	/* When all of the pool is the cache's own and free. */
+	unsigned long most = (cache->pool->buddy.nr >> cache->order) * cache->per_slab;
+	bool done;
+
+	if (!gfpflags_allow_blocking(gfp))
+		return xslab_help_atomic(cache, gfp) && take_all(cache, gfp, nr, objs);
+	if (gfp & __GFP_NOFAIL && nr > most)
+		return refuse_many(cache, nr, most);
+	xslab_wait_begin(cache, gfp);
+	done = take_all_waiting(cache, gfp, nr, objs);
+	xslab_wait_end(cache, gfp);
+	return done;
 }
 
 /**
  * xslab_cache_alloc_bulk() - take many objects
  * @cache: the cache
  * @gfp: as for xslab_cache_alloc(), but XSLAB_WAIT does not make this wait for objects
- *	that clients hold; __GFP_NOFAIL does, for one after the other
+ *	that clients hold; __GFP_NOFAIL does, and holds none until it has all
  * @nr: how many; more than INT_MAX are a client's error, which is reported
  * @objs: filled with them
  *
@@ -263,19 +290,14 @@ static noinline int refuse_many(struct xslab_cache *cache, size_t nr)
  */
 int xslab_cache_alloc_bulk(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
 {
-	size_t got, i;
+	size_t i;
 
 	if (unlikely(nr > INT_MAX))
-		return refuse_many(cache, nr);
+		return refuse_many(cache, nr, INT_MAX);
 	if (xslab_may_refuse(cache, gfp) && xslab_refuse_alloc(cache, gfp))
 		return 0;
-	got = alloc_at_hand(cache, gfp, nr, objs);
-	if (unlikely(got < nr))
-		got += alloc_missing(cache, gfp, nr - got, objs + got);
-	for (i = 0; xtools_watch(cache->tools) && i < got; i++)
-		tools_alloc(cache, objs[i], gfp);
-	if (unlikely(got < nr)) {
-		xslab_cache_free_bulk(cache, got, objs);
+	if (unlikely(!take_all(cache, gfp, nr, objs)) &&
+	    unlikely(!take_all_slow(cache, gfp, nr, objs))) {
 		atomic_long_inc(&cache->counts.failures);
 		return 0;
 	}

@@ -11,7 +11,8 @@
  * Slabs that are on their way from the pool to the cache are so under rcu_read_lock(), as those
  * on their way back are: a grace period later a request finds them.
  *
- * Constructors run with no lock held. nr_constructing counts them, for a cache that is retired.
+ * Constructors run with no lock held, but under rcu_read_lock(): they must not sleep.
+ * nr_constructing counts them, for a cache that is retired.
  */
 #include <linux/rcupdate.h>
 
@@ -38,7 +39,7 @@ static void construct(struct xslab_cache *cache, struct xpage *slab)
 	unsigned int i;
 
 	atomic_inc(&cache->nr_constructing);
-	smp_mb__after_atomic();		/* pairs with retire() */
+	smp_mb__after_atomic();		/* pairs with retire_cache() */
 	ctor = READ_ONCE(cache->ctor);
 	for (i = 0; ctor && i < cache->per_slab; i++, obj += cache->stride) {
 		if (xtools_watch(cache->tools))
@@ -79,14 +80,14 @@ static bool wants_group(const struct xslab_cache *cache)
  * 2^@group slabs that follow one another, of what the pool has, or NULL. No client is asked to
  * give back for what is not needed yet.
  */
-static struct xpage *try_slabs(struct xslab_cache *cache, unsigned int group)
+static struct xpage *try_slabs(struct xslab_cache *cache, unsigned int group,
+			       enum xpool_need need)
 {
 	struct xpage *block;
 
 	if (!charge_slabs(cache, 1U << group))
 		return NULL;
-	block = xpool_try(cache->pool, cache->order + group, XPAGE_SLAB, XPOOL_ORDINARY,
-			  cache->place);
+	block = xpool_try(cache->pool, cache->order + group, XPAGE_SLAB, need, cache->place);
 	if (!block)
 		uncharge_slabs(cache, 1U << group);
 	else if (group)
@@ -95,41 +96,71 @@ static struct xpage *try_slabs(struct xslab_cache *cache, unsigned int group)
 }
 
 /*
- * One slab, of all that the client may have, or NULL. A pool that grows may sleep, so this leaves
- * rcu_read_lock() for as long.
+ * A slab of a region that comes from the system for it. That may take long, so the caller's
+ * rcu_read_lock() is left for as long, and nothing is charged before it is there.
  */
-static struct xpage *get_one(struct xslab_cache *cache, gfp_t gfp)
+static struct xpage *get_grown(struct xslab_cache *cache, enum xpool_need need, gfp_t gfp)
 	__must_hold(RCU)
 {
-	enum xpool_need need = xpool_need_of(gfp);
+	struct xpool *pool = cache->pool;
+	struct xpage *slab = NULL;
+	struct page *region;
+
+	if (atomic_long_read(&cache->nr_slabs) >= READ_ONCE(cache->limit.max_slabs))
+		return NULL;
+	rcu_read_unlock();
+	region = xpool_fetch_region(pool, cache->order, need, gfp);
+	rcu_read_lock();
+	if (!region)
+		return NULL;
+	if (!charge_slabs(cache, 1)) {
+		xpool_grow_drop(pool, region);
+		return NULL;
+	}
+	slab = xpool_get_of_region(pool, cache->order, XPAGE_SLAB, need, cache->place, region);
+	if (!slab)
+		uncharge_slabs(cache, 1);
+	return slab;
+}
+
+/* One slab of what the pool has, and the clients of it; or NULL. */
+static struct xpage *get_slab(struct xslab_cache *cache, enum xpool_need need, gfp_t gfp)
+{
 	struct xpage *slab;
 
-	if (likely(!cache->pool->grow || !gfpflags_allow_blocking(gfp)))
-		return xpool_get_for(cache->pool, cache->order, XPAGE_SLAB, need, cache->place,
-				     gfp);
-	rcu_read_unlock();
-	slab = xpool_get_for(cache->pool, cache->order, XPAGE_SLAB, need, cache->place, gfp);
-	rcu_read_lock();
+	if (!charge_slabs(cache, 1))
+		return NULL;
+	slab = xpool_get_for(cache->pool, cache->order, XPAGE_SLAB, need, cache->place,
+			     gfp & ~__GFP_DIRECT_RECLAIM);
+	if (!slab)
+		uncharge_slabs(cache, 1);
 	return slab;
 }
 
 /*
  * The first of *@nr slabs that follow one another, or NULL; @gfp is what the client said. A group
- * takes what is there.
+ * takes what is there. Where the client may sleep, a pool that may grow does so before it gives
+ * what it has for the other kind of blocks.
  */
 static struct xpage *get_slabs(struct xslab_cache *cache, gfp_t gfp, unsigned int *nr)
 	__must_hold(RCU)
 {
-	struct xpage *slab = wants_group(cache) ? try_slabs(cache, cache->checks.group) : NULL;
+	unsigned int group = wants_group(cache) ? cache->checks.group : 0;
+	bool grows = unlikely(cache->pool->grow) && gfpflags_allow_blocking(gfp);
+	enum xpool_need need = xpool_need_of(gfp);
+	struct xpage *slab = NULL;
 
-	*nr = slab ? 1U << cache->checks.group : 1;
-	if (slab && unlikely(cache->pool->grow))
-		xpool_grow_wake(cache->pool);
-	if (slab || !charge_slabs(cache, 1))
-		return slab;
-	slab = get_one(cache, gfp);
+	*nr = 1;
+	if (group)
+		slab = try_slabs(cache, group, XPOOL_ORDINARY);
+	if (slab)
+		*nr <<= group;
+	if (!slab && grows)
+		slab = try_slabs(cache, 0, need) ?: get_grown(cache, need, gfp);
 	if (!slab)
-		uncharge_slabs(cache, 1);
+		return get_slab(cache, need, gfp);
+	if (unlikely(cache->pool->grow))
+		xpool_grow_wake(cache->pool);
 	return slab;
 }
 
@@ -225,15 +256,21 @@ struct xpage *xslab_grow_in_place(struct xslab_cache *cache, void **obj)
 {
 	struct xpage *slab;
 	unsigned long flags;
+	bool served;
 
-	slab = try_slabs(cache, 0);
-	if (!slab)
-		return NULL;
-	init_slabs(cache, slab, 1);
-	xslab_lock(cache, &flags);
-	add_slabs(cache, slab, 1);
-	if (obj)
-		*obj = take_first(cache, slab);
-	xslab_unlock(cache, flags);
+	rcu_read_lock();
+	slab = try_slabs(cache, 0, XPOOL_ORDINARY);
+	if (slab) {
+		init_slabs(cache, slab, 1);
+		xslab_lock(cache, &flags);
+		add_slabs(cache, slab, 1);
+		if (obj)
+			*obj = take_first(cache, slab);
+		served = xslab_wait_serve(cache);
+		xslab_unlock(cache, flags);
+		if (unlikely(served))
+			xslab_wait_wake(cache);
+	}
+	rcu_read_unlock();
 	return slab;
 }

@@ -56,15 +56,16 @@ static unsigned long try_hard(struct xslab_cache *cache, unsigned long hard)
 /* Like try_hard(), but what is merely kept is given back first, while no CPU can keep more. */
 static unsigned long try_hard_collected(struct xslab_cache *cache, unsigned long hard)
 {
+	struct xgathering g;
 	unsigned long over;
 
-	xslab_rcu_flush(cache->pool);
-	xmag_close(&cache->mag);
-	xmag_drain_closed(&cache->mag);
-	xslab_release_all(cache);
-	xslab_rcu_wait_slabs(cache);
-	over = try_hard(cache, hard);
-	xmag_unshut(&cache->mag);
+	xpool_gather_begin(&g, cache->pool);
+	do {
+		xslab_release_all(cache);
+		xslab_rcu_wait_slabs(cache);
+		over = try_hard(cache, hard);
+	} while (over && xpool_gather_again(&g));
+	xpool_gather_end(&g);
 	return over;
 }
 

@@ -68,6 +68,12 @@ noinline void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long f
 	LIST_HEAD(over);
 	bool served, is_over;
 
+	/* A tool cannot be told in NMI that slabs go: they do in the interrupt behind it. */
+	if (unlikely(in_nmi() && xtools_watch(cache->tools))) {
+		xslab_unlock(cache, flags);
+		irq_work_queue(&cache->later);
+		return;
+	}
 	rcu_read_lock();
 	served = xslab_wait_serve(cache);
 	while (most-- && has_excess(cache) && xslab_take_spare(cache, &excess))

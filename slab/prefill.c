@@ -160,6 +160,8 @@ int xslab_cache_prefill(struct xslab_cache *cache, unsigned int nr)
 	err = reserve_objects(cache, nr) ? 0 : -ENOMEM;
 	if (err)
 		xslab_release_all(cache);
+	else if (READ_ONCE(cache->torn.nr))
+		xslab_tear_release(cache);	/* what the reserve before this one held */
 	xwatch_wake(&cache->decay.watch);	/* less may be kept now */
 	xslab_limit_apply(cache);
 	return err;

@@ -53,7 +53,7 @@ struct xslab_rcu_object {
  * @rcu: for call_rcu()
  * @next: the next spare one, or the next that an NMI filled
  * @nr: objects
- * @of: the objects
+ * @entries: the objects
  */
 struct xslab_rcu_batch {
 	struct rcu_head		rcu;

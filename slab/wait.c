@@ -41,8 +41,6 @@
 
 #include "slab.h"
 
-#define XWAIT_LOOK	(HZ / 10)	/* jiffies between looks that no event asked for */
-
 /* The first task that waits must ask the pool again, or see that the cache is retired. */
 void xslab_wait_look(struct xslab_cache *cache)
 {
@@ -150,7 +148,7 @@ static void sleep(const struct xslab_cache *cache, struct xwaiter *waiter)
 {
 	set_current_state(waiter->for_sure ? TASK_UNINTERRUPTIBLE : TASK_KILLABLE);
 	if (!is_over(cache, waiter) && !READ_ONCE(waiter->look))
-		schedule_timeout(XWAIT_LOOK);
+		schedule_timeout(XPOOL_LOOK);
 	__set_current_state(TASK_RUNNING);
 }
 
