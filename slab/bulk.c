@@ -263,7 +263,7 @@ static noinline int refuse_many(struct xslab_cache *cache, size_t nr, unsigned l
 static noinline bool take_all_slow(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
 {
 	/* When all of the pool is the cache's own and free. */
-	unsigned long most = (cache->pool->buddy.nr >> cache->order) * cache->per_slab;
+	unsigned long most = (cache->pool->max_pages >> cache->order) * cache->per_slab;
 	bool done;
 
 	if (!gfpflags_allow_blocking(gfp))
