@@ -3,7 +3,7 @@
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 
-.PHONY: all headers clean demo vm test test-fast rows check bench bench-fast help
+.PHONY: all headers clean demo vm test test-fast test-long rows check bench bench-fast help
 .DEFAULT_GOAL := all
 
 all: headers
@@ -33,6 +33,12 @@ test:
 test-fast:
 	@FAST=1 scripts/test.sh um-smp
 
+# Below the 300 s that a test may take, and the 400 s for which a VM may be silent
+test-long:
+	@PARAM=wrong=1000000 SUITE=xwrong scripts/test.sh um-smp
+	@PARAM=twice_ms=115000 SUITE=xtwice scripts/test.sh um-smp
+	@PARAM=run_ms=250000 SUITE=xstress scripts/test.sh x86_64-debug
+
 rows:
 	@scripts/rows.sh
 
@@ -51,9 +57,11 @@ help:
 	@echo 'make vm         the same VM with a shell'
 	@echo 'make test       every suite on every kernel; a cold run builds the kernels'
 	@echo '                KERNEL="um-smp um-debug" SUITE="xslab params" select some'
+	@echo '                KERNEL=x86_64-kmsan SUITE=tools: uninitialised memory; takes clang'
 	@echo 'make test-fast  the suites on UML alone, long loops shortened (in full:'
 	@echo '                make test KERNEL=um-smp)'
-	@echo '                KERNEL=x86_64-kmsan SUITE=tools: uninitialised memory; takes clang'
+	@echo 'make test-long  a million wrong frees, errors at the same instant, everything'
+	@echo '                at once with CPU hotplug and KASAN: takes an hour'
 	@echo 'make rows       what the tests measure, beside the targets'
 	@echo 'make check      checkpatch, sparse, W=1, each clang, shellcheck, ^C'
 	@echo 'make bench      xalloc against the kernel allocators, all ways; bench-fast: one'

@@ -16,7 +16,7 @@
 #define STALE_MAX	512U
 #define TRIED_ORDERS	5U
 
-static unsigned long wrong = 20000;
+static unsigned long wrong = 100000;
 module_param(wrong, ulong, 0444);
 MODULE_PARM_DESC(wrong, "wrong frees");
 

@@ -8,6 +8,7 @@
 #   FAST=1 test.sh um-smp          long loops are shorter, and what needs much memory is left out
 #   test.sh x86_64-kmsan           a kernel that is built by clang; not among all of them
 #   APPEND="init_on_alloc=1" test.sh   boot parameters besides
+#   PARAM=wrong=1000000 SUITE=xwrong test.sh um-smp   a parameter of the suites of KUnit
 #
 # For each kernel: build it (once), build the modules, boot them on it, split
 # the log into suites and let the parser of the kernel's kunit.py count. VMs run while the
@@ -64,6 +65,7 @@ list_suites() { # module directory
 	local module name parameter=''
 	[[ $rig_name != *-debug ]] || parameter=" shorter=$shorter_slow"
 	[[ -z ${FAST:-} ]] || parameter=" shorter=$shorter"
+	[[ -z ${PARAM:-} ]] || parameter=" $PARAM"
 	for module in "$1"/kunit/*_test.ko; do
 		name=$(basename "$module" .ko)
 		[[ -e $module ]] && selected "$name" && fast_enough "$name" && echo "kunit $name$parameter"
