@@ -8,6 +8,7 @@
  * is held carries its marks, no address comes twice, and the books balance with the table.
  */
 #include <linux/hashtable.h>
+#include <linux/sched.h>
 
 #include "xfixture.h"
 
@@ -240,7 +241,7 @@ static void *wild_pointer(struct model *m)
 	u64 bits = (u64)prandom_u32_state(&m->rnd) << 32 | prandom_u32_state(&m->rnd);
 	void *const strange[] = {
 		(void *)(unsigned long)bits, (void *)8UL, (void *)-1L, (void *)LONG_MAX,
-		&bits, m, xslab_free, any_cache(m), m->w->pool,
+		current->stack, m, xslab_free, any_cache(m), m->w->pool,
 	};
 
 	return strange[xtest_below(&m->rnd, ARRAY_SIZE(strange))];
