@@ -11,10 +11,12 @@
  *	3. xslab_rcu_lock		mutex	objects that wait for a grace period go back
  *	   xmag.draining	mutex	magazines of all CPUs are emptied
  *	4. xpool_registry	mutex	lists of pools, of caches, and of a pool's clients
+ *	   the list of heaps	mutex	names and ranges of heaps (heap/listed.c)
  *	5. xmag.gate		raw	where fast paths are led
  *	   xdepot.lock		raw	whole magazines
  *	6. xslab_cache.lock	raw	lists of slabs
  *	7. xpool.lock		raw	the buddy system and the state of pages
+ *	   xheap.lock		raw	chunks of a heap; the pool is asked without it
  *
  * Raw spin locks are taken with interrupts off, and only tried from NMI.
  *

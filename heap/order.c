@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * heap/order: free chunks by address
+ *
+ * First fit wants the lowest free chunk that is large enough, and a chunk at a fixed address
+ * must be cut from the free chunk in front of it. Bins do not know addresses. So heaps that
+ * are asked for either have a tree of maxima. A leaf stands for 16 granules: a bit for each at
+ * which a free chunk begins, and the size of the largest of these. An entry of a level above is
+ * the largest of four.
+ *
+ *	level 1		      9
+ *	level 0		9     0     3     0
+ *	starts		0..9  ....  ...3  ....
+ *
+ * A search looks at four entries a level on the way up and on the way down. A change recounts
+ * the leaf, and then one entry a level until it is what it was.
+ */
+#include "heap.h"
+
+#define LEAF		((u32)BIT(XORDER_LEAF_SHIFT))
+#define FAN_OUT		4U
+
+/*
+ * Levels above @nr granules from @at on, whose entries are multiples of four; or only how many
+ * words they take, where @at is NULL.
+ */
+size_t xheap_order_layout(struct xorder *order, u32 nr, u32 *at)
+{
+	unsigned int l = 0;
+	size_t sum = 0;
+
+	nr = DIV_ROUND_UP(nr, LEAF);
+	do {
+		nr = round_up(nr, FAN_OUT);
+		order->nr[l] = nr;
+		order->level[l++] = at ? at + sum : NULL;
+		sum += nr;
+		nr /= FAN_OUT;
+	} while (nr > 1);
+	order->starts = at ? (u16 *)(at + sum) : NULL;
+	order->nr_levels = at ? l : 0;
+	return sum + order->nr[0] / 2;
+}
+
+static u32 largest_in_leaf(const struct xheap *heap, u32 leaf)
+{
+	u32 largest = 0, starts = heap->order.starts[leaf];
+
+	for (; starts; starts &= starts - 1)
+		largest = max(largest, xheap_chunk_size(heap, leaf * LEAF + __ffs(starts)));
+	return largest;
+}
+
+static u32 largest_of_four(const u32 *entry)
+{
+	return max(max(entry[0], entry[1]), max(entry[2], entry[3]));
+}
+
+static void recount(struct xheap *heap, u32 i)
+{
+	u32 largest = largest_in_leaf(heap, i);
+	unsigned int l = 0;
+
+	while (heap->order.level[l][i] != largest) {
+		heap->order.level[l][i] = largest;
+		if (++l == heap->order.nr_levels)
+			return;
+		i /= FAN_OUT;
+		largest = largest_of_four(&heap->order.level[l - 1][i * FAN_OUT]);
+	}
+}
+
+/* Does a free chunk begin at a granule? */
+static u32 mark_start(struct xheap *heap, u32 number)
+{
+	bool begins = (heap->granules[number].tag & XTAG_STATE) == XTAG_FREE;
+	u16 *starts = &heap->order.starts[number / LEAF], bit = BIT(number % LEAF);
+
+	*starts = begins ? *starts | bit : *starts & ~bit;
+	return number / LEAF;
+}
+
+/* At two granules a free chunk begins from now on, or ends to, or has another size. */
+void xheap_order_update(struct xheap *heap, u32 a, u32 b)
+{
+	a = mark_start(heap, a);
+	b = mark_start(heap, b);
+	recount(heap, a);
+	if (a != b)
+		recount(heap, b);
+}
+
+/* The first of a leaf's chunks from granule @from on that has @size, or 0. */
+static u32 first_in_leaf(const struct xheap *heap, u32 from, u32 size)
+{
+	u32 starts = heap->order.starts[from / LEAF] >> (from % LEAF) << (from % LEAF);
+
+	for (; starts; starts &= starts - 1) {
+		u32 chunk = from / LEAF * LEAF + __ffs(starts);
+
+		if (xheap_chunk_size(heap, chunk) >= size)
+			return chunk;
+	}
+	return 0;
+}
+
+/* The first chunk of @size below entry @i of level @l; there is one. */
+static u32 descend_first(const struct xheap *heap, unsigned int l, u32 i, u32 size)
+{
+	while (l--)
+		for (i *= FAN_OUT; heap->order.level[l][i] < size;)
+			i++;
+	return first_in_leaf(heap, i * LEAF, size);
+}
+
+static u32 descend_from_top(const struct xheap *heap, u32 size)
+{
+	unsigned int top = heap->order.nr_levels - 1;
+	u32 i;
+
+	for (i = 0; i < heap->order.nr[top]; i++)
+		if (heap->order.level[top][i] >= size)
+			return descend_first(heap, top, i, size);
+	return 0;
+}
+
+/* The free chunk of at least @size at the lowest address, from granule @from on; or 0. */
+u32 xheap_order_next(const struct xheap *heap, u32 from, u32 size)
+{
+	u32 chunk, i = from / LEAF + 1;
+	unsigned int l;
+
+	if (from <= 1)
+		return descend_from_top(heap, size);
+	chunk = first_in_leaf(heap, from, size);
+	if (chunk)
+		return chunk;
+	for (l = 0; l < heap->order.nr_levels; l++) {
+		for (; i % FAN_OUT; i++)
+			if (heap->order.level[l][i] >= size)
+				return descend_first(heap, l, i, size);
+		i /= FAN_OUT;
+	}
+	return 0;
+}
+
+/* The last chunk below entry @i of level @l; there is one. */
+static u32 descend_last(const struct xheap *heap, unsigned int l, u32 i)
+{
+	while (l--)
+		for (i = i * FAN_OUT + FAN_OUT - 1; !heap->order.level[l][i];)
+			i--;
+	return i * LEAF + __fls(heap->order.starts[i]);
+}
+
+/* The last free chunk that begins before granule @to; or 0. */
+u32 xheap_order_before(const struct xheap *heap, u32 to)
+{
+	u32 i = to / LEAF, starts = heap->order.starts[i] & (BIT(to % LEAF) - 1);
+	unsigned int l;
+
+	if (starts)
+		return i * LEAF + __fls(starts);
+	for (l = 0; l < heap->order.nr_levels; l++, i /= FAN_OUT)
+		while (i % FAN_OUT)
+			if (heap->order.level[l][--i])
+				return descend_last(heap, l, i);
+	return 0;
+}
+
+/* The largest free chunk. */
+u32 xheap_order_largest(const struct xheap *heap)
+{
+	return largest_of_four(heap->order.level[heap->order.nr_levels - 1]);
+}
+
+static bool leaf_is_valid(const struct xheap *heap, u32 leaf)
+{
+	unsigned int i;
+
+	for (i = 0; i < LEAF; i++) {
+		u32 number = leaf * LEAF + i;
+		bool begins = number < xheap_nr_numbers(heap) &&
+			      (heap->granules[number].tag & XTAG_STATE) == XTAG_FREE;
+
+		if (begins != (heap->order.starts[leaf] >> i & 1))
+			return false;
+	}
+	return heap->order.level[0][leaf] == largest_in_leaf(heap, leaf);
+}
+
+/* Are all starts marked, and is each entry the largest below it? */
+bool xheap_order_valid(const struct xheap *heap)
+{
+	unsigned int l;
+	u32 i;
+
+	for (i = 0; i < heap->order.nr[0]; i++)
+		if (!leaf_is_valid(heap, i))
+			return false;
+	for (l = 1; l < heap->order.nr_levels; l++)
+		for (i = 0; i < heap->order.nr[l - 1] / FAN_OUT; i++)
+			if (heap->order.level[l][i] !=
+			    largest_of_four(&heap->order.level[l - 1][i * FAN_OUT]))
+				return false;
+	return true;
+}
