@@ -185,15 +185,24 @@ static int place_in_new_region(struct xheap *heap, const struct xwant *want, gfp
 {
 	struct xheap_region *region;
 	unsigned long flags;
+	bool fetched;
+	u64 start;
 	int err;
 
 	if (want->fixed)
 		return -ENOSPC;
 	err = xheap_grow_reserve(heap, region_for(heap, want), &region);
-	err = err ?: xheap_grow_fetch(heap, region, gfp, &flags);
 	if (err)
 		return err;
-	err = xheap_place(heap, want, address);
+	fetched = xheap_grow_fetch(heap, region, gfp, &start);
+	xheap_lock(heap, &flags);
+	if (fetched) {
+		xheap_grow_add(heap, region, start);
+		err = xheap_place(heap, want, address);
+	} else {
+		xheap_region_cancel(heap, region);
+		err = -ENOSPC;
+	}
 	xheap_unlock(heap, flags);
 	return err;
 }
@@ -203,7 +212,7 @@ static int place_or_grow(struct xheap *heap, const struct xwant *want, gfp_t gfp
 	unsigned long flags;
 	int err = -ENOSPC;
 
-	if (xheap_lock(heap, &flags)) {
+	if (xheap_try_lock(heap, &flags)) {
 		err = xheap_place(heap, want, address);
 		xheap_unlock(heap, flags);
 	}
@@ -251,8 +260,9 @@ static __always_inline int alloc_plain(struct xheap *heap, u64 bytes, gfp_t gfp,
 	unsigned long flags;
 	u32 chunk, size;
 
-	if (unlikely(bytes - 1 >= heap->plain) || unlikely(gfp & GFP_REFUSED) ||
-	    unlikely(!xheap_lock(heap, &flags)))
+	if (unlikely(bytes - 1 >= heap->plain) || unlikely(gfp & GFP_REFUSED))
+		return alloc_slow(heap, bytes, gfp, address);
+	if (unlikely(!xheap_try_lock(heap, &flags)))
 		return alloc_slow(heap, bytes, gfp, address);
 	size = xheap_granules(heap, bytes);
 	chunk = xheap_best_fit(heap, size, U32_MAX);
@@ -356,7 +366,7 @@ static int place_at(struct xheap *heap, struct xwant *want, u64 at, u64 *number)
 	unsigned long flags;
 	int err = -EBUSY;
 
-	if (!xheap_lock(heap, &flags))
+	if (!xheap_try_lock(heap, &flags))
 		return -EBUSY;
 	region = xheap_region_search(heap, at);
 	if (!region || want->bytes > region->bytes - (at - region->start)) {
@@ -415,7 +425,7 @@ static __always_inline int free_address(struct xheap *heap, u64 address)
 	u32 chunk, size;
 	int err = 0;
 
-	if (unlikely(!xheap_lock(heap, &flags))) {
+	if (unlikely(!xheap_try_lock(heap, &flags))) {
 		err = xheap_defer(heap, address);
 	} else {
 		chunk = xheap_claim(heap, address, &size);
@@ -488,7 +498,7 @@ int xheap_resize_number(struct xheap *heap, u64 number, u64 size)
 		return -EINVAL;
 	if (!is_plain(heap, size, 0))
 		return refuse_plain(heap, size, 0);
-	if (in_nmi() || !xheap_lock(heap, &flags))
+	if (in_nmi() || !xheap_try_lock(heap, &flags))
 		return -EAGAIN;
 	err = xheap_resize_live(heap, number, size);
 	if (err == -ENOENT)
@@ -528,7 +538,7 @@ u64 xheap_size_of_number(struct xheap *heap, u64 number)
 	u32 chunk, tag = 0;
 	int err;
 
-	if (!heap || in_nmi() || !xheap_lock(heap, &flags))
+	if (!heap || in_nmi() || !xheap_try_lock(heap, &flags))
 		return 0;
 	chunk = xheap_number_of(heap, number);
 	if (chunk)

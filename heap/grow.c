@@ -81,8 +81,7 @@ u64 xheap_grow_trim(struct xheap *heap)
 	unsigned long flags;
 	u64 bytes, sum = 0;
 
-	if (!xheap_lock(heap, &flags))
-		return 0;
+	xheap_lock(heap, &flags);
 	while ((bytes = return_idle(heap, &flags)))
 		sum += bytes;
 	xheap_unlock(heap, flags);
@@ -137,25 +136,20 @@ static u64 take_block(struct xheap *heap, struct xheap_region *region, gfp_t gfp
 	return (unsigned long)xpool_alloc_addr(heap->pool, region->order, gfp);
 }
 
-/*
- * Take what @region was reserved for, and lock the heap, with the region in it. Returns 0, or,
- * unlocked, -ENOSPC. The caller unlocks with *@flags.
- */
-int xheap_grow_fetch(struct xheap *heap, struct xheap_region *region, gfp_t gfp,
-		     unsigned long *flags)
+/* Take what @region was reserved for. Returns false if the pool has no such block; may sleep. */
+bool xheap_grow_fetch(struct xheap *heap, struct xheap_region *region, gfp_t gfp, u64 *start)
 {
-	u64 start = heap->pool ? take_block(heap, region, gfp) :
-		    heap->range.start + region->unit * heap->regions.unit_bytes;
+	*start = heap->pool ? take_block(heap, region, gfp) :
+		 heap->range.start + region->unit * heap->regions.unit_bytes;
+	return *start || !heap->pool;
+}
 
-	xheap_lock(heap, flags);
-	if (start || !heap->pool) {
-		xheap_region_add(heap, region, start);
-		heap->grown++;
-		return 0;
-	}
-	xheap_region_cancel(heap, region);
-	xheap_unlock(heap, *flags);
-	return -ENOSPC;
+/* The region is the heap's. Under the lock, like what is placed there first. */
+void xheap_grow_add(struct xheap *heap, struct xheap_region *region, u64 start)
+{
+	lockdep_assert_held(&heap->lock);
+	xheap_region_add(heap, region, start);
+	heap->grown++;
 }
 
 /*

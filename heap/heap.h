@@ -242,8 +242,8 @@ int xheap_refuse_chunk(struct xheap *heap, const char *call, u64 address, int er
 /* grow.c */
 int xheap_grow_start(struct xheap *heap, u64 size);
 int xheap_grow_reserve(struct xheap *heap, u64 bytes, struct xheap_region **region);
-int xheap_grow_fetch(struct xheap *heap, struct xheap_region *region, gfp_t gfp,
-		     unsigned long *flags);
+bool xheap_grow_fetch(struct xheap *heap, struct xheap_region *region, gfp_t gfp, u64 *start);
+void xheap_grow_add(struct xheap *heap, struct xheap_region *region, u64 start);
 u64 xheap_grow_trim(struct xheap *heap);
 void xheap_grow_stop(struct xheap *heap);
 
@@ -382,8 +382,16 @@ static __always_inline bool xprev_is_bin(u32 prev)
 	return (int)prev < 0;
 }
 
-/* The lock, and what NMIs left goes back. Returns false in an NMI that must not wait for it. */
-static __always_inline bool xheap_lock(struct xheap *heap, unsigned long *flags)
+/* The lock, and what NMIs left goes back. Not from an NMI. */
+static __always_inline void xheap_lock(struct xheap *heap, unsigned long *flags)
+{
+	raw_spin_lock_irqsave(&heap->lock, *flags);
+	if (unlikely(atomic_read(&heap->deferred)))
+		xheap_defer_drain(heap);
+}
+
+/* Like xheap_lock(), from any context. Returns false in an NMI that must not wait for it. */
+static __always_inline bool xheap_try_lock(struct xheap *heap, unsigned long *flags)
 {
 	if (unlikely(!xlock(&heap->lock, flags)))
 		return false;

@@ -23,7 +23,7 @@ static bool find_live(struct xheap *heap, u64 address, u64 *start, u64 *size)
 	unsigned long flags;
 	u32 number, chunk = 0;
 
-	if (!xheap_lock(heap, &flags))
+	if (!xheap_try_lock(heap, &flags))
 		return false;
 	number = xheap_number_of(heap, address & ~heap->mask);
 	if (number)

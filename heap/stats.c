@@ -73,7 +73,7 @@ void xheap_stats(struct xheap *heap, struct xheap_stats *stats)
 		.failures = atomic_long_read(&heap->failures),
 		.errors = atomic_long_read(&heap->errors),
 	};
-	if (!xheap_lock(heap, &flags))
+	if (!xheap_try_lock(heap, &flags))
 		return;
 	count_all(heap, stats);
 	xheap_unlock(heap, flags);

@@ -186,7 +186,7 @@ int xheap_validate(struct xheap *heap)
 	unsigned long flags;
 	bool valid;
 
-	if (!xheap_lock(heap, &flags))
+	if (!xheap_try_lock(heap, &flags))
 		return -EAGAIN;
 	valid = is_valid(heap);
 	xheap_unlock(heap, flags);

@@ -62,8 +62,7 @@ static size_t alloc_some(struct xpool *pool, gfp_t gfp, size_t nr, struct xpage 
 	return got;
 }
 
-/* All of them, or none. */
-static bool take_all(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages)
+static bool take_or_give_back(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages)
 {
 	struct xpage **taken = (struct xpage **)pages;
 	size_t got = alloc_some(pool, gfp, nr, taken), i;
@@ -75,7 +74,25 @@ static bool take_all(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pag
 	if (likely(got == nr))
 		return true;
 	xpool_free_pages_bulk(pool, got, pages);
+	xpool_gather_note_part(pool);
 	return false;
+}
+
+/* All of them, or none. */
+static bool take_all(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages)
+{
+	bool grows = unlikely(pool->grow) && gfpflags_allow_blocking(gfp), done;
+
+	if (grows) {
+		xpool_gather_begin_part(pool);
+		done = take_or_give_back(pool, gfp, nr, pages);
+		xpool_gather_end_part(pool);
+	} else {
+		rcu_read_lock();
+		done = take_or_give_back(pool, gfp, nr, pages);
+		rcu_read_unlock();
+	}
+	return done;
 }
 
 /* Of all that no client holds. May sleep. */

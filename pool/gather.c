@@ -28,8 +28,10 @@
  * have taken, and the last of them has opened the magazines: so requests that follow one another
  * do not keep these shut for ever.
  *
- * A request for many takes what it can, and gives it back if that is not all. One at a time
- * does so, and another request's try meanwhile does not count: what it missed is there again.
+ * A request for many, or a prefill, takes what it can, and gives it back if that is not all. Those
+ * that gather do so one at a time. Another request's try meanwhile does not count: what it missed
+ * will be there again. Such a request is counted where it begins, if it may sleep; otherwise where
+ * it gives back, under rcu_read_lock(), so that it is counted after a grace period.
  *
  * A request that may not sleep takes what its CPU's magazines, the depots and free slabs
  * have (xpool_ask_clients()). If it fails, a worker gathers at once, if there is anything,
@@ -58,7 +60,8 @@
 static struct workqueue_struct *gather_queue;
 
 #define XGATHER_SAY	(10 * HZ)	/* between two lines of a request that waits */
-#define XGATHER_TRIES	2		/* to take what others hold for an instant */
+#define XGATHER_TRIES	2		/* to take what others hold for an instant, */
+#define XGATHER_MOST	30		/* and with those that do not count */
 
 /* Pages that the magazines of all holders keep now. Any context but NMI. */
 unsigned long xpool_in_magazines(struct xpool *pool)
@@ -161,7 +164,7 @@ unsigned long xpool_gather_begin(struct xgathering *g, struct xpool *pool)
 	if (pool->gather.nr == g->begun)
 		pages = gather(pool);
 	mutex_unlock(&pool->gather.mutex);
-	g->bulks = atomic_read(&pool->gather.bulks);
+	g->parts_ended = atomic_read(&pool->gather.parts_ended);
 	return pages;
 }
 EXPORT_SYMBOL_FOR_KUNIT(xpool_gather_begin);
@@ -172,33 +175,54 @@ EXPORT_SYMBOL_FOR_KUNIT(xpool_gather_begin);
  */
 bool xpool_gather_again(struct xgathering *g)
 {
-	atomic_t *bulks = &g->pool->gather.bulks;
-	bool alone = !(g->bulks & 1) && g->bulks == atomic_read(bulks);
+	atomic_t *begun = &g->pool->gather.parts_begun, *ended = &g->pool->gather.parts_ended;
+	bool alone;
+	int nr;
 
-	if ((alone || g->is_bulk) && ++g->tries > XGATHER_TRIES)
+	if (++g->all_tries > XGATHER_MOST)
 		return false;
 	synchronize_rcu_expedited();
-	g->bulks = atomic_read(bulks);
+	alone = atomic_read(begun) == g->parts_ended;
+	if ((alone || g->is_bulk) && ++g->tries > XGATHER_TRIES)
+		return false;
+	nr = atomic_read(ended);
+	if (!alone && !g->is_bulk)
+		wait_event_timeout(g->pool->gather.over, atomic_read(begun) == nr ||
+				   atomic_read(ended) != nr, XPOOL_LOOK);
+	g->parts_ended = atomic_read(ended);
 	return true;
 }
 
-static bool try_begin_bulk(atomic_t *bulks)
+/* A request that may sleep takes a part of what it wants, and may give it back. */
+void xpool_gather_begin_part(struct xpool *pool)
 {
-	int nr = atomic_read(bulks);
+	atomic_inc(&pool->gather.parts_begun);
+}
 
-	return !(nr & 1) && atomic_cmpxchg(bulks, nr, nr + 1) == nr;
+void xpool_gather_end_part(struct xpool *pool)
+{
+	smp_mb__before_atomic();	/* it is there again when this is counted */
+	atomic_inc(&pool->gather.parts_ended);
+	wake_up_all(&pool->gather.over);
+}
+
+/* One that does not sleep gives back now. Under rcu_read_lock(), in any context. */
+void xpool_gather_note_part(struct xpool *pool)
+{
+	atomic_inc(&pool->gather.parts_begun);
+	atomic_inc(&pool->gather.parts_ended);
 }
 
 /* The request will take many or none, alone of its kind. For each try; ends with the next. */
 void xpool_gather_begin_bulk(struct xgathering *g)
 {
 	g->is_bulk = true;
-	wait_event(g->pool->gather.over, try_begin_bulk(&g->pool->gather.bulks));
+	wait_event(g->pool->gather.over, !xchg(&g->pool->gather.in_bulk, true));
 }
 
 void xpool_gather_end_bulk(struct xgathering *g)
 {
-	atomic_inc_return(&g->pool->gather.bulks);
+	smp_store_release(&g->pool->gather.in_bulk, false);
 	wake_up_all(&g->pool->gather.over);
 }
 

@@ -292,8 +292,10 @@ struct xpool {
 		struct mutex	mutex;
 		unsigned long	nr;		/* begun so far; under xpool_registry */
 		unsigned long	nr_users[2];	/* requests, by @nr when they came; as @nr */
-		wait_queue_head_t over;		/* all have taken, or a bulk request */
-		atomic_t	bulks;		/* begun and ended; odd: one is taking */
+		wait_queue_head_t over;		/* all have taken, or given a part back */
+		atomic_t	parts_begun;	/* requests that took a part of what they want, */
+		atomic_t	parts_ended;	/* and have all, or gave it back */
+		bool		in_bulk;	/* one of those that gather is taking many */
 		bool		keep_none;	/* caches give empty slabs back at once */
 		struct irq_work	soon;
 		struct work_struct work;
@@ -427,14 +429,16 @@ void xpool_grow_unplan(struct xpool *pool);
  * @pool: of this pool
  * @begun: gatherings before it came
  * @tries: how often it could not take what it wants
- * @bulks: of the pool, before it tried last
+ * @all_tries: with those that do not count
+ * @parts_ended: of the pool, before it tried last
  * @is_bulk: it takes many or none
  */
 struct xgathering {
 	struct xpool	*pool;
 	unsigned long	begun;
 	unsigned int	tries;
-	int		bulks;
+	unsigned int	all_tries;
+	int		parts_ended;
 	bool		is_bulk;
 };
 
@@ -442,6 +446,9 @@ struct xgathering {
 unsigned long xpool_in_magazines(struct xpool *pool);
 unsigned long xpool_gather_begin(struct xgathering *g, struct xpool *pool);
 bool xpool_gather_again(struct xgathering *g);
+void xpool_gather_begin_part(struct xpool *pool);
+void xpool_gather_end_part(struct xpool *pool);
+void xpool_gather_note_part(struct xpool *pool);
 void xpool_gather_begin_bulk(struct xgathering *g);
 void xpool_gather_end_bulk(struct xgathering *g);
 void xpool_gather_end(struct xgathering *g);

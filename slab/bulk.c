@@ -195,8 +195,8 @@ static __always_inline size_t alloc_at_hand(struct xslab_cache *cache, gfp_t gfp
 	return got;
 }
 
-/* All of them, or none. */
-static bool take_all(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
+static __always_inline bool take_or_give_back(struct xslab_cache *cache, gfp_t gfp, size_t nr,
+					      void **objs)
 {
 	size_t got = alloc_at_hand(cache, gfp, nr, objs), i;
 
@@ -205,7 +205,33 @@ static bool take_all(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **obj
 	if (likely(got == nr))
 		return true;
 	xslab_cache_free_bulk(cache, got, objs);
+	xpool_gather_note_part(cache->pool);
 	return false;
+}
+
+/* Like take_all(), but the system may be asked for memory. */
+static noinline bool take_all_grown(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
+{
+	bool done;
+
+	xpool_gather_begin_part(cache->pool);
+	done = take_or_give_back(cache, gfp, nr, objs);
+	xpool_gather_end_part(cache->pool);
+	return done;
+}
+
+/* All of them, or none. */
+static __always_inline bool take_all(struct xslab_cache *cache, gfp_t gfp, size_t nr,
+				     void **objs)
+{
+	bool done;
+
+	if (unlikely(cache->pool->grow) && gfpflags_allow_blocking(gfp))
+		return take_all_grown(cache, gfp, nr, objs);
+	rcu_read_lock();
+	done = take_or_give_back(cache, gfp, nr, objs);
+	rcu_read_unlock();
+	return done;
 }
 
 /* Of all that no client holds. May sleep. */

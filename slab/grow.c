@@ -3,7 +3,8 @@
  * slab/grow: new slabs
  *
  * A slab is charged to the cache's limit, taken from the pool, its map and objects are set up,
- * and then it is put on the list of free slabs. Torn slabs are mended first (tear.c).
+ * and then it is put on the list of free slabs. A torn slab is mended first, and all where
+ * there is no new one (tear.c).
  *
  * Where live bytes of several slabs share a cache line, and another CPU asked for the slab
  * before, the CPU gets a group: all slabs of a line, if the pool has them at once.
@@ -231,12 +232,11 @@ static bool bring_in(struct xslab_cache *cache, struct xpage *slab, unsigned int
  */
 bool xslab_grow(struct xslab_cache *cache, gfp_t gfp, void **obj)
 {
+	bool is_torn = unlikely(READ_ONCE(cache->torn.nr)) && !in_nmi(), grown;
 	struct xpage *slab;
 	unsigned int nr;
-	bool grown;
 
-	if (unlikely(READ_ONCE(cache->torn.nr)) && !in_nmi() &&
-	    xslab_tear_mend(cache, xpool_need_of(gfp)))
+	if (is_torn && xslab_tear_mend(cache, xpool_need_of(gfp), 1))
 		return true;
 	rcu_read_lock();
 	slab = get_slabs(cache, gfp, &nr);
@@ -244,7 +244,7 @@ bool xslab_grow(struct xslab_cache *cache, gfp_t gfp, void **obj)
 	if (unlikely(slab && !grown))
 		put_new_slabs(cache, slab, nr);
 	rcu_read_unlock();
-	return grown;
+	return grown || (is_torn && xslab_tear_mend(cache, xpool_need_of(gfp), ULONG_MAX));
 }
 
 /*

@@ -33,6 +33,7 @@ static void begin_filling(struct xslab_cache *cache, unsigned long nr)
 	cache->reserve.nr_filling++;
 	cache->reserve.coming = max(cache->reserve.coming, nr);
 	xslab_unlock(cache, flags);
+	xpool_gather_begin_part(cache->pool);
 }
 
 static void end_filling(struct xslab_cache *cache)
@@ -43,6 +44,7 @@ static void end_filling(struct xslab_cache *cache)
 	if (!--cache->reserve.nr_filling)
 		cache->reserve.coming = 0;
 	xslab_unlock(cache, flags);
+	xpool_gather_end_part(cache->pool);
 }
 
 /*
@@ -88,7 +90,9 @@ static bool fill_up_gathered(struct xslab_cache *cache, unsigned long nr, bool e
 
 	xpool_gather_begin(&g, cache->pool);
 	do {
+		xpool_gather_begin_bulk(&g);
 		done = fill_up(cache, nr, exact, __GFP_HIGH);
+		xpool_gather_end_bulk(&g);
 	} while (!done && xpool_gather_again(&g));
 	xpool_gather_end(&g);
 	return done;

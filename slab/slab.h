@@ -674,7 +674,7 @@ struct xpage *xslab_grow_in_place(struct xslab_cache *cache, void **obj);
 /* tear.c */
 unsigned long xslab_tear_release(struct xslab_cache *cache);
 unsigned long xslab_tear_cache(struct xslab_cache *cache);
-bool xslab_tear_mend(struct xslab_cache *cache, enum xpool_need need);
+bool xslab_tear_mend(struct xslab_cache *cache, enum xpool_need need, unsigned long most);
 bool xslab_tear_valid(const struct xslab_cache *cache, const struct xpage *slab);
 bool xslab_tear_books_valid(const struct xslab_cache *cache, unsigned long slabs);
 

@@ -207,31 +207,63 @@ static void sew(struct xslab_cache *cache, struct xpage *slab, unsigned long bac
 	add_nr_free(cache, slab, hweight_long(more));
 }
 
-/*
- * Before a new slab: take back pages that a torn one gave away, if they are free. One slab
- * is tried, another one each time. Any context but NMI; returns true if there are more
- * objects.
- */
-bool xslab_tear_mend(struct xslab_cache *cache, enum xpool_need need)
+/* Those of the pages @back on which no object would be whole, as others are missing still. */
+static unsigned long find_useless(const struct xslab_cache *cache, const struct xpage *slab,
+				  unsigned long back)
 {
-	unsigned long had, flags, back;
-	struct xpage *slab;
+	unsigned long holes = slab->holes & ~back, whole = GENMASK(cache->per_slab - 1, 0);
+	unsigned long useless = 0;
+	unsigned int p;
+
+	for_each_set_bit(p, &holes, XTEAR_PAGES)
+		whole &= ~objects_on(cache, p);
+	for_each_set_bit(p, &back, XTEAR_PAGES)
+		if (!(objects_on(cache, p) & whole))
+			useless |= BIT(p);
+	return useless;
+}
+
+/* Mend the next torn slab, with pages that make objects. Returns whether there are more. */
+static bool mend_next(struct xslab_cache *cache, enum xpool_need need)
+{
+	unsigned long had, flags, back = 0, useless = 0;
+	struct xpage *pages[XTEAR_PAGES], *slab;
+	unsigned int p, nr = 0;
 	bool more;
 
-	if (cache->ctor)
-		return false;	/* which would be called under the lock */
+	rcu_read_lock();	/* as in slab/release.c: the pages are on their way */
 	xslab_lock(cache, &flags);
 	had = cache->objects.capacity;
 	slab = torn_before(cache, &cache->torn.mended) ?:
 	       torn_before(cache, &cache->torn.mended);
-	if (slab) {
+	if (slab)
 		back = xpool_get_these(cache->pool, slab, slab->holes, XPAGE_SLAB, need);
-		if (back)
-			sew(cache, slab, back);
-	}
+	if (back)
+		useless = find_useless(cache, slab, back);
+	if (back != useless)
+		sew(cache, slab, back & ~useless);
+	for_each_set_bit(p, &useless, XTEAR_PAGES)
+		pages[nr++] = &slab[p];
 	more = cache->objects.capacity > had;
 	unlock_freed(cache, flags);
+	if (nr)
+		xpool_put_many(cache->pool, pages, nr, xpool_page_state(XPAGE_SLAB, 0));
+	rcu_read_unlock();
 	return more;
+}
+
+/*
+ * Take back pages that torn slabs gave away, if they are free: of the next @most slabs, until
+ * there are more objects; returns whether there are. Any context but NMI.
+ */
+bool xslab_tear_mend(struct xslab_cache *cache, enum xpool_need need, unsigned long most)
+{
+	if (cache->ctor)
+		return false;	/* which would be called under the lock */
+	for (most = min(most, READ_ONCE(cache->torn.nr)); most; most--)
+		if (mend_next(cache, need))
+			return true;
+	return false;
 }
 
 /* Are the state of a torn slab and of its pages as they should be? */
