@@ -222,7 +222,7 @@ void xpool_gather_begin_bulk(struct xgathering *g)
 
 void xpool_gather_end_bulk(struct xgathering *g)
 {
-	smp_store_release(&g->pool->gather.in_bulk, false);
+	smp_store_release(&g->pool->gather.in_bulk, false);	/* pairs with the xchg() */
 	wake_up_all(&g->pool->gather.over);
 }
 
