@@ -82,6 +82,17 @@ static bool fill_up(struct xslab_cache *cache, unsigned long nr, bool exact, gfp
 	return true;
 }
 
+/* Like fill_up(), but what is there for it stays with the cache meanwhile. */
+static bool fill_once(struct xslab_cache *cache, unsigned long nr, bool exact, gfp_t gfp)
+{
+	bool done;
+
+	begin_filling(cache, nr);
+	done = fill_up(cache, nr, exact, gfp);
+	end_filling(cache);
+	return done;
+}
+
 /* With all that no client holds. */
 static bool fill_up_gathered(struct xslab_cache *cache, unsigned long nr, bool exact)
 {
@@ -91,7 +102,7 @@ static bool fill_up_gathered(struct xslab_cache *cache, unsigned long nr, bool e
 	xpool_gather_begin(&g, cache->pool);
 	do {
 		xpool_gather_begin_bulk(&g);
-		done = fill_up(cache, nr, exact, __GFP_HIGH);
+		done = fill_once(cache, nr, exact, __GFP_HIGH);
 		xpool_gather_end_bulk(&g);
 	} while (!done && xpool_gather_again(&g));
 	xpool_gather_end(&g);
@@ -103,15 +114,11 @@ static bool try_reserve(struct xslab_cache *cache, unsigned long nr, bool exact)
 {
 	unsigned long slabs = DIV_ROUND_UP(nr, cache->per_slab);
 	gfp_t gfp = GFP_KERNEL | __GFP_HIGH;
-	bool done;
 
-	if (slabs > cache->pool->buddy.nr >> cache->order)
+	if (slabs > cache->pool->max_pages >> cache->order)
 		return false;
-	begin_filling(cache, nr);
-	done = fill_up(cache, nr, exact, gfp) || fill_up_gathered(cache, nr, exact) ||
-	       (cache->pool->grow && fill_up(cache, nr, exact, gfp));
-	end_filling(cache);
-	return done;
+	return fill_once(cache, nr, exact, gfp) || fill_up_gathered(cache, nr, exact) ||
+	       (cache->pool->grow && fill_once(cache, nr, exact, gfp));
 }
 
 /* The magazines are shut for as long as the promise is an exact one. */
