@@ -683,6 +683,96 @@ static void xslab_test_prefill_torn(struct kunit *test)
 	check_shrinks_to_nothing(test, cache);
 }
 
+#define TORN_PAGES	(SZ_8M / PAGE_SIZE)
+
+/*
+ * All of a pool are slabs of 8 pages, each with its first object live and the other pages torn
+ * off, which a client has: returns how many, in @pages. The objects are in @objs.
+ */
+static unsigned long tear_whole_pool(struct kunit *test, struct xslab_cache *cache, void **objs,
+				     unsigned int *live, void **pages)
+{
+	unsigned long nr = xtest_take_all(cache, objs, TORN_PAGES, GFP_KERNEL), i;
+
+	KUNIT_ASSERT_EQ(test, cache->order, 3U);
+	sort(objs, nr, sizeof(*objs), by_address, NULL);
+	for (i = 0, *live = 0; i < nr; i++) {
+		if (!(i % cache->per_slab))
+			objs[(*live)++] = objs[i];
+		else
+			xslab_cache_free(cache, objs[i]);
+	}
+	KUNIT_ASSERT_GT(test, xslab_cache_tear(cache), 0UL);
+	return xtest_take_blocks(cache->pool, 0, pages, TORN_PAGES, GFP_KERNEL);
+}
+
+/* The number of its slab's pages at which a page lies. */
+static unsigned int page_in_slab(const struct xslab_cache *cache, void *page)
+{
+	return ((unsigned long)page >> PAGE_SHIFT) % pages_per_slab(cache);
+}
+
+static void end_torn_pool(struct kunit *test, struct xslab_cache *cache, void **objs,
+			  unsigned int live, void **pages, unsigned long nr)
+{
+	while (nr)
+		if (pages[--nr])
+			KUNIT_EXPECT_EQ(test, xpool_free_addr(cache->pool, pages[nr], 0), 0);
+	xtest_give(test, cache, objs, live);
+	check_books(test, cache, 0);
+}
+
+/* Of all torn slabs one can be mended, whichever: expect a request to have its objects. */
+static void xslab_test_mends_any(struct kunit *test)
+{
+	void **objs = xtest_room(test, TORN_PAGES, sizeof(*objs)), *got[8];
+	void **pages = xtest_room(test, TORN_PAGES, sizeof(*pages));
+	struct xslab_cache *cache;
+	unsigned long nr, i, of;
+	unsigned int live, n;
+
+	with_steady_pool(test, SZ_8M, 0);
+	cache = add_size(test, PAGE_SIZE);
+	nr = tear_whole_pool(test, cache, objs, &live, pages);
+	for (of = 0; of < live; of += 19) {
+		for (i = 0; i < nr; i++)
+			if (pages[i] > objs[of] && pages[i] < objs[of] + 8 * PAGE_SIZE) {
+				KUNIT_EXPECT_EQ(test, xpool_free_addr(cache->pool, pages[i], 0), 0);
+				pages[i] = NULL;
+			}
+		for (n = 0; n < 7 && (got[n] = xslab_cache_alloc(cache, GFP_NOWAIT)); n++)
+			;
+		KUNIT_EXPECT_EQ(test, n, 7U);
+		xtest_give(test, cache, got, n);
+		xslab_cache_tear(cache);
+		for (i = 0; i < nr; i++)
+			pages[i] = pages[i] ?: xpool_alloc_addr(cache->pool, 0, GFP_KERNEL);
+	}
+	end_torn_pool(test, cache, objs, live, pages, nr);
+}
+
+/* One page is free, of which alone no object can be made: expect the cache not to take it. */
+static void xslab_test_mends_whole_objects(struct kunit *test)
+{
+	void **objs = xtest_room(test, TORN_PAGES, sizeof(*objs));
+	void **pages = xtest_room(test, TORN_PAGES, sizeof(*pages));
+	struct xslab_cache *cache;
+	unsigned long nr, i = 0;
+	unsigned int live, n;
+
+	with_steady_pool(test, SZ_8M, 0);
+	cache = add_size(test, PAGE_SIZE + PAGE_SIZE / 2);
+	nr = tear_whole_pool(test, cache, objs, &live, pages);
+	while (page_in_slab(cache, pages[i]) != 4)
+		i++;
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(cache->pool, pages[i], 0), 0);
+	for (n = 0; n < 2 * live; n++)
+		KUNIT_EXPECT_NULL(test, xslab_cache_alloc(cache, GFP_NOWAIT));
+	pages[i] = xpool_alloc_addr(cache->pool, 0, GFP_KERNEL);
+	KUNIT_EXPECT_NOT_NULL(test, pages[i]);
+	end_torn_pool(test, cache, objs, live, pages, nr);
+}
+
 /* Expect a prefill that the pool has no room for to change nothing. */
 static void xslab_test_prefill_too_much(struct kunit *test)
 {
@@ -2105,6 +2195,8 @@ static struct kunit_case xslab_test_cases[] = {
 	KUNIT_CASE(xslab_test_prefill_under_pressure),
 	KUNIT_CASE(xslab_test_prefill_torn),
 	KUNIT_CASE(xslab_test_prefill_too_much),
+	KUNIT_CASE(xslab_test_mends_any),
+	KUNIT_CASE(xslab_test_mends_whole_objects),
 	KUNIT_CASE_PARAM(xslab_test_sizes, align_gen_params),
 	KUNIT_CASE(xslab_test_hwcache_align),
 	KUNIT_CASE(xslab_test_ctor),
