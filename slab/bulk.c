@@ -269,6 +269,7 @@ static bool take_all_waiting(struct xslab_cache *cache, gfp_t gfp, size_t nr, vo
 	do {
 		wait = for_sure || xslab_rcu_waits(cache);
 		done = take_all_gathered(cache, gfp, nr, objs);
+		wait |= xslab_rcu_waits(cache);
 		if (done || !wait || READ_ONCE(cache->state.retired))
 			return done;
 		schedule_timeout_uninterruptible(for_sure ? XPOOL_LOOK : 1);
