@@ -62,7 +62,7 @@ static size_t alloc_some(struct xpool *pool, gfp_t gfp, size_t nr, struct xpage 
 	return got;
 }
 
-static bool take_or_give_back(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages)
+static bool take_pages_or_none(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages)
 {
 	struct xpage **taken = (struct xpage **)pages;
 	size_t got = alloc_some(pool, gfp, nr, taken), i;
@@ -79,24 +79,24 @@ static bool take_or_give_back(struct xpool *pool, gfp_t gfp, size_t nr, struct p
 }
 
 /* All of them, or none. */
-static bool take_all(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages)
+static bool take_pages(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages)
 {
 	bool grows = unlikely(pool->grow) && gfpflags_allow_blocking(gfp), done;
 
 	if (grows) {
 		xpool_gather_begin_part(pool);
-		done = take_or_give_back(pool, gfp, nr, pages);
+		done = take_pages_or_none(pool, gfp, nr, pages);
 		xpool_gather_end_part(pool);
 	} else {
 		rcu_read_lock();
-		done = take_or_give_back(pool, gfp, nr, pages);
+		done = take_pages_or_none(pool, gfp, nr, pages);
 		rcu_read_unlock();
 	}
 	return done;
 }
 
 /* Of all that no client holds. May sleep. */
-static bool take_all_gathered(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages)
+static bool take_pages_gathered(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages)
 {
 	struct xgathering g;
 	bool done = false;
@@ -104,7 +104,7 @@ static bool take_all_gathered(struct xpool *pool, gfp_t gfp, size_t nr, struct p
 	xpool_gather_begin(&g, pool);
 	while (!READ_ONCE(pool->state.retired)) {
 		xpool_gather_begin_bulk(&g);
-		done = take_all(pool, gfp & ~__GFP_DIRECT_RECLAIM, nr, pages);
+		done = take_pages(pool, gfp & ~__GFP_DIRECT_RECLAIM, nr, pages);
 		xpool_gather_end_bulk(&g);
 		if (done || !xpool_gather_again(&g))
 			break;
@@ -112,7 +112,7 @@ static bool take_all_gathered(struct xpool *pool, gfp_t gfp, size_t nr, struct p
 	xpool_gather_end(&g);
 	/* A pool that grows may wait for the system. */
 	if (!done && pool->grow && !READ_ONCE(pool->state.retired))
-		done = take_all(pool, gfp, nr, pages);
+		done = take_pages(pool, gfp, nr, pages);
 	return done;
 }
 
@@ -131,14 +131,14 @@ static bool nr_fits(struct xpool *pool, gfp_t gfp, size_t nr)
 }
 
 /* For __GFP_NOFAIL. The request holds none while it waits. */
-static bool take_all_nofail(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages)
+static bool take_pages_nofail(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages)
 {
 	unsigned long said = jiffies;
 	bool done;
 
 	atomic_inc(&pool->waiting.nr);
 	do {
-		done = take_all_gathered(pool, gfp, nr, pages);
+		done = take_pages_gathered(pool, gfp, nr, pages);
 		if (done || READ_ONCE(pool->state.retired))
 			break;
 		xpool_say_waiting(&said, "pool", pool->name);
@@ -149,15 +149,15 @@ static bool take_all_nofail(struct xpool *pool, gfp_t gfp, size_t nr, struct pag
 }
 
 /* They were not at hand: what can still be done for this request. */
-static noinline bool take_all_slow(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages)
+static noinline bool take_pages_slow(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages)
 {
 	if (!gfpflags_allow_blocking(gfp)) {
 		xpool_page_fail_atomic(pool, gfp);
 		return false;
 	}
 	if (gfp & __GFP_NOFAIL)
-		return nr_fits(pool, gfp, nr) && take_all_nofail(pool, gfp, nr, pages);
-	return take_all_gathered(pool, gfp, nr, pages);
+		return nr_fits(pool, gfp, nr) && take_pages_nofail(pool, gfp, nr, pages);
+	return take_pages_gathered(pool, gfp, nr, pages);
 }
 
 /**
@@ -188,8 +188,8 @@ int xpool_alloc_pages_bulk(struct xpool *pool, gfp_t gfp, size_t nr, struct page
 	    unlikely(xpool_page_is_refused(pool, 0, gfp)))
 		return 0;
 	gfp = xpool_gfp_without_reserve(gfp);
-	if (unlikely(!take_all(pool, gfp, nr, pages)) &&
-	    unlikely(!take_all_slow(pool, gfp, nr, pages))) {
+	if (unlikely(!take_pages(pool, gfp, nr, pages)) &&
+	    unlikely(!take_pages_slow(pool, gfp, nr, pages))) {
 		atomic_long_inc(&pool->counts.failures);
 		return 0;
 	}
