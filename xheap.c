@@ -95,6 +95,18 @@ undo_setup:
 	return ERR_PTR(err);
 }
 
+/* For those to whom it does not matter. */
+static struct xheap *create_unnamed(const struct xheap_args *args)
+{
+	static atomic_t nr = ATOMIC_INIT(0);
+	struct xheap_args named = *args;
+	char name[XPOOL_NAME_MAX];
+
+	snprintf(name, sizeof(name), "heap-%d", atomic_inc_return(&nr));
+	named.name = name;
+	return create_heap(&named);
+}
+
 /**
  * xheap_create_stamped() - xheap_create(), with what the client was built for
  * @args: its range and its rules
@@ -113,11 +125,11 @@ struct xheap *xheap_create_stamped(const struct xheap_args *args, u32 stamp,
 		return ERR_PTR(-ENOEXEC);
 	if (!args)
 		return ERR_PTR(-EINVAL);
-	if (!xpool_may_come_and_go("heap", args->name))
+	if (!xpool_may_come_and_go("heap", args->name ?: "without a name"))
 		return ERR_PTR(-EDEADLK);
 	if (!try_module_get(THIS_MODULE))
 		return ERR_PTR(-ENODEV);
-	heap = create_heap(args);
+	heap = args->name ? create_heap(args) : create_unnamed(args);
 	if (IS_ERR(heap))
 		module_put(THIS_MODULE);
 	return heap;
@@ -334,11 +346,14 @@ static const char *wrong_with(const struct xheap *heap, const struct xheap_reque
 
 	if (request->align && !is_power_of_2(request->align))
 		return "align is no power of two";
+	if (request->phase & mask || (request->phase && request->phase >= request->align))
+		return "phase is not below align, or no multiple of the granule";
 	if (request->fit > XHEAP_FIRST_FIT)
 		return "fit is no policy";
 	if (!heap->order.nr_levels && (request->fixed || request->fit == XHEAP_FIRST_FIT))
 		return "a place by address needs a heap that is by_address";
-	if (request->fixed && request->at & (mask | (request->align ? request->align - 1 : 0)))
+	if (request->fixed && (request->at - request->phase) &
+	    (mask | (request->align ? request->align - 1 : 0)))
 		return "at is not aligned";
 	return NULL;
 }
@@ -354,6 +369,7 @@ static struct xwant want_of(const struct xheap *heap, const struct xheap_request
 			     min_t(u64, xheap_granules(heap, request->max_waste), U32_MAX) :
 			     heap->max_waste,
 		.align = request->align > heap->mask + 1 ? request->align : 0,
+		.phase = request->phase,
 		.first_fit = by_heap ? heap->first_fit : request->fit == XHEAP_FIRST_FIT,
 		.fixed = request->fixed,
 	};
@@ -419,14 +435,15 @@ EXPORT_SYMBOL_GPL(xheap_alloc_request);
  * Free
  */
 
-static __always_inline int free_address(struct xheap *heap, u64 address)
+/* The chunk must have @size granules, if not 0. */
+static __always_inline int free_address(struct xheap *heap, u64 address, u32 size)
 {
 	unsigned long flags;
-	u32 chunk, size;
+	u32 chunk;
 	int err = 0;
 
 	if (unlikely(!xheap_try_lock(heap, &flags))) {
-		err = xheap_defer(heap, address);
+		err = xheap_defer(heap, address, size);
 	} else {
 		chunk = xheap_claim(heap, address, &size);
 		if (likely(chunk))
@@ -454,7 +471,7 @@ int xheap_free(struct xheap *heap, const void *addr)
 		return 0;
 	if (unlikely(!heap || heap->numbers) && !has_pointers(heap))
 		return -EINVAL;
-	return free_address(heap, (unsigned long)addr);
+	return free_address(heap, (unsigned long)addr, 0);
 }
 EXPORT_SYMBOL_GPL(xheap_free);
 
@@ -470,9 +487,28 @@ int xheap_free_number(struct xheap *heap, u64 number)
 {
 	if (unlikely(!heap))
 		return -EINVAL;
-	return free_address(heap, number);
+	return free_address(heap, number, 0);
 }
 EXPORT_SYMBOL_GPL(xheap_free_number);
+
+/**
+ * xheap_free_sized() - free a chunk of which the size is known
+ * @heap: the heap that it is of
+ * @number: its first number
+ * @size: bytes, which are the chunk's granules, as xheap_size_of() has them
+ *
+ * Context: Any, NMI too.
+ * Return: as of xheap_free(); -EINVAL, too, where the chunk has another size.
+ */
+int xheap_free_sized(struct xheap *heap, u64 number, u64 size)
+{
+	if (unlikely(!heap))
+		return -EINVAL;
+	/* No chunk is as large as the largest u32. */
+	return free_address(heap, number,
+			    size ? min_t(u64, xheap_granules(heap, size), U32_MAX) : U32_MAX);
+}
+EXPORT_SYMBOL_GPL(xheap_free_sized);
 
 /*
  * Size
@@ -565,6 +601,21 @@ u64 xheap_size_of(struct xheap *heap, const void *addr)
 	return has_pointers(heap) ? xheap_size_of_number(heap, (unsigned long)addr) : 0;
 }
 EXPORT_SYMBOL_GPL(xheap_size_of);
+
+/**
+ * xheap_avail() - what is free
+ * @heap: the heap
+ *
+ * Context: Any.
+ * Return: bytes, in all its free chunks.
+ */
+u64 xheap_avail(struct xheap *heap)
+{
+	if (!heap)
+		return 0;
+	return (READ_ONCE(heap->regions.granules) - READ_ONCE(heap->live)) << heap->shift;
+}
+EXPORT_SYMBOL_GPL(xheap_avail);
 
 /**
  * xheap_trim() - give back all regions without live chunks

@@ -13,6 +13,7 @@
 #include <linux/log2.h>
 #include <linux/vmalloc.h>
 
+#include <xalloc/genpool.h>
 #include <xalloc/xpool.h>
 #include <xalloc/xslab.h>
 
@@ -66,6 +67,53 @@ static void genpool_end(void *handle)
 	for_each_set_bit(i, taken, RANGE_BYTES / block)
 		gen_pool_free(genpool, RANGE_ADDR + i * block, block);
 	gen_pool_destroy(genpool);
+}
+
+/*
+ * xalloc: the same calls over a heap
+ */
+
+static void **our_blocks;
+
+static void take_half_of_ours(struct xgen_pool *pool, const struct xcontest *contest)
+{
+	unsigned long nr = RANGE_BYTES / contest->size, i;
+
+	for (i = 0; i < nr; i++)
+		our_blocks[i] = (void *)xgen_pool_alloc(pool, contest->size);
+	for (i = 0; i < nr; i++)
+		if (contest->scattered ? xbench_random(2) : i >= nr / 2) {
+			xgen_pool_free(pool, (unsigned long)our_blocks[i], contest->size);
+			our_blocks[i] = NULL;
+		}
+}
+
+static void xgenpool_end(void *handle)
+{
+	struct xgen_pool *pool = handle;
+	unsigned long i;
+
+	for (i = 0; our_blocks && i < RANGE_BYTES >> pool->min_alloc_order; i++)
+		if (our_blocks[i])
+			xgen_pool_free(pool, (unsigned long)our_blocks[i],
+				       BIT(pool->min_alloc_order));
+	vfree(our_blocks);
+	xgen_pool_destroy(pool);
+}
+
+static void *xgenpool_create(const struct xcontest *contest)
+{
+	struct xgen_pool *pool = xgen_pool_create(ilog2(contest->size), NUMA_NO_NODE);
+
+	if (!pool)
+		return NULL;
+	our_blocks = vzalloc(array_size(RANGE_BYTES / contest->size, sizeof(*our_blocks)));
+	if (!our_blocks || xgen_pool_add(pool, RANGE_ADDR, RANGE_BYTES, NUMA_NO_NODE)) {
+		xgenpool_end(pool);
+		return NULL;
+	}
+	take_half_of_ours(pool, contest);
+	return pool;
 }
 
 /*
@@ -208,6 +256,7 @@ static void unchecked_end(void *cache)
 
 static const struct xallocator allocators[] = {
 	{ "gen_pool", 0, xbench_genpool, genpool_create, genpool_end },
+	{ "xalloc-genpool", 0, xbench_xgenpool, xgenpool_create, xgenpool_end },
 	{ "xalloc", 0, xbench_xslab, checked_create, checked_end },
 	{ "xalloc-nochecks", 0, xbench_xslab, unchecked_create, unchecked_end },
 	{ "xalloc-pages", PAGE_SIZE, xbench_xpages, pages_create, pages_end },

@@ -500,6 +500,7 @@ static const struct {
 	{ "sizes", xbench_sizes },
 	{ "pages", xbench_pages_run },
 	{ "genpool", xbench_genpool_run },
+	{ "heap", xbench_heap_run },
 	{ "remote", xbench_remote_run },
 	{ "teams", xbench_teams_run },
 	{ "worst", xbench_worst_run },

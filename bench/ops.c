@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include <xalloc/genpool.h>
 #include <xalloc/xpool.h>
 #include <xalloc/xslab.h>
 
@@ -402,4 +403,24 @@ static const struct xops genpool = {
 int xbench_genpool(enum xwork work, struct xrun *run)
 {
 	return compile(&genpool, work, run);
+}
+
+static __always_inline void *xgenpool_alloc(const struct xrun *run)
+{
+	return (void *)xgen_pool_alloc(run->handle, run->size);
+}
+
+static __always_inline void xgenpool_free(const struct xrun *run, void *obj)
+{
+	xgen_pool_free(run->handle, (unsigned long)obj, run->size);
+}
+
+static const struct xops xgenpool = {
+	.alloc	= xgenpool_alloc,
+	.free	= xgenpool_free,
+};
+
+int xbench_xgenpool(enum xwork work, struct xrun *run)
+{
+	return compile(&xgenpool, work, run);
 }

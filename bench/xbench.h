@@ -157,6 +157,7 @@ int xbench_xaddr(enum xwork work, struct xrun *run);
 int xbench_kmalloc_any(enum xwork work, struct xrun *run);
 int xbench_classes(enum xwork work, struct xrun *run);
 int xbench_genpool(enum xwork work, struct xrun *run);
+int xbench_xgenpool(enum xwork work, struct xrun *run);
 
 /**
  * struct xscenario - a workload with its parameters
@@ -263,6 +264,7 @@ int xbench_objects(void);
 int xbench_sizes(void);
 int xbench_pages_run(void);
 int xbench_genpool_run(void);
+int xbench_heap_run(void);
 int xbench_remote_run(void);
 int xbench_teams_run(void);
 int xbench_worst_run(void);

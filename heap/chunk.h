@@ -178,8 +178,9 @@ static __always_inline void xheap_count_dead(struct xheap *heap, u32 chunk, u32 
 }
 
 /*
- * The live chunk at @address is none any more, unless an NMI or another CPU did that at the same
- * instant. Returns its granule number and *@size; or 0: no live chunk begins there.
+ * The live chunk of *@size granules (0: of any size) at @address is none any more, unless an NMI
+ * or another CPU did that at the same instant. Returns its granule number and *@size; or 0: no
+ * such chunk begins there.
  */
 static __always_inline u32 xheap_claim(struct xheap *heap, u64 address, u32 *size)
 {
@@ -187,6 +188,7 @@ static __always_inline u32 xheap_claim(struct xheap *heap, u64 address, u32 *siz
 	u32 tag = READ_ONCE(heap->granules[chunk].tag);	/* number 0 has none */
 
 	if (unlikely((tag & XTAG_STATE) != XTAG_LIVE) ||
+	    unlikely(*size && *size != xtag_size(tag)) ||
 	    unlikely(cmpxchg(&heap->granules[chunk].tag, tag, 0) != tag))
 		return 0;
 	*size = xtag_size(tag);

@@ -18,8 +18,11 @@ static void push(struct xheap *heap, u32 chunk)
 	} while (!atomic_try_cmpxchg(&heap->deferred, &head, chunk));
 }
 
-/* Free the chunk at @address, in an NMI without the lock. Returns 0 or an errno. */
-int xheap_defer(struct xheap *heap, u64 address)
+/*
+ * Free the chunk of @size granules (0: of any size) at @address, in an NMI without the lock.
+ * Returns 0 or an errno.
+ */
+int xheap_defer(struct xheap *heap, u64 address, u32 size)
 {
 	const struct xheap_region *region = xheap_region_scan(heap, address);
 	u32 chunk, tag;
@@ -32,6 +35,8 @@ int xheap_defer(struct xheap *heap, u64 address)
 	tag = READ_ONCE(heap->granules[chunk].tag);
 	if ((tag & XTAG_STATE) != XTAG_LIVE)
 		return tag ? -EALREADY : -EINVAL;
+	if (size && xtag_size(tag) != size)
+		return -EINVAL;
 	if (cmpxchg(&heap->granules[chunk].tag, tag, xtag(xtag_size(tag), XTAG_DEFERRED)) != tag)
 		return -EALREADY;
 	push(heap, chunk);

@@ -61,6 +61,7 @@ static_assert(BIT(XBIN_SHIFT) == BITS_PER_LONG);
 
 #define XORDER_LEAF_SHIFT	4	/* granules of a leaf: a bit each of a u16 */
 #define XORDER_LEVELS	14
+#define XORDER_STALE	4U
 
 /**
  * struct xorder - the largest free chunk by address, of heaps that need it (heap/order.c)
@@ -68,12 +69,20 @@ static_assert(BIT(XBIN_SHIFT) == BITS_PER_LONG);
  * @nr: entries of each level
  * @level: 0: the largest free chunk that begins in 16 granules; above: the largest of four
  * @starts: the granules of these 16 at which free chunks begin, as bits
+ * @low: no free chunk of @low_size granules begins below this one
+ * @low_size: granules
+ * @stale: entries of level 0 that may not be what they should be
+ * @nr_stale: how many there were so far
  */
 struct xorder {
 	unsigned int	nr_levels;
 	u32		nr[XORDER_LEVELS];
 	u32		*level[XORDER_LEVELS];
 	u16		*starts;
+	u32		low;
+	u32		low_size;
+	u32		stale[XORDER_STALE];
+	u32		nr_stale;
 };
 
 /**
@@ -210,6 +219,7 @@ struct xheap {
  * @size: granules of it
  * @max_waste: the split rule
  * @align: bytes; 0: any granule will do
+ * @phase: bytes that the address is above a multiple of @align
  * @first_fit: the lowest address
  * @fixed: the chunk begins at granule @at
  * @at: that granule
@@ -219,6 +229,7 @@ struct xwant {
 	u32	size;
 	u32	max_waste;
 	u64	align;
+	u64	phase;
 	bool	first_fit;
 	bool	fixed;
 	u32	at;
@@ -258,7 +269,7 @@ u32 xheap_look_around(const struct xheap *heap, u32 number);
 int xheap_look_error(const struct xheap *heap, u64 address);
 
 /* defer.c */
-int xheap_defer(struct xheap *heap, u64 address);
+int xheap_defer(struct xheap *heap, u64 address, u32 size);
 void xheap_defer_drain(struct xheap *heap);
 
 /* region.c */
@@ -273,10 +284,11 @@ const struct xheap_region *xheap_region_scan(const struct xheap *heap, u64 addre
 /* order.c */
 size_t xheap_order_layout(struct xorder *order, u32 nr, u32 *at);
 void xheap_order_update(struct xheap *heap, u32 a, u32 b);
-u32 xheap_order_largest(const struct xheap *heap);
-u32 xheap_order_next(const struct xheap *heap, u32 from, u32 size);
-u32 xheap_order_before(const struct xheap *heap, u32 to);
-bool xheap_order_valid(const struct xheap *heap);
+u32 xheap_order_largest(struct xheap *heap);
+u32 xheap_order_first(struct xheap *heap, u32 size);
+u32 xheap_order_next(struct xheap *heap, u32 from, u32 size);
+u32 xheap_order_before(struct xheap *heap, u32 to);
+bool xheap_order_valid(struct xheap *heap);
 
 /* That is all that the files show. */
 

@@ -12,13 +12,20 @@
  *	level 0		9     0     3     0
  *	starts		0..9  ....  ...3  ....
  *
- * A search looks at four entries a level on the way up and on the way down. A change recounts
- * the leaf, and then one entry a level until it is what it was.
+ * A search looks at four entries a level on the way up and on the way down. A leaf is recounted,
+ * and then one entry a level until it is what it was.
+ *
+ * Most requests follow one like them. So the heap remembers below which granule no free chunk of
+ * some size begins (@low, @low_size), and a request of that size or more looks from there on
+ * first, at a few chunks one after the other. And starts are marked at once, but leaves are
+ * recounted late: those that changed last are stale, until others are, or until a search needs
+ * the tree.
  */
 #include "heap.h"
 
 #define LEAF		((u32)BIT(XORDER_LEAF_SHIFT))
 #define FAN_OUT		4U
+#define LOOK_NEAR	4U	/* chunks from @low on */
 
 /*
  * Levels above @nr granules from @at on, whose entries are multiples of four; or only how many
@@ -70,24 +77,48 @@ static void recount(struct xheap *heap, u32 i)
 	}
 }
 
-/* Does a free chunk begin at a granule? */
-static u32 mark_start(struct xheap *heap, u32 number)
+/* From here on the tree says what is so. */
+static void settle(struct xheap *heap)
 {
-	bool begins = (heap->granules[number].tag & XTAG_STATE) == XTAG_FREE;
-	u16 *starts = &heap->order.starts[number / LEAF], bit = BIT(number % LEAF);
+	unsigned int i;
 
-	*starts = begins ? *starts | bit : *starts & ~bit;
-	return number / LEAF;
+	for (i = 0; i < XORDER_STALE; i++)
+		recount(heap, heap->order.stale[i]);
 }
 
-/* At two granules a free chunk begins from now on, or ends to, or has another size. */
+static void make_stale(struct xheap *heap, u32 leaf)
+{
+	struct xorder *order = &heap->order;
+	unsigned int i;
+
+	for (i = 0; i < XORDER_STALE; i++)
+		if (order->stale[i] == leaf)
+			return;
+	i = order->nr_stale++ % XORDER_STALE;
+	recount(heap, order->stale[i]);
+	order->stale[i] = leaf;
+}
+
+/* At a granule a free chunk begins from now on, or ends to, or has another size. */
+static void note_change(struct xheap *heap, u32 number)
+{
+	u32 tag = heap->granules[number].tag;
+	u16 *starts = &heap->order.starts[number / LEAF], bit = BIT(number % LEAF);
+
+	if ((tag & XTAG_STATE) == XTAG_FREE) {
+		*starts |= bit;
+		if (number < heap->order.low && xtag_size(tag) >= heap->order.low_size)
+			heap->order.low = number;
+	} else {
+		*starts &= ~bit;
+	}
+	make_stale(heap, number / LEAF);
+}
+
 void xheap_order_update(struct xheap *heap, u32 a, u32 b)
 {
-	a = mark_start(heap, a);
-	b = mark_start(heap, b);
-	recount(heap, a);
-	if (a != b)
-		recount(heap, b);
+	note_change(heap, a);
+	note_change(heap, b);
 }
 
 /* The first of a leaf's chunks from granule @from on that has @size, or 0. */
@@ -124,17 +155,49 @@ static u32 descend_from_top(const struct xheap *heap, u32 size)
 	return 0;
 }
 
-/* The free chunk of at least @size at the lowest address, from granule @from on; or 0. */
-u32 xheap_order_next(const struct xheap *heap, u32 from, u32 size)
+/* Like xheap_order_first(), as far as that is one of the next few chunks from @low on. */
+static u32 look_near(const struct xheap *heap, u32 size)
+{
+	u32 at = heap->order.low, nr = xheap_nr_numbers(heap);
+	unsigned int look;
+
+	for (look = LOOK_NEAR; look && at < nr; look--) {
+		u32 tag = heap->granules[at].tag, state = tag & XTAG_STATE;
+
+		if (state == XTAG_FREE && xtag_size(tag) >= size)
+			return at;
+		if (!tag || state == XTAG_END)	/* no chunk begins there now */
+			return 0;
+		at += xtag_size(tag);
+	}
+	return 0;
+}
+
+/* The free chunk of at least @size at the lowest address, or 0. */
+u32 xheap_order_first(struct xheap *heap, u32 size)
+{
+	struct xorder *order = &heap->order;
+	u32 chunk = size >= order->low_size ? look_near(heap, size) : 0;
+
+	if (!chunk) {
+		settle(heap);
+		chunk = descend_from_top(heap, size);
+	}
+	order->low = chunk ?: U32_MAX;
+	order->low_size = size;
+	return chunk;
+}
+
+/* The same, from granule @from on. */
+u32 xheap_order_next(struct xheap *heap, u32 from, u32 size)
 {
 	u32 chunk, i = from / LEAF + 1;
 	unsigned int l;
 
-	if (from <= 1)
-		return descend_from_top(heap, size);
 	chunk = first_in_leaf(heap, from, size);
 	if (chunk)
 		return chunk;
+	settle(heap);
 	for (l = 0; l < heap->order.nr_levels; l++) {
 		for (; i % FAN_OUT; i++)
 			if (heap->order.level[l][i] >= size)
@@ -154,13 +217,14 @@ static u32 descend_last(const struct xheap *heap, unsigned int l, u32 i)
 }
 
 /* The last free chunk that begins before granule @to; or 0. */
-u32 xheap_order_before(const struct xheap *heap, u32 to)
+u32 xheap_order_before(struct xheap *heap, u32 to)
 {
 	u32 i = to / LEAF, starts = heap->order.starts[i] & (BIT(to % LEAF) - 1);
 	unsigned int l;
 
 	if (starts)
 		return i * LEAF + __fls(starts);
+	settle(heap);
 	for (l = 0; l < heap->order.nr_levels; l++, i /= FAN_OUT)
 		while (i % FAN_OUT)
 			if (heap->order.level[l][--i])
@@ -169,8 +233,9 @@ u32 xheap_order_before(const struct xheap *heap, u32 to)
 }
 
 /* The largest free chunk. */
-u32 xheap_order_largest(const struct xheap *heap)
+u32 xheap_order_largest(struct xheap *heap)
 {
+	settle(heap);
 	return largest_of_four(heap->order.level[heap->order.nr_levels - 1]);
 }
 
@@ -189,12 +254,16 @@ static bool leaf_is_valid(const struct xheap *heap, u32 leaf)
 	return heap->order.level[0][leaf] == largest_in_leaf(heap, leaf);
 }
 
-/* Are all starts marked, and is each entry the largest below it? */
-bool xheap_order_valid(const struct xheap *heap)
+/* Are all starts marked, is each entry the largest below it, and @low no chunk too high? */
+bool xheap_order_valid(struct xheap *heap)
 {
 	unsigned int l;
 	u32 i;
 
+	settle(heap);
+	i = descend_from_top(heap, heap->order.low_size);
+	if (i && i < heap->order.low)
+		return false;
 	for (i = 0; i < heap->order.nr[0]; i++)
 		if (!leaf_is_valid(heap, i))
 			return false;

@@ -37,17 +37,19 @@ noinline u32 xheap_last_resort(const struct xheap *heap, u32 size, u32 most)
 	return chunk;
 }
 
-/* Granules from the start of a chunk to the next aligned address. */
-static u64 lead_of(const struct xheap *heap, u32 chunk, u64 align)
+/* Granules from the start of a chunk to the next address that is aligned as is wanted. */
+static u64 lead_of(const struct xheap *heap, u32 chunk, const struct xwant *want)
 {
-	return align ? (-xheap_address(heap, chunk) & (align - 1)) >> heap->shift : 0;
+	if (!want->align)
+		return 0;
+	return ((want->phase - xheap_address(heap, chunk)) & (want->align - 1)) >> heap->shift;
 }
 
 static bool fits(const struct xheap *heap, u32 chunk, const struct xwant *want, u32 most)
 {
 	u32 size = xheap_chunk_size(heap, chunk);
 
-	return size <= most && want->size + lead_of(heap, chunk, want->align) <= size;
+	return size <= most && want->size + lead_of(heap, chunk, want) <= size;
 }
 
 /* So many granules hold the request aligned, wherever they begin; 0: more than there are. */
@@ -76,23 +78,21 @@ static u32 best_aligned(const struct xheap *heap, const struct xwant *want)
 	return enough && enough <= most ? xheap_best_fit(heap, enough, most) : 0;
 }
 
-static u32 first_fit(const struct xheap *heap, const struct xwant *want)
+static u32 first_fit(struct xheap *heap, const struct xwant *want)
 {
-	u32 chunk = 0, enough = enough_for(heap, want);
+	u32 chunk = xheap_order_first(heap, want->size), enough = enough_for(heap, want);
 	unsigned int look = LOOK_ALIGNED;
 
-	if (!want->align)
-		return xheap_order_next(heap, 1, want->size);
-	do {
-		chunk = xheap_order_next(heap, chunk + 1, want->size);
-		if (!chunk || fits(heap, chunk, want, U32_MAX))
+	for (; chunk && look; look--) {
+		if (fits(heap, chunk, want, U32_MAX))
 			return chunk;
-	} while (--look);
-	return enough ? xheap_order_next(heap, 1, enough) : 0;
+		chunk = xheap_order_next(heap, chunk + 1, want->size);
+	}
+	return chunk && enough ? xheap_order_first(heap, enough) : 0;
 }
 
 /* The free chunk that has the place that is wanted, or 0. */
-static u32 at_fixed(const struct xheap *heap, const struct xwant *want)
+static u32 at_fixed(struct xheap *heap, const struct xwant *want)
 {
 	u32 chunk = xheap_order_before(heap, want->at + 1);
 
@@ -110,7 +110,7 @@ int xheap_place(struct xheap *heap, const struct xwant *want, u64 *address)
 		chunk = at_fixed(heap, want);
 	} else {
 		chunk = want->first_fit ? first_fit(heap, want) : best_aligned(heap, want);
-		at = chunk + lead_of(heap, chunk, chunk ? want->align : 0);
+		at = chunk ? chunk + lead_of(heap, chunk, want) : 0;
 	}
 	if (!chunk)
 		return -ENOSPC;

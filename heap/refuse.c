@@ -50,11 +50,14 @@ noinline int xheap_refuse_chunk(struct xheap *heap, const char *call, u64 addres
 	else if (err == -EALREADY)
 		pr_err_ratelimited("heap %s: %s of %#llx refused: it is free already\n",
 				   heap->name, call, address);
-	else if (find_live(heap, address, &start, &size))
-		pr_err_ratelimited("heap %s: %s of %#llx refused: inside of the chunk of %llu bytes at %#llx\n",
-				   heap->name, call, address, size, start);
-	else
+	else if (!find_live(heap, address, &start, &size))
 		pr_err_ratelimited("heap %s: %s of %#llx refused: no chunk begins there\n",
 				   heap->name, call, address);
+	else if (address == start)
+		pr_err_ratelimited("heap %s: %s of %#llx refused: the chunk has %llu bytes\n",
+				   heap->name, call, address, size);
+	else
+		pr_err_ratelimited("heap %s: %s of %#llx refused: inside of the chunk of %llu bytes at %#llx\n",
+				   heap->name, call, address, size, start);
 	return err;
 }

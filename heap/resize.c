@@ -39,7 +39,7 @@ static void change(struct xheap *heap, u32 chunk, u32 size, u32 to)
 int xheap_resize_live(struct xheap *heap, u64 address, u64 bytes)
 {
 	u64 to = xheap_granules(heap, bytes);
-	u32 chunk, size;
+	u32 chunk, size = 0;
 
 	lockdep_assert_held(&heap->lock);
 	chunk = xheap_claim(heap, address, &size);

@@ -23,7 +23,7 @@ static u32 largest_in_bin(const struct xheap *heap)
 	return largest;
 }
 
-static u32 largest_free(const struct xheap *heap)
+static u32 largest_free(struct xheap *heap)
 {
 	return heap->order.nr_levels ? xheap_order_largest(heap) : largest_in_bin(heap);
 }
@@ -41,7 +41,7 @@ static void count_bins(const struct xheap *heap, struct xheap_stats *stats)
 }
 
 /* What changes; under the lock. */
-static void count_all(const struct xheap *heap, struct xheap_stats *stats)
+static void count_all(struct xheap *heap, struct xheap_stats *stats)
 {
 	stats->free = xheap_free_granules(heap) << heap->shift;
 	stats->live = (u64)heap->live << heap->shift;

@@ -163,7 +163,7 @@ static bool sums_are_valid(const struct xheap *heap, const struct recount *sum)
 	return true;
 }
 
-static bool is_valid(const struct xheap *heap)
+static bool is_valid(struct xheap *heap)
 {
 	struct recount sum = { };
 

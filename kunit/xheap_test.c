@@ -22,6 +22,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include <xalloc/genpool.h>
 #include <xalloc/xheap.h>
 
 #include "heap/heap.h"
@@ -423,6 +424,10 @@ static void xheap_test_alignment(struct kunit *test)
 	expect_valid(test, heap);
 	request.align = SZ_8M;	/* the only multiple of it is not in the heap */
 	KUNIT_EXPECT_EQ(test, xheap_alloc_request(heap, &request, &next), -ENOSPC);
+	request.phase = SZ_4M - SZ_8K;	/* but there is this above it */
+	KUNIT_ASSERT_EQ(test, xheap_alloc_request(heap, &request, &next), 0);
+	KUNIT_EXPECT_EQ(test, next, (u64)SZ_4M - SZ_8K);
+	give(test, heap, next);
 	for (i = 0; i < 4; i++)
 		give(test, heap, at[i]);
 }
@@ -450,80 +455,211 @@ static void xheap_test_fixed(struct kunit *test)
 	give(test, heap, BASE + SZ_32K);
 }
 
+/*
+ * gen_pool and its calls over heaps
+ */
+
 struct twins {
-	struct gen_pool	*genpool;
-	struct xheap	*heap;
-	u64		*at;
-	u32		*size;
-	unsigned int	nr;
-	unsigned long	refused;
+	struct gen_pool		*genpool;
+	struct xgen_pool	*ours;
+	int			order;
+	unsigned long		*at;
+	u32			*size;
+	unsigned int		nr;
+	unsigned long		refused;
 };
 
-/* Both get the same request. Expect the same address of both. */
-static bool twins_take(struct twins *t, u32 size)
-{
-	unsigned long want = gen_pool_alloc(t->genpool, size);
-	u64 got = 0;
+#define TWINS_BYTES	SZ_1M
+#define TWINS_SECOND	(BASE + SZ_8M + SZ_2K)	/* of the second chunk, aligned to no more */
+#define TWINS_MOST	2000U
 
-	if (try_take(t->heap, size, &got))
-		got = 0;
-	if (got != want)
+enum twins_kind {
+	TWINS_FIXED,
+	TWINS_ALIGN,
+	TWINS_ORDER_ALIGN,
+	TWINS_KINDS,
+	TWINS_FIRST = 20,	/* most requests are of this kind */
+};
+
+/* The same of both. */
+static void twins_ask(struct twins *t, unsigned int kind, size_t size, unsigned long *want,
+		      unsigned long *got)
+{
+	struct genpool_data_fixed fixed = { .offset = round_up(size, SZ_16K) };
+	struct xgenpool_data_fixed our_fixed = { .offset = fixed.offset };
+	struct genpool_data_align align = { .align = SZ_16K };
+	struct xgenpool_data_align our_align = { .align = SZ_16K };
+
+	switch (kind) {
+	case TWINS_FIXED:
+		*want = gen_pool_alloc_algo(t->genpool, size, gen_pool_fixed_alloc, &fixed);
+		*got = xgen_pool_alloc_algo(t->ours, size, xgen_pool_fixed_alloc, &our_fixed);
+		break;
+	case TWINS_ALIGN:
+		*want = gen_pool_alloc_algo(t->genpool, size, gen_pool_first_fit_align, &align);
+		*got = xgen_pool_alloc_algo(t->ours, size, xgen_pool_first_fit_align, &our_align);
+		break;
+	case TWINS_ORDER_ALIGN:
+		*want = gen_pool_alloc_algo(t->genpool, size, gen_pool_first_fit_order_align,
+					    NULL);
+		*got = xgen_pool_alloc_algo(t->ours, size, xgen_pool_first_fit_order_align, NULL);
+		break;
+	default:
+		*want = gen_pool_alloc(t->genpool, size);
+		*got = xgen_pool_alloc(t->ours, size);
+	}
+}
+
+/* Both get the same request. Expect the same address of both. */
+static bool twins_take(struct twins *t, unsigned int kind, u32 size)
+{
+	unsigned long want, got;
+
+	twins_ask(t, kind, size, &want, &got);
+	if (got != want) {
+		pr_info("blocks of %lu bytes, request %u of %u bytes: %#lx, gen_pool has %#lx\n",
+			BIT(t->order), kind, size, got, want);
 		return false;
+	}
 	t->refused += !want;
-	t->at[t->nr] = got;
+	t->at[t->nr] = want;
 	t->size[t->nr] = size;
 	t->nr += !!want;
 	return true;
 }
 
-static bool twins_give(struct twins *t, unsigned int i)
+static void twins_give(struct twins *t, unsigned int i)
 {
 	gen_pool_free(t->genpool, t->at[i], t->size[i]);
-	if (xheap_free_number(t->heap, t->at[i]))
-		return false;
+	xgen_pool_free(t->ours, t->at[i], t->size[i]);
 	t->nr--;
 	t->at[i] = t->at[t->nr];
 	t->size[i] = t->size[t->nr];
-	return true;
 }
 
-#define TWINS_BYTES	SZ_1M
-#define TWINS_MOST	2000U
-
+/* Without alignment, of which all free chunks would have to be looked at. */
 static void run_twins(struct kunit *test, struct twins *t)
 {
 	unsigned long i, nr_ops = max(xtest_rounds(40000 / XTEST_SLOWER), 2000UL);
+	u32 largest = min(6000U << t->order >> 8, (u32)SZ_64K);
 	struct rnd_state rnd;
 
 	xtest_seed(test, &rnd);
 	for (i = 0; i < nr_ops; i++) {
 		bool filling = i / 500 % 3 != 2;
+		unsigned int kind = xtest_below(&rnd, TWINS_FIRST) ? TWINS_FIRST : TWINS_FIXED;
 
 		if (t->nr < TWINS_MOST && xtest_below(&rnd, 4) < (filling ? 3 : 1))
-			KUNIT_ASSERT_TRUE_MSG(test, twins_take(t, 1 + xtest_below(&rnd, 6000)),
+			KUNIT_ASSERT_TRUE_MSG(test, twins_take(t, kind,
+							       1 + xtest_below(&rnd, largest)),
 					      "operation %lu", i);
 		else if (t->nr)
-			KUNIT_ASSERT_TRUE(test, twins_give(t, xtest_below(&rnd, t->nr)));
+			twins_give(t, xtest_below(&rnd, t->nr));
+		KUNIT_ASSERT_EQ(test, xgen_pool_avail(t->ours), gen_pool_avail(t->genpool));
 	}
+	while (t->nr)
+		twins_give(t, t->nr - 1);
+	for (i = 0; i < 12; i++)
+		KUNIT_ASSERT_TRUE(test, twins_take(t, xtest_below(&rnd, TWINS_KINDS),
+						   1 + xtest_below(&rnd, largest)));
 }
 
-/* Expect first fit to give the same addresses as gen_pool for the same requests. */
+static void twins_add(struct kunit *test, struct twins *t, unsigned long start)
+{
+	KUNIT_ASSERT_EQ(test, gen_pool_add(t->genpool, start, TWINS_BYTES, NUMA_NO_NODE), 0);
+	KUNIT_ASSERT_EQ(test, xgen_pool_add(t->ours, start, TWINS_BYTES, NUMA_NO_NODE), 0);
+}
+
+static void validate_chunk(struct xgen_pool *pool, struct xgen_pool_chunk *chunk, void *data)
+{
+	struct kunit *test = data;
+
+	KUNIT_EXPECT_EQ(test, xheap_validate(chunk->heap), 0);
+}
+
+/* Expect the same addresses as of gen_pool for the same requests, whatever a block is. */
 static void xheap_test_like_genpool(struct kunit *test)
 {
-	struct twins t = { .genpool = gen_pool_create(8, NUMA_NO_NODE) };
+	static const int orders[] = { 0, 5, 8, 12, 14 };
+	struct twins t = { };
+	unsigned int i;
 
-	KUNIT_ASSERT_NOT_NULL(test, t.genpool);
-	t.heap = new_heap(test, &(struct xheap_args){
-		.size = TWINS_BYTES, .fit = XHEAP_FIRST_FIT });
 	t.at = xtest_room(test, TWINS_MOST, sizeof(*t.at));
 	t.size = xtest_room(test, TWINS_MOST, sizeof(*t.size));
-	KUNIT_ASSERT_EQ(test, gen_pool_add(t.genpool, BASE, TWINS_BYTES, NUMA_NO_NODE), 0);
-	run_twins(test, &t);
-	expect_valid(test, t.heap);
+	for (i = 0; i < ARRAY_SIZE(orders); i++) {
+		t.order = orders[i];
+		t.refused = 0;
+		t.genpool = gen_pool_create(t.order, NUMA_NO_NODE);
+		t.ours = xgen_pool_create(t.order, NUMA_NO_NODE);
+		KUNIT_ASSERT_TRUE(test, t.genpool && t.ours);
+		twins_add(test, &t, BASE);
+		twins_add(test, &t, TWINS_SECOND);
+		run_twins(test, &t);
+		xgen_pool_for_each_chunk(t.ours, validate_chunk, test);
+		KUNIT_EXPECT_EQ(test, xgen_pool_size(t.ours), 2UL * TWINS_BYTES);
+		while (t.nr)
+			twins_give(&t, t.nr - 1);
+		KUNIT_EXPECT_EQ(test, xgen_pool_avail(t.ours), gen_pool_avail(t.genpool));
+		gen_pool_destroy(t.genpool);
+		xgen_pool_destroy(t.ours);
+	}
 	KUNIT_EXPECT_GT(test, t.refused, 0UL);
-	while (t.nr)
-		KUNIT_ASSERT_TRUE(test, twins_give(&t, t.nr - 1));
-	gen_pool_destroy(t.genpool);
+}
+
+/* Expect wrong frees to be refused, and nothing to change; gen_pool stops the machine there. */
+static void xheap_test_genpool_wrong(struct kunit *test)
+{
+	struct xgen_pool *pool = xgen_pool_create(8, NUMA_NO_NODE);
+	unsigned long at;
+	size_t avail;
+
+	KUNIT_ASSERT_NOT_NULL(test, pool);
+	KUNIT_ASSERT_EQ(test, xgen_pool_add(pool, BASE, SZ_64K, NUMA_NO_NODE), 0);
+	at = xgen_pool_alloc(pool, SZ_4K);
+	KUNIT_ASSERT_EQ(test, at, (unsigned long)BASE);
+	avail = xgen_pool_avail(pool);
+	xgen_pool_free(pool, at, SZ_2K);
+	xgen_pool_free(pool, at, SZ_8K);
+	xgen_pool_free(pool, at, 0);
+	xgen_pool_free(pool, at + SZ_2K, SZ_2K);
+	xgen_pool_free(pool, at - SZ_4K, SZ_4K);
+	KUNIT_EXPECT_EQ(test, xgen_pool_avail(pool), avail);
+	xgen_pool_free(pool, at, SZ_4K);
+	xgen_pool_free(pool, at, SZ_4K);
+	KUNIT_EXPECT_EQ(test, xgen_pool_avail(pool), (size_t)SZ_64K);
+	xgen_pool_destroy(pool);
+}
+
+/* Expect owners, physical addresses, alignment and zeroes as of gen_pool. */
+static void xheap_test_genpool_calls(struct kunit *test)
+{
+	struct xgen_pool *pool = xgen_pool_create(8, NUMA_NO_NODE);
+	unsigned long mem = (unsigned long)kunit_kzalloc(test, SZ_64K, GFP_KERNEL), at;
+	void *owner;
+	dma_addr_t dma;
+	u8 *addr;
+
+	KUNIT_ASSERT_TRUE(test, pool && mem);
+	KUNIT_ASSERT_EQ(test, xgen_pool_add_owner(pool, mem, SZ_1G, SZ_32K, NUMA_NO_NODE, &dma),
+			0);
+	memset((void *)mem, 0xff, SZ_64K);
+	at = xgen_pool_alloc_owner(pool, 100, &owner);
+	KUNIT_EXPECT_EQ(test, at, mem);
+	KUNIT_EXPECT_PTR_EQ(test, owner, (void *)&dma);
+	addr = xgen_pool_dma_zalloc_align(pool, SZ_1K, &dma, SZ_4K);
+	KUNIT_ASSERT_NOT_NULL(test, addr);
+	KUNIT_EXPECT_EQ(test, (unsigned long)addr % SZ_4K, 0UL);
+	KUNIT_EXPECT_NULL(test, memchr_inv(addr, 0, SZ_1K));
+	KUNIT_EXPECT_EQ(test, addr[SZ_1K], 0xffU);
+	KUNIT_EXPECT_EQ(test, (u64)dma, (u64)SZ_1G + ((unsigned long)addr - mem));
+	KUNIT_EXPECT_TRUE(test, xgen_pool_has_addr(pool, mem, SZ_32K));
+	KUNIT_EXPECT_FALSE(test, xgen_pool_has_addr(pool, mem, SZ_32K + 1));
+	KUNIT_EXPECT_EQ(test, xgen_pool_virt_to_phys(pool, mem + SZ_32K), (phys_addr_t)-1);
+	KUNIT_EXPECT_EQ(test, xgen_pool_alloc(pool, 0), 0UL);
+	xgen_pool_free(pool, (unsigned long)addr, SZ_1K);
+	xgen_pool_free_owner(pool, at, 100, &owner);
+	KUNIT_EXPECT_PTR_EQ(test, owner, (void *)&dma);
+	xgen_pool_destroy(pool);
 }
 
 /* AB..: expect A to stay where it is, B to grow into what is free and to shrink. */
@@ -848,17 +984,18 @@ static void xheap_test_destroy_in_use(struct kunit *test)
 static void xheap_test_validator_sees(struct kunit *test)
 {
 	struct xheap *heap = new_heap(test, &(struct xheap_args){
-		.size = SZ_4K, .by_address = true });
+		.size = SZ_64K, .by_address = true });
 	u64 at = take(test, heap, SZ_1K);
 	struct xgranule *g = heap->granules;
+	struct xorder *order = &heap->order;
 
 	expect_valid(test, heap);
 	g[2].tag = 1;
 	KUNIT_EXPECT_EQ(test, xheap_validate(heap), -EUCLEAN);
 	g[2].tag = 0;
-	g[16].tag ^= 8;
+	g[256].tag ^= 8;
 	KUNIT_EXPECT_EQ(test, xheap_validate(heap), -EUCLEAN);
-	g[16].tag ^= 8;
+	g[256].tag ^= 8;
 	g[5].prev ^= 1;
 	KUNIT_EXPECT_EQ(test, xheap_validate(heap), -EUCLEAN);
 	g[5].prev ^= 1;
@@ -868,9 +1005,15 @@ static void xheap_test_validator_sees(struct kunit *test)
 	heap->live_in[2]++;
 	KUNIT_EXPECT_EQ(test, xheap_validate(heap), -EUCLEAN);
 	heap->live_in[2]--;
-	heap->order.level[0][0]++;
+	order->level[0][3]++;
 	KUNIT_EXPECT_EQ(test, xheap_validate(heap), -EUCLEAN);
-	heap->order.level[0][0]--;
+	order->level[0][3]--;
+	order->level[1][0]++;
+	KUNIT_EXPECT_EQ(test, xheap_validate(heap), -EUCLEAN);
+	order->level[1][0]--;
+	order->low = 6;
+	KUNIT_EXPECT_EQ(test, xheap_validate(heap), -EUCLEAN);
+	order->low = 5;
 	expect_valid(test, heap);
 	give(test, heap, at);
 }
@@ -1402,6 +1545,8 @@ static struct kunit_case heap_cases[] = {
 	KUNIT_CASE(xheap_test_alignment),
 	KUNIT_CASE(xheap_test_fixed),
 	KUNIT_CASE(xheap_test_like_genpool),
+	KUNIT_CASE(xheap_test_genpool_wrong),
+	KUNIT_CASE(xheap_test_genpool_calls),
 	KUNIT_CASE(xheap_test_resize),
 	KUNIT_CASE_PARAM(xheap_test_numbers, granule_gen_params),
 	KUNIT_CASE(xheap_test_metadata),

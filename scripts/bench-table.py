@@ -41,6 +41,8 @@ TABLES = (
         "bulk64-256", "bulk64-1024", "pages-pair-o*", "pages-1024-o0", "pages-bulk1024-o0"),
      ("slub", "alloc_pages")),
     ("Ranges of which half is in use, instructions", "icount", ("range-*",), ("gen_pool",)),
+    ("Chunks of 256 bytes to 1 MiB beside many live ones, instructions", "icount",
+     ("heap-*",), ("gen_pool-best",)),
     ("Worst case, instructions", "icount", ("worst-*",), ()),
     ("Bytes of live objects, in percent of the pages in use", "icount", (
         "memory-all-*", "memory-half-shrunk-*", "memory-eighth-shrunk-*"), ("slub",)),

@@ -142,14 +142,14 @@ run_tcg2() {
 run_way() {
 	case $1 in
 	fast)
-		run_icount "$KVER_NEW" objects,pages,genpool fast=1
+		run_icount "$KVER_NEW" objects,pages,genpool,heap fast=1
 		run_several "$KVER_NEW" fast=1
 		;;
 	icount)
-		run_icount "$KVER_NEW" objects,sizes,pages,genpool,worst,memory
+		run_icount "$KVER_NEW" objects,sizes,pages,genpool,heap,worst,memory
 		run_several "$KVER_NEW"
 		run_icount2
-		run_icount "$KVER_OLD" objects,pages,genpool,worst,memory
+		run_icount "$KVER_OLD" objects,pages,genpool,heap,worst,memory
 		run_several "$KVER_OLD"
 		;;
 	uml-up)

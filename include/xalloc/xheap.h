@@ -34,7 +34,8 @@ enum xheap_fit {
 
 /**
  * struct xheap_args - where the range of a heap comes from, and how it is cut
- * @name: names the heap in the log; unique among heaps, as xpool_args.name
+ * @name: names the heap in the log; unique among heaps, as xpool_args.name. NULL: heap-1, or
+ *	another number
  * @size: bytes; a multiple of @granule. With @pool: what is taken from it at creation and
  *	stays; may be 0 where @max_size is given
  * @addr: start of a range of kernel virtual addresses that the caller owns, aligned to
@@ -78,6 +79,8 @@ struct xheap_args {
  * struct xheap_request - a chunk, and where it should be
  * @size: bytes, 1 or more
  * @align: bytes, a power of two, of the address; 0: the granule
+ * @phase: bytes, less than @align and a multiple of the granule, by which the address is above a
+ *	multiple of @align
  * @fit: which free chunk; XHEAP_FIRST_FIT needs a heap that is by_address
  * @fixed: the chunk must begin at @at, which needs a heap that is by_address
  * @at: the address, a multiple of the granule, if @fixed
@@ -87,6 +90,7 @@ struct xheap_args {
 struct xheap_request {
 	u64		size;
 	u64		align;
+	u64		phase;
 	enum xheap_fit	fit;
 	bool		fixed;
 	u64		at;
@@ -177,12 +181,14 @@ void *xheap_alloc(struct xheap *heap, u64 size, gfp_t gfp);
 int xheap_free(struct xheap *heap, const void *addr);
 int xheap_alloc_number(struct xheap *heap, u64 size, gfp_t gfp, u64 *number);
 int xheap_free_number(struct xheap *heap, u64 number);
+int xheap_free_sized(struct xheap *heap, u64 number, u64 size);
 int xheap_alloc_request(struct xheap *heap, const struct xheap_request *request, u64 *number);
 int xheap_resize(struct xheap *heap, const void *addr, u64 size);
 int xheap_resize_number(struct xheap *heap, u64 number, u64 size);
 u64 xheap_size_of(struct xheap *heap, const void *addr);
 u64 xheap_size_of_number(struct xheap *heap, u64 number);
 
+u64 xheap_avail(struct xheap *heap);
 u64 xheap_trim(struct xheap *heap);
 void xheap_stats(struct xheap *heap, struct xheap_stats *stats);
 unsigned int xheap_bin(const struct xheap *heap, u64 size);
