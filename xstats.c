@@ -63,7 +63,6 @@ static struct dentry *root, *pools_dir, *caches_dir;
  * @least: the smallest number that can be written
  * @most: the largest
  * @max: "max" can be written, too, and is -1
- * @fops: where the file is none of these
  */
 struct xfile {
 	const char	*name;
@@ -74,7 +73,6 @@ struct xfile {
 	long		least;
 	long		most;
 	bool		max;
-	const struct file_operations *fops;
 };
 
 /* The object that a file is of. */
@@ -223,8 +221,7 @@ struct pinning_cache {
 };
 
 /**
- * struct pinned - what a reader of `why` has: room for what is found in one region
- * @pool: the pool
+ * struct pinned - what is found in one region
  * @clients: pages that clients hold
  * @kept: pages that they freed and that are kept for the next
  * @slabs: pages of slabs
@@ -232,7 +229,6 @@ struct pinning_cache {
  * @by: caches with slabs here
  */
 struct pinned {
-	struct xpool		*pool;
 	unsigned long		clients;
 	unsigned long		kept;
 	unsigned long		slabs;
@@ -267,16 +263,12 @@ static void pinned_by_slab(struct pinned *pins, struct xpage *slab, unsigned lon
 }
 
 /* Look at the pages of region @nr. A block may change while it is looked at. */
-static void find_pins(struct pinned *pins, unsigned long nr)
+static void find_pins(struct xpool *pool, unsigned long nr, struct pinned *pins)
 {
-	struct xpool *pool = pins->pool;
 	unsigned long i = max(nr * XPOOL_CHUNK_PAGES, pool->start >> PAGE_SHIFT);
 	unsigned long end = min((nr + 1) * XPOOL_CHUNK_PAGES, pool->buddy.nr), pages;
 
-	pins->clients = 0;
-	pins->kept = 0;
-	pins->slabs = 0;
-	pins->nr = 0;
+	memset(pins, 0, offsetof(struct pinned, by));
 	for (; i < end; i += pages) {
 		struct xpage *page = &pool->pages[i];
 		u16 kind = READ_ONCE(page->kind);
@@ -294,17 +286,14 @@ static void find_pins(struct pinned *pins, unsigned long nr)
 	}
 }
 
-static int pinned_show(struct seq_file *m, void *unused)
+static void show_pins(struct seq_file *m, unsigned long nr, const struct pinned *pins)
 {
-	struct pinned *pins = m->private;
-	unsigned long used;
+	unsigned long used = pins->clients + pins->kept + pins->slabs;
 	unsigned int i;
 
-	find_pins(pins, m->index);
-	used = pins->clients + pins->kept + pins->slabs;
 	if (!used)
-		return 0;
-	seq_printf(m, "%llu used %lu clients %lu kept %lu slabs %lu", m->index, used,
+		return;
+	seq_printf(m, "%lu used %lu clients %lu kept %lu slabs %lu", nr, used,
 		   pins->clients, pins->kept, pins->slabs);
 	for (i = 0; i < pins->nr; i++) {
 		const struct pinning_cache *by = &pins->by[i];
@@ -313,57 +302,23 @@ static int pinned_show(struct seq_file *m, void *unused)
 		seq_escape(m, xslab_cache_name(by->cache), " \t\n\\");
 	}
 	seq_putc(m, '\n');
-	return 0;
 }
 
-static void *pinned_at(struct pinned *pins, loff_t pos)
+/* Caches, whose names are shown, stay while the registry is held. */
+static void show_why(struct seq_file *m, void *object)
 {
-	return pos < DIV_ROUND_UP(pins->pool->buddy.nr, XPOOL_CHUNK_PAGES) ? pins : NULL;
-}
+	static struct pinned pins;	/* under the registry */
+	struct xpool *pool = object;
+	unsigned long nr;
 
-static void *pinned_start(struct seq_file *m, loff_t *pos)
-{
-	int err = mutex_lock_interruptible(&xpool_registry);
-
-	return err ? ERR_PTR(err) : pinned_at(m->private, *pos);
-}
-
-static void *pinned_next(struct seq_file *m, void *unused, loff_t *pos)
-{
-	return pinned_at(m->private, ++*pos);
-}
-
-/* @at: what pinned_start() or pinned_next() said last */
-static void pinned_stop(struct seq_file *m, void *at)
-{
-	if (!IS_ERR(at))
+	for (nr = 0; nr << XBUDDY_MAX_ORDER < pool->buddy.nr && !seq_has_overflowed(m); nr++) {
+		mutex_lock(&xpool_registry);
+		find_pins(pool, nr, &pins);
+		show_pins(m, nr, &pins);
 		mutex_unlock(&xpool_registry);
+		cond_resched();
+	}
 }
-
-static const struct seq_operations pinned_ops = {
-	.start	= pinned_start,
-	.next	= pinned_next,
-	.stop	= pinned_stop,
-	.show	= pinned_show,
-};
-
-static int pinned_open(struct inode *inode, struct file *file)
-{
-	struct pinned *pins = __seq_open_private(file, &pinned_ops, sizeof(*pins));
-
-	if (!pins)
-		return -ENOMEM;
-	pins->pool = object_of(file);
-	return 0;
-}
-
-static const struct file_operations pinned_fops = {
-	.owner		= THIS_MODULE,
-	.open		= pinned_open,
-	.read		= seq_read,
-	.llseek		= seq_lseek,
-	.release	= seq_release_private,
-};
 
 /*
  * Numbers that can be written. Each limit is a number of pages; no limit is -1, and a
@@ -532,7 +487,7 @@ static const struct xfile pool_files[] = {
 	{ .name = "free_blocks", .show = show_free_blocks },
 	{ .name = "unusable_index", .show = show_unusable_index },
 	{ .name = "regions", .show = show_regions },
-	{ .name = "why", .fops = &pinned_fops },
+	{ .name = "why", .show = show_why },
 	COMMAND("collect", 0, 1, set_pool_collect),
 	COMMAND("give_up", 1, 1, set_pool_give_up),
 	DECAY(pool_decay),
@@ -621,8 +576,7 @@ static void add_files(struct dentry *dir, const struct xfile *xfile, void *objec
 	for (; xfile->name; xfile++) {
 		umode_t mode = (xfile->set ? 0200 : 0400) | (xfile->get ? 0400 : 0);
 
-		debugfs_create_file(xfile->name, mode, dir, (void *)xfile,
-				    xfile->fops ?: &file_fops);
+		debugfs_create_file(xfile->name, mode, dir, (void *)xfile, &file_fops);
 	}
 }
 
