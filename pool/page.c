@@ -225,11 +225,26 @@ bool xpool_page_is_refused(struct xpool *pool, unsigned long order, gfp_t gfp)
 /* Flags that the usual ways do not look at; see pool/gfp.c. */
 #define XPAGE_GFP_SPECIAL	(__GFP_ZERO | __GFP_COMP | __GFP_NOMEMALLOC | XGFP_ZONES)
 
-static noinline void *alloc_addr_slow(struct xpool *pool, unsigned long order, gfp_t gfp)
+/* What the fast paths do not do. */
+static __always_inline bool is_special(unsigned long order, gfp_t gfp)
+{
+	return unlikely(order > XBUDDY_MAX_ORDER) ||
+	       unlikely(gfp & XPAGE_GFP_SPECIAL);
+}
+
+/*
+ * What the fast path leaves to this, which begins with preemption off: that the request is
+ * special, that the magazine could not serve, or that its block (@lost) came twice.
+ */
+static noinline void *alloc_addr_slow(struct xpool *pool, unsigned long order, gfp_t gfp,
+				      struct xpage *lost)
 {
 	struct xpage *page;
 	void *addr;
 
+	preempt_enable();
+	if (lost)
+		xpool_page_report_lost(pool, lost);
 	if (unlikely(gfp & XPAGE_GFP_SPECIAL) && xpool_page_is_refused(pool, order, gfp))
 		return NULL;
 	page = take_block(pool, order, xpool_gfp_without_reserve(gfp));
@@ -241,45 +256,17 @@ static noinline void *alloc_addr_slow(struct xpool *pool, unsigned long order, g
 	return unlikely(gfp & __GFP_ZERO) ? memset(addr, 0, PAGE_SIZE << order) : addr;
 }
 
+/* Like alloc_addr_slow(), also where the pool has no struct pages. */
 static noinline struct page *alloc_pages_slow(struct xpool *pool, unsigned long order,
-					      gfp_t gfp)
+					      gfp_t gfp, struct xpage *lost)
 {
-	void *addr;
+	void *addr = NULL;
 
-	if (unlikely(!xpool_page_has_struct(pool)))
-		return NULL;
-	addr = alloc_addr_slow(pool, order, gfp);
+	if (likely(xpool_page_has_struct(pool)))
+		addr = alloc_addr_slow(pool, order, gfp, lost);
+	else
+		preempt_enable();
 	return likely(addr) ? virt_to_page(addr) : NULL;
-}
-
-/* What the fast paths do not do. */
-static __always_inline bool is_special(unsigned long order, gfp_t gfp)
-{
-	return unlikely(order > XBUDDY_MAX_ORDER) ||
-	       unlikely(gfp & XPAGE_GFP_SPECIAL);
-}
-
-/*
- * What the fast paths leave to others, which begins with preemption off: that the
- * magazine could not serve, or that its block (@lost) came twice
- */
-
-static noinline void *alloc_addr_missed(struct xpool *pool, unsigned long order, gfp_t gfp,
-					struct xpage *lost)
-{
-	preempt_enable();
-	if (lost)
-		xpool_page_report_lost(pool, lost);
-	return alloc_addr_slow(pool, order, gfp);
-}
-
-static noinline struct page *alloc_pages_missed(struct xpool *pool, unsigned long order,
-						gfp_t gfp, struct xpage *lost)
-{
-	preempt_enable();
-	if (lost)
-		xpool_page_report_lost(pool, lost);
-	return alloc_pages_slow(pool, order, gfp);
 }
 
 /**
@@ -306,13 +293,12 @@ void *xpool_alloc_addr(struct xpool *pool, unsigned long order, gfp_t gfp)
 	unsigned long at;
 	void *page;
 
-	if (is_special(order, gfp))
-		return alloc_addr_slow(pool, order, gfp);
 	preempt_disable();
-	if (unlikely(!xmag_try_alloc(&pool->cpus[order], &page, true)))
-		return alloc_addr_missed(pool, order, gfp, NULL);
+	if (is_special(order, gfp) ||
+	    unlikely(!xmag_try_alloc(&pool->cpus[order], &page, true)))
+		return alloc_addr_slow(pool, order, gfp, NULL);
 	if (unlikely(!make_live(page, order)))
-		return alloc_addr_missed(pool, order, gfp, page);
+		return alloc_addr_slow(pool, order, gfp, page);
 	preempt_enable();
 	/* A struct xpage stands for a page as its linear address does, to scale. */
 	at = ((unsigned long)page + pool->span.scale) << (PAGE_SHIFT - XPAGE_SHIFT);
@@ -339,13 +325,12 @@ struct page *xpool_alloc_pages(struct xpool *pool, unsigned long order, gfp_t gf
 {
 	void *page;
 
-	if (is_special(order, gfp))
-		return alloc_pages_slow(pool, order, gfp);
 	preempt_disable();
-	if (unlikely(!xmag_try_alloc(&pool->page_cpus[order], &page, true)))
-		return alloc_pages_missed(pool, order, gfp, NULL);
+	if (is_special(order, gfp) ||
+	    unlikely(!xmag_try_alloc(&pool->page_cpus[order], &page, true)))
+		return alloc_pages_slow(pool, order, gfp, NULL);
 	if (unlikely(!make_live(page, order)))
-		return alloc_pages_missed(pool, order, gfp, page);
+		return alloc_pages_slow(pool, order, gfp, page);
 	preempt_enable();
 	return struct_page_of(pool, page);
 }
