@@ -9,9 +9,7 @@
 #define pr_fmt(fmt) "xalloc: " fmt
 
 #include <linux/export.h>
-#include <linux/jiffies.h>
 #include <linux/ratelimit.h>
-#include <linux/sched.h>
 #include <linux/string.h>
 
 #include "page.h"
@@ -62,102 +60,38 @@ static size_t alloc_some(struct xpool *pool, gfp_t gfp, size_t nr, struct xpage 
 	return got;
 }
 
-static bool take_pages_or_none(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages)
+static bool take_pages_or_none(struct xpage_request *request, gfp_t gfp)
 {
-	struct xpage **taken = (struct xpage **)pages;
-	size_t got = alloc_some(pool, gfp, nr, taken), i;
+	struct xpage **taken = (struct xpage **)request->pages;
+	struct xpool *pool = request->pool;
+	size_t got = alloc_some(pool, gfp, request->nr, taken), i;
 
 	for (i = 0; xtools_watch(pool->tools) && i < got; i++)
 		tools_alloc_pages(pool, taken[i], 0, gfp);
 	for (i = 0; i < got; i++)
-		pages[i] = struct_page_of(pool, taken[i]);
-	if (likely(got == nr))
+		request->pages[i] = struct_page_of(pool, taken[i]);
+	if (likely(got == request->nr))
 		return true;
-	xpool_free_pages_bulk(pool, got, pages);
+	xpool_free_pages_bulk(pool, got, request->pages);
 	xpool_gather_note_part(pool);
 	return false;
 }
 
 /* All of them, or none. */
-static bool take_pages(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages)
+static bool take_pages(struct xpage_request *request, gfp_t gfp)
 {
-	bool grows = unlikely(pool->grow) && gfpflags_allow_blocking(gfp), done;
+	bool grows = unlikely(request->pool->grow) && gfpflags_allow_blocking(gfp), done;
 
 	if (grows) {
-		xpool_gather_begin_part(pool);
-		done = take_pages_or_none(pool, gfp, nr, pages);
-		xpool_gather_end_part(pool);
+		xpool_gather_begin_part(request->pool);
+		done = take_pages_or_none(request, gfp);
+		xpool_gather_end_part(request->pool);
 	} else {
 		rcu_read_lock();
-		done = take_pages_or_none(pool, gfp, nr, pages);
+		done = take_pages_or_none(request, gfp);
 		rcu_read_unlock();
 	}
 	return done;
-}
-
-/* Of all that no client holds. May sleep. */
-static bool take_pages_gathered(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages)
-{
-	struct xgathering g;
-	bool done = false;
-
-	xpool_gather_begin(&g, pool);
-	while (!READ_ONCE(pool->state.retired)) {
-		xpool_gather_begin_bulk(&g);
-		done = take_pages(pool, gfp & ~__GFP_DIRECT_RECLAIM, nr, pages);
-		xpool_gather_end_bulk(&g);
-		if (done || !xpool_gather_again(&g))
-			break;
-	}
-	xpool_gather_end(&g);
-	/* A pool that grows may wait for the system. */
-	if (!done && pool->grow && !READ_ONCE(pool->state.retired))
-		done = take_pages(pool, gfp, nr, pages);
-	return done;
-}
-
-/* Could the request have as many if all of the pool were free? If not, waiting is an error. */
-static bool nr_fits(struct xpool *pool, gfp_t gfp, size_t nr)
-{
-	bool urgent = xpool_need_of(gfp) == XPOOL_URGENT;
-	unsigned long reserve = urgent ? 0 : READ_ONCE(pool->limits.reserve);
-
-	if (nr + reserve <= min(READ_ONCE(pool->limits.hard), pool->max_pages))
-		return true;
-	atomic_long_inc(&pool->counts.errors);
-	pr_err_ratelimited("pool %s: %zu pages at once with __GFP_NOFAIL: it can never have as many\n",
-			   pool->name, nr);
-	return false;
-}
-
-/* For __GFP_NOFAIL. The request holds none while it waits. */
-static bool take_pages_nofail(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages)
-{
-	unsigned long said = jiffies;
-	bool done;
-
-	atomic_inc(&pool->waiting.nr);
-	do {
-		done = take_pages_gathered(pool, gfp, nr, pages);
-		if (done || READ_ONCE(pool->state.retired))
-			break;
-		xpool_say_waiting(&said, "pool", pool->name);
-		schedule_timeout_uninterruptible(XPOOL_LOOK);
-	} while (true);
-	xpool_page_end_wait(pool);
-	return done;
-}
-
-/* They were not at hand: what can still be done for this request. */
-static noinline bool take_pages_slow(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages)
-{
-	if (!gfpflags_allow_blocking(gfp)) {
-		xpool_page_fail_atomic(pool, gfp);
-		return false;
-	}
-	if (gfp & __GFP_NOFAIL)
-		return nr_fits(pool, gfp, nr) && take_pages_nofail(pool, gfp, nr, pages);
-	return take_pages_gathered(pool, gfp, nr, pages);
 }
 
 /**
@@ -176,6 +110,10 @@ static noinline bool take_pages_slow(struct xpool *pool, gfp_t gfp, size_t nr, s
  */
 int xpool_alloc_pages_bulk(struct xpool *pool, gfp_t gfp, size_t nr, struct page **pages)
 {
+	struct xpage_request request = {
+		.pool = pool, .gfp = xpool_gfp_without_reserve(gfp), .nr = nr,
+		.take = take_pages, .pages = pages,
+	};
 	size_t i;
 
 	if (unlikely(nr > INT_MAX)) {
@@ -187,9 +125,8 @@ int xpool_alloc_pages_bulk(struct xpool *pool, gfp_t gfp, size_t nr, struct page
 	if (unlikely(READ_ONCE(pool->state.retired)) || unlikely(!xpool_page_has_struct(pool)) ||
 	    unlikely(xpool_page_is_refused(pool, 0, gfp)))
 		return 0;
-	gfp = xpool_gfp_without_reserve(gfp);
-	if (unlikely(!take_pages(pool, gfp, nr, pages)) &&
-	    unlikely(!take_pages_slow(pool, gfp, nr, pages))) {
+	if (unlikely(!take_pages(&request, request.gfp)) &&
+	    unlikely(!xpool_page_take_slow(&request))) {
 		atomic_long_inc(&pool->counts.failures);
 		return 0;
 	}

@@ -76,29 +76,6 @@ noinline void xpool_page_report_lost(struct xpool *pool, struct xpage *page)
 			   pool->name, xpool_page_index(pool, page));
 }
 
-/*
- * Could the request have such a block if all of the pool were free, and all of it there? If
- * not, waiting for it is an error.
- */
-static bool order_fits(struct xpool *pool, unsigned long order, gfp_t gfp)
-{
-	bool urgent = xpool_need_of(gfp) == XPOOL_URGENT;
-	unsigned long reserve = urgent ? 0 : READ_ONCE(pool->limits.reserve);
-	bool fits = READ_ONCE(pool->limits.hard) >= reserve + (1UL << order);
-	unsigned int o;
-
-	/* Beside the reserve, which is made of blocks; see xpool_breakable(). */
-	for (o = 0; fits && o <= order; o++)
-		fits = xpool_most_blocks(pool, o) >=
-		       (urgent ? 0 : READ_ONCE(pool->reserved[o])) + BIT(order - o);
-	if (fits)
-		return true;
-	atomic_long_inc(&pool->counts.errors);
-	pr_err_ratelimited("pool %s: order %lu with __GFP_NOFAIL: it can never have such a block\n",
-			   pool->name, order);
-	return false;
-}
-
 /* A block of those that are free now; or NULL. Magazines are not filled from the reserve. */
 struct xpage *xpool_page_take_now(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
@@ -115,101 +92,145 @@ struct xpage *xpool_page_take_now(struct xpool *pool, unsigned long order, gfp_t
 	return page;
 }
 
-/* After everything that no client holds was brought together. */
-static struct xpage *take_gathered(struct xpool *pool, unsigned long order, gfp_t gfp)
+/* One block, for xpool_page_take_slow(). */
+static bool take_one(struct xpage_request *request, gfp_t gfp)
 {
-	struct xpage *page = NULL;
+	request->page = xpool_page_take_now(request->pool, request->order, gfp);
+	return request->page;
+}
+
+/*
+ * Could the request be met if all of the pool were free, and all of it there? If not, waiting
+ * is an error.
+ */
+static bool fits(const struct xpage_request *request)
+{
+	struct xpool *pool = request->pool;
+	bool urgent = xpool_need_of(request->gfp) == XPOOL_URGENT, fit;
+	unsigned long reserve = urgent ? 0 : READ_ONCE(pool->limits.reserve);
+	unsigned long pages = request->nr << request->order;
+	unsigned int o;
+
+	fit = READ_ONCE(pool->limits.hard) >= reserve + pages;
+	/* Beside the reserve, which is made of blocks; see xpool_breakable(). */
+	for (o = 0; fit && o <= request->order; o++)
+		fit = xpool_most_blocks(pool, o) >=
+		      (urgent ? 0 : READ_ONCE(pool->reserved[o])) + (pages >> o);
+	if (fit)
+		return true;
+	atomic_long_inc(&pool->counts.errors);
+	pr_err_ratelimited("pool %s: %zu blocks of order %lu with __GFP_NOFAIL: it can never have them\n",
+			   pool->name, request->nr, request->order);
+	return false;
+}
+
+/* After everything that no client holds was brought together. Many are taken by one at a time. */
+static bool take_gathered(struct xpage_request *request)
+{
+	struct xpool *pool = request->pool;
 	struct xgathering g;
+	bool done = false;
 
 	xpool_gather_begin(&g, pool);
-	while (!READ_ONCE(pool->state.retired) &&
-	       !(page = xpool_page_take_now(pool, order, gfp & ~__GFP_DIRECT_RECLAIM)) &&
-	       xpool_gather_again(&g))
-		;
+	while (!READ_ONCE(pool->state.retired)) {
+		if (request->pages)
+			xpool_gather_begin_bulk(&g);
+		done = request->take(request, request->gfp & ~__GFP_DIRECT_RECLAIM);
+		if (request->pages)
+			xpool_gather_end_bulk(&g);
+		if (done || !xpool_gather_again(&g))
+			break;
+	}
 	xpool_gather_end(&g);
 	/* A pool that grows may wait for the system. */
-	if (!page && pool->grow && !READ_ONCE(pool->state.retired))
-		page = xpool_page_take_now(pool, order, gfp);
-	return page;
+	if (!done && pool->grow && !READ_ONCE(pool->state.retired))
+		done = request->take(request, request->gfp);
+	return done;
 }
 
-/* Without end, for __GFP_NOFAIL; NULL only where the pool is given up meanwhile. */
-static struct xpage *take_for_sure(struct xpool *pool, unsigned long order, gfp_t gfp)
+/*
+ * Sleep until the pool may have a block. A request for many only sleeps: what it gives back
+ * would wake it.
+ */
+static bool take_or_sleep(struct xpage_request *request)
 {
+	struct xpool *pool = request->pool;
+	DEFINE_WAIT(wait);
+	bool done;
+
+	if (request->pages) {
+		schedule_timeout_uninterruptible(XPOOL_LOOK);
+		return false;
+	}
+	prepare_to_wait(&pool->waiting.room, &wait, TASK_UNINTERRUPTIBLE);
+	/* The system must not reclaim here: that may sleep, too. */
+	done = request->take(request, request->gfp & ~__GFP_DIRECT_RECLAIM);
+	if (!done)
+		schedule_timeout(XPOOL_LOOK);
+	finish_wait(&pool->waiting.room, &wait);
+	return done;
+}
+
+/* Without end, for __GFP_NOFAIL; false only where the pool is given up meanwhile. */
+static bool take_for_sure(struct xpage_request *request)
+{
+	struct xpool *pool = request->pool;
 	unsigned long said = jiffies;
-	struct xpage *page = NULL;
+	bool done = false;
 
-	while (!page && !READ_ONCE(pool->state.retired)) {
-		DEFINE_WAIT(wait);
-
-		prepare_to_wait(&pool->waiting.room, &wait, TASK_UNINTERRUPTIBLE);
-		/* The system must not reclaim here: that may sleep, too. */
-		page = xpool_page_take_now(pool, order, gfp & ~__GFP_DIRECT_RECLAIM);
-		if (!page)
-			schedule_timeout(XPOOL_LOOK);
-		finish_wait(&pool->waiting.room, &wait);
-		if (!page && xpool_in_magazines(pool))
-			page = take_gathered(pool, order, gfp);
-		else if (!page)
-			page = xpool_page_take_now(pool, order, gfp);
+	while (!done && !READ_ONCE(pool->state.retired)) {
+		done = take_or_sleep(request);
+		if (!done && (request->pages || xpool_in_magazines(pool)))
+			done = take_gathered(request);
+		else if (!done)
+			done = request->take(request, request->gfp);
 		xpool_say_waiting(&said, "pool", pool->name);
 	}
-	return page;
+	return done;
 }
 
-/* A request that waited, which was counted, is through: a pool that was destroyed may go. */
-void xpool_page_end_wait(struct xpool *pool)
+/* For __GFP_NOFAIL: a pool that is destroyed meanwhile stays until it is over. */
+static bool take_nofail(struct xpage_request *request)
 {
+	struct xpool *pool = request->pool;
+	bool done;
+
+	atomic_inc(&pool->waiting.nr);
+	done = take_gathered(request) || (fits(request) && take_for_sure(request));
 	rcu_read_lock();	/* the pool that goes waits for a grace period after the count */
 	if (atomic_dec_and_test(&pool->waiting.nr) && READ_ONCE(pool->state.retired))
 		xpool_reap_soon();
 	rcu_read_unlock();
+	return done;
 }
 
-/* For __GFP_NOFAIL: a pool that is destroyed meanwhile stays until it is over. */
-static struct xpage *take_nofail(struct xpool *pool, unsigned long order, gfp_t gfp)
+/* Too little is free now: what can still be done for this request. */
+noinline bool xpool_page_take_slow(struct xpage_request *request)
 {
-	struct xpage *page;
+	struct xpool *pool = request->pool;
+	gfp_t gfp = request->gfp;
 
-	atomic_inc(&pool->waiting.nr);
-	page = take_gathered(pool, order, gfp);
-	if (!page && order_fits(pool, order, gfp))
-		page = take_for_sure(pool, order, gfp);
-	xpool_page_end_wait(pool);
-	return page;
-}
-
-/* A request that may not sleep fails: have a worker gather for the next one. */
-void xpool_page_fail_atomic(struct xpool *pool, gfp_t gfp)
-{
-	xpool_gather_soon(pool);
+	if (gfpflags_allow_blocking(gfp))
+		return gfp & __GFP_NOFAIL ? take_nofail(request) : take_gathered(request);
+	xpool_gather_soon(pool);	/* for the next one */
 	if (gfp & __GFP_NOFAIL && !xpool_has_context(gfp, "pool", pool->name))
 		atomic_long_inc(&pool->counts.errors);
-}
-
-/* None is free now: what can still be done for this request. */
-static noinline struct xpage *take_patiently(struct xpool *pool, unsigned long order,
-					     gfp_t gfp)
-{
-	if (!gfpflags_allow_blocking(gfp)) {
-		xpool_page_fail_atomic(pool, gfp);
-		return NULL;
-	}
-	return gfp & __GFP_NOFAIL ? take_nofail(pool, order, gfp) :
-				    take_gathered(pool, order, gfp);
+	return false;
 }
 
 /* A block, whatever it takes; or NULL. */
 static struct xpage *take_block(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
-	struct xpage *page = NULL;
+	struct xpage_request request = {
+		.pool = pool, .order = order, .gfp = gfp, .nr = 1, .take = take_one,
+	};
 
 	/* The order is looked at before it is narrowed. */
-	if (likely(order <= XBUDDY_MAX_ORDER) && likely(!READ_ONCE(pool->state.retired)))
-		page = xpool_page_take_now(pool, order, gfp) ?: take_patiently(pool, order, gfp);
-	if (unlikely(!page))
-		atomic_long_inc(&pool->counts.failures);
-	return page;
+	if (likely(order <= XBUDDY_MAX_ORDER) && likely(!READ_ONCE(pool->state.retired)) &&
+	    (likely(take_one(&request, gfp)) || xpool_page_take_slow(&request)))
+		return request.page;
+	atomic_long_inc(&pool->counts.failures);
+	return NULL;
 }
 
 /* Does @gfp ask for what no block of the pool is? A single page need not be compound. */

@@ -30,6 +30,26 @@ struct xpool_page_mags {
 	struct xpool_page_mag	by_order[XPOOL_MAG_ORDERS];
 };
 
+/**
+ * struct xpage_request - what a client wants
+ * @pool: from this pool
+ * @order: blocks of 2^@order pages
+ * @gfp: what the client said
+ * @nr: how many
+ * @take: takes all of them or none, of what is there and @gfp allows
+ * @page: the block, where it is one
+ * @pages: for many
+ */
+struct xpage_request {
+	struct xpool	*pool;
+	unsigned long	order;
+	gfp_t		gfp;
+	size_t		nr;
+	bool		(*take)(struct xpage_request *request, gfp_t gfp);
+	struct xpage	*page;
+	struct page	**pages;
+};
+
 /* Of any struct page, where they follow one another; see pool/linear.c. */
 static __always_inline struct xpage *xpool_page_of(const struct xpool *pool,
 						   const struct page *page)
@@ -65,8 +85,7 @@ static __always_inline struct page *struct_page_of(const struct xpool *pool, voi
 
 /* page.c */
 struct xpage *xpool_page_take_now(struct xpool *pool, unsigned long order, gfp_t gfp);
-void xpool_page_fail_atomic(struct xpool *pool, gfp_t gfp);
-void xpool_page_end_wait(struct xpool *pool);
+bool xpool_page_take_slow(struct xpage_request *request);
 
 /* Tell the kernel's tools of a block that a client has. */
 static inline void tools_alloc_pages(struct xpool *pool, struct xpage *page,
