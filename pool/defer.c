@@ -7,16 +7,13 @@
  */
 #include "pool.h"
 
-/* The caller gets the right to push @page. Returns false if it is on its way. */
-bool xpool_defer_claim(struct xpage *page)
-{
-	return cmpxchg(&page->deferred, 0, XDEFER_CLAIMED) == 0;
-}
-
+/* A page that is on its way or on the stack already stays as it is. */
 void xpool_defer_push(struct xpool *pool, struct xdefer *defer, struct xpage *page)
 {
 	int head = atomic_read(&defer->head);
 
+	if (cmpxchg(&page->deferred, 0, XDEFER_CLAIMED))
+		return;
 	do {
 		WRITE_ONCE(page->deferred, head ? (u32)head : XDEFER_END);
 	} while (!atomic_try_cmpxchg(&defer->head, &head,
@@ -25,9 +22,8 @@ void xpool_defer_push(struct xpool *pool, struct xdefer *defer, struct xpage *pa
 
 struct xpage *xpool_defer_take_all(struct xpool *pool, struct xdefer *defer)
 {
-	u32 head;
+	u32 head = atomic_xchg(&defer->head, 0);
 
-	head = atomic_xchg(&defer->head, 0);
 	return head ? &pool->pages[head - 1UL] : NULL;
 }
 

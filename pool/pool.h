@@ -361,6 +361,9 @@ struct xrow {
 	unsigned int	nr;
 };
 
+/* Rows under one lock: where a pool is in pieces each is a block. */
+#define XPOOL_ROWS	32U
+
 /*
  * From the top down
  */
@@ -549,7 +552,6 @@ bool xpool_may_come_and_go(const char *what, const char *name);
 #define for_each_client(client, pool)	for_each_listed(client, &(pool)->clients, entry)
 
 /* defer.c */
-bool xpool_defer_claim(struct xpage *page);
 void xpool_defer_push(struct xpool *pool, struct xdefer *defer, struct xpage *page);
 struct xpage *xpool_defer_take_all(struct xpool *pool, struct xdefer *defer);
 struct xpage *xpool_defer_next(struct xpool *pool, struct xpage *page);

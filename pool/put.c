@@ -199,7 +199,7 @@ static void defer_row(struct xpool *pool, struct xpage *page, unsigned int nr, u
 	for (; nr; nr--, page += 1UL << order) {
 		if (unlikely(!change_row(page, 1, 1, state, to)))
 			xpool_note_lost(pool, page);
-		else if (xpool_defer_claim(page))
+		else
 			xpool_defer_push(pool, &pool->deferred, page);
 	}
 	/* If this was the last page of an orphan, no other CPU may ever take its lock. */
@@ -250,28 +250,17 @@ static unsigned int find_row(struct xpage **pages, unsigned int nr, long size,
 	return n;
 }
 
-/*
- * Put @nr blocks back that are the caller's, and that all say @state; one that does not is
- * dropped. Any context. Blocks that were taken together are mostly put back together.
- */
+/* Like xpool_put_rows(). Blocks that were taken together are mostly put back together. */
 void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr, u16 state)
 {
-	long size = 1L << (state & U8_MAX);
-	struct xpage *first;
-	unsigned long flags;
-	unsigned int i, n;
+	unsigned int order = state & U8_MAX, i = 0, n;
+	struct xrow rows[XPOOL_ROWS];
 
-	if (unlikely(!xlock(&pool->lock, &flags))) {
-		for (i = 0; i < nr; i++)
-			defer_row(pool, pages[i], 1, state);
-		return;
+	while (i < nr) {
+		for (n = 0; n < XPOOL_ROWS && i < nr; i += rows[n++].nr)
+			rows[n].nr = find_row(pages + i, nr - i, 1L << order, &rows[n].first);
+		xpool_put_rows(pool, rows, n, state);
 	}
-	xpool_put_deferred(pool);
-	for (i = 0; i < nr; i += n) {
-		n = find_row(pages + i, nr - i, size, &first);
-		put_block_row(pool, first, n, state);
-	}
-	unlock_after_put(pool, flags);
 }
 
 /* A block of the caller's is several of 2^@order pages from now on. Any context but NMI. */

@@ -472,7 +472,7 @@ static void put_nmi(struct xslab_cache *cache, void *obj)
 		return;
 	if (!set_bit_nmi(cache, slab, object_nr(check, (unsigned long)obj - start)))
 		xslab_note_lost(cache, obj, 1);
-	else if (xpool_defer_claim(slab))
+	else
 		xpool_defer_push(cache->pool, &cache->nmi.deferred, slab);
 }
 
