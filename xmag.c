@@ -139,7 +139,7 @@ static bool load(struct xmag *mag, struct xmag_cpu *cpu)
 	}
 	slow->refills++;
 	prefetchw(&mag->depot);	/* to lock it: the look would fetch it for reading */
-	if (xmag_depot_has_full(mag) && xmag_depot_swap_for_full(mag, &magazine)) {
+	if (xmag_depot_swap_for_full(mag, &magazine)) {
 		slow->depot_hits++;
 		prefetch_magazine(mag, magazine);
 		nr = mag->size;

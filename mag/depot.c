@@ -36,7 +36,7 @@ bool xmag_depot_swap_for_full(struct xmag *mag, void ***magazine)
 	unsigned long flags;
 	void **full;
 
-	if (!xlock(&depot->lock, &flags))
+	if (!READ_ONCE(depot->nr_full) || !xlock(&depot->lock, &flags))
 		return false;
 	full = pop(depot);
 	if (full) {
@@ -65,13 +65,13 @@ bool xmag_depot_swap_for_empty(struct xmag *mag, void ***magazine)
 	return hit;
 }
 
-/* The rest of xmag_take_full(). */
+/* Take the objects of one full magazine. Any context; returns how many, or 0. */
 unsigned int xmag_depot_take(struct xmag *mag, void **objs)
 {
 	unsigned long flags;
 	void **magazine;
 
-	if (!xlock(&mag->depot.lock, &flags))
+	if (!READ_ONCE(mag->depot.nr_full) || !xlock(&mag->depot.lock, &flags))
 		return 0;
 	magazine = pop(&mag->depot);
 	if (magazine)

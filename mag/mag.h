@@ -173,18 +173,6 @@ static inline void xmag_leave(struct xmag_cpu *cpu)
 	preempt_enable();
 }
 
-/* A snapshot: it may be old by now. */
-static __always_inline bool xmag_depot_has_full(const struct xmag *mag)
-{
-	return READ_ONCE(mag->depot.nr_full);
-}
-
-/* Take the objects of one full magazine of the depot. Any context; returns how many, or 0. */
-static __always_inline unsigned int xmag_take_full(struct xmag *mag, void **objs)
-{
-	return xmag_depot_has_full(mag) ? xmag_depot_take(mag, objs) : 0;
-}
-
 static __always_inline bool xmag_is_empty(const struct xmag_cpu *cpu)
 {
 	return cpu->top == cpu->bottom;

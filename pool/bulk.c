@@ -25,7 +25,7 @@ static unsigned int take_magazine(struct xpool *pool, size_t nr, struct xpage **
 
 	if (!pool->mags->nr || nr < mag->size)
 		return 0;
-	got = xmag_take_full(mag, (void **)pages);
+	got = xmag_depot_take(mag, (void **)pages);
 	for (i = 0; i < got; i++) {
 		if (likely(make_live(pages[i], 0)))
 			pages[fresh++] = pages[i];

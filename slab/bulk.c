@@ -97,7 +97,7 @@ static __always_inline unsigned int take_bulk(struct xslab_cache *cache, size_t 
 	unsigned int want = min_t(size_t, nr, XSLAB_CHUNK), got = 0;
 
 	if (nr >= cache->mag.size)
-		got = xmag_take_full(&cache->mag, objs);
+		got = xmag_depot_take(&cache->mag, objs);
 	if (got) {
 		this_cpu_add(cache->mag.slow->allocs, got);
 		return mark_many(cache, objs, got);
