@@ -24,9 +24,9 @@
  *
  *	        base              base + start
  *	        |- never free ----|- the range -------------------|
- *	offset  0                 start                start + bytes
+ *	offset  0                 start                start + size
  *
- * An address is in the pool when (address - base) - start < bytes: one
+ * An address is in the pool when (address - base) - start < size: one
  * subtraction more than the offset that is needed anyway.
  *
  * Locks: pool->lock protects the buddy system, the counts and the change of a
@@ -70,7 +70,6 @@ static struct xpool *create_pool(const struct xpool_args *args)
 undo_magazines:
 	xpool_page_detach_magazines(pool);
 undo_setup:
-	xpool_gather_exit(pool);
 	xpool_teardown(pool);
 	xmeta_free(pool);
 	return ERR_PTR(err);
@@ -286,26 +285,17 @@ static bool pool_is_over(struct xpool *pool)
 	return READ_ONCE(pool->state.given_up) || !pages_held(pool);
 }
 
-/* A claimed orphan that can go; or NULL. */
-static struct xpool *claim_orphan_pool(void)
+/* One orphan goes by itself. Returns false if none can. The worker's context. */
+bool xpool_reap_one(void)
 {
 	struct xpool *pool;
 
 	for_each_pool(pool)
-		if (pool_is_over(pool) && !xpool_listed_claim(&xpool_list, &pool->listing.entry)) {
-			xpool_listed_unpin(&pool->listing.entry);
-			return pool;
-		}
-	return NULL;
-}
-
-/* One orphan goes by itself. Returns false if none can. The worker's context. */
-bool xpool_reap_one(void)
-{
-	struct xpool *pool = claim_orphan_pool();
-
+		if (pool_is_over(pool) && !xpool_listed_claim(&xpool_list, &pool->listing.entry))
+			break;
 	if (!pool)
 		return false;
+	xpool_listed_unpin(&pool->listing.entry);	/* it is claimed */
 	xpool_drain_idle(pool);
 	pr_info("pool %s: %s\n", pool->name,
 		pool->state.given_up ? "given up" : "the last of it was freed; it goes");

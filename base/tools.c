@@ -77,7 +77,7 @@ static bool kmemleak_is_behind;
 static void poison(unsigned int tools, const void *addr, size_t bytes, u8 value)
 {
 	if (tools & XTOOLS_KASAN)
-		xcompat_kasan_poison(addr, round_up(bytes, XCOMPAT_KASAN_GRANULE), value);
+		kasan_poison(addr, round_up(bytes, XCOMPAT_KASAN_GRANULE), value, false);
 }
 
 /*
@@ -90,9 +90,9 @@ void xtools_open(unsigned int tools, const void *addr, size_t bytes)
 
 	if (!(tools & XTOOLS_KASAN))
 		return;
-	xcompat_kasan_poison(addr, whole, 0);
+	kasan_poison(addr, whole, 0, false);
 	if (bytes > whole)
-		xcompat_kasan_poison(addr + whole, XCOMPAT_KASAN_GRANULE, bytes - whole);
+		kasan_poison(addr + whole, XCOMPAT_KASAN_GRANULE, bytes - whole, false);
 }
 
 /* Ordinary pages, which have a shadow of their own; what the firmware keeps is not. */

@@ -221,11 +221,6 @@ void kasan_poison(const void *addr, size_t size, u8 value, bool init);
 #define XCOMPAT_KASAN_SLAB_REDZONE	0xfc
 #define XCOMPAT_KASAN_SLAB_FREE		0xfb
 
-static inline void xcompat_kasan_poison(const void *addr, size_t size, u8 value)
-{
-	kasan_poison(addr, size, value, false);
-}
-
 /*
  * For the tests
  */

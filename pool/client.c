@@ -20,7 +20,7 @@ void xpool_set_gathered(struct xclient *client, bool gathered)
 	lockdep_assert_held(&xpool_registry);
 	if (client->gathered == gathered)
 		return;
-	client->gathered = gathered;
+	WRITE_ONCE(client->gathered, gathered);
 	if (gathered) {
 		client->entry.pins++;
 		client->close(client);

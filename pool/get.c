@@ -144,8 +144,7 @@ static long take_block(struct xpool *pool, unsigned int order, enum xpool_need n
 	}
 	if (place == XPLACE_FIT)
 		return xbuddy_alloc(&pool->buddy, order);
-	return place == XPLACE_LOW ? xbuddy_alloc_low(&pool->buddy, order) :
-				     xbuddy_alloc_top(&pool->buddy, order);
+	return xbuddy_alloc_in(&pool->buddy, order, 0, pool->buddy.nr, place == XPLACE_TOP);
 }
 
 /* The limits leave no room for such a block, whatever the pool has. */
@@ -339,17 +338,6 @@ struct xpage *xpool_get_of_region(struct xpool *pool, unsigned int order,
 	return page;
 }
 
-/* What there is for the kind, or else a region. May sleep. */
-static noinline struct xpage *get_or_grow(struct xpool *pool, unsigned int order,
-					  enum xpool_page_kind kind, enum xpool_need need,
-					  enum xplace place, gfp_t gfp)
-{
-	struct xpage *page = xpool_try(pool, order, kind, need, place);
-	struct page *region = page ? NULL : xpool_fetch_region(pool, order, need, gfp);
-
-	return region ? xpool_get_of_region(pool, order, kind, need, place, region) : page;
-}
-
 /*
  * Take a block of 2^@order pages for @kind, at @place, for a client that said @gfp: where it
  * may sleep, a pool that may grow does so before it gives what it has for the other kind of
@@ -360,11 +348,16 @@ struct xpage *xpool_get_for(struct xpool *pool, unsigned int order, enum xpool_p
 			    enum xpool_need need, enum xplace place, gfp_t gfp)
 {
 	struct xpage *page = NULL;
+	struct page *region;
 
 	if (unlikely(order > XBUDDY_MAX_ORDER))
 		return NULL;
-	if (unlikely(pool->grow) && gfpflags_allow_blocking(gfp))
-		page = get_or_grow(pool, order, kind, need, place, gfp);
+	if (unlikely(pool->grow) && gfpflags_allow_blocking(gfp)) {
+		page = xpool_try(pool, order, kind, need, place);
+		region = page ? NULL : xpool_fetch_region(pool, order, need, gfp);
+		if (region)
+			page = xpool_get_of_region(pool, order, kind, need, place, region);
+	}
 	if (likely(!page))
 		page = get_or_ask(pool, order, kind, need, place);
 	if (unlikely(pool->grow))

@@ -33,15 +33,6 @@
 
 #include "pool.h"
 
-/* Give up what is over the limit of what is cached, the cheapest first. */
-static void trim(struct xpool *pool)
-{
-	if (xpool_over_cache(pool) || pool->grow)
-		xpool_drain_idle(pool);	/* and empty regions with it */
-	if (xpool_over_cache(pool))
-		xpool_collect_here(pool);
-}
-
 /*
  * Open the holders that may keep all that they could, or shut the others. Returns what the
  * former leave of the limit.
@@ -63,12 +54,18 @@ static unsigned long shut_or_open(struct xpool *pool, bool open)
 	return left;
 }
 
-/* Make the limits that are set hold: no holder keeps more, then none has more. */
+/*
+ * Make the limits that are set hold: no holder keeps more, then none has more. What is over is
+ * given up, the cheapest first.
+ */
 static void apply_cache(struct xpool *pool)
 {
 	WRITE_ONCE(pool->idle_limit, shut_or_open(pool, false));
 	smp_mb();	/* as in xpool_cached_count() */
-	trim(pool);
+	if (xpool_over_cache(pool) || pool->grow)
+		xpool_drain_idle(pool);	/* and empty regions with it */
+	if (xpool_over_cache(pool))
+		xpool_collect_here(pool);
 	shut_or_open(pool, true);
 }
 

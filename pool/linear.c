@@ -152,7 +152,6 @@ static void number_pages(struct xpool *pool)
 	pool->start = region->index << PAGE_SHIFT;
 	pool->base = region->addr - pool->start;
 	pool->span.nr = pool->buddy.nr - region->index;
-	pool->bytes = pool->span.nr << PAGE_SHIFT;
 	pool->span.first = region->addr;
 	pool->span.scale = (pool->span.first >> (PAGE_SHIFT - XPAGE_SHIFT)) -
 			   (unsigned long)pool->pages_mem;
@@ -189,7 +188,6 @@ void xpool_linear_close(struct xpool *pool)
 {
 	WRITE_ONCE(pool->span.nr, 0);
 	WRITE_ONCE(pool->structs.nr, 0);
-	WRITE_ONCE(pool->bytes, 0);
 	WRITE_ONCE(pool->linear.mask, 0);
 	synchronize_rcu_expedited();
 }
@@ -213,7 +211,7 @@ unsigned long xpool_offset(const struct xpool *pool, const void *addr)
 	unsigned long offset = xlinear_of(&pool->linear, addr) - pool->base;
 	unsigned long r = offset >> XLINEAR_SHIFT;
 
-	if (offset - pool->start >= pool->bytes)
+	if ((offset - pool->start) >> PAGE_SHIFT >= READ_ONCE(pool->span.nr))
 		return XPOOL_FOREIGN;
 	/* A region may be shorter than its page numbers would allow. */
 	if (pool->nr_regions > 1 &&

@@ -218,21 +218,6 @@ noinline bool xpool_page_take_slow(struct xpage_request *request)
 	return false;
 }
 
-/* A block, whatever it takes; or NULL. */
-static struct xpage *take_block(struct xpool *pool, unsigned long order, gfp_t gfp)
-{
-	struct xpage_request request = {
-		.pool = pool, .order = order, .gfp = gfp, .nr = 1, .take = take_one,
-	};
-
-	/* The order is looked at before it is narrowed. */
-	if (likely(order <= XBUDDY_MAX_ORDER) && likely(!READ_ONCE(pool->state.retired)) &&
-	    (likely(take_one(&request, gfp)) || xpool_page_take_slow(&request)))
-		return request.page;
-	atomic_long_inc(&pool->counts.failures);
-	return NULL;
-}
-
 /* Does @gfp ask for what no block of the pool is? A single page need not be compound. */
 bool xpool_page_is_refused(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
@@ -260,7 +245,10 @@ static __always_inline bool is_special(unsigned long order, gfp_t gfp)
 static noinline void *alloc_addr_slow(struct xpool *pool, unsigned long order, gfp_t gfp,
 				      struct xpage *lost)
 {
-	struct xpage *page;
+	struct xpage_request request = {
+		.pool = pool, .order = order, .gfp = xpool_gfp_without_reserve(gfp), .nr = 1,
+		.take = take_one,
+	};
 	void *addr;
 
 	preempt_enable();
@@ -268,12 +256,15 @@ static noinline void *alloc_addr_slow(struct xpool *pool, unsigned long order, g
 		xpool_page_report_lost(pool, lost);
 	if (unlikely(gfp & XPAGE_GFP_SPECIAL) && xpool_page_is_refused(pool, order, gfp))
 		return NULL;
-	page = take_block(pool, order, xpool_gfp_without_reserve(gfp));
-	if (unlikely(!page))
+	/* The order is looked at before it is narrowed. */
+	if (unlikely(order > XBUDDY_MAX_ORDER) || unlikely(READ_ONCE(pool->state.retired)) ||
+	    (unlikely(!take_one(&request, request.gfp)) && !xpool_page_take_slow(&request))) {
+		atomic_long_inc(&pool->counts.failures);
 		return NULL;
+	}
 	if (xtools_watch(pool->tools))
-		tools_alloc_pages(pool, page, order, gfp);
-	addr = page_addr(pool, page);
+		tools_alloc_pages(pool, request.page, order, gfp);
+	addr = page_addr(pool, request.page);
 	return unlikely(gfp & __GFP_ZERO) ? memset(addr, 0, PAGE_SIZE << order) : addr;
 }
 

@@ -236,8 +236,7 @@ struct xpool {
 		unsigned long	nr;		/* @span.nr, or 0: they go the long way */
 	} structs;
 	unsigned long		base;		/* linear address of page number 0, and ... */
-	unsigned long		start;		/* ... offset of the first page, ... */
-	unsigned long		bytes;		/* ... and how many numbers follow it */
+	unsigned long		start;		/* ... offset of the first page */
 	struct xpage		*pages;
 	struct xpage		*pages_mem;	/* of the first page */
 	struct xpool_page_mags	*mags;		/* of small blocks; see pool/page.c */
