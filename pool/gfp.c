@@ -51,29 +51,16 @@ static phys_addr_t end_of(const struct xpool *pool)
 	return end;
 }
 
-/* Zones of a kernel, if it has them, lie one above the other: the last page tells for all. */
-static bool __maybe_unused in_zone(const struct xpool *pool, phys_addr_t end, enum zone_type zone)
+/* Does all of the pool lie below @most, or else in the zone of the kernel for @flag, if any? */
+static bool reaches(const struct xpool *pool, phys_addr_t end, gfp_t flag, phys_addr_t most)
 {
-	return pool->range.source == XPOOL_SYSTEM && !pool->grow &&
+	enum zone_type zone = gfp_zone(flag);
+
+	if (end <= most)
+		return true;
+	/* Zones lie one above the other: the last page tells for all. */
+	return zone < ZONE_NORMAL && pool->range.source == XPOOL_SYSTEM && !pool->grow &&
 	       page_zonenum(pfn_to_page(PHYS_PFN(end - 1))) <= zone;
-}
-
-static bool reaches_dma(const struct xpool *pool, phys_addr_t end)
-{
-#ifdef CONFIG_ZONE_DMA
-	if (in_zone(pool, end, ZONE_DMA))
-		return true;
-#endif
-	return end <= SZ_16M;
-}
-
-static bool reaches_dma32(const struct xpool *pool, phys_addr_t end)
-{
-#ifdef CONFIG_ZONE_DMA32
-	if (in_zone(pool, end, ZONE_DMA32))
-		return true;
-#endif
-	return end <= SZ_4G || reaches_dma(pool, end);
 }
 
 /* Once the pool's memory is known. */
@@ -82,9 +69,10 @@ void xpool_gfp_init(struct xpool *pool)
 	phys_addr_t end = end_of(pool);
 
 	pool->gfp.refused = __GFP_COMP;
-	if (!reaches_dma(pool, end))
-		pool->gfp.refused |= __GFP_DMA;
-	if (!reaches_dma32(pool, end))
+	if (reaches(pool, end, __GFP_DMA, SZ_16M))
+		return;
+	pool->gfp.refused |= __GFP_DMA;
+	if (!reaches(pool, end, __GFP_DMA32, SZ_4G))
 		pool->gfp.refused |= __GFP_DMA32;
 }
 
