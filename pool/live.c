@@ -31,40 +31,18 @@ struct xlive {
 	unsigned int	users;
 	DECLARE_BITMAP(tags, U8_MAX);
 	size_t		bytes;
-	u8		*mem;
+	u8		mem[] ____cacheline_aligned;
 };
-
-/* A tag of its own, as long as there are some; the last one is for all others. */
-static u8 get_tag(struct xlive *live)
-{
-	unsigned long tag = find_next_zero_bit(live->tags, XPOOL_LAST_TAG, XPOOL_FIRST_TAG);
-
-	if (tag < XPOOL_LAST_TAG)
-		__set_bit(tag, live->tags);
-	return tag;
-}
 
 static struct xlive *create_live(const struct xpool *pool, unsigned int shift)
 {
 	unsigned long pages = pool->buddy.nr - (pool->start >> PAGE_SHIFT);
-	struct xlive *live = xmeta_alloc(sizeof(*live));
+	size_t bytes = (pages << PAGE_SHIFT) >> shift;
+	struct xlive *live = xmeta_alloc(struct_size(live, mem, bytes));
 
-	if (!live)
-		return NULL;
-	live->bytes = (pages << PAGE_SHIFT) >> shift;
-	live->mem = xmeta_alloc(live->bytes);
-	if (live->mem)
-		return live;
-	xmeta_free(live);
-	return NULL;
-}
-
-static void free_live(struct xlive *live)
-{
-	if (!live)
-		return;
-	xmeta_free(live->mem);
-	xmeta_free(live);
+	if (live)
+		live->bytes = bytes;
+	return live;
 }
 
 /* One more user of the pool's table if there is one, or of @mine, which is then the pool's. */
@@ -81,7 +59,10 @@ static struct xlive *share_live(struct xpool *pool, unsigned int shift, struct x
 	live = pool->live.by_shift[shift];
 	if (live) {
 		live->users++;
-		*tag = get_tag(live);
+		/* A tag of its own, as long as there are some; the last one is for all others. */
+		*tag = find_next_zero_bit(live->tags, XPOOL_LAST_TAG, XPOOL_FIRST_TAG);
+		if (*tag < XPOOL_LAST_TAG)
+			__set_bit(*tag, live->tags);
 	}
 	mutex_unlock(&xpool_registry);
 	return live;
@@ -103,7 +84,7 @@ u8 *xpool_live_get(struct xpool *pool, unsigned int shift, u8 *tag)
 			return NULL;
 		live = share_live(pool, shift, mine, tag);
 		if (live != mine)
-			free_live(mine);
+			xmeta_free(mine);
 	}
 	return live->mem;
 }
@@ -123,5 +104,5 @@ void xpool_live_put(struct xpool *pool, unsigned int shift, u8 tag)
 		live = NULL;
 	}
 	mutex_unlock(&xpool_registry);
-	free_live(live);
+	xmeta_free(live);
 }
