@@ -91,61 +91,28 @@ struct xstat {
 #define CACHE_STAT(field)	{ #field, offsetof(struct xslab_stats, field) }
 
 static const struct xstat pool_stats[] = {
-	POOL_STAT(total),
-	POOL_STAT(free),
-	POOL_STAT(slabs),
-	POOL_STAT(pages),
-	POOL_STAT(magazines),
-	POOL_STAT(regions),
-	POOL_STAT(largest_free),
-	POOL_STAT(metadata),
-	POOL_STAT(live_bytes),
-	POOL_STAT(gets),
-	POOL_STAT(puts),
-	POOL_STAT(splits),
-	POOL_STAT(merges),
-	POOL_STAT(failures),
-	POOL_STAT(errors),
-	POOL_STAT(reserve),
-	POOL_STAT(cached),
-	POOL_STAT(grown),
-	POOL_STAT(returned),
+	POOL_STAT(total), POOL_STAT(free), POOL_STAT(slabs), POOL_STAT(pages), POOL_STAT(magazines),
+	POOL_STAT(regions), POOL_STAT(largest_free),
+	POOL_STAT(metadata), POOL_STAT(live_bytes),
+	POOL_STAT(gets), POOL_STAT(puts), POOL_STAT(splits), POOL_STAT(merges),
+	POOL_STAT(failures), POOL_STAT(errors),
+	POOL_STAT(reserve), POOL_STAT(cached),
+	POOL_STAT(grown), POOL_STAT(returned),
 };
 
 static const struct xstat cache_stats[] = {
-	CACHE_STAT(object_size),
-	CACHE_STAT(stride),
-	CACHE_STAT(slab_order),
-	CACHE_STAT(objects_per_slab),
-	CACHE_STAT(slab_waste),
-	CACHE_STAT(magazine_size),
-	CACHE_STAT(slabs),
-	CACHE_STAT(slabs_full),
-	CACHE_STAT(slabs_partial),
-	CACHE_STAT(slabs_free),
-	CACHE_STAT(slabs_torn),
-	CACHE_STAT(holes),
+	CACHE_STAT(object_size), CACHE_STAT(stride), CACHE_STAT(slab_order),
+	CACHE_STAT(objects_per_slab), CACHE_STAT(slab_waste), CACHE_STAT(magazine_size),
+	CACHE_STAT(slabs), CACHE_STAT(slabs_full), CACHE_STAT(slabs_partial),
+	CACHE_STAT(slabs_free), CACHE_STAT(slabs_torn), CACHE_STAT(holes),
 	CACHE_STAT(slabs_waiting),
-	CACHE_STAT(capacity),
-	CACHE_STAT(live),
-	CACHE_STAT(magazines),
-	CACHE_STAT(depot),
-	CACHE_STAT(slab_free),
-	CACHE_STAT(partial_free),
-	CACHE_STAT(empty_pages),
-	CACHE_STAT(reserved),
-	CACHE_STAT(moving),
-	CACHE_STAT(waiting),
-	CACHE_STAT(waiters),
+	CACHE_STAT(capacity), CACHE_STAT(live), CACHE_STAT(magazines), CACHE_STAT(depot),
+	CACHE_STAT(slab_free), CACHE_STAT(partial_free), CACHE_STAT(empty_pages),
+	CACHE_STAT(reserved), CACHE_STAT(moving), CACHE_STAT(waiting), CACHE_STAT(waiters),
 	CACHE_STAT(returned_pages),
-	CACHE_STAT(allocs),
-	CACHE_STAT(frees),
-	CACHE_STAT(refills),
-	CACHE_STAT(flushes),
-	CACHE_STAT(depot_hits),
-	CACHE_STAT(busy),
-	CACHE_STAT(failures),
-	CACHE_STAT(errors),
+	CACHE_STAT(allocs), CACHE_STAT(frees), CACHE_STAT(refills), CACHE_STAT(flushes),
+	CACHE_STAT(depot_hits), CACHE_STAT(busy),
+	CACHE_STAT(failures), CACHE_STAT(errors),
 	CACHE_STAT(metadata),
 };
 
@@ -298,8 +265,8 @@ static void show_pins(struct seq_file *m, unsigned long nr, const struct pinned 
 	for (i = 0; i < pins->nr; i++) {
 		const struct pinning_cache *by = &pins->by[i];
 
-		seq_printf(m, " cache %lu %lu ", by->objects, by->pages);
-		seq_escape(m, xslab_cache_name(by->cache), " \t\n\\");
+		seq_printf(m, " cache %lu %lu %s", by->objects, by->pages,
+			   xslab_cache_name(by->cache));
 	}
 	seq_putc(m, '\n');
 }
