@@ -77,23 +77,20 @@ static __always_inline void own_row(struct xpool *pool, unsigned long index, uns
 		xpool_grow_use(pool, pages[0], nr * size);
 }
 
-/* The regions from which a request takes what is there. */
-enum reach {
-	REACH_KIND,		/* that serve its kind */
-	REACH_ALL,
-};
-
 /* Pages for clients, in a pool that grows, lie with the objects of about their size. */
 static bool is_at_top(unsigned int order, enum xplace place)
 {
 	return place == XPLACE_FIT ? order > XPOOL_SMALL_ORDER : place == XPLACE_TOP;
 }
 
-/* Like xbuddy_alloc_row(), but in a pool that has a reserve or may grow. */
+/*
+ * Like xbuddy_alloc_row(), but in a pool that has a reserve or may grow. @any_region: also from
+ * regions that serve the other kind.
+ */
 static noinline unsigned int take_row_with_care(struct xpool *pool, unsigned int order,
 						unsigned int nr, bool whole,
 						enum xpool_need need, enum xplace place,
-						enum reach reach, unsigned long *index)
+						bool any_region, unsigned long *index)
 {
 	bool top = is_at_top(order, place);
 	struct xbuddy_part part = { .to = pool->buddy.nr, .top = top };
@@ -117,7 +114,7 @@ static noinline unsigned int take_row_with_care(struct xpool *pool, unsigned int
 			return 0;
 		return xbuddy_alloc_row(&pool->buddy, order, nr, whole, index);
 	}
-	if (pool->grow && reach == REACH_KIND)
+	if (pool->grow && !any_region)
 		nr = xpool_grow_take(pool, order, nr, whole, &part, index);
 	else
 		nr = xbuddy_alloc_part(&pool->buddy, order, nr, whole, &part, index);
@@ -132,15 +129,15 @@ static __always_inline bool needs_care(const struct xpool *pool)
 }
 
 static long take_block(struct xpool *pool, unsigned int order, enum xpool_need need,
-		       enum xplace place, enum reach reach)
+		       enum xplace place, bool any_region)
 {
 	if (unlikely(!(xpool_allowance(pool, need) >> order)))
 		return -ENOSPC;
 	if (needs_care(pool)) {
 		unsigned long index;
 
-		return take_row_with_care(pool, order, 1, false, need, place, reach, &index) ?
-		       index : -ENOSPC;
+		return take_row_with_care(pool, order, 1, false, need, place, any_region,
+					  &index) ? index : -ENOSPC;
 	}
 	if (place == XPLACE_FIT)
 		return xbuddy_alloc(&pool->buddy, order);
@@ -158,47 +155,46 @@ static bool is_over_hard(const struct xpool *pool, unsigned int order, enum xpoo
 
 /* Apart from get_locked(), so that a pair of the block that was freed last saves no registers. */
 static noinline struct xpage *get_cold(struct xpool *pool, unsigned int order,
-				       enum xpool_page_kind kind, enum xpool_need need,
-				       enum xplace place, enum reach reach)
+				       enum xpool_need need, enum xplace place, bool any_region)
 {
 	struct xpage *page;
 	long index;
 
-	index = take_block(pool, order, need, place, REACH_KIND);
+	index = take_block(pool, order, need, place, false);
 	if (unlikely(index < 0 && xpool_put_last_freed(pool)))
-		index = take_block(pool, order, need, place, REACH_KIND);
-	if (unlikely(index < 0) && pool->grow && reach == REACH_ALL) {
+		index = take_block(pool, order, need, place, false);
+	if (unlikely(index < 0) && pool->grow && any_region) {
 		/* From a region of the other kind; the worker should know of it. */
 		if (!is_over_hard(pool, order, need))
 			WRITE_ONCE(pool->grow->starved, pool->grow->starved |
 				   BIT(is_at_top(order, place) ? XSERVES_LARGE : XSERVES_SMALL));
-		index = take_block(pool, order, need, place, REACH_ALL);
+		index = take_block(pool, order, need, place, true);
 	}
 	if (unlikely(index < 0))
 		return NULL;
-	own_row(pool, index, 1, order, kind, &page);
+	own_row(pool, index, 1, order, place == XPLACE_FIT ? XPAGE_LIVE : XPAGE_SLAB, &page);
 	return page;
 }
 
 static __always_inline struct xpage *get_locked(struct xpool *pool, unsigned int order,
-						enum xpool_page_kind kind, enum xpool_need need,
-						enum xplace place, enum reach reach)
+						enum xpool_need need, enum xplace place,
+						bool any_region)
 {
 	lockdep_assert_held(&pool->lock);
-	if (kind == XPAGE_LIVE) {
+	if (place == XPLACE_FIT) {
 		struct xpage *page = take_last_freed(pool, order);
 
 		if (page) {
-			WRITE_ONCE(page->kind, kind);
+			WRITE_ONCE(page->kind, XPAGE_LIVE);
 			return page;
 		}
 	}
-	return get_cold(pool, order, kind, need, place, reach);
+	return get_cold(pool, order, need, place, any_region);
 }
 
 static __always_inline struct xpage *get_once(struct xpool *pool, unsigned int order,
-					      enum xpool_page_kind kind, enum xpool_need need,
-					      enum xplace place, enum reach reach)
+					      enum xpool_need need, enum xplace place,
+					      bool any_region)
 {
 	struct xpage *page;
 	unsigned long flags;
@@ -206,7 +202,7 @@ static __always_inline struct xpage *get_once(struct xpool *pool, unsigned int o
 	if (!xlock(&pool->lock, &flags))
 		return NULL;
 	xpool_put_deferred(pool);
-	page = get_locked(pool, order, kind, need, place, reach);
+	page = get_locked(pool, order, need, place, any_region);
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	return page;
 }
@@ -234,8 +230,8 @@ unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 		bool whole = got && kind == XPAGE_CACHED;
 
 		n = needs_care(pool) ?
-		    take_row_with_care(pool, order, nr - got, whole, need, XPLACE_FIT,
-				       REACH_KIND, &index) :
+		    take_row_with_care(pool, order, nr - got, whole, need, XPLACE_FIT, false,
+				       &index) :
 		    xbuddy_alloc_row(&pool->buddy, order, nr - got, whole, &index);
 		if (!n)
 			break;
@@ -278,15 +274,14 @@ unsigned long xpool_ask_clients(struct xpool *pool)
 
 /* What is there, wherever it is, and what clients keep. */
 static __always_inline struct xpage *get_or_ask(struct xpool *pool, unsigned int order,
-						enum xpool_page_kind kind, enum xpool_need need,
-						enum xplace place)
+						enum xpool_need need, enum xplace place)
 {
 	/* What other CPUs take meanwhile must not keep this one asking. */
 	unsigned long asked = 0, most = READ_ONCE(pool->nr_pages), got;
 	struct xpage *page;
 
 	do {
-		page = get_once(pool, order, kind, need, place, REACH_ALL);
+		page = get_once(pool, order, need, place, true);
 		if (likely(page) || in_nmi() || asked > most)
 			break;
 		got = ask_clients(pool, order, need);
@@ -299,10 +294,10 @@ static __always_inline struct xpage *get_or_ask(struct xpool *pool, unsigned int
  * Like xpool_get_for(), but no client is asked to give back, and the pool neither grows
  * for it nor gives what it has for the other kind of blocks.
  */
-struct xpage *xpool_try(struct xpool *pool, unsigned int order, enum xpool_page_kind kind,
-			enum xpool_need need, enum xplace place)
+struct xpage *xpool_try(struct xpool *pool, unsigned int order, enum xpool_need need,
+			enum xplace place)
 {
-	return get_once(pool, order, kind, need, place, REACH_KIND);
+	return get_once(pool, order, need, place, false);
 }
 
 /* A region for such a block, of a pool that may grow; or NULL. May sleep. */
@@ -316,8 +311,7 @@ struct page *xpool_fetch_region(struct xpool *pool, unsigned int order, enum xpo
  * A region comes, and a block of it is taken at the same instant: so no other request gets the
  * region, and it is never empty, which the limit of what is cached may forbid.
  */
-struct xpage *xpool_get_of_region(struct xpool *pool, unsigned int order,
-				  enum xpool_page_kind kind, enum xpool_need need,
+struct xpage *xpool_get_of_region(struct xpool *pool, unsigned int order, enum xpool_need need,
 				  enum xplace place, struct page *region)
 {
 	enum xserves serves = is_at_top(order, place) ? XSERVES_LARGE : XSERVES_SMALL;
@@ -326,9 +320,9 @@ struct xpage *xpool_get_of_region(struct xpool *pool, unsigned int order,
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
 	xpool_put_deferred(pool);
-	page = get_locked(pool, order, kind, need, place, REACH_KIND);
+	page = get_locked(pool, order, need, place, false);
 	if (!page && xpool_grow_add(pool, serves, region, &r)) {
-		page = get_locked(pool, order, kind, need, place, REACH_KIND);
+		page = get_locked(pool, order, need, place, false);
 		if (xpool_grow_added(pool, r))
 			region = NULL;
 	}
@@ -339,13 +333,13 @@ struct xpage *xpool_get_of_region(struct xpool *pool, unsigned int order,
 }
 
 /*
- * Take a block of 2^@order pages for @kind, at @place, for a client that said @gfp: where it
+ * Take a block of 2^@order pages, for what @place says, for a client that said @gfp: where it
  * may sleep, a pool that may grow does so before it gives what it has for the other kind of
  * blocks. Any context. Returns its first page, or NULL: there is none that @need may have, or
  * this is an NMI that found the lock taken.
  */
-struct xpage *xpool_get_for(struct xpool *pool, unsigned int order, enum xpool_page_kind kind,
-			    enum xpool_need need, enum xplace place, gfp_t gfp)
+struct xpage *xpool_get_for(struct xpool *pool, unsigned int order, enum xpool_need need,
+			    enum xplace place, gfp_t gfp)
 {
 	struct xpage *page = NULL;
 	struct page *region;
@@ -353,21 +347,20 @@ struct xpage *xpool_get_for(struct xpool *pool, unsigned int order, enum xpool_p
 	if (unlikely(order > XBUDDY_MAX_ORDER))
 		return NULL;
 	if (unlikely(pool->grow) && gfpflags_allow_blocking(gfp)) {
-		page = xpool_try(pool, order, kind, need, place);
+		page = xpool_try(pool, order, need, place);
 		region = page ? NULL : xpool_fetch_region(pool, order, need, gfp);
 		if (region)
-			page = xpool_get_of_region(pool, order, kind, need, place, region);
+			page = xpool_get_of_region(pool, order, need, place, region);
 	}
 	if (likely(!page))
-		page = get_or_ask(pool, order, kind, need, place);
+		page = get_or_ask(pool, order, need, place);
 	if (unlikely(pool->grow))
 		xpool_grow_wake(pool);
 	return page;
 }
 
 /* One page, if it is free and the reserve does not need the block that holds it. */
-static bool get_this(struct xpool *pool, struct xpage *page, enum xpool_page_kind kind,
-		     enum xpool_need need)
+static bool get_this(struct xpool *pool, struct xpage *page, enum xpool_need need)
 {
 	unsigned long index = xpool_page_index(pool, page);
 	struct xbuddy_block block;
@@ -376,16 +369,16 @@ static bool get_this(struct xpool *pool, struct xpage *page, enum xpool_page_kin
 	    (int)block.order > xpool_breakable(pool, 0, need) ||
 	    xbuddy_alloc_range(&pool->buddy, 0, index, index + 1) < 0)
 		return false;
-	own_row(pool, index, 1, 0, kind, &page);
+	own_row(pool, index, 1, 0, XPAGE_SLAB, &page);
 	return true;
 }
 
 /*
- * Take those pages from @first on that are set in @wanted and free, one by one, as far as
- * limits allow. Any context but NMI. Returns which they are.
+ * Take those pages from @first on that are set in @wanted and free, for a slab, one by one, as
+ * far as limits allow. Any context but NMI. Returns which they are.
  */
 unsigned long xpool_get_these(struct xpool *pool, struct xpage *first, unsigned long wanted,
-			      enum xpool_page_kind kind, enum xpool_need need)
+			      enum xpool_need need)
 {
 	unsigned long got = 0, flags;
 	unsigned int i;
@@ -393,7 +386,7 @@ unsigned long xpool_get_these(struct xpool *pool, struct xpage *first, unsigned 
 	raw_spin_lock_irqsave(&pool->lock, flags);
 	xpool_put_deferred(pool);
 	for_each_set_bit(i, &wanted, BITS_PER_LONG)
-		if (get_this(pool, first + i, kind, need))
+		if (get_this(pool, first + i, need))
 			got |= BIT(i);
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	return got;

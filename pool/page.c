@@ -88,7 +88,7 @@ struct xpage *xpool_page_take_now(struct xpool *pool, unsigned long order, gfp_t
 		xpool_page_report_lost(pool, page);
 	}
 	if (!page)
-		page = xpool_get_for(pool, order, XPAGE_LIVE, xpool_need_of(gfp), XPLACE_FIT, gfp);
+		page = xpool_get_for(pool, order, xpool_need_of(gfp), XPLACE_FIT, gfp);
 	return page;
 }
 

@@ -341,11 +341,11 @@ extern void (*xpool_flush)(struct xpool *pool);
 /* Of pages for clients, in pools that grow: larger ones lie with large objects. */
 #define XPOOL_SMALL_ORDER	2U
 
-/* Where in the pool a block should lie. */
+/* What a block is for, and so where in the pool it should lie. */
 enum xplace {
-	XPLACE_FIT,	/* where the smallest block must be cut */
-	XPLACE_LOW,	/* as low as possible */
-	XPLACE_TOP,	/* as high as possible */
+	XPLACE_FIT,	/* a client's pages: where the smallest block must be cut */
+	XPLACE_LOW,	/* a slab: as low as possible */
+	XPLACE_TOP,	/* a slab: as high as possible */
 };
 
 /* A task that may call a client, on its stack; see callback.c. */
@@ -467,17 +467,16 @@ void xpool_gather_subsys_exit(void);
 unsigned int xpool_get_many(struct xpool *pool, unsigned int order, enum xpool_page_kind kind,
 			    enum xpool_need need, struct xpage **pages, unsigned int nr);
 unsigned long xpool_ask_clients(struct xpool *pool);
-struct xpage *xpool_try(struct xpool *pool, unsigned int order, enum xpool_page_kind kind,
-			enum xpool_need need, enum xplace place);
-struct xpage *xpool_get_for(struct xpool *pool, unsigned int order, enum xpool_page_kind kind,
-			    enum xpool_need need, enum xplace place, gfp_t gfp);
+struct xpage *xpool_try(struct xpool *pool, unsigned int order, enum xpool_need need,
+			enum xplace place);
+struct xpage *xpool_get_for(struct xpool *pool, unsigned int order, enum xpool_need need,
+			    enum xplace place, gfp_t gfp);
 struct page *xpool_fetch_region(struct xpool *pool, unsigned int order, enum xpool_need need,
 				gfp_t gfp);
-struct xpage *xpool_get_of_region(struct xpool *pool, unsigned int order,
-				  enum xpool_page_kind kind, enum xpool_need need,
+struct xpage *xpool_get_of_region(struct xpool *pool, unsigned int order, enum xpool_need need,
 				  enum xplace place, struct page *region);
 unsigned long xpool_get_these(struct xpool *pool, struct xpage *first, unsigned long wanted,
-			      enum xpool_page_kind kind, enum xpool_need need);
+			      enum xpool_need need);
 
 /* put.c */
 void xpool_note_lost(struct xpool *pool, const struct xpage *page);

@@ -88,7 +88,7 @@ static struct xpage *try_slabs(struct xslab_cache *cache, unsigned int group,
 
 	if (!charge_slabs(cache, 1U << group))
 		return NULL;
-	block = xpool_try(cache->pool, cache->order + group, XPAGE_SLAB, need, cache->place);
+	block = xpool_try(cache->pool, cache->order + group, need, cache->place);
 	if (!block)
 		uncharge_slabs(cache, 1U << group);
 	else if (group)
@@ -118,7 +118,7 @@ static struct xpage *get_grown(struct xslab_cache *cache, enum xpool_need need, 
 		xpool_grow_drop(pool, region);
 		return NULL;
 	}
-	slab = xpool_get_of_region(pool, cache->order, XPAGE_SLAB, need, cache->place, region);
+	slab = xpool_get_of_region(pool, cache->order, need, cache->place, region);
 	if (!slab)
 		uncharge_slabs(cache, 1);
 	return slab;
@@ -131,7 +131,7 @@ static struct xpage *get_slab(struct xslab_cache *cache, enum xpool_need need, g
 
 	if (!charge_slabs(cache, 1))
 		return NULL;
-	slab = xpool_get_for(cache->pool, cache->order, XPAGE_SLAB, need, cache->place,
+	slab = xpool_get_for(cache->pool, cache->order, need, cache->place,
 			     gfp & ~__GFP_DIRECT_RECLAIM);
 	if (!slab)
 		uncharge_slabs(cache, 1);

@@ -237,7 +237,7 @@ static bool mend_next(struct xslab_cache *cache, enum xpool_need need)
 	slab = torn_before(cache, &cache->torn.mended) ?:
 	       torn_before(cache, &cache->torn.mended);
 	if (slab)
-		back = xpool_get_these(cache->pool, slab, slab->holes, XPAGE_SLAB, need);
+		back = xpool_get_these(cache->pool, slab, slab->holes, need);
 	if (back)
 		useless = find_useless(cache, slab, back);
 	if (back != useless)
