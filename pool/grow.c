@@ -220,20 +220,6 @@ void xpool_grow_pause(struct xgrow *grow)
 	WRITE_ONCE(grow->starved, 0);
 }
 
-static bool grow_once(struct xpool *pool, enum xserves kind)
-{
-	struct page *page;
-
-	if (!wants_region(pool, kind))
-		return false;
-	page = take_from_system(pool, GFP_KERNEL);
-	if (!page) {
-		xpool_grow_pause(pool->grow);
-		return false;
-	}
-	return add_spare(pool, kind, page, false);
-}
-
 /*
  * Take regions for as long as the pool wants them and the system has them. Process
  * context, may sleep. Returns the pages that came.
@@ -242,9 +228,17 @@ unsigned long xpool_grow_now(struct xpool *pool)
 {
 	unsigned long pages = 0;
 	enum xserves kind;
+	struct page *page;
 
 	for (kind = 0; kind < XSERVES_KINDS; kind++) {
-		while (grow_once(pool, kind)) {
+		while (wants_region(pool, kind)) {
+			page = take_from_system(pool, GFP_KERNEL);
+			if (!page) {
+				xpool_grow_pause(pool->grow);
+				return pages;
+			}
+			if (!add_spare(pool, kind, page, false))
+				break;
 			pages += XPOOL_CHUNK_PAGES;
 			cond_resched();
 		}

@@ -192,9 +192,9 @@ void xpool_linear_close(struct xpool *pool)
 	synchronize_rcu_expedited();
 }
 
+/* After that, if the pool was ever seen. */
 void xpool_linear_exit(struct xpool *pool)
 {
-	xpool_linear_close(pool);
 	pool->linear = xpool_linear_nowhere;
 	WRITE_ONCE(pool->structs.to, &xpool_linear_none);
 	synchronize_rcu_expedited();	/* and none at these tables */
