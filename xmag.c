@@ -175,28 +175,14 @@ static void unload(struct xmag *mag, struct xmag_cpu *cpu)
 	swap_magazines(mag, cpu);
 }
 
-/* An allocation that found the magazines in use by the context below, or closed. */
-static void *alloc_from_owner(struct xmag *mag)
-{
-	void *obj;
-
-	this_cpu_inc(mag->slow->busy);
-	if (!mag->ops->fill(mag, &obj, 1) && !xmag_depot_take_last(mag, &obj, 1))
-		return NULL;
-	this_cpu_inc(mag->slow->allocs);
-	return obj;
-}
-
 /* Lead the fast paths to @cpus. */
 static void set_routes(struct xmag *mag, struct xmag_cpu __percpu *cpus)
 {
-	unsigned int i;
-
 	lockdep_assert_held(&mag->gate);
 	/* Pairs with xmag_try_alloc(): what was done to the magazines comes first. */
 	smp_store_release(&mag->cpus, cpus);
-	for (i = 0; i < XMAG_ROUTES && mag->routes[i]; i++)
-		smp_store_release(mag->routes[i], cpus);	/* as with mag->cpus */
+	if (mag->route)
+		smp_store_release(mag->route, cpus);	/* as with mag->cpus */
 }
 
 /*
@@ -253,8 +239,14 @@ noinline void *xmag_alloc_slow(struct xmag *mag)
 	struct xmag_cpu *cpu;
 	void *obj = NULL;
 
-	if (!enter_to_use(mag, &cpu))
-		return alloc_from_owner(mag);
+	/* The magazines may be in use by the context below, or closed. */
+	if (!enter_to_use(mag, &cpu)) {
+		this_cpu_inc(mag->slow->busy);
+		if (!mag->ops->fill(mag, &obj, 1) && !xmag_depot_take_last(mag, &obj, 1))
+			return NULL;
+		this_cpu_inc(mag->slow->allocs);
+		return obj;
+	}
 	if (load(mag, cpu)) {
 		cpu->allocs++;
 		obj = *--cpu->top;
@@ -525,17 +517,10 @@ undo:
 }
 EXPORT_SYMBOL_FOR_KUNIT(xmag_init);
 
-/*
- * A fast path finds the magazines at @route, as others do at &mag->cpus. Before
- * the magazines are used; XMAG_ROUTES times at most.
- */
-void xmag_add_route(struct xmag *mag, struct xmag_cpu __percpu **route)
+/* A fast path finds the magazines at @route, as others do at &mag->cpus. Before they are used. */
+void xmag_set_route(struct xmag *mag, struct xmag_cpu __percpu **route)
 {
-	unsigned int i = 0;
-
-	while (mag->routes[i])
-		i++;
-	mag->routes[i] = route;
+	mag->route = route;
 	*route = mag->cpus;
 }
 

@@ -55,8 +55,6 @@ struct xdepot {
 	void			***magazines;
 } ____cacheline_aligned;
 
-#define XMAG_ROUTES	2U
-
 /* Why the fast paths of an owner are closed. The slow paths use the magazines unless shut. */
 enum xmag_reason {
 	XMAG_SHUT	= BIT(0),	/* one caller has all magazines; see xmag_shut() */
@@ -73,7 +71,7 @@ enum xmag_reason {
  * @closed_for: why fast paths are closed, as bits; 0: they are open
  * @nr_shut: how many want them shut; under @gate, as is @closed_for
  * @watch: whom to tell
- * @routes: copies of @cpus, for fast paths that have another place for them
+ * @route: a copy of @cpus, for fast paths that have another place for it; may be NULL
  * @slow: what the slow paths count
  * @slots: the memory of all magazines
  * @metadata: bytes
@@ -90,7 +88,7 @@ struct xmag {
 	unsigned int		closed_for;
 	unsigned int		nr_shut;
 	struct xwatch		*watch;
-	struct xmag_cpu __percpu **routes[XMAG_ROUTES];
+	struct xmag_cpu __percpu **route;
 	struct xmag_slow __percpu *slow;
 	void			**slots;
 	size_t			metadata;
@@ -115,7 +113,7 @@ struct xmag_count {
 int xmag_init(struct xmag *mag, const struct xmag_ops *ops, unsigned int size,
 	      unsigned int depot);
 void xmag_destroy(struct xmag *mag);
-void xmag_add_route(struct xmag *mag, struct xmag_cpu __percpu **route);
+void xmag_set_route(struct xmag *mag, struct xmag_cpu __percpu **route);
 void *xmag_alloc_slow(struct xmag *mag);
 void xmag_free_slow(struct xmag *mag, void *obj);
 void xmag_close_for(struct xmag *mag, enum xmag_reason reason);

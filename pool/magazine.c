@@ -162,17 +162,13 @@ static void open_routes(struct xpool *pool)
 {
 	unsigned int order;
 
-	for (order = 0; order < XBUDDY_NR_ORDERS; order++) {
+	for (order = 0; order < XBUDDY_NR_ORDERS; order++)
 		pool->cpus[order] = &xmag_closed;
-		pool->page_cpus[order] = &xmag_closed;
-	}
+	pool->page_orders = pool->structs.nr ? XBUDDY_NR_ORDERS : 0;
 	if (xtools_watch(pool->tools))
 		return;
-	for (order = 0; order < pool->mags->nr; order++) {
-		xmag_add_route(&pool->mags->by_order[order].mag, &pool->cpus[order]);
-		if (pool->structs.nr)
-			xmag_add_route(&pool->mags->by_order[order].mag, &pool->page_cpus[order]);
-	}
+	for (order = 0; order < pool->mags->nr; order++)
+		xmag_set_route(&pool->mags->by_order[order].mag, &pool->cpus[order]);
 }
 
 /* Once the pool has all that its fast paths use. */

@@ -231,13 +231,6 @@ bool xpool_page_is_refused(struct xpool *pool, unsigned long order, gfp_t gfp)
 /* Flags that the usual ways do not look at; see pool/gfp.c. */
 #define XPAGE_GFP_SPECIAL	(__GFP_ZERO | __GFP_COMP | __GFP_NOMEMALLOC | XGFP_ZONES)
 
-/* What the fast paths do not do. */
-static __always_inline bool is_special(unsigned long order, gfp_t gfp)
-{
-	return unlikely(order > XBUDDY_MAX_ORDER) ||
-	       unlikely(gfp & XPAGE_GFP_SPECIAL);
-}
-
 /*
  * What the fast path leaves to this, which begins with preemption off: that the request is
  * special, that the magazine could not serve, or that its block (@lost) came twice.
@@ -306,7 +299,7 @@ void *xpool_alloc_addr(struct xpool *pool, unsigned long order, gfp_t gfp)
 	void *page;
 
 	preempt_disable();
-	if (is_special(order, gfp) ||
+	if (unlikely(order >= XBUDDY_NR_ORDERS) || unlikely(gfp & XPAGE_GFP_SPECIAL) ||
 	    unlikely(!xmag_try_alloc(&pool->cpus[order], &page, true)))
 		return alloc_addr_slow(pool, order, gfp, NULL);
 	if (unlikely(!make_live(page, order)))
@@ -338,8 +331,8 @@ struct page *xpool_alloc_pages(struct xpool *pool, unsigned long order, gfp_t gf
 	void *page;
 
 	preempt_disable();
-	if (is_special(order, gfp) ||
-	    unlikely(!xmag_try_alloc(&pool->page_cpus[order], &page, true)))
+	if (unlikely(order >= pool->page_orders) || unlikely(gfp & XPAGE_GFP_SPECIAL) ||
+	    unlikely(!xmag_try_alloc(&pool->cpus[order], &page, true)))
 		return alloc_pages_slow(pool, order, gfp, NULL);
 	if (unlikely(!make_live(page, order)))
 		return alloc_pages_slow(pool, order, gfp, page);

@@ -220,8 +220,8 @@ struct xlive;
  */
 struct xpool {
 	/* What the fast paths for pages use; see pool/page.c */
-	struct xmag_cpu __percpu *page_cpus[XBUDDY_NR_ORDERS];	/* if it has struct pages */
 	struct xmag_cpu __percpu *cpus[XBUDDY_NR_ORDERS];	/* by order */
+	unsigned long		page_orders;	/* for struct pages: XBUDDY_NR_ORDERS, or 0 */
 	struct {
 		unsigned long	first;		/* linear address of the first page, ... */
 		unsigned long	nr;		/* ... and page numbers from there on */

@@ -191,7 +191,7 @@ static struct xslab_cache *create_cache(struct xpool *pool, const struct xslab_a
 		goto undo;
 	if (!cache->magazine.size)
 		xmag_shut(&cache->mag);	/* for good: it has none */
-	xmag_add_route(&cache->mag, &cache->fast.cpus);
+	xmag_set_route(&cache->mag, &cache->fast.cpus);
 	if (READ_ONCE(checks) && !(args->flags & XSLAB_NO_CHECKS)) {
 		err = xslab_get_live(cache);
 		if (err)
