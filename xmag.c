@@ -139,7 +139,7 @@ static bool load(struct xmag *mag, struct xmag_cpu *cpu)
 	}
 	slow->refills++;
 	prefetchw(&mag->depot);	/* to lock it: the look would fetch it for reading */
-	if (xmag_depot_swap_for_full(mag, &magazine)) {
+	if (READ_ONCE(mag->depot.nr_full) && xmag_depot_swap_for_full(mag, &magazine)) {
 		slow->depot_hits++;
 		prefetch_magazine(mag, magazine);
 		nr = mag->size;
@@ -233,7 +233,7 @@ static __always_inline bool enter_to_use(struct xmag *mag, struct xmag_cpu **cpu
 	return true;
 }
 
-/* The rest of xmag_alloc(), where the loaded magazine could not serve. */
+/* An object where the loaded magazine could not serve, or was not asked. */
 noinline void *xmag_alloc_slow(struct xmag *mag)
 {
 	struct xmag_cpu *cpu;

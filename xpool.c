@@ -24,9 +24,9 @@
  *
  *	        base              base + start
  *	        |- never free ----|- the range -------------------|
- *	offset  0                 start                start + size
+ *	offset  0                 start                start + bytes
  *
- * An address is in the pool when (address - base) - start < size: one
+ * An address is in the pool when (address - base) - start < bytes: one
  * subtraction more than the offset that is needed anyway.
  *
  * Locks: pool->lock protects the buddy system, the counts and the change of a

@@ -101,9 +101,21 @@ static const struct xmag_ops backend_ops = {
 	.drain = backend_drain,
 };
 
+/* As fast paths do. */
+static void *mag_alloc(struct xmag *mag)
+{
+	void *obj;
+	bool hit;
+
+	preempt_disable();
+	hit = xmag_try_alloc(&mag->cpus, &obj, false);
+	preempt_enable();
+	return hit ? obj : xmag_alloc_slow(mag);
+}
+
 static u8 *take(struct backend *b)
 {
-	u8 *obj = xmag_alloc(&b->mag);
+	u8 *obj = mag_alloc(&b->mag);
 
 	if (obj)
 		move(b, obj, ABOVE, CLIENT);

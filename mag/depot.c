@@ -36,7 +36,7 @@ bool xmag_depot_swap_for_full(struct xmag *mag, void ***magazine)
 	unsigned long flags;
 	void **full;
 
-	if (!READ_ONCE(depot->nr_full) || !xlock(&depot->lock, &flags))
+	if (!xlock(&depot->lock, &flags))
 		return false;
 	full = pop(depot);
 	if (full) {

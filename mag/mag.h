@@ -181,15 +181,4 @@ static __always_inline bool xmag_is_full(const struct xmag_cpu *cpu)
 	return cpu->top == cpu->end;
 }
 
-static __always_inline void *xmag_alloc(struct xmag *mag)
-{
-	void *obj;
-	bool hit;
-
-	preempt_disable();
-	hit = xmag_try_alloc(&mag->cpus, &obj, false);
-	preempt_enable();
-	return likely(hit) ? obj : xmag_alloc_slow(mag);
-}
-
 #endif

@@ -30,7 +30,7 @@ static unsigned int take_magazine(struct xpool *pool, size_t nr, struct xpage **
 		if (likely(make_live(pages[i], 0)))
 			pages[fresh++] = pages[i];
 		else
-			xpool_page_report_lost(pool, pages[i]);
+			xpool_note_lost(pool, pages[i]);
 	}
 	return fresh;
 }
@@ -62,17 +62,18 @@ static size_t alloc_some(struct xpool *pool, gfp_t gfp, size_t nr, struct xpage 
 
 static bool take_pages_or_none(struct xpage_request *request, gfp_t gfp)
 {
-	struct xpage **taken = (struct xpage **)request->pages;
+	struct page **pages = request->pages;
+	struct xpage **taken = (struct xpage **)pages;
 	struct xpool *pool = request->pool;
 	size_t got = alloc_some(pool, gfp, request->nr, taken), i;
 
 	for (i = 0; xtools_watch(pool->tools) && i < got; i++)
 		tools_alloc_pages(pool, taken[i], 0, gfp);
 	for (i = 0; i < got; i++)
-		request->pages[i] = struct_page_of(pool, taken[i]);
+		pages[i] = struct_page_of(pool, taken[i]);
 	if (likely(got == request->nr))
 		return true;
-	xpool_free_pages_bulk(pool, got, request->pages);
+	xpool_free_pages_bulk(pool, got, pages);
 	xpool_gather_note_part(pool);
 	return false;
 }

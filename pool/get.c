@@ -41,6 +41,9 @@
 
 #include "pool.h"
 
+/* Rows of blocks that are taken under one lock: in a pool that is in pieces each is a block. */
+#define XPOOL_ROWS	32U
+
 static struct xpage *take_last_freed(struct xpool *pool, unsigned int order)
 {
 	struct xpage *page = pool->last_freed.block[order];

@@ -117,8 +117,7 @@ static bool gives_region(const struct xpool *pool)
 void xpool_grow_drop(struct xpool *pool, struct page *page)
 {
 	xpool_unmap_grown((unsigned long)page_address(page));
-	if (xtools_watch(pool->tools))
-		xtools_open(pool->tools, page_address(page), 1UL << XPOOL_CHUNK_SHIFT);
+	xtools_open(pool->tools, page_address(page), 1UL << XPOOL_CHUNK_SHIFT);
 	xpool_refs_release(pool, page, XPOOL_CHUNK_PAGES);
 }
 
@@ -146,8 +145,7 @@ static struct page *take_from_system(struct xpool *pool, gfp_t gfp)
 	/* A client's pages are not parts of anything larger. */
 	split_page(page, XBUDDY_MAX_ORDER);
 	xpool_refs_freeze(page, XPOOL_CHUNK_PAGES);
-	if (xtools_watch(pool->tools))
-		xtools_add_range(pool->tools, page_address(page), 1UL << XPOOL_CHUNK_SHIFT);
+	xtools_add_range(pool->tools, page_address(page), 1UL << XPOOL_CHUNK_SHIFT);
 	return page;
 }
 

@@ -45,7 +45,10 @@ static long hole(const struct xpool *pool, unsigned long slot)
 
 static long structs_hole(const struct xpool *pool, unsigned long slot)
 {
-	return (unsigned long)pool->pages_mem - xpool_page_origin_of_structs() -
+	/* Where the struct pages of block 0 are, of all there are. */
+	unsigned long origin = IS_ENABLED(CONFIG_FLATMEM) ? (unsigned long)pfn_to_page(0) : 0;
+
+	return (unsigned long)pool->pages_mem - origin -
 	       ((slot + 1) << (XPAGE_SHIFT + XBUDDY_MAX_ORDER));
 }
 
@@ -152,6 +155,7 @@ static void number_pages(struct xpool *pool)
 	pool->start = region->index << PAGE_SHIFT;
 	pool->base = region->addr - pool->start;
 	pool->span.nr = pool->buddy.nr - region->index;
+	pool->bytes = pool->span.nr << PAGE_SHIFT;
 	pool->span.first = region->addr;
 	pool->span.scale = (pool->span.first >> (PAGE_SHIFT - XPAGE_SHIFT)) -
 			   (unsigned long)pool->pages_mem;
@@ -188,6 +192,7 @@ void xpool_linear_close(struct xpool *pool)
 {
 	WRITE_ONCE(pool->span.nr, 0);
 	WRITE_ONCE(pool->structs.nr, 0);
+	WRITE_ONCE(pool->bytes, 0);
 	WRITE_ONCE(pool->linear.mask, 0);
 	synchronize_rcu_expedited();
 }
@@ -211,7 +216,7 @@ unsigned long xpool_offset(const struct xpool *pool, const void *addr)
 	unsigned long offset = xlinear_of(&pool->linear, addr) - pool->base;
 	unsigned long r = offset >> XLINEAR_SHIFT;
 
-	if ((offset - pool->start) >> PAGE_SHIFT >= READ_ONCE(pool->span.nr))
+	if (offset - pool->start >= pool->bytes)
 		return XPOOL_FOREIGN;
 	/* A region may be shorter than its page numbers would allow. */
 	if (pool->nr_regions > 1 &&

@@ -68,24 +68,16 @@ bool xpool_page_has_struct(const struct xpool *pool)
  * Allocation
  */
 
-/* The block came twice: the other time it was handed out, this time it is not. */
-noinline void xpool_page_report_lost(struct xpool *pool, struct xpage *page)
-{
-	atomic_long_inc(&pool->counts.errors);
-	pr_err_ratelimited("pool %s: page %lu was freed twice, found late\n",
-			   pool->name, xpool_page_index(pool, page));
-}
-
 /* A block of those that are free now; or NULL. Magazines are not filled from the reserve. */
 struct xpage *xpool_page_take_now(struct xpool *pool, unsigned long order, gfp_t gfp)
 {
 	struct xpage *page = NULL;
 
 	while (order < pool->mags->nr) {
-		page = xmag_alloc(&pool->mags->by_order[order].mag);
+		page = xmag_alloc_slow(&pool->mags->by_order[order].mag);
 		if (likely(!page || make_live(page, order)))
 			break;
-		xpool_page_report_lost(pool, page);
+		xpool_note_lost(pool, page);
 	}
 	if (!page)
 		page = xpool_get_for(pool, order, xpool_need_of(gfp), XPLACE_FIT, gfp);
@@ -246,7 +238,7 @@ static noinline void *alloc_addr_slow(struct xpool *pool, unsigned long order, g
 
 	preempt_enable();
 	if (lost)
-		xpool_page_report_lost(pool, lost);
+		xpool_note_lost(pool, lost);
 	if (unlikely(gfp & XPAGE_GFP_SPECIAL) && xpool_page_is_refused(pool, order, gfp))
 		return NULL;
 	/* The order is looked at before it is narrowed. */

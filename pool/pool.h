@@ -236,7 +236,8 @@ struct xpool {
 		unsigned long	nr;		/* @span.nr, or 0: they go the long way */
 	} structs;
 	unsigned long		base;		/* linear address of page number 0, and ... */
-	unsigned long		start;		/* ... offset of the first page */
+	unsigned long		start;		/* ... offset of the first page, ... */
+	unsigned long		bytes;		/* ... and how many numbers follow it */
 	struct xpage		*pages;
 	struct xpage		*pages_mem;	/* of the first page */
 	struct xpool_page_mags	*mags;		/* of small blocks; see pool/page.c */
@@ -354,14 +355,11 @@ struct xpool_caller {
 	struct task_struct	*task;
 };
 
-/* Blocks of one state that follow one another. */
+/* Blocks of one state that follow one another in a largest block, which is of one region. */
 struct xrow {
 	struct xpage	*first;
 	unsigned int	nr;
 };
-
-/* Rows under one lock: where a pool is in pieces each is a block. */
-#define XPOOL_ROWS	32U
 
 /*
  * From the top down
@@ -377,7 +375,6 @@ void xpool_exit_default(void);
 
 /* page.c */
 bool xpool_page_has_struct(const struct xpool *pool);
-void xpool_page_report_lost(struct xpool *pool, struct xpage *page);
 bool xpool_page_is_refused(struct xpool *pool, unsigned long order, gfp_t gfp);
 
 /* magazine.c */
@@ -639,12 +636,6 @@ static inline unsigned long xpool_hard_room(const struct xpool *pool)
 #define XPAGE_STRUCTS_FOLLOW \
 	(sizeof(struct page) == sizeof(struct xpage) && \
 	 (IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP) || IS_ENABLED(CONFIG_FLATMEM)))
-
-/* Where the struct pages of block 0 are, of all there are. */
-static inline unsigned long xpool_page_origin_of_structs(void)
-{
-	return IS_ENABLED(CONFIG_FLATMEM) ? (unsigned long)pfn_to_page(0) : 0;
-}
 
 /* Which block a struct page is of. Blocks that follow one another have such numbers. */
 static __always_inline unsigned long xpool_page_block_of_struct(const struct page *page)

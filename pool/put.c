@@ -19,8 +19,8 @@
 #include "pool.h"
 
 /*
- * A block that came back and is not what it was when it was freed. Any context, whatever locks
- * are held: the line in the log comes later.
+ * A block is not what it was when it was freed: it came twice, and the other time it was handed
+ * out, or put back. Any context, whatever locks are held: the line in the log comes later.
  */
 noinline void xpool_note_lost(struct xpool *pool, const struct xpage *page)
 {
@@ -47,7 +47,8 @@ static unsigned int change_row(struct xpage *page, unsigned int nr, unsigned lon
 }
 
 /*
- * @nr blocks that follow one another from @page on, each of which must say @state. Two CPUs
+ * @nr blocks of one region that follow one another from @page on, each of which must say
+ * @state. Two CPUs
  * may have freed a block at the same instant, and both been believed, so it may come back
  * when it is back, or has another owner. Returns false if one cannot be put; then none was.
  */
@@ -67,13 +68,8 @@ static bool try_row(struct xpool *pool, struct xpage *page, unsigned int nr, u16
 	pool->counts.puts += nr;
 	if (state >> 8 != XPAGE_SLAB && pool->counts_refs)
 		xpool_refs_set(pool, page, (unsigned long)nr << order, 0);
-	for (; unlikely(pool->grow) && nr; nr -= done, page += done << order) {
-		/* A row may begin in one region and end in another. */
-		unsigned long in = xpool_page_index(pool, page) % XPOOL_CHUNK_PAGES;
-
-		done = min_t(unsigned long, nr, (XPOOL_CHUNK_PAGES - in) >> order);
-		xpool_grow_use(pool, page, -((long)done << order));
-	}
+	if (unlikely(pool->grow))
+		xpool_grow_use(pool, page, -((long)nr << order));
 	return true;
 }
 
@@ -228,21 +224,20 @@ void xpool_put_rows(struct xpool *pool, const struct xrow *rows, unsigned int nr
 }
 
 /*
- * How many of the @nr blocks of @size pages from @pages on follow one another, upwards or
- * downwards: *@first is the lowest.
+ * How many of the @nr blocks of 2^@order pages from @pages on follow one another, upwards or
+ * downwards, in one region: *@first is the lowest.
  */
-static unsigned int find_row(struct xpage **pages, unsigned int nr, long size,
-			     struct xpage **first)
+static unsigned int find_row(struct xpool *pool, struct xpage **pages, unsigned int nr,
+			     unsigned int order, struct xpage **first)
 {
+	unsigned long in = xpool_page_index(pool, pages[0]) % XPOOL_CHUNK_PAGES;
+	long size = 1L << order, step = nr > 1 ? pages[1] - pages[0] : 0;
 	unsigned int n = 1;
-	long step;
 
 	*first = pages[0];
-	if (nr == 1)
-		return 1;
-	step = pages[1] - pages[0];
 	if (step != size && step != -size)
 		return 1;
+	nr = min_t(unsigned long, nr, (step > 0 ? XPOOL_CHUNK_PAGES - in : in + size) >> order);
 	while (n < nr && pages[n] - pages[n - 1] == step)
 		n++;
 	if (step < 0)
@@ -253,14 +248,21 @@ static unsigned int find_row(struct xpage **pages, unsigned int nr, long size,
 /* Like xpool_put_rows(). Blocks that were taken together are mostly put back together. */
 void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr, u16 state)
 {
-	unsigned int order = state & U8_MAX, i = 0, n;
-	struct xrow rows[XPOOL_ROWS];
+	unsigned int order = state & U8_MAX, i, n;
+	struct xpage *first;
+	unsigned long flags;
 
-	while (i < nr) {
-		for (n = 0; n < XPOOL_ROWS && i < nr; i += rows[n++].nr)
-			rows[n].nr = find_row(pages + i, nr - i, 1L << order, &rows[n].first);
-		xpool_put_rows(pool, rows, n, state);
+	if (unlikely(!xlock(&pool->lock, &flags))) {
+		for (i = 0; i < nr; i++)
+			defer_row(pool, pages[i], 1, state);
+		return;
 	}
+	xpool_put_deferred(pool);
+	for (i = 0; i < nr; i += n) {
+		n = find_row(pool, pages + i, nr - i, order, &first);
+		put_block_row(pool, first, n, state);
+	}
+	unlock_after_put(pool, flags);
 }
 
 /* A block of the caller's is several of 2^@order pages from now on. Any context but NMI. */

@@ -59,18 +59,14 @@ static void set_refs(struct page *page, unsigned long nr, int refs)
 }
 
 /*
- * Pages from @page on come into the hands of clients, or (@refs 0) out of them. This mends
- * a count that was wrong, without a look at it, which would cost time for each page.
+ * Pages from @page on, of one largest block, come into the hands of clients, or (@refs 0) out of
+ * them. This mends a count that was wrong, without a look at it, which would cost time for each
+ * page.
  */
 void xpool_refs_set(struct xpool *pool, const struct xpage *page, unsigned long nr, int refs)
 {
-	unsigned long index = xpool_page_index(pool, page), n;
-
 	lockdep_assert_held(&pool->lock);
-	for (; nr; nr -= n, index += n) {
-		n = min(nr, XPOOL_CHUNK_PAGES - index % XPOOL_CHUNK_PAGES);
-		set_refs(xpool_refs_page_at(pool, index), n, refs);
-	}
+	set_refs(xpool_refs_page_at(pool, xpool_page_index(pool, page)), nr, refs);
 }
 
 /* @nr pages, each with a count of 1, have come from the system. */

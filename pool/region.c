@@ -94,14 +94,12 @@ unsigned int xpool_grow_take(struct xpool *pool, unsigned int order, unsigned in
 {
 	enum xserves kind = part->top ? XSERVES_LARGE : XSERVES_SMALL;
 	const unsigned long *map = pool->grow->for_kind[kind];
-	unsigned long all = pool->nr_regions, from, to = 0;
+	unsigned long all = pool->nr_regions, from, to;
+	unsigned int got;
 
 	lockdep_assert_held(&pool->lock);
 	WRITE_ONCE(pool->grow->asked, pool->grow->asked | BIT(kind));
-	while ((from = find_next_bit(map, all, to)) < all) {
-		unsigned int got;
-
-		to = find_next_zero_bit(map, all, from);
+	for_each_set_bitrange(from, to, map, all) {
 		part->from = (part->top ? all - to : from) << XBUDDY_MAX_ORDER;
 		part->to = min((part->top ? all - from : to) << XBUDDY_MAX_ORDER,
 			       pool->buddy.nr);

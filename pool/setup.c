@@ -40,13 +40,10 @@ static int check_max_size(struct xpool *pool, const struct xpool_args *args)
 		return pool_refuse(pool, -EINVAL,
 				   "max_size=%zu: not a multiple of the %lu bytes by which a pool grows; round it",
 				   args->max_size, 1UL << XPOOL_CHUNK_SHIFT);
-	if (args->max_size < args->size)
+	if (args->max_size != args->size &&
+	    (args->max_size < args->size || !xpool_more_regions(args)))
 		return pool_refuse(pool, -EINVAL,
-				   "max_size=%zu: less than size=%zu; a pool grows from size to max_size",
-				   args->max_size, args->size);
-	if (args->max_size > args->size && !xpool_more_regions(args))
-		return pool_refuse(pool, -EINVAL,
-				   "max_size=%zu: no step of %lu bytes fits between size=%zu and that; a pool grows in whole ones",
+				   "max_size=%zu: no step of %lu bytes above size=%zu; a pool grows from size in whole ones",
 				   args->max_size, 1UL << XPOOL_CHUNK_SHIFT, args->size);
 	if (args->max_size >> PAGE_SHIFT > totalram_pages())
 		return pool_refuse(pool, -ENOMEM,

@@ -105,7 +105,7 @@ static void set_fast(struct xslab_cache *cache)
 {
 	struct xpool *pool = cache->pool;
 	unsigned long first = round_up(pool->start, PAGE_SIZE << cache->order);
-	unsigned long end = pool->buddy.nr << PAGE_SHIFT;
+	unsigned long end = pool->start + pool->bytes;
 
 	cache->fast.linear = pool->linear;
 	if (xtools_watch(cache->tools))
