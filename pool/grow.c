@@ -531,14 +531,19 @@ static bool maps_valid(const struct xpool *pool, unsigned long r)
 	return region->serves != XSERVES_ANY || r < pool->nr_fixed || !region->used;
 }
 
-static unsigned long recount_used(const struct xpool *pool, const struct xregion *region)
+/* Pages from number @from on, but before @to, of slabs, or of clients; for validation. */
+unsigned long xpool_recount(const struct xpool *pool, unsigned long from, unsigned long to,
+			    bool of_slabs)
 {
-	const struct xpage *page = &pool->pages[region->index];
-	unsigned long i, used = 0;
+	unsigned long used = 0;
 
-	for (i = 0; i < XPOOL_CHUNK_PAGES; i++)
-		if (page[i].kind != XPAGE_NONE)
-			used += 1UL << page[i].order;
+	for (; from < to; from++) {
+		const struct xpage *page = &pool->pages[from];
+		bool is_slab = page->kind == XPAGE_SLAB;
+
+		if (page->kind != XPAGE_NONE && is_slab == of_slabs)
+			used += 1UL << page->order;
+	}
 	return used;
 }
 
@@ -553,8 +558,9 @@ bool xpool_grow_valid(const struct xpool *pool)
 		return true;
 	for (r = 0; r < pool->nr_regions; r++) {
 		const struct xregion *region = &pool->regions[r];
-		unsigned long used = recount_used(pool, region);
+		unsigned long at = region->index, end = at + XPOOL_CHUNK_PAGES, used;
 
+		used = xpool_recount(pool, at, end, true) + xpool_recount(pool, at, end, false);
 		if (used != region->used || used > region->nr || !maps_valid(pool, r))
 			return false;
 		pages += region->nr;

@@ -503,6 +503,8 @@ unsigned long xpool_idle_pages(struct xpool *pool, bool all);
 unsigned long xpool_trim(struct xpool *pool, unsigned long pages);
 int xpool_grow_init(struct xpool *pool);
 void xpool_grow_stop(struct xpool *pool);
+unsigned long xpool_recount(const struct xpool *pool, unsigned long from, unsigned long to,
+			    bool of_slabs);
 bool xpool_grow_valid(const struct xpool *pool);
 
 /* region.c */

@@ -339,8 +339,6 @@ void xpool_tools_regions(struct xpool *pool,
 {
 	unsigned long r;
 
-	if (!xtools_watch(pool->tools))
-		return;
 	for (r = 0; r < pool->nr_regions; r++)
 		if (pool->regions[r].nr)
 			fn(pool->tools, (void *)pool->regions[r].addr,

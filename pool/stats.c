@@ -89,21 +89,6 @@ unsigned int xpool_unusable_index(const struct xpool_stats *stats, unsigned int 
 }
 EXPORT_SYMBOL_GPL(xpool_unusable_index);
 
-/* Blocks that are handed out, as the struct xpages tell it. */
-static void recount(struct xpool *pool, unsigned long *slabs, unsigned long *clients)
-{
-	unsigned long first = pool->regions[0].index, i;
-
-	for (i = first; i < pool->buddy.nr; i++) {
-		struct xpage *page = &pool->pages[i];
-
-		if (page->kind == XPAGE_SLAB)
-			*slabs += 1UL << page->order;
-		else if (page->kind != XPAGE_NONE)
-			*clients += 1UL << page->order;
-	}
-}
-
 /**
  * xpool_validate() - recount the pages of a pool from scratch
  * @pool: the pool
@@ -115,14 +100,16 @@ static void recount(struct xpool *pool, unsigned long *slabs, unsigned long *cli
  */
 int xpool_validate(struct xpool *pool)
 {
-	unsigned long slabs = 0, clients = 0, gaps, flags;
+	unsigned long slabs, clients, first, gaps, flags;
 	struct xbuddy *buddy = &pool->buddy;
 	int err;
 
 	if (unlikely(xpool_is_gone(pool)))
 		return 0;
 	raw_spin_lock_irqsave(&pool->lock, flags);
-	recount(pool, &slabs, &clients);
+	first = pool->regions[0].index;
+	slabs = xpool_recount(pool, first, buddy->nr, true);
+	clients = xpool_recount(pool, first, buddy->nr, false);
 	gaps = buddy->nr - pool->nr_pages;
 	err = xbuddy_validate(buddy);
 	if (slabs != pool->used.slabs || clients != pool->used.clients ||
