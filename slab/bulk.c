@@ -21,70 +21,17 @@
 #define XSLAB_FETCHED		256U	/* objects of a bulk, a line of each: half of a small L1 */
 
 /*
- * Is this an object of the cache, as far as its slab is the cache's? @slab is the last one
- * that was; beside one of its objects there are others.
- */
-static __always_inline bool is_of_slab(const struct xslab_cache *cache, void *obj,
-				       unsigned long *slab)
-{
-	unsigned long start = (unsigned long)obj & cache->fast.slab_mask;
-
-	if (likely(start == *slab))
-		return true;
-	*slab = start;
-	return xslab_owns_at(cache, start);
-}
-
-/*
- * Mark objects that come out of a magazine live, up to one that is not what it was; returns
- * how many.
- */
-static __always_inline unsigned int mark_first(struct xslab_cache *cache, void **objs,
-					       unsigned int nr)
-{
-	struct xslab_check how = cache->fast.check;
-	void **at = objs, **end = objs + nr;
-	unsigned long slab = ULONG_MAX;
-	long stride = cache->stride;
-
-	if (!xslab_has_live(&how)) {
-		while (at != end && is_of_slab(cache, *at, &slab))
-			at++;
-		return at - objs;
-	}
-	while (end - at >= 4 && is_row_of_4(at, (unsigned long)*at, stride)) {
-		struct xlive_row row = live_row(&how, (unsigned long)*at, stride);
-
-		if (!row.step || !change_live_4(&row, how.tag, XSLAB_LIVE))
-			break;
-		at += 4;
-	}
-	while (at != end && likely(xslab_change_live(xslab_live_at(&how, *at), how.tag,
-						     XSLAB_LIVE)))
-		at++;
-	return at - objs;
-}
-
-/* Replace linear addresses by addresses. */
-static __always_inline void translate(struct xslab_cache *cache, void **objs, unsigned int nr)
-{
-	while (nr--)
-		objs[nr] = addr_of(cache, objs[nr]);
-}
-
-/*
  * Mark the objects of a magazine live and replace them by their addresses; returns how many
  * can be handed out.
  */
 static noinline unsigned int mark_many(struct xslab_cache *cache, void **objs,
 				       unsigned int nr)
 {
-	unsigned int i, fresh = mark_first(cache, objs, nr);
+	unsigned int i, fresh = 0;
 
-	for (i = fresh; i < nr; i++)
-		if (likely(xslab_mark_live(cache, objs[i])))
-			objs[fresh++] = objs[i];
-	translate(cache, objs, fresh);
+	for (i = 0; i < nr; i++)
+		if (likely(xslab_hand_out(cache, objs[i])) || xslab_mark_live(cache, objs[i]))
+			objs[fresh++] = addr_of(cache, objs[i]);
 	return fresh;
 }
 
@@ -163,7 +110,7 @@ static noinline int alloc_one_more(struct xslab_cache *cache, gfp_t gfp, void **
 	*obj = xslab_alloc_marked(cache, gfp);
 	if (!*obj)
 		return -ENOMEM;
-	translate(cache, obj, 1);
+	*obj = addr_of(cache, *obj);
 	return 1;
 }
 
