@@ -301,6 +301,18 @@ static noinline void put_odd(struct xslab_cache *cache, struct xpage *slab, void
 		xslab_note_lost(cache, obj, 1);
 }
 
+/* Put objects that lie together: as whole slabs, as a row, or as a group. */
+static __always_inline void **put_some(struct xslab_cache *cache, struct xpage *slab, void **at,
+				       void **end, unsigned long start,
+				       enum xslab_trust trust, bool one_word)
+{
+	if (!are_row(cache, at))
+		return put_group(cache, slab, at, end, start, trust, one_word);
+	if (one_word && may_be_all(cache, slab, at, end, start))
+		return put_whole(cache, slab, at, end, start, trust);
+	return put_object_row(cache, slab, at, end, start, trust, one_word);
+}
+
 typedef void **(*put_fn)(struct xslab_cache *cache, struct xpage *slab, void **at,
 			 void **end, unsigned long start);
 
@@ -308,12 +320,11 @@ typedef void **(*put_fn)(struct xslab_cache *cache, struct xpage *slab, void **a
  * Put objects into slabs; a client's by address, those of a magazine by linear address.
  * Stops at one that cannot be freed; returns how many. Those that come from a magazine were
  * looked at before: then all are taken, and one that is not what it was is dropped. Without
- * @group, @row and @whole each goes alone, which is cheaper where mostly each is of another slab.
+ * @some each goes alone, which is cheaper where mostly each is of another slab.
  */
-static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **objs,
-					     unsigned int nr, put_fn group, put_fn row,
-					     put_fn whole, enum xslab_trust trust,
-					     bool one_word)
+static __always_inline unsigned int put_all(struct xslab_cache *cache, void **objs,
+					    unsigned int nr, put_fn some,
+					    enum xslab_trust trust, bool one_word)
 {
 	void **at = objs, **end = objs + nr, **next;
 
@@ -326,14 +337,10 @@ static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **o
 		slab = slab_of(cache, linear);
 		if (unlikely(!owns(cache, slab)))
 			next = at;
-		else if (!group || is_alone(cache, at, end, start))
+		else if (!some || is_alone(cache, at, end, start))
 			next = put_one(cache, slab, at, start, trust, one_word);
-		else if (!are_row(cache, at))
-			next = group(cache, slab, at, end, start);
-		else if (whole && may_be_all(cache, slab, at, end, start))
-			next = whole(cache, slab, at, end, start);
 		else
-			next = row(cache, slab, at, end, start);
+			next = some(cache, slab, at, end, start);
 		if (likely(next != at))
 			continue;
 		if (!is_from_magazine(trust))
@@ -344,89 +351,48 @@ static __always_inline unsigned int put_runs(struct xslab_cache *cache, void **o
 	return at - objs;
 }
 
-static noinline void **put_whole_start(struct xslab_cache *cache, struct xpage *slab,
-				       void **at, void **end, unsigned long start)
-{
-	return put_whole(cache, slab, at, end, start, XSLAB_CHECK_START);
-}
-
-static noinline void **put_whole_live(struct xslab_cache *cache, struct xpage *slab,
-				      void **at, void **end, unsigned long start)
-{
-	return put_whole(cache, slab, at, end, start, XSLAB_CHECK_LIVE);
-}
-
-static noinline void **put_whole_magazine(struct xslab_cache *cache, struct xpage *slab,
-					  void **at, void **end, unsigned long start)
-{
-	return put_whole(cache, slab, at, end, start, XSLAB_MAGAZINE_LIVE);
-}
-
 /*
  * Functions for each kind of slab and of trust: in one alone there are not registers enough
- * for the loops of all. @whole: for slabs that become free at once, or NULL.
+ * for the loops of all. @apart: mostly each object is of another slab.
  */
-#define DEFINE_PUT(name, whole, ...)							\
-	static noinline void **name##_group(struct xslab_cache *cache,			\
-					    struct xpage *slab, void **at, void **end,	\
-					    unsigned long start)			\
+#define DEFINE_PUT(name, ...)								\
+	static noinline void **name##_some(struct xslab_cache *cache, struct xpage *slab, \
+					   void **at, void **end, unsigned long start)	\
 	{										\
-		return put_group(cache, slab, at, end, start, __VA_ARGS__);		\
-	}										\
-											\
-	static noinline void **name##_row(struct xslab_cache *cache,			\
-					  struct xpage *slab, void **at, void **end,	\
-					  unsigned long start)				\
-	{										\
-		return put_object_row(cache, slab, at, end, start, __VA_ARGS__);		\
+		return put_some(cache, slab, at, end, start, __VA_ARGS__);		\
 	}										\
 											\
 	static noinline unsigned int name(struct xslab_cache *cache, void **objs,	\
-					  unsigned int nr)				\
+					  unsigned int nr, bool apart)			\
 	{										\
-		return put_runs(cache, objs, nr, name##_group, name##_row, whole,	\
-				__VA_ARGS__);						\
+		return apart ? put_all(cache, objs, nr, NULL, __VA_ARGS__) :		\
+			       put_all(cache, objs, nr, name##_some, __VA_ARGS__);	\
 	}
 
-DEFINE_PUT(put_check_start, put_whole_start, XSLAB_CHECK_START, true)
-DEFINE_PUT(put_check_live, put_whole_live, XSLAB_CHECK_LIVE, true)
-DEFINE_PUT(put_word_check_start, NULL, XSLAB_CHECK_START, false)
-DEFINE_PUT(put_word_check_live, NULL, XSLAB_CHECK_LIVE, false)
-DEFINE_PUT(put_magazine, put_whole_start, XSLAB_MAGAZINE, true)
-DEFINE_PUT(put_magazine_live, put_whole_magazine, XSLAB_MAGAZINE_LIVE, true)
-DEFINE_PUT(put_word_magazine, NULL, XSLAB_MAGAZINE, false)
-DEFINE_PUT(put_word_magazine_live, NULL, XSLAB_MAGAZINE_LIVE, false)
-
-/* Objects of a magazine that are mostly of different slabs. */
-static noinline void put_singles(struct xslab_cache *cache, void **objs, unsigned int nr)
-{
-	bool live = cache->checks.live;
-
-	if (unlikely(cache->words > 1) && live)
-		put_runs(cache, objs, nr, NULL, NULL, NULL, XSLAB_MAGAZINE_LIVE, false);
-	else if (unlikely(cache->words > 1))
-		put_runs(cache, objs, nr, NULL, NULL, NULL, XSLAB_MAGAZINE, false);
-	else if (likely(live))
-		put_runs(cache, objs, nr, NULL, NULL, NULL, XSLAB_MAGAZINE_LIVE, true);
-	else
-		put_runs(cache, objs, nr, NULL, NULL, NULL, XSLAB_MAGAZINE, true);
-}
-
-static unsigned int put_checked(struct xslab_cache *cache, void **objs, unsigned int nr)
-{
-	bool has_live = xslab_has_live(&cache->fast.check);
-
-	if (likely(cache->words == 1))
-		return has_live ? put_check_live(cache, objs, nr) :
-				  put_check_start(cache, objs, nr);
-	return has_live ? put_word_check_live(cache, objs, nr) :
-			  put_word_check_start(cache, objs, nr);
-}
+DEFINE_PUT(put_check_start, XSLAB_CHECK_START, true)
+DEFINE_PUT(put_check_live, XSLAB_CHECK_LIVE, true)
+DEFINE_PUT(put_word_check_start, XSLAB_CHECK_START, false)
+DEFINE_PUT(put_word_check_live, XSLAB_CHECK_LIVE, false)
+DEFINE_PUT(put_magazine, XSLAB_MAGAZINE, true)
+DEFINE_PUT(put_magazine_live, XSLAB_MAGAZINE_LIVE, true)
+DEFINE_PUT(put_word_magazine, XSLAB_MAGAZINE, false)
+DEFINE_PUT(put_word_magazine_live, XSLAB_MAGAZINE_LIVE, false)
 
 static __always_inline bool are_together(const struct xslab_cache *cache, void **pair)
 {
 	return slab_start(cache, (unsigned long)pair[0]) ==
 	       slab_start(cache, (unsigned long)pair[1]);
+}
+
+static unsigned int put_checked(struct xslab_cache *cache, void **objs, unsigned int nr)
+{
+	bool live = xslab_has_live(&cache->fast.check);
+
+	if (likely(cache->words == 1))
+		return live ? put_check_live(cache, objs, nr, false) :
+			      put_check_start(cache, objs, nr, false);
+	return live ? put_word_check_live(cache, objs, nr, false) :
+		      put_word_check_start(cache, objs, nr, false);
 }
 
 /*
@@ -435,18 +401,18 @@ static __always_inline bool are_together(const struct xslab_cache *cache, void *
  */
 static void put_from_magazine(struct xslab_cache *cache, void **objs, unsigned int nr)
 {
-	bool one_word = likely(cache->words == 1);
+	bool live = xslab_has_live(&cache->fast.check), one_word = likely(cache->words == 1);
+	bool apart = nr == 1 || (!are_together(cache, objs) &&
+				 !are_together(cache, objs + nr - 2));
 
-	if (nr == 1 || (!are_together(cache, objs) && !are_together(cache, objs + nr - 2)))
-		put_singles(cache, objs, nr);
-	else if (likely(cache->checks.live) && one_word)
-		put_magazine_live(cache, objs, nr);
+	if (likely(live) && one_word)
+		put_magazine_live(cache, objs, nr, apart);
 	else if (one_word)
-		put_magazine(cache, objs, nr);
-	else if (cache->checks.live)
-		put_word_magazine_live(cache, objs, nr);
+		put_magazine(cache, objs, nr, apart);
+	else if (live)
+		put_word_magazine_live(cache, objs, nr, apart);
 	else
-		put_word_magazine(cache, objs, nr);
+		put_word_magazine(cache, objs, nr, apart);
 }
 
 /*
