@@ -80,15 +80,7 @@ static void init_cache(struct xslab_cache *cache, struct xpool *pool,
 	cache->tools = xtools_of_cache(pool->tools, args->ctor,
 				       args->flags & XSLAB_TYPESAFE_BY_RCU);
 	cache->flags = args->flags;
-	cache->client = (struct xclient){
-		.reclaim = xslab_client_reclaim, .collect = xslab_client_collect,
-		.compact = xslab_client_compact, .close = xslab_client_close,
-		.drain = xslab_client_drain, .open = xslab_client_open,
-		.in_magazines = xslab_client_in_magazines, .shut = xslab_client_shut,
-		.count_movable = xslab_move_count, .vacate = xslab_move_vacate,
-		.stray = xslab_client_stray, .retire = xslab_client_retire,
-		.give_up = xslab_client_give_up,
-	};
+	xslab_client_init(&cache->client);
 	raw_spin_lock_init(&cache->lock);
 	init_waitqueue_head(&cache->moving.gone);
 	INIT_LIST_HEAD(&cache->torn.over);

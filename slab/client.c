@@ -5,12 +5,12 @@
  * The pool knows its holders of free pages by struct xclient, and calls these functions: to have
  * pages back before a request fails, to gather what no client holds, and for its limits.
  */
+#include <linux/irq_work.h>
+
 #include "slab.h"
 
-LIST_HEAD(xslab_list);
-
 /* The pool runs dry: give back free slabs, or slabs that magazines at hand keep in use. */
-unsigned long xslab_client_reclaim(struct xclient *client)
+static unsigned long client_reclaim(struct xclient *client)
 {
 	struct xslab_cache *cache = of_client(client);
 	unsigned int nr = xslab_release_some(cache, XSLAB_RELEASE);
@@ -21,12 +21,12 @@ unsigned long xslab_client_reclaim(struct xclient *client)
 	return xslab_rcu_is_typesafe(cache) ? 0 : (unsigned long)nr << cache->order;
 }
 
-void xslab_client_close(struct xclient *client)
+static void client_close(struct xclient *client)
 {
 	xmag_shut(&of_client(client)->mag);
 }
 
-unsigned long xslab_client_drain(struct xclient *client)
+static unsigned long client_drain(struct xclient *client)
 {
 	struct xslab_cache *cache = of_client(client);
 	unsigned long pages;
@@ -38,13 +38,13 @@ unsigned long xslab_client_drain(struct xclient *client)
 	return pages;
 }
 
-void xslab_client_open(struct xclient *client)
+static void client_open(struct xclient *client)
 {
 	xmag_unshut(&of_client(client)->mag);
 }
 
 /* Pages of as many slabs as the objects in magazines would fill. */
-unsigned long xslab_client_in_magazines(struct xclient *client)
+static unsigned long client_in_magazines(struct xclient *client)
 {
 	struct xslab_cache *cache = of_client(client);
 	struct xmag_count count;
@@ -54,7 +54,7 @@ unsigned long xslab_client_in_magazines(struct xclient *client)
 }
 
 /* The pool's limits leave no room for what the magazines may keep, or do again. */
-void xslab_client_shut(struct xclient *client, bool shut)
+static void client_shut(struct xclient *client, bool shut)
 {
 	struct xslab_cache *cache = of_client(client);
 
@@ -62,7 +62,7 @@ void xslab_client_shut(struct xclient *client, bool shut)
 	xslab_set_closed(cache, &cache->limit.pool_shut, shut);
 }
 
-bool xslab_client_stray(struct xclient *client, const struct xpool_refs_stray *stray)
+static bool client_stray(struct xclient *client, const struct xpool_refs_stray *stray)
 {
 	struct xslab_cache *cache = of_client(client);
 
@@ -72,15 +72,36 @@ bool xslab_client_stray(struct xclient *client, const struct xpool_refs_stray *s
 	return true;
 }
 
-unsigned long xslab_client_collect(struct xclient *client)
+static unsigned long client_collect(struct xclient *client)
 {
 	return xslab_cache_collect(of_client(client), false);
 }
 
 /* Objects that can be moved lie in as few pages as can be after this. */
-unsigned long xslab_client_compact(struct xclient *client)
+static unsigned long client_compact(struct xclient *client)
 {
 	struct xslab_cache *cache = of_client(client);
 
 	return READ_ONCE(cache->moving.move) ? xslab_collect_by_force(cache, false) : 0;
+}
+
+/* Blocks went back to the pool's buddy system: a task that waits may find a slab. */
+static void client_room(struct xclient *client)
+{
+	struct xslab_cache *cache = of_client(client);
+
+	if (READ_ONCE(cache->waiting.nr))
+		irq_work_queue(&cache->later);
+}
+
+void xslab_client_init(struct xclient *client)
+{
+	*client = (struct xclient){
+		.reclaim = client_reclaim, .collect = client_collect,
+		.compact = client_compact, .close = client_close, .drain = client_drain,
+		.open = client_open, .in_magazines = client_in_magazines,
+		.shut = client_shut, .room = client_room, .stray = client_stray,
+		.count_movable = xslab_move_count, .vacate = xslab_move_vacate,
+		.retire = xslab_client_retire, .give_up = xslab_client_give_up,
+	};
 }

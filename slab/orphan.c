@@ -26,6 +26,8 @@
 
 #include "slab.h"
 
+LIST_HEAD(xslab_list);
+
 /* Up to @nr objects that are live, while the magazines are closed. */
 static unsigned int find_live(struct xslab_cache *cache, void **objs, unsigned int nr)
 {

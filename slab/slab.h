@@ -588,6 +588,9 @@ static inline void xslab_set_closed(struct xslab_cache *cache, bool *is, bool cl
 /* cache.c */
 void xslab_set_checks(bool on);
 
+/* client.c */
+void xslab_client_init(struct xclient *client);
+
 /* orphan.c */
 void xslab_client_retire(struct xclient *client);
 int xslab_give_up(struct xslab_cache *cache);
@@ -610,17 +613,6 @@ void xslab_limit_init(struct xslab_cache *cache);
 unsigned long xslab_magazine_pages(const struct xslab_cache *cache);
 void xslab_limit_apply(struct xslab_cache *cache);
 int xslab_cache_set_limit(struct xslab_cache *cache, size_t field, unsigned long pages);
-
-/* client.c */
-unsigned long xslab_client_reclaim(struct xclient *client);
-void xslab_client_close(struct xclient *client);
-unsigned long xslab_client_drain(struct xclient *client);
-void xslab_client_open(struct xclient *client);
-unsigned long xslab_client_in_magazines(struct xclient *client);
-void xslab_client_shut(struct xclient *client, bool shut);
-bool xslab_client_stray(struct xclient *client, const struct xpool_refs_stray *stray);
-unsigned long xslab_client_collect(struct xclient *client);
-unsigned long xslab_client_compact(struct xclient *client);
 
 /* collect.c */
 void xslab_check_refs(struct xslab_cache *cache);

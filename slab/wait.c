@@ -72,20 +72,11 @@ static void do_later(struct irq_work *work)
 	xslab_rcu_start(cache);
 }
 
-static void has_room(struct xclient *client)
-{
-	struct xslab_cache *cache = of_client(client);
-
-	if (READ_ONCE(cache->waiting.nr))
-		irq_work_queue(&cache->later);
-}
-
 void xslab_wait_init(struct xslab_cache *cache)
 {
 	INIT_LIST_HEAD(&cache->waiting.list);
 	INIT_LIST_HEAD(&cache->waiting.served);
 	init_irq_work(&cache->later, do_later);
-	cache->client.room = has_room;
 }
 
 /* A request that may wait uses the cache, which stays until xslab_wait_end(). */
