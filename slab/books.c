@@ -136,15 +136,23 @@ static bool live_bytes_valid(struct xslab_cache *cache, struct xpage *slab)
 	unsigned int i;
 
 	for (i = 0; cache->checks.live && i < cache->per_slab; i++, at += cache->stride)
-		if (atomic_long_read(&slab->map[BIT_WORD(i)]) & BIT_MASK(i) &&
+		if (is_in_slab(slab, i) &&
 		    READ_ONCE(*xslab_live_at(&cache->fast.check, at)) != XSLAB_IN_SLAB)
 			return false;
 	return true;
 }
 
+/* What is counted again of all slabs, as in struct xslab_cache. */
+struct recount {
+	unsigned long	nr[XSLAB_LISTS];
+	unsigned long	free;
+	unsigned long	capacity;
+	unsigned long	torn;
+	unsigned long	holes;
+};
+
 /* Each slab on a list where the weight of its map says; counts them. */
-static bool list_valid(struct xslab_cache *cache, unsigned int l, unsigned long *nr,
-		       unsigned long *nr_free)
+static bool list_valid(struct xslab_cache *cache, unsigned int l, struct recount *count)
 {
 	struct xpage *slab;
 
@@ -158,8 +166,11 @@ static bool list_valid(struct xslab_cache *cache, unsigned int l, unsigned long 
 		    slab->nr_free != is || l > right || (l < right && right >= XSLAB_BUCKETS) ||
 		    !nmi_words_valid(cache, slab) || !live_bytes_valid(cache, slab))
 			return false;
-		*nr_free += is;
-		++*count_of(nr, l);
+		++*count_of(count->nr, l);
+		count->free += is;
+		count->capacity += xslab_tear_objects(cache, slab);
+		count->torn += is_torn(slab);
+		count->holes += hweight_long(holes_of(cache, slab));
 	}
 	return true;
 }
@@ -175,7 +186,8 @@ static bool list_valid(struct xslab_cache *cache, unsigned int l, unsigned long 
  */
 int xslab_validate(struct xslab_cache *cache)
 {
-	unsigned long nr[XSLAB_LISTS] = {}, nr_free = 0, flags;
+	struct recount count = {};
+	unsigned long flags;
 	bool valid = true;
 	unsigned int l;
 
@@ -185,10 +197,12 @@ int xslab_validate(struct xslab_cache *cache)
 		return -EBUSY;
 	drain_nmi_frees(cache);
 	for (l = 0; l < XSLAB_LISTS; l++)
-		valid &= list_valid(cache, l, nr, &nr_free);
-	valid &= nr_free == cache->objects.free && !memcmp(nr, cache->nr, sizeof(nr)) &&
-		 order_valid(cache) &&
-		 xslab_tear_books_valid(cache, nr[XSLAB_PARTIAL] + nr[XSLAB_FULL] + nr[XSLAB_FREE]);
+		valid &= list_valid(cache, l, &count);
+	valid &= !memcmp(count.nr, cache->nr, sizeof(count.nr)) &&
+		 count.free == cache->objects.free &&
+		 count.capacity == cache->objects.capacity &&
+		 count.torn == cache->torn.nr && count.holes == cache->torn.nr_holes &&
+		 order_valid(cache) && xset_valid(&cache->torn.set);
 	xslab_unlock(cache, flags);
 	return valid ? 0 : -EUCLEAN;
 }
@@ -198,7 +212,7 @@ EXPORT_SYMBOL_GPL(xslab_validate);
 static bool is_live(const struct xslab_cache *cache, struct xpage *slab, unsigned int nr, void *at)
 {
 	if (!cache->checks.live)
-		return !(atomic_long_read(&slab->map[BIT_WORD(nr)]) & BIT_MASK(nr));
+		return !is_in_slab(slab, nr);
 	/* It is written without a lock; see check.c. */
 	return data_race(*xslab_live_at(&cache->fast.check, at)) == XSLAB_LIVE;
 }

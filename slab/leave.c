@@ -73,7 +73,7 @@ noinline void xslab_believe_live(struct xslab_cache *cache, struct xpage *slab)
 		u8 *live = xslab_live_at(&cache->fast.check, at), is = READ_ONCE(*live);
 
 		if (likely(is == XSLAB_IN_SLAB) || !xslab_tear_has(slab, i) ||
-		    !(atomic_long_read(&slab->map[BIT_WORD(i)]) & BIT_MASK(i)))
+		    !is_in_slab(slab, i))
 			continue;
 		if (is != XSLAB_LIVE && is != cache->fast.check.tag) {
 			WRITE_ONCE(*live, XSLAB_IN_SLAB);

@@ -36,13 +36,13 @@ static unsigned int find_live(struct xslab_cache *cache, void **objs, unsigned i
 
 	for (l = 0; l < XSLAB_FREE; l++)
 		list_for_each_entry(slab, &cache->lists[l], list)
-			for (i = 0; i < cache->per_slab; i++)
-				if (!(atomic_long_read(&slab->map[BIT_WORD(i)]) & BIT_MASK(i)) &&
-				    xslab_tear_has(slab, i)) {
-					objs[got++] = first_object(cache, slab) + i * cache->stride;
-					if (got == nr)
-						return got;
-				}
+			for (i = 0; i < cache->per_slab; i++) {
+				if (is_in_slab(slab, i) || !xslab_tear_has(slab, i))
+					continue;
+				objs[got++] = first_object(cache, slab) + i * cache->stride;
+				if (got == nr)
+					return got;
+			}
 	return got;
 }
 

@@ -97,8 +97,7 @@ static void forget_objects(struct xslab_cache *cache, const struct xpage *slab)
 	unsigned int i;
 
 	for (i = 0; i < cache->per_slab; i++, at += cache->stride)
-		if (xslab_tear_has(slab, i) &&
-		    !(atomic_long_read(&slab->map[BIT_WORD(i)]) & BIT_MASK(i)))
+		if (xslab_tear_has(slab, i) && !is_in_slab(slab, i))
 			xtools_forget(cache->tools, addr_of(cache, at));
 }
 

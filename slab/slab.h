@@ -309,6 +309,12 @@ static __always_inline void *first_object(const struct xslab_cache *cache,
 	return (void *)cache->first.start + (in << (PAGE_SHIFT - XPAGE_SHIFT)) + cache->slack;
 }
 
+/* Is object @nr free in its slab, as the map says? */
+static inline bool is_in_slab(const struct xpage *slab, unsigned int nr)
+{
+	return atomic_long_read(&slab->map[BIT_WORD(nr)]) & BIT_MASK(nr);
+}
+
 #include "lists.h"
 
 /* @nr slabs are all full that were free, or the other way about; they are on the list. */
@@ -668,7 +674,6 @@ unsigned long xslab_tear_release(struct xslab_cache *cache);
 unsigned long xslab_tear_cache(struct xslab_cache *cache);
 bool xslab_tear_mend(struct xslab_cache *cache, enum xpool_need need, unsigned long most);
 bool xslab_tear_valid(const struct xslab_cache *cache, const struct xpage *slab);
-bool xslab_tear_books_valid(const struct xslab_cache *cache, unsigned long slabs);
 
 /* sort.c */
 void xslab_sort(struct xslab_cache *cache, unsigned long *nr);

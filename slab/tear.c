@@ -272,7 +272,8 @@ bool xslab_tear_valid(const struct xslab_cache *cache, const struct xpage *slab)
 	unsigned int p;
 
 	if (!slab->holes || slab->holes & BIT(0) || slab->holes >> pages_per_slab(cache) ||
-	    atomic_long_read(&slab->word) & ~slab->there)
+	    atomic_long_read(&slab->word) & ~slab->there ||
+	    !xset_has(&cache->torn.set, slab_nr(cache, slab)))
 		return false;
 	for (p = 0; p < pages_per_slab(cache); p++) {
 		if (slab->holes & BIT(p)) {
@@ -285,26 +286,4 @@ bool xslab_tear_valid(const struct xslab_cache *cache, const struct xpage *slab)
 			return false;
 	}
 	return true;
-}
-
-/* Do the counts of torn slabs agree with the lists, on which are @slabs? */
-bool xslab_tear_books_valid(const struct xslab_cache *cache, unsigned long slabs)
-{
-	unsigned long lost = 0, torn = 0, holes = 0;
-	struct xpage *slab;
-	unsigned int l;
-
-	for (l = 0; l < XSLAB_LISTS; l++)
-		list_for_each_entry(slab, &cache->lists[l], list) {
-			if (!is_torn(slab))
-				continue;
-			lost += cache->per_slab - xslab_tear_objects(cache, slab);
-			holes += hweight_long(slab->holes);
-			torn++;
-			if (!xset_has(&cache->torn.set, slab_nr(cache, slab)))
-				return false;
-		}
-	return torn == cache->torn.nr && holes == cache->torn.nr_holes &&
-	       xset_valid(&cache->torn.set) &&
-	       slabs * cache->per_slab == cache->objects.capacity + lost;
 }
