@@ -269,16 +269,15 @@ static void scan(struct xslab_cache *cache, bool over)
 		scan_slab(cache, slab, over);
 }
 
-/* All objects that were left, in one pool or (NULL) in all, go back. */
-static void put_left(const struct xpool *pool)
+/* All objects that were left go back. */
+static void put_left(void)
 {
 	struct xslab_cache *cache;
 	bool some = false;
 
 	lockdep_assert_held(&xslab_rcu_lock);
 	list_for_each_entry(cache, &caches, rcu.node) {
-		cache->rcu.unseen = !pool || cache->pool == pool ?
-				    atomic_long_read(&cache->rcu.nr_left) : 0;
+		cache->rcu.unseen = atomic_long_read(&cache->rcu.nr_left);
 		some |= cache->rcu.unseen;
 		if (cache->rcu.unseen)
 			scan(cache, false);
@@ -311,7 +310,7 @@ static void scan_work(struct work_struct *unused)
 		arm();
 		return;
 	}
-	put_left(NULL);
+	put_left();
 	mutex_unlock(&xslab_rcu_lock);
 }
 
@@ -341,7 +340,7 @@ void xslab_rcu_flush(struct xpool *pool)
 	if (any_waits(pool)) {
 		close_all();
 		irq_work_sync(&kicker);
-		put_left(pool);
+		put_left();
 		rcu_barrier();
 	}
 	mutex_unlock(&xslab_rcu_lock);
