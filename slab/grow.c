@@ -53,6 +53,11 @@ static void construct(struct xslab_cache *cache, struct xpage *slab)
 	atomic_dec(&cache->nr_constructing);
 }
 
+static unsigned long max_slabs(const struct xslab_cache *cache)
+{
+	return READ_ONCE(cache->limit.limits.hard) >> cache->order;
+}
+
 /* Count slabs that will come. Returns false if the limit forbids it, or this is an NMI. */
 static bool charge_slabs(struct xslab_cache *cache, unsigned int nr)
 {
@@ -61,7 +66,7 @@ static bool charge_slabs(struct xslab_cache *cache, unsigned int nr)
 
 	if (!xlock(&cache->lock, &flags))
 		return false;
-	below = atomic_long_read(&cache->nr_slabs) + nr <= cache->limit.max_slabs;
+	below = atomic_long_read(&cache->nr_slabs) + nr <= max_slabs(cache);
 	if (below)
 		atomic_long_add(nr, &cache->nr_slabs);
 	xslab_unlock(cache, flags);
@@ -78,17 +83,19 @@ static bool wants_group(const struct xslab_cache *cache)
 }
 
 /*
- * 2^@group slabs that follow one another, of what the pool has, or NULL. No client is asked to
- * give back for what is not needed yet.
+ * 2^@group slabs that follow one another, of what the pool has, or NULL. With @ask, its clients
+ * are asked to give back for one that it has not.
  */
 static struct xpage *try_slabs(struct xslab_cache *cache, unsigned int group,
-			       enum xpool_need need)
+			       enum xpool_need need, bool ask)
 {
+	unsigned int order = cache->order + group;
 	struct xpage *block;
 
 	if (!charge_slabs(cache, 1U << group))
 		return NULL;
-	block = xpool_try(cache->pool, cache->order + group, need, cache->place);
+	block = ask ? xpool_get_for(cache->pool, order, need, cache->place, 0) :
+		      xpool_try(cache->pool, order, need, cache->place);
 	if (!block)
 		uncharge_slabs(cache, 1U << group);
 	else if (group)
@@ -107,7 +114,7 @@ static struct xpage *get_grown(struct xslab_cache *cache, enum xpool_need need, 
 	struct xpage *slab = NULL;
 	struct page *region;
 
-	if (atomic_long_read(&cache->nr_slabs) >= READ_ONCE(cache->limit.max_slabs))
+	if (atomic_long_read(&cache->nr_slabs) >= max_slabs(cache))
 		return NULL;
 	rcu_read_unlock();
 	region = xpool_fetch_region(pool, cache->order, need, gfp);
@@ -119,20 +126,6 @@ static struct xpage *get_grown(struct xslab_cache *cache, enum xpool_need need, 
 		return NULL;
 	}
 	slab = xpool_get_of_region(pool, cache->order, need, cache->place, region);
-	if (!slab)
-		uncharge_slabs(cache, 1);
-	return slab;
-}
-
-/* One slab of what the pool has, and the clients of it; or NULL. */
-static struct xpage *get_slab(struct xslab_cache *cache, enum xpool_need need, gfp_t gfp)
-{
-	struct xpage *slab;
-
-	if (!charge_slabs(cache, 1))
-		return NULL;
-	slab = xpool_get_for(cache->pool, cache->order, need, cache->place,
-			     gfp & ~__GFP_DIRECT_RECLAIM);
 	if (!slab)
 		uncharge_slabs(cache, 1);
 	return slab;
@@ -153,13 +146,13 @@ static struct xpage *get_slabs(struct xslab_cache *cache, gfp_t gfp, unsigned in
 
 	*nr = 1;
 	if (group)
-		slab = try_slabs(cache, group, XPOOL_ORDINARY);
+		slab = try_slabs(cache, group, XPOOL_ORDINARY, false);
 	if (slab)
 		*nr <<= group;
 	if (!slab && grows)
-		slab = try_slabs(cache, 0, need) ?: get_grown(cache, need, gfp);
+		slab = try_slabs(cache, 0, need, false) ?: get_grown(cache, need, gfp);
 	if (!slab)
-		return get_slab(cache, need, gfp);
+		return try_slabs(cache, 0, need, true);
 	if (unlikely(cache->pool->grow))
 		xpool_grow_wake(cache->pool);
 	return slab;
@@ -259,7 +252,7 @@ struct xpage *xslab_grow_in_place(struct xslab_cache *cache, void **obj)
 	bool served;
 
 	rcu_read_lock();
-	slab = try_slabs(cache, 0, XPOOL_ORDINARY);
+	slab = try_slabs(cache, 0, XPOOL_ORDINARY, false);
 	if (slab) {
 		init_slabs(cache, slab, 1);
 		xslab_lock(cache, &flags);

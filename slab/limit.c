@@ -33,7 +33,6 @@ void xslab_limit_init(struct xslab_cache *cache)
 {
 	mutex_init(&cache->limit.tuning);
 	cache->limit.limits = (struct xslab_limits){ .hard = ULONG_MAX, .cache = ULONG_MAX };
-	cache->limit.max_slabs = ULONG_MAX;
 	cache->limit.max_empty = ULONG_MAX;
 	set_watermark(cache);
 }
@@ -45,10 +44,8 @@ static unsigned long try_hard(struct xslab_cache *cache, unsigned long hard)
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	pages = (unsigned long)atomic_long_read(&cache->nr_slabs) << cache->order;
-	if (pages <= hard) {
-		cache->limit.limits.hard = hard;
-		cache->limit.max_slabs = hard >> cache->order;
-	}
+	if (pages <= hard)
+		WRITE_ONCE(cache->limit.limits.hard, hard);
 	xslab_unlock(cache, flags);
 	return pages - min(pages, hard);
 }

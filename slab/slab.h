@@ -118,7 +118,6 @@ struct xslab_cache {
 		struct mutex	tuning;
 		struct xslab_limits limits;
 		unsigned long	max_empty;	/* slabs on the free list */
-		unsigned long	max_slabs;	/* of nr_slabs */
 		bool		shut;		/* the magazines, for the cache's limits */
 		bool		pool_shut;	/* the magazines, for the pool's limits */
 	} limit;
