@@ -87,19 +87,6 @@ noinline void xslab_believe_live(struct xslab_cache *cache, struct xpage *slab)
 		sub_nr_free(cache, slab, nr);
 }
 
-/* Is all of a free slab free? The next owner finds its live bytes as they should be. */
-static bool is_all_free(struct xslab_cache *cache, struct xpage *slab)
-{
-	void *start = first_object(cache, slab) - cache->slack;
-
-	if (!cache->checks.live ||
-	    likely(!memchr_inv(xslab_live_at(&cache->fast.check, start), XSLAB_IN_SLAB,
-			       PAGE_SIZE << cache->order >> cache->checks.shift)))
-		return true;
-	xslab_believe_live(cache, slab);
-	return slab->nr_free == cache->per_slab;
-}
-
 /* An NMI that has set a bit of the slab may not be through with it. */
 static bool nmi_uses(const struct xslab_cache *cache, const struct xpage *slab)
 {
@@ -107,32 +94,58 @@ static bool nmi_uses(const struct xslab_cache *cache, const struct xpage *slab)
 	return atomic_read(&cache->nmi.frees) || READ_ONCE(slab->deferred);
 }
 
-/* A free slab leaves the cache's lists for @to, or begins to wait for a grace period. */
-static void remove_slab(struct xslab_cache *cache, struct xpage *slab, struct list_head *to)
+/*
+ * Is all of a slab, or what is left of it, free, and can it be spared? The next owner finds its
+ * live bytes as they should be.
+ */
+static bool can_leave(struct xslab_cache *cache, struct xpage *slab)
+{
+	void *start = first_object(cache, slab) - cache->slack;
+	unsigned int all = xslab_tear_objects(cache, slab);
+
+	if (slab->nr_free != all || nmi_uses(cache, slab) ||
+	    cache->objects.free < reserved_free(cache) + all)
+		return false;
+	/* The live bytes of a torn one are not all its own. */
+	if (is_torn(slab) ||
+	    (cache->checks.live &&
+	     unlikely(memchr_inv(xslab_live_at(&cache->fast.check, start), XSLAB_IN_SLAB,
+				 PAGE_SIZE << cache->order >> cache->checks.shift))))
+		xslab_believe_live(cache, slab);
+	return slab->nr_free == all;
+}
+
+/*
+ * If all of a slab is free, and it can be spared, it leaves the cache's lists for @to, or begins
+ * to wait for a grace period. Returns false if not. Under the lock; the caller unlocks and calls
+ * xslab_put_list() and xslab_rcu_start().
+ */
+bool xslab_take_off(struct xslab_cache *cache, struct xpage *slab, struct list_head *to)
 {
 	bool waits = xslab_rcu_is_typesafe(cache);
 
 	lockdep_assert_held(&cache->lock);
-	xslab_move_slab_goes(cache, slab);
-	unlist_slab(cache, slab, XSLAB_FREE);
+	if (!can_leave(cache, slab))
+		return false;
+	if (unlikely(cache->moving.emptied) && cache->moving.emptied->slab == slab)
+		cache->moving.emptied->given_up = true;	/* the mover has nothing of it */
+	unlist_slab(cache, slab, cache->list_of[slab->nr_free]);
+	cache->objects.capacity -= slab->nr_free;
+	cache->objects.free -= slab->nr_free;
+	if (is_torn(slab)) {
+		cache->torn.nr_holes -= hweight_long(slab->holes);
+		xset_del(&cache->torn.set, slab_nr(cache, slab));
+		WRITE_ONCE(cache->torn.nr, cache->torn.nr - 1);
+	}
 	xslab_set_owner(cache, slab, NULL);
-	cache->objects.capacity -= cache->per_slab;
-	cache->objects.free -= cache->per_slab;
 	list_add(&slab->list, waits ? &cache->rcu.retired : to);
 	WRITE_ONCE(cache->rcu.nr_slabs, cache->rcu.nr_slabs + waits);
-}
-
-/* Like xslab_take_spare(), but a certain slab. */
-void xslab_take_off(struct xslab_cache *cache, struct xpage *slab, struct list_head *to)
-{
-	if (!nmi_uses(cache, slab) && is_all_free(cache, slab))
-		remove_slab(cache, slab, to);
+	return true;
 }
 
 /*
- * The free slab that lies farthest from where the cache's slabs should be leaves, for @to.
- * Returns false if none can be spared. The caller unlocks and calls xslab_put_list() and
- * xslab_rcu_start().
+ * Like xslab_take_off(), but the free slab that lies farthest from where the cache's slabs should
+ * be. Returns false if none can be spared.
  */
 bool xslab_take_spare(struct xslab_cache *cache, struct list_head *to)
 {
@@ -140,16 +153,39 @@ bool xslab_take_spare(struct xslab_cache *cache, struct list_head *to)
 	struct xpage *slab;
 
 	do {
-		if (list_empty(list) ||
-		    cache->objects.free < reserved_free(cache) + cache->per_slab)
+		if (list_empty(list))
 			return false;
 		slab = list_entry(cache->place == XPLACE_LOW ? list->prev : list->next,
 				  struct xpage, list);
-		if (nmi_uses(cache, slab))
-			return false;
-	} while (unlikely(!is_all_free(cache, slab)));
-	remove_slab(cache, slab, to);
+		if (xslab_take_off(cache, slab, to))
+			return true;
+	} while (slab->nr_free != cache->per_slab);	/* it was not all free */
+	return false;
+}
+
+/*
+ * Objects of a slab are free. If it is torn and these were the last, it is taken off the lists;
+ * the holder of the lock gives it back after it unlocks. Returns false if it stays.
+ */
+noinline bool xslab_tear_freed(struct xslab_cache *cache, struct xpage *slab)
+{
+	if (!is_torn(slab) || !xslab_take_off(cache, slab, &cache->torn.over))
+		return false;
+	set_watermark(cache);
 	return true;
+}
+
+/* What is left of a torn slab. */
+static void put_torn(struct xslab_cache *cache, struct xpage *slab)
+{
+	unsigned long there = GENMASK(pages_per_slab(cache) - 1, 0) & ~slab->holes;
+	struct xpage *pages[XTEAR_PAGES];
+	unsigned int p, nr = 0;
+
+	for_each_set_bit(p, &there, XTEAR_PAGES)
+		pages[nr++] = &slab[p];
+	xslab_put_blocks(cache, pages, nr, 0);
+	uncharge_slabs(cache, 1);
 }
 
 /* Give back slabs that no CPU sees any more; returns how many. */
@@ -160,13 +196,17 @@ unsigned long xslab_put_list(struct xslab_cache *cache, struct list_head *list)
 	unsigned int nr = 0;
 
 	list_for_each_entry_safe(slab, next, list, list) {
-		slabs[nr++] = slab;
 		all++;
-		if (nr == XSLAB_RELEASE || list_is_last(&slab->list, list)) {
+		if (holes_of(cache, slab))
+			put_torn(cache, slab);
+		else
+			slabs[nr++] = slab;
+		if (nr == XSLAB_RELEASE) {
 			xslab_put_slabs(cache, slabs, nr);
 			nr = 0;
 		}
 	}
+	xslab_put_slabs(cache, slabs, nr);
 	INIT_LIST_HEAD(list);
 	return all;
 }

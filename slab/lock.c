@@ -65,7 +65,6 @@ noinline void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long f
 {
 	unsigned int most = XSLAB_CHUNK;	/* no free empties more slabs */
 	LIST_HEAD(excess);
-	LIST_HEAD(over);
 	bool served, is_over;
 
 	/* A tool cannot be told in NMI that slabs go: they do in the interrupt behind it. */
@@ -78,13 +77,12 @@ noinline void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long f
 	served = xslab_wait_serve(cache);
 	while (most-- && has_excess(cache) && xslab_take_spare(cache, &excess))
 		;
-	list_splice_init(&cache->torn.over, &over);
+	list_splice_init(&cache->torn.over, &excess);
 	set_watermark(cache);
 	is_over = cache->state.retired && cache->objects.free == cache->objects.capacity;
 	xslab_unlock(cache, flags);
 	xslab_put_list(cache, &excess);
 	xslab_rcu_start(cache);
-	xslab_tear_put(cache, &over);
 	rcu_read_unlock();
 	if (served)
 		xslab_wait_wake(cache);

@@ -44,8 +44,7 @@ void xslab_release_this(struct xslab_cache *cache, struct xpage *slab)
 
 	rcu_read_lock();
 	xslab_lock(cache, &flags);
-	if (slab->cache == cache && slab->nr_free == cache->per_slab &&
-	    cache->objects.free >= reserved_free(cache) + cache->per_slab)
+	if (owner_of(slab) == cache)
 		xslab_take_off(cache, slab, &list);
 	xslab_unlock(cache, flags);
 	xslab_put_list(cache, &list);

@@ -505,13 +505,6 @@ static inline bool xslab_tear_has(const struct xpage *slab, unsigned int nr)
 	return READ_ONCE(slab->there) & BIT(nr);
 }
 
-/* A slab leaves the cache, whose lock is held; a mover that empties it has nothing of it then. */
-static inline void xslab_move_slab_goes(struct xslab_cache *cache, const struct xpage *slab)
-{
-	if (unlikely(cache->moving.emptied) && cache->moving.emptied->slab == slab)
-		cache->moving.emptied->given_up = true;
-}
-
 /*
  * What the kernel's tools are told; see base/tools.h
  */
@@ -677,11 +670,6 @@ bool xslab_tear_valid(const struct xslab_cache *cache, const struct xpage *slab)
 /* sort.c */
 void xslab_sort(struct xslab_cache *cache, unsigned long *nr);
 
-/* torn.c */
-bool xslab_tear_is_over(struct xslab_cache *cache, struct xpage *slab);
-void xslab_tear_freed(struct xslab_cache *cache, struct xpage *slab);
-void xslab_tear_put(struct xslab_cache *cache, struct list_head *over);
-
 /* typesafe.c */
 void xslab_rcu_start(struct xslab_cache *cache);
 void xslab_rcu_wait_slabs(struct xslab_cache *cache);
@@ -693,7 +681,8 @@ void xslab_put_blocks(struct xslab_cache *cache, struct xpage **pages, unsigned 
 void xslab_set_owner(const struct xslab_cache *cache, struct xpage *slab,
 		     struct xslab_cache *owner);
 void xslab_believe_live(struct xslab_cache *cache, struct xpage *slab);
-void xslab_take_off(struct xslab_cache *cache, struct xpage *slab, struct list_head *to);
+bool xslab_take_off(struct xslab_cache *cache, struct xpage *slab, struct list_head *to);
+bool xslab_tear_freed(struct xslab_cache *cache, struct xpage *slab);
 bool xslab_take_spare(struct xslab_cache *cache, struct list_head *to);
 unsigned long xslab_put_list(struct xslab_cache *cache, struct list_head *list);
 

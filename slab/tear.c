@@ -125,10 +125,8 @@ unsigned long xslab_tear_release(struct xslab_cache *cache)
 		xslab_lock(cache, &flags);
 		most = XSLAB_CHUNK;
 		while (most-- && (slab = torn_before(cache, &at))) {
-			if (!xslab_tear_is_over(cache, slab))
-				continue;
-			pages += pages_per_slab(cache) - hweight_long(slab->holes);
-			xslab_tear_freed(cache, slab);
+			if (xslab_tear_freed(cache, slab))
+				pages += pages_per_slab(cache) - hweight_long(slab->holes);
 		}
 		unlock_freed(cache, flags);
 		cond_resched();
