@@ -216,15 +216,13 @@ static void xrcu_test_left_twice(struct kunit *test)
 	struct xslab_cache *cache = with_cache(test, POOL_SIZE, 64), *filler;
 	void **others = xtest_room(test, MANY, sizeof(*others));
 	struct fixture *f = test->priv;
-	const struct xregion *region = &f->pool->regions[0];
 	void *objs[2];
 	u8 *live;
 
 	filler = add_cache(test, &(struct xslab_args){ .name = "filler", .size = 128 });
 	xtest_take(test, filler, others, MANY, GFP_KERNEL);
 	xtest_take(test, cache, objs, 2, GFP_KERNEL);
-	live = &cache->checks.live[((region->index << PAGE_SHIFT) + (unsigned long)objs[1] -
-			     region->addr) >> cache->checks.shift];
+	live = xslab_live_at(&cache->fast.check, linear_of(cache, objs[1]));
 	rcu_read_lock();
 	fill_batches(filler, others);
 	WARN_ON_ONCE(xslab_cache_free_rcu(cache, objs[1]));

@@ -77,17 +77,17 @@ static unsigned long offset_of(struct kunit *test, struct xpool *pool, const voi
 	return 0;
 }
 
-static u8 *live_byte(struct kunit *test, struct xslab_cache *cache, const void *obj)
+static u8 *live_byte(struct xslab_cache *cache, const void *obj)
 {
-	return &cache->checks.live[offset_of(test, cache->pool, obj) >> cache->checks.shift];
+	return xslab_live_at(&cache->fast.check, linear_of(cache, obj));
 }
 
 /* A client frees what it holds, twice, and both frees are believed. */
 static void free_twice(struct kunit *test, struct xslab_cache *cache, void *obj)
 {
 	KUNIT_ASSERT_EQ(test, xslab_cache_free(cache, obj), 0);
-	if (cache->checks.live)
-		*live_byte(test, cache, obj) = XSLAB_LIVE;
+	if (has_live(cache))
+		*live_byte(cache, obj) = XSLAB_LIVE;
 	KUNIT_ASSERT_EQ(test, xslab_cache_free(cache, obj), 0);
 }
 
@@ -151,7 +151,7 @@ static void xtwice_test_waits(struct kunit *test)
 		void *again = NULL;
 
 		xtest_take(test, cache, objs, 2, GFP_KERNEL);
-		live = live_byte(test, cache, objs[1]);
+		live = live_byte(cache, objs[1]);
 		rcu_read_lock();
 		KUNIT_EXPECT_EQ(test, xslab_cache_free_rcu(cache, objs[1]), 0);
 		*live = XSLAB_LIVE;
@@ -319,7 +319,7 @@ static void xtwice_test_live_in_map(struct kunit *test)
 		xtest_take(test, cache, objs, 3, GFP_KERNEL);
 		xtest_give(test, cache, &objs[1], 1);
 		KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 1);
-		*live_byte(test, cache, objs[1]) = XSLAB_LIVE;
+		*live_byte(cache, objs[1]) = XSLAB_LIVE;
 		KUNIT_EXPECT_EQ(test, xslab_validate(cache), -EUCLEAN);
 		n = 0;
 		if (way == 0)

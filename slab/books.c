@@ -135,7 +135,7 @@ static bool live_bytes_valid(struct xslab_cache *cache, struct xpage *slab)
 	void *at = first_object(cache, slab);
 	unsigned int i;
 
-	for (i = 0; cache->checks.live && i < cache->per_slab; i++, at += cache->stride)
+	for (i = 0; has_live(cache) && i < cache->per_slab; i++, at += cache->stride)
 		if (is_in_slab(slab, i) &&
 		    READ_ONCE(*xslab_live_at(&cache->fast.check, at)) != XSLAB_IN_SLAB)
 			return false;
@@ -211,7 +211,7 @@ EXPORT_SYMBOL_GPL(xslab_validate);
 /* Object @nr, at @at: it may come or go meanwhile, then either answer is right. */
 static bool is_live(const struct xslab_cache *cache, struct xpage *slab, unsigned int nr, void *at)
 {
-	if (!cache->checks.live)
+	if (!has_live(cache))
 		return !is_in_slab(slab, nr);
 	/* It is written without a lock; see check.c. */
 	return data_race(*xslab_live_at(&cache->fast.check, at)) == XSLAB_LIVE;

@@ -111,10 +111,6 @@ static void set_fast(struct xslab_cache *cache)
 	cache->fast.first_owner = &cache->first.page->cache;
 	cache->fast.owners = (unsigned long)cache->fast.first_owner -
 			     (cache->first.start >> (PAGE_SHIFT - XPAGE_SHIFT));
-	if (!cache->checks.live)
-		return;
-	cache->fast.check.live = cache->checks.live - (pool->base >> cache->checks.shift);
-	cache->fast.check.live_shift = cache->checks.shift;
 }
 
 /* All but what begins where an object may. */

@@ -145,7 +145,7 @@ bool xslab_mark(struct xslab_cache *cache, void *at, u8 from, u8 to)
 
 	if (likely(owner_of(slab) == cache) &&
 	    xslab_tear_has(slab, object_nr(check, (unsigned long)at - start)) &&
-	    (!cache->checks.live || likely(xslab_change_live(xslab_live_at(check, at), from, to))))
+	    (!has_live(cache) || likely(xslab_change_live(xslab_live_at(check, at), from, to))))
 		return true;
 	xslab_note_lost(cache, at, 1);
 	return false;
@@ -172,7 +172,7 @@ bool xslab_accept_as(struct xslab_cache *cache, void *at, u8 state)
 	lockdep_assert_preemption_disabled();
 	if (!can_have_slab(cache, (unsigned long)at))
 		return false;
-	if (cache->checks.live) {
+	if (has_live(cache)) {
 		live = xslab_live_at(check, at);
 		if (xslab_load_live(live) != XSLAB_LIVE)
 			return false;
@@ -195,7 +195,7 @@ bool xslab_accept(struct xslab_cache *cache, void *at)
 
 bool xslab_is_waiting(struct xslab_cache *cache, void *at)
 {
-	return cache->checks.live &&
+	return has_live(cache) &&
 	       READ_ONCE(*xslab_live_at(&cache->fast.check, at)) >= XSLAB_SEEN;
 }
 

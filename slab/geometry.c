@@ -175,7 +175,7 @@ static unsigned int live_shift(unsigned int stride)
  */
 static unsigned int live_group(const struct xslab_cache *cache)
 {
-	unsigned int line = ilog2(L1_CACHE_BYTES) + cache->checks.shift;
+	unsigned int line = ilog2(L1_CACHE_BYTES) + cache->fast.check.live_shift;
 	unsigned int slab = PAGE_SHIFT + cache->order;
 
 	if (line <= slab || cache->per_slab << (line - slab) > cache->mag.size)
@@ -192,16 +192,18 @@ int xslab_get_live(struct xslab_cache *cache)
 
 	if (!live)
 		return -ENOMEM;
-	cache->checks.shift = shift;
-	cache->checks.live = live - (pool->start >> shift);
-	cache->checks.group = live_group(cache);
+	cache->fast.check.live_shift = shift;
+	cache->fast.check.live = live - (pool->start >> shift) - (pool->base >> shift);
+	cache->growth.group = live_group(cache);
 	return 0;
 }
 
 void xslab_put_live(struct xslab_cache *cache, struct xpool *pool)
 {
-	if (cache->checks.live)
-		xpool_live_put(pool, cache->checks.shift, cache->fast.check.tag);
+	const struct xslab_check *check = &cache->fast.check;
+
+	if (has_live(cache))
+		xpool_live_put(pool, check->live_shift, check->tag);
 }
 
 /* Is there a place for a slab, which is aligned to its size, or will be? */

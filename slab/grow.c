@@ -78,7 +78,7 @@ static bool wants_group(const struct xslab_cache *cache)
 {
 	int last = READ_ONCE(cache->growth.cpu);
 
-	return cache->checks.group && last >= 0 && last != raw_smp_processor_id() && !in_nmi() &&
+	return cache->growth.group && last >= 0 && last != raw_smp_processor_id() && !in_nmi() &&
 	       READ_ONCE(cache->limit.max_empty) == ULONG_MAX && !is_strict(cache);
 }
 
@@ -139,7 +139,7 @@ static struct xpage *get_grown(struct xslab_cache *cache, enum xpool_need need, 
 static struct xpage *get_slabs(struct xslab_cache *cache, gfp_t gfp, unsigned int *nr)
 	__must_hold(RCU)
 {
-	unsigned int group = wants_group(cache) ? cache->checks.group : 0;
+	unsigned int group = wants_group(cache) ? cache->growth.group : 0;
 	bool grows = unlikely(cache->pool->grow) && gfpflags_allow_blocking(gfp);
 	enum xpool_need need = xpool_need_of(gfp);
 	struct xpage *slab = NULL;

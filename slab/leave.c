@@ -69,7 +69,7 @@ noinline void xslab_believe_live(struct xslab_cache *cache, struct xpage *slab)
 	unsigned int i, nr = 0;
 
 	lockdep_assert_held(&cache->lock);
-	for (i = 0; cache->checks.live && i < cache->per_slab; i++, at += cache->stride) {
+	for (i = 0; has_live(cache) && i < cache->per_slab; i++, at += cache->stride) {
 		u8 *live = xslab_live_at(&cache->fast.check, at), is = READ_ONCE(*live);
 
 		if (likely(is == XSLAB_IN_SLAB) || !xslab_tear_has(slab, i) ||
@@ -108,9 +108,9 @@ static bool can_leave(struct xslab_cache *cache, struct xpage *slab)
 		return false;
 	/* The live bytes of a torn one are not all its own. */
 	if (is_torn(slab) ||
-	    (cache->checks.live &&
+	    (has_live(cache) &&
 	     unlikely(memchr_inv(xslab_live_at(&cache->fast.check, start), XSLAB_IN_SLAB,
-				 PAGE_SIZE << cache->order >> cache->checks.shift))))
+				 PAGE_SIZE << cache->order >> cache->fast.check.live_shift))))
 		xslab_believe_live(cache, slab);
 	return slab->nr_free == all;
 }

@@ -93,7 +93,7 @@ void *xslab_take_one(struct xslab_cache *cache, struct xpage *slab)
 		obj = first_object(cache, from) + nr * cache->stride;
 		change_word(cache, &from->map[w], BIT_MASK(nr), 0);
 		sub_nr_free(cache, from, 1);
-		if (!cache->checks.live ||
+		if (!has_live(cache) ||
 		    xslab_change_live(xslab_live_at(check, obj), XSLAB_IN_SLAB, check->tag))
 			return obj;
 		xslab_note_lost(cache, obj, 1);

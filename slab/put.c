@@ -386,7 +386,7 @@ static __always_inline bool are_together(const struct xslab_cache *cache, void *
 
 static unsigned int put_checked(struct xslab_cache *cache, void **objs, unsigned int nr)
 {
-	bool live = xslab_has_live(&cache->fast.check);
+	bool live = has_live(cache);
 
 	if (likely(cache->words == 1))
 		return live ? put_check_live(cache, objs, nr, false) :
@@ -401,7 +401,7 @@ static unsigned int put_checked(struct xslab_cache *cache, void **objs, unsigned
  */
 static void put_from_magazine(struct xslab_cache *cache, void **objs, unsigned int nr)
 {
-	bool live = xslab_has_live(&cache->fast.check), one_word = likely(cache->words == 1);
+	bool live = has_live(cache), one_word = likely(cache->words == 1);
 	bool apart = nr == 1 || (!are_together(cache, objs) &&
 				 !are_together(cache, objs + nr - 2));
 

@@ -353,7 +353,7 @@ static int note(struct xslab_cache *cache, void *at)
 	atomic_long_inc(&cache->rcu.nr);
 	if (likely(add_to_batch(cache, at)))
 		return 0;
-	if (cache->checks.live) {
+	if (has_live(cache)) {
 		leave_object(cache, at);
 		return 0;
 	}

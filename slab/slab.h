@@ -47,11 +47,6 @@ struct xslab_cache {
 		struct xpage	*page;
 		unsigned long	start;		/* its linear address */
 	} first;
-	struct {	/* Live bytes; see pool/live.c */
-		u8		*live;		/* by offset; NULL: no live checks */
-		u8		shift;		/* see struct xslab_check */
-		u8		group;		/* log2 of slabs whose live bytes share a line */
-	} checks;
 	u8			order;
 	u16			per_slab;
 	u32			object_size;
@@ -92,6 +87,7 @@ struct xslab_cache {
 	struct {
 		unsigned long	nr_counted;	/* spare slabs that the pool knows of */
 		int		cpu;		/* that asked for the last slab, or -1 */
+		u8		group;		/* log2 of slabs whose live bytes share a line */
 	} growth;
 	enum xplace		place;		/* of slabs in the pool */
 	xslab_flags_t		flags;
@@ -279,6 +275,11 @@ static __always_inline struct xslab_check check_by(const struct xslab_cache *cac
 	/* Of a pool that has one region that is 0. */
 	check.live += to >> check.live_shift;
 	return check;
+}
+
+static __always_inline bool has_live(const struct xslab_cache *cache)
+{
+	return xslab_has_live(&cache->fast.check);
 }
 
 /* Does an object start @in bytes into a slab? */
