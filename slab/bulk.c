@@ -346,7 +346,7 @@ static noinline unsigned int free_each(struct xslab_cache *cache, unsigned int n
 	for (i = 0; i < nr; i++) {
 		preempt_disable();
 		at = linear_of(cache, objs[i]);
-		if (xslab_accept(cache, at)) {
+		if (xslab_accept(cache, at, cache->fast.check.tag)) {
 			tools_free(cache, objs[i]);
 			chunk[n++] = at;
 		} else {

@@ -161,7 +161,7 @@ bool xslab_mark_live(struct xslab_cache *cache, void *at)
  * Is this an object to free? Its live byte becomes @state. For what any pointer leads to;
  * with preemption off, as in the fast path.
  */
-bool xslab_accept_as(struct xslab_cache *cache, void *at, u8 state)
+bool xslab_accept(struct xslab_cache *cache, void *at, u8 state)
 {
 	const struct xslab_check *check = &cache->fast.check;
 	unsigned long start = slab_start(cache, (unsigned long)at);
@@ -185,18 +185,6 @@ bool xslab_accept_as(struct xslab_cache *cache, void *at, u8 state)
 	if (live)
 		WRITE_ONCE(*live, state);
 	return true;
-}
-
-/* Like xslab_accept_as(), but of an object on its way to a magazine. */
-bool xslab_accept(struct xslab_cache *cache, void *at)
-{
-	return xslab_accept_as(cache, at, cache->fast.check.tag);
-}
-
-bool xslab_is_waiting(struct xslab_cache *cache, void *at)
-{
-	return has_live(cache) &&
-	       READ_ONCE(*xslab_live_at(&cache->fast.check, at)) >= XSLAB_SEEN;
 }
 
 void xslab_report_stray(struct xslab_cache *cache, const struct xpool_refs_stray *stray)

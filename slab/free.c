@@ -33,7 +33,7 @@ noinline int xslab_free_odd(struct xslab_cache *cache, void *obj)
 	void *at = linear_of(cache, obj);
 	int err;
 
-	if (xslab_accept(cache, at))
+	if (xslab_accept(cache, at, cache->fast.check.tag))
 		return xslab_free_missed(cache, at);
 	err = xslab_refuse_free(cache, obj);
 	preempt_enable();

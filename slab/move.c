@@ -240,6 +240,11 @@ static void take_moved(struct xmove *move, unsigned int i, void *old)
 	unlock_freed(cache, flags);
 }
 
+static bool is_waiting(const struct xslab_cache *cache, void *at)
+{
+	return has_live(cache) && READ_ONCE(*xslab_live_at(&cache->fast.check, at)) >= XSLAB_SEEN;
+}
+
 /* Have object @i moved. Returns false if the slab will not become free. */
 static bool move_object(struct xmove *move, unsigned int i)
 {
@@ -250,7 +255,7 @@ static bool move_object(struct xmove *move, unsigned int i)
 
 	if (!new)
 		return is_taken(move, i);
-	if (xslab_is_waiting(cache, old)) {	/* no client's, and not free for a while */
+	if (is_waiting(cache, old)) {	/* no client's, and not free for a while */
 		put_back(cache, new);
 		return false;
 	}

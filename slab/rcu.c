@@ -385,7 +385,7 @@ int xslab_cache_free_rcu(struct xslab_cache *cache, void *obj)
 	/* Until the object is noted a cache that is given up must not go. */
 	preempt_disable();
 	at = linear_of(cache, obj);
-	if (unlikely(!xslab_accept_as(cache, at, XSLAB_WAITS)))
+	if (unlikely(!xslab_accept(cache, at, XSLAB_WAITS)))
 		err = xslab_refuse_free(cache, obj);
 	else
 		err = note(cache, at);

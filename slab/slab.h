@@ -709,9 +709,7 @@ void xslab_print_lost(struct xslab_cache *cache);
 int xslab_refuse_free(struct xslab_cache *cache, void *obj);
 bool xslab_mark(struct xslab_cache *cache, void *at, u8 from, u8 to);
 bool xslab_mark_live(struct xslab_cache *cache, void *at);
-bool xslab_accept_as(struct xslab_cache *cache, void *at, u8 state);
-bool xslab_accept(struct xslab_cache *cache, void *at);
-bool xslab_is_waiting(struct xslab_cache *cache, void *at);
+bool xslab_accept(struct xslab_cache *cache, void *at, u8 state);
 void xslab_report_stray(struct xslab_cache *cache, const struct xpool_refs_stray *stray);
 
 #endif
