@@ -102,13 +102,20 @@ static void *alloc_one_gathered(struct xslab_cache *cache, gfp_t gfp)
 	return obj;
 }
 
+/* Does the client want to wait until others free? It may sleep, and it says so, or its cache. */
+static bool wants_to_wait(const struct xslab_cache *cache, gfp_t gfp)
+{
+	return gfp & __GFP_DIRECT_RECLAIM && (cache->flags & XSLAB_WAIT || gfp & __GFP_NOFAIL);
+}
+
 /*
- * No object is free at hand: take what others keep, and then wait for one: with @for_clients
- * also for one that a client holds, else only while some wait for a grace period: other
+ * No object is free at hand: take what others keep, and then wait for one: also for one that a
+ * client holds, if the client wants that, else only while some wait for a grace period: other
  * requests may take each of them first.
  */
-static noinline void *alloc_last(struct xslab_cache *cache, gfp_t gfp, bool for_clients)
+static noinline void *alloc_last(struct xslab_cache *cache, gfp_t gfp)
 {
+	bool for_clients = wants_to_wait(cache, gfp);
 	bool wait = for_clients || xslab_rcu_waits(cache);
 	void *obj = NULL;
 
@@ -127,12 +134,6 @@ static noinline void *alloc_last(struct xslab_cache *cache, gfp_t gfp, bool for_
 	return obj;
 }
 
-/* An object, marked live, of which the kernel's tools do not know yet; or NULL. */
-void *xslab_alloc_any(struct xslab_cache *cache, gfp_t gfp, bool for_clients)
-{
-	return xslab_alloc_marked(cache, gfp) ?: alloc_last(cache, gfp, for_clients);
-}
-
 /*
  * What the fast path leaves to others, which begins with preemption off
  */
@@ -145,7 +146,7 @@ noinline void *xslab_alloc_missed(struct xslab_cache *cache, gfp_t gfp)
 	preempt_enable();
 	if (xslab_may_refuse(cache, gfp) && xslab_refuse_alloc(cache, gfp))
 		return NULL;	/* it must not wait for an object that it cannot use */
-	obj = xslab_alloc_any(cache, gfp, xslab_wait_wanted(cache, gfp));
+	obj = xslab_alloc_marked(cache, gfp) ?: alloc_last(cache, gfp);
 	if (unlikely(!obj)) {
 		atomic_long_inc(&cache->counts.failures);
 		return NULL;

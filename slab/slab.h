@@ -551,12 +551,6 @@ static __always_inline bool xslab_may_refuse(const struct xslab_cache *cache, gf
 	return unlikely(READ_ONCE(cache->state.retired)) || unlikely(gfp & XSLAB_GFP_SPECIAL);
 }
 
-/* Does the client want to wait until others free? It may sleep, and it says so, or its cache. */
-static inline bool xslab_wait_wanted(const struct xslab_cache *cache, gfp_t gfp)
-{
-	return gfp & __GFP_DIRECT_RECLAIM && (cache->flags & XSLAB_WAIT || gfp & __GFP_NOFAIL);
-}
-
 /* Do objects wait for a grace period? They are no client's any more. */
 static inline bool xslab_rcu_waits(const struct xslab_cache *cache)
 {
@@ -621,7 +615,6 @@ unsigned long xslab_collect_by_force(struct xslab_cache *cache, bool tear);
 bool xslab_refuse_alloc(struct xslab_cache *cache, gfp_t gfp);
 void *xslab_alloc_marked(struct xslab_cache *cache, gfp_t gfp);
 bool xslab_help_atomic(struct xslab_cache *cache, gfp_t gfp);
-void *xslab_alloc_any(struct xslab_cache *cache, gfp_t gfp, bool for_clients);
 
 /* wait.c */
 void xslab_wait_look(struct xslab_cache *cache);
