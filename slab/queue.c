@@ -41,33 +41,43 @@ bool xslab_wait_serve(struct xslab_cache *cache)
 	return served;
 }
 
-/* Wake a task, if any, that was found on one of the lists; it may be gone from there by now. */
-void xslab_wake_task(struct task_struct *task)
+/*
+ * Wake the first task on one of the lists, which looks again whether it must wait; one that was
+ * served leaves the list. Returns false if there is none.
+ */
+static bool wake_first(struct xslab_cache *cache, struct list_head *list)
 {
+	struct task_struct *task = NULL;
+	struct xwaiter *waiter;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	waiter = list_first_entry_or_null(list, struct xwaiter, node);
+	if (waiter) {
+		WRITE_ONCE(waiter->look, true);
+		if (list == &cache->waiting.served)
+			list_del_init(&waiter->node);
+		task = get_task_struct(waiter->task);
+	}
+	xslab_unlock(cache, flags);
 	if (!task)
-		return;
-	wake_up_process(task);
+		return false;
+	wake_up_process(task);	/* it may be gone from the list by now */
 	put_task_struct(task);
+	return true;
+}
+
+/* The first task that waits must ask the pool again, or see that the cache is retired. */
+void xslab_wait_look(struct xslab_cache *cache)
+{
+	wake_first(cache, &cache->waiting.list);
 }
 
 /* Wake the tasks that were served and sleep still. */
 void xslab_wake_served(struct xslab_cache *cache)
 {
-	struct task_struct *task;
-	struct xwaiter *waiter;
-	unsigned long flags;
-
-	do {
-		task = NULL;
-		raw_spin_lock_irqsave(&cache->lock, flags);
-		waiter = list_first_entry_or_null(&cache->waiting.served, struct xwaiter, node);
-		if (waiter) {
-			list_del_init(&waiter->node);
-			task = get_task_struct(waiter->task);
-		}
-		xslab_unlock(cache, flags);
-		xslab_wake_task(task);
-	} while (task);
+	while (wake_first(cache, &cache->waiting.served))
+		;
 }
 
 /* Wake the tasks that were served. From any context. */

@@ -617,7 +617,6 @@ void *xslab_alloc_marked(struct xslab_cache *cache, gfp_t gfp);
 bool xslab_help_atomic(struct xslab_cache *cache, gfp_t gfp);
 
 /* wait.c */
-void xslab_wait_look(struct xslab_cache *cache);
 void xslab_wait_init(struct xslab_cache *cache);
 void xslab_wait_begin(struct xslab_cache *cache, gfp_t gfp);
 void xslab_wait_end(struct xslab_cache *cache, gfp_t gfp);
@@ -683,7 +682,7 @@ unsigned long xslab_put_list(struct xslab_cache *cache, struct list_head *list);
 /* queue.c */
 void xslab_count_waiting(struct xslab_cache *cache, int more);
 bool xslab_wait_serve(struct xslab_cache *cache);
-void xslab_wake_task(struct task_struct *task);
+void xslab_wait_look(struct xslab_cache *cache);
 void xslab_wake_served(struct xslab_cache *cache);
 void xslab_wait_wake(struct xslab_cache *cache);
 

@@ -37,26 +37,8 @@
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
-#include <linux/sched/task.h>
 
 #include "slab.h"
-
-/* The first task that waits must ask the pool again, or see that the cache is retired. */
-void xslab_wait_look(struct xslab_cache *cache)
-{
-	struct task_struct *task = NULL;
-	struct xwaiter *waiter;
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&cache->lock, flags);
-	waiter = list_first_entry_or_null(&cache->waiting.list, struct xwaiter, node);
-	if (waiter) {
-		WRITE_ONCE(waiter->look, true);
-		task = get_task_struct(waiter->task);
-	}
-	xslab_unlock(cache, flags);
-	xslab_wake_task(task);
-}
 
 static void do_later(struct irq_work *work)
 {
