@@ -79,23 +79,13 @@
 #undef xslab_cache_free
 
 /* Fast paths read no other line at the offsets at which they write to struct xmag_cpu. */
-#define in_line(type, member)	BIT(offsetof(type, member) % L1_CACHE_BYTES / sizeof(long))
-static_assert(!IS_ENABLED(CONFIG_64BIT) ||
-	      !((in_line(struct xmag_cpu, busy) | in_line(struct xmag_cpu, top) |
-		 in_line(struct xmag_cpu, allocs)) &
-		(in_line(struct xpage, cache) | in_line(struct xslab_fast, cpus) |
-		 in_line(struct xslab_fast, check.live) |
-		 in_line(struct xslab_fast, check.live_shift) |
-		 in_line(struct xslab_fast, check.tag) |
-		 in_line(struct xslab_fast, check.recip) |
-		 in_line(struct xslab_fast, slab_mask) |
-		 in_line(struct xslab_fast, base) |
-		 in_line(struct xslab_fast, bytes) |
-		 in_line(struct xslab_fast, first_owner) |
-		 in_line(struct xslab_fast, owners) |
-		 in_line(struct xslab_fast, linear.to) |
-		 in_line(struct xslab_fast, linear.mask) |
-		 in_line(struct xslab_fast, linear.from))));
+#define is_before(type, member)	(offsetof(type, member) % 64 < offsetof(struct xmag_cpu, busy))
+#define is_behind(type, member)	(offsetof(type, member) % 64 > offsetof(struct xmag_cpu, allocs))
+static_assert(is_before(struct xpage, cache) && is_before(struct xslab_fast, check.recip) &&
+	      is_behind(struct xslab_fast, slab_mask) &&
+	      is_before(struct xslab_fast, first_owner) &&
+	      is_behind(struct xslab_fast, linear.to) &&
+	      is_before(struct xslab_fast, linear.from));
 
 /**
  * xslab_cache_alloc() - take an object

@@ -109,8 +109,6 @@ static void set_fast(struct xslab_cache *cache)
 	cache->fast.bytes = end - first;
 	cache->first.page = pool->pages + (first >> PAGE_SHIFT);
 	cache->fast.first_owner = &cache->first.page->cache;
-	cache->fast.owners = (unsigned long)cache->fast.first_owner -
-			     (cache->first.start >> (PAGE_SHIFT - XPAGE_SHIFT));
 }
 
 /* All but what begins where an object may. */

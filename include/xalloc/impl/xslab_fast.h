@@ -55,8 +55,7 @@ struct xslab_check {
  * @base: bias bytes before the first slab of the pool
  * @bytes: where slabs can start, from the first one on
  * @first_owner: where the state of the first slab names its cache
- * @owners: where that of a page at address 0 would
- * @unread: where fast paths write in the line of struct xmag_cpu
+ * @unread: where fast paths write in the line of struct xmag_cpu, as are the last of @check
  * @linear: how addresses lead to linear ones, and back
  */
 struct xslab_fast {
@@ -66,8 +65,7 @@ struct xslab_fast {
 	unsigned long			base;
 	unsigned long			bytes;
 	struct xslab_cache		**first_owner;
-	unsigned long			owners;
-	unsigned long			unread[3];
+	unsigned long			unread[4];
 	struct xlinear			linear;
 };
 
@@ -152,16 +150,6 @@ static __always_inline bool xslab_owns(const struct xslab_cache *cache, unsigned
 	return data_race(*(struct xslab_cache **)owner) == cache;
 }
 
-/* Like xslab_owns(), but of a slab by its address. */
-static __always_inline bool xslab_owns_at(const struct xslab_cache *cache, unsigned long slab)
-{
-	unsigned long owner = xslab_fast(cache)->owners +
-			      (slab >> (PAGE_SHIFT - XSLAB_STATE_SHIFT));
-
-	/* It changes only while the slab has no live object. */
-	return data_race(*(struct xslab_cache **)owner) == cache;
-}
-
 /*
  * Does an object start @in bytes into a slab, plus the bias? See slab/geometry.c. This is whether
  * the sum wraps.
@@ -212,7 +200,7 @@ static __always_inline bool xslab_hand_out(const struct xslab_cache *cache, cons
 		return xslab_change_live(xslab_live_at(&fast->check, at), fast->check.tag,
 					 XSLAB_LIVE);
 	/* It may have been freed twice, and its slab may have another owner by now. */
-	return xslab_owns_at(cache, (unsigned long)at & fast->slab_mask);
+	return xslab_owns(cache, ((unsigned long)at - fast->base) & fast->slab_mask);
 }
 
 static __always_inline void *xslab_alloc_fast(struct xslab_cache *cache, gfp_t gfp)
