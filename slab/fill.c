@@ -163,28 +163,10 @@ static __always_inline bool is_row(unsigned long bits)
 	return !(bits & (bits + (bits & -bits)));
 }
 
-/* How many of @bits are set; of a row that is known without counting. */
-static __always_inline unsigned int count_bits(unsigned long bits, bool row)
-{
-	return row ? __fls(bits) - __ffs(bits) + 1 : hweight_long(bits);
-}
-
 /*
- * The first @nr objects of the bits *@left, which are a row of as many or more; @first is
- * the one of bit 0.
+ * The objects of the first @nr of the bits *@left, which are anywhere: one by one, with no branch
+ * to guess. @first is the one of bit 0.
  */
-static __always_inline unsigned int take_slab_row(struct xslab_cache *cache,
-						  const struct xslab_check *check, void *first,
-						  unsigned long *left, void **objs,
-						  unsigned int nr, enum xslab_use use)
-{
-	unsigned int at = __ffs(*left);
-
-	*left &= ~(GENMASK(nr - 1, 0) << at);
-	return write_run(cache, check, objs, nr, first + (unsigned long)at * cache->stride, use);
-}
-
-/* Like take_slab_row(), but of bits that are anywhere: one by one, with no branch to guess. */
 static __always_inline unsigned int take_scattered(struct xslab_cache *cache,
 						   const struct xslab_check *check,
 						   void *first, unsigned long *left,
@@ -230,17 +212,18 @@ static __always_inline unsigned int take_word(struct xslab_cache *cache, struct 
 	unsigned long bits = atomic_long_read(&slab->map[w]), left = bits;
 	struct xslab_check check;
 	void *first = first_for(cache, slab, &check, use) + w * BITS_PER_LONG * cache->stride;
-	bool row = is_row(bits);
 	unsigned int got;
 
 	if (!bits)
 		return 0;
-	nr = min(nr, one_word ? slab->nr_free : count_bits(bits, row));
+	nr = min_t(unsigned int, nr, one_word ? slab->nr_free : hweight_long(bits));
 	*taken += nr;
-	if (row)
-		got = take_slab_row(cache, &check, first, &left, objs, nr, use);
-	else
+	if (is_row(bits)) {
+		left &= ~(GENMASK(nr - 1, 0) << __ffs(bits));
+		got = write_run(cache, &check, objs, nr, first + __ffs(bits) * cache->stride, use);
+	} else {
 		got = take_scattered(cache, &check, first, &left, objs, nr, use);
+	}
 	if (one_word)
 		atomic_long_set(&slab->map[w], left);
 	else
@@ -259,19 +242,23 @@ static __always_inline bool word_may_wait(struct xpage *slab, unsigned int w,
 	return left < BITS_PER_LONG && !~atomic_long_read(&slab->map[w]);
 }
 
-/* Up to @nr objects of a slab; @one_word: that is its map. */
+/*
+ * Up to @nr objects of a slab; @one_word: that is its map. A refill that has some already, as
+ * @first says it has not, takes none of a slab that may wait.
+ */
 static __always_inline unsigned int take_slab(struct xslab_cache *cache, struct xpage *slab,
 					      void **objs, unsigned int nr,
-					      enum xslab_use use, bool one_word)
+					      enum xslab_use use, bool first, bool one_word)
 {
-	bool refill = use == XSLAB_FOR_MAGAZINE;
+	bool lines_up = use == XSLAB_FOR_MAGAZINE && !one_word;
 	unsigned int w = 0, got = 0, taken = 0;
 
 	do {
+		if (lines_up && (got || !first) && word_may_wait(slab, w, nr - got))
+			break;
 		got += take_word(cache, slab, w, slot(objs, got, use), nr - got, &taken, use,
 				 one_word);
-	} while (!one_word && ++w < cache->words && got < nr &&
-		 !(refill && got && word_may_wait(slab, w, nr - got)));
+	} while (!one_word && ++w < cache->words && got < nr);
 	/*
 	 * Where NMIs set bits of the same map, some of these may not have been counted as free
 	 * yet: then the slab has too few until they are.
@@ -320,17 +307,6 @@ static __always_inline unsigned int take_whole(struct xslab_cache *cache, void *
 	return got;
 }
 
-/* Like word_may_wait(), but of what a slab of several words gives next. */
-static bool slab_may_wait(const struct xslab_cache *cache, struct xpage *slab,
-			  unsigned int left)
-{
-	unsigned int w = 0;
-
-	while (w < cache->words - 1 && !atomic_long_read(&slab->map[w]))
-		w++;
-	return word_may_wait(slab, w, left);
-}
-
 /*
  * Up to @nr objects. A magazine need not be full, so a free slab that is more than what is left
  * waits, too, where whole ones fill a magazine.
@@ -351,13 +327,13 @@ static __always_inline unsigned int fill(struct xslab_cache *cache, void **objs,
 
 		fetch_ahead(cache, slab);
 		if (unlikely(cache->words > 1)) {
-			if (refill && left < nr && slab_may_wait(cache, slab, left))
+			n = take_slab(cache, slab, objs, left, use, left == nr, false);
+			if (!n)
 				break;
-			n = take_slab(cache, slab, objs, left, use, false);
 		} else if (is_free && left >= cache->per_slab) {
 			n = take_whole(cache, objs, left, use);
 		} else if (!is_free || !refill || left == nr || nr % cache->per_slab) {
-			n = take_slab(cache, slab, objs, left, use, true);
+			n = take_slab(cache, slab, objs, left, use, left == nr, true);
 		} else {
 			break;
 		}
