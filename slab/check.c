@@ -178,8 +178,8 @@ bool xslab_accept(struct xslab_cache *cache, void *at, u8 state)
 			return false;
 		xslab_loaded_live();
 	}
-	slab = slab_from(cache, start);
-	if (owner_of(slab) != cache || !is_start(check, in) ||
+	slab = slab_of(cache, start);
+	if (owner_of(slab) != cache || !xslab_is_start(check, in + check->bias) ||
 	    !xslab_tear_has(slab, object_nr(check, in)))
 		return false;
 	if (live)

@@ -129,7 +129,8 @@ bool xslab_take_off(struct xslab_cache *cache, struct xpage *slab, struct list_h
 		return false;
 	if (unlikely(cache->moving.emptied) && cache->moving.emptied->slab == slab)
 		cache->moving.emptied->given_up = true;	/* the mover has nothing of it */
-	unlist_slab(cache, slab, cache->list_of[slab->nr_free]);
+	list_del(&slab->list);
+	discount_slab(cache, slab, cache->list_of[slab->nr_free]);
 	cache->objects.capacity -= slab->nr_free;
 	cache->objects.free -= slab->nr_free;
 	if (is_torn(slab)) {

@@ -23,7 +23,8 @@ noinline void xslab_relist(struct xslab_cache *cache, struct xpage *slab, unsign
 	unsigned int to = cache->list_of[slab->nr_free];
 
 	discount_slab(cache, slab, cache->list_of[was]);
-	list_move(&slab->list, place_of(cache, slab, to));
+	list_move(&slab->list, unlikely(to == XSLAB_FREE) ? free_place_of(cache, slab) :
+							    &cache->lists[to]);
 	count_slab(cache, slab, to);
 }
 

@@ -51,13 +51,6 @@ static inline struct list_head *free_place_of(struct xslab_cache *cache,
 				     &cache->pages[before << cache->order].list;
 }
 
-/* The place on a list behind which a slab is put. */
-static __always_inline struct list_head *place_of(struct xslab_cache *cache,
-						  const struct xpage *slab, unsigned int to)
-{
-	return unlikely(to == XSLAB_FREE) ? free_place_of(cache, slab) : &cache->lists[to];
-}
-
 /* All partial slabs are counted as one: on which of their lists each is, is not known. */
 static __always_inline unsigned long *count_of(unsigned long *nr, unsigned int list)
 {
@@ -78,14 +71,6 @@ static inline void discount_slab(struct xslab_cache *cache, struct xpage *slab,
 	--*count_of(cache->nr, from);
 	if (unlikely(from == XSLAB_FREE))
 		xset_del(&cache->empty, slab_nr(cache, slab));
-}
-
-/* A partial one may be on another of their lists than @from. */
-static inline void unlist_slab(struct xslab_cache *cache, struct xpage *slab,
-			       unsigned int from)
-{
-	list_del(&slab->list);
-	discount_slab(cache, slab, from);
 }
 
 /* The first list that has partial slabs, or the one of free slabs. */

@@ -73,7 +73,7 @@ static __always_inline unsigned long row_bits(unsigned int nr, unsigned int len,
 static __always_inline bool accept_start(const struct xslab_check *check, unsigned long obj,
 					 unsigned long start, enum xslab_trust trust)
 {
-	return is_from_magazine(trust) || likely(is_start(check, obj - start));
+	return is_from_magazine(trust) || likely(xslab_is_start(check, obj - start + check->bias));
 }
 
 /*

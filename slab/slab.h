@@ -236,14 +236,6 @@ static __always_inline bool can_have_slab(const struct xslab_cache *cache, unsig
 	return at - cache->first.start < cache->fast.bytes;
 }
 
-static __always_inline struct xpage *slab_from(const struct xslab_cache *cache,
-					       unsigned long start)
-{
-	/* Slabs start at pages: one shift instead of a division and a product. */
-	return (void *)cache->first.page +
-	       ((start - cache->first.start) >> (PAGE_SHIFT - XPAGE_SHIFT));
-}
-
 extern struct list_head xslab_list;	/* under xpool_registry */
 
 #define for_each_cache(cache)	for_each_listed(cache, &xslab_list, listing.entry)
@@ -261,7 +253,11 @@ static inline bool is_gone(const struct xslab_cache *cache)
 static __always_inline struct xpage *slab_of(const struct xslab_cache *cache,
 					     unsigned long start)
 {
-	return likely(can_have_slab(cache, start)) ? slab_from(cache, start) : &xslab_nowhere;
+	if (unlikely(!can_have_slab(cache, start)))
+		return &xslab_nowhere;
+	/* Slabs start at pages: one shift instead of a division and a product. */
+	return (void *)cache->first.page +
+	       ((start - cache->first.start) >> (PAGE_SHIFT - XPAGE_SHIFT));
 }
 
 /*
@@ -282,12 +278,6 @@ static __always_inline bool has_live(const struct xslab_cache *cache)
 	return xslab_has_live(&cache->fast.check);
 }
 
-/* Does an object start @in bytes into a slab? */
-static __always_inline bool is_start(const struct xslab_check *check, unsigned long in)
-{
-	return xslab_is_start(check, in + check->bias);
-}
-
 static __always_inline bool owns(const struct xslab_cache *cache, const struct xpage *slab)
 {
 	/* The owner changes only while the slab has no live object. */
@@ -305,7 +295,7 @@ static __always_inline void *first_object(const struct xslab_cache *cache,
 {
 	unsigned long in = (unsigned long)slab - (unsigned long)cache->first.page;
 
-	/* One shift, as in slab_from(). */
+	/* One shift, as in slab_of(). */
 	return (void *)cache->first.start + (in << (PAGE_SHIFT - XPAGE_SHIFT)) + cache->slack;
 }
 
