@@ -30,36 +30,39 @@
  */
 static __always_inline void **accept_row(const struct xslab_check *check, void **at,
 					 void **end, unsigned long obj, long step,
-					 enum xslab_trust trust)
+					 unsigned int how)
 {
 	unsigned long fours = (unsigned long)(end - at) / 4;
 	struct xlive_row row = {};
 
-	if (has_live_byte(trust)) {
+	if (how & XSLAB_HAS_LIVE) {
 		row = live_row(check, obj, step);
 		fours = row.step ? fours : 0;
 	}
-	for (; fours && is_row_of_4(at, obj, step) && accept_live_4(check, &row, trust);
-	     fours--) {
+	for (; fours && is_row_of_4(at, obj, step) && accept_live_4(check, &row, how); fours--) {
 		obj += 4 * step;
 		at += 4;
 	}
-	while (at != end && (unsigned long)*at == obj && accept_live(check, obj, trust)) {
+	while (at != end && (unsigned long)*at == obj && accept_live(check, obj, how)) {
 		obj += step;
 		at++;
 	}
 	return at;
 }
 
+/* The word of a map that has the bit of object @nr. */
+static __always_inline unsigned int word_of(unsigned int nr, unsigned int how)
+{
+	return how & XSLAB_ONE_WORD ? 0 : BIT_WORD(nr);
+}
+
 /* How many objects a row can have that begins with number @nr, in one word of the map. */
 static __always_inline unsigned int row_room(const struct xslab_cache *cache,
-					     unsigned int nr, bool down, bool one_word)
+					     unsigned int nr, bool down)
 {
-	unsigned int room = cache->per_slab - nr;
-
-	if (down)
-		return nr % BITS_PER_LONG + 1;
-	return one_word ? room : min_t(unsigned int, room, BITS_PER_LONG - nr % BITS_PER_LONG);
+	return down ? nr % BITS_PER_LONG + 1 :
+		      min_t(unsigned int, cache->per_slab - nr,
+			    BITS_PER_LONG - nr % BITS_PER_LONG);
 }
 
 static __always_inline unsigned long row_bits(unsigned int nr, unsigned int len, bool down)
@@ -71,9 +74,9 @@ static __always_inline unsigned long row_bits(unsigned int nr, unsigned int len,
 
 /* Is an object of the cache at @obj, where it is not known from before? */
 static __always_inline bool accept_start(const struct xslab_check *check, unsigned long obj,
-					 unsigned long start, enum xslab_trust trust)
+					 unsigned long start, unsigned int how)
 {
-	return is_from_magazine(trust) || likely(xslab_is_start(check, obj - start + check->bias));
+	return !(how & XSLAB_CHECK) || likely(xslab_is_start(check, obj - start + check->bias));
 }
 
 /*
@@ -84,14 +87,13 @@ static __always_inline bool accept_start(const struct xslab_check *check, unsign
 static __always_inline void **gather_word(const struct xslab_cache *cache,
 					  const struct xslab_check *check, void **at,
 					  void **end, unsigned long start, unsigned int *w,
-					  unsigned long *mask, enum xslab_trust trust,
-					  bool one_word)
+					  unsigned long *mask, unsigned int how)
 {
 	unsigned long obj = (unsigned long)*at, slab_mask = cache->fast.slab_mask, bits = 0;
-	unsigned int nr = object_nr(check, obj - start), word = one_word ? 0 : BIT_WORD(nr);
+	unsigned int nr = object_nr(check, obj - start), word = word_of(nr, how);
 
-	while (accept_start(check, obj, start, trust)) {
-		if (!accept_live(check, obj, trust))
+	while (accept_start(check, obj, start, how)) {
+		if (!accept_live(check, obj, how))
 			break;
 		bits |= BIT_MASK(nr);
 		if (++at == end)
@@ -100,7 +102,7 @@ static __always_inline void **gather_word(const struct xslab_cache *cache,
 		if ((obj & slab_mask) != start)
 			break;
 		nr = object_nr(check, obj - start);
-		if (!one_word && BIT_WORD(nr) != word)
+		if (word_of(nr, how) != word)
 			break;
 	}
 	*mask = bits;
@@ -111,9 +113,9 @@ static __always_inline void **gather_word(const struct xslab_cache *cache,
 /* The objects @set of word @w, which was @old, come back; @added of them were not there. */
 static __always_inline void put_bits(struct xslab_cache *cache, struct xpage *slab,
 				     unsigned int w, unsigned long old, unsigned long set,
-				     unsigned int added, bool one_word)
+				     unsigned int added, unsigned int how)
 {
-	if (one_word)
+	if (how & XSLAB_ONE_WORD)
 		atomic_long_set(&slab->map[w], old | set);
 	else
 		change_word(cache, &slab->map[w], 0, set);
@@ -122,30 +124,30 @@ static __always_inline void put_bits(struct xslab_cache *cache, struct xpage *sl
 
 /*
  * @nr objects come back, of which @obj is the first; one may have been there before, or be
- * in @mask for two. In a @row none is, so its bits need not be counted.
+ * in @mask for two.
  */
 static __always_inline void put_run(struct xslab_cache *cache, struct xpage *slab,
 				    unsigned int w, unsigned long mask, unsigned long nr,
-				    void *obj, bool row, bool one_word)
+				    void *obj, unsigned int how)
 {
 	unsigned long old = atomic_long_read(&slab->map[w]);
-	unsigned int added = row && likely(!(old & mask)) ? nr : hweight_long(mask & ~old);
+	unsigned int added = hweight_long(mask & ~old);
 
-	put_bits(cache, slab, w, old, mask, added, one_word);
+	put_bits(cache, slab, w, old, mask, added, how);
 	if (unlikely(added != nr))
 		xslab_note_lost(cache, obj, nr - added);
 }
 
 /* Object @nr comes back, and nothing need be counted. Returns false if it was there. */
 static __always_inline bool put_bit(struct xslab_cache *cache, struct xpage *slab,
-				    unsigned int nr, bool one_word)
+				    unsigned int nr, unsigned int how)
 {
-	unsigned int w = one_word ? 0 : BIT_WORD(nr);
+	unsigned int w = word_of(nr, how);
 	unsigned long old = atomic_long_read(&slab->map[w]), mask = BIT_MASK(nr);
 
 	if (unlikely(old & mask))
 		return false;
-	put_bits(cache, slab, w, old, mask, 1, one_word);
+	put_bits(cache, slab, w, old, mask, 1, how);
 	return true;
 }
 
@@ -174,23 +176,23 @@ static __always_inline void *linear_at(const struct xslab_cache *cache,
 /* How to look at the objects of such a slab. */
 static __always_inline struct xslab_check check_of(const struct xslab_cache *cache,
 						   const struct xpage *slab,
-						   unsigned long start, enum xslab_trust trust)
+						   unsigned long start, unsigned int how)
 {
-	return is_from_magazine(trust) ? cache->fast.check :
-					 check_by(cache, linear_start(cache, slab) - start);
+	return how & XSLAB_CHECK ? check_by(cache, linear_start(cache, slab) - start) :
+				   cache->fast.check;
 }
 
 /* Put the object at @at into its slab; returns what is next, @at where it cannot be freed. */
 static __always_inline void **put_one(struct xslab_cache *cache, struct xpage *slab,
 				      void **at, unsigned long start,
-				      enum xslab_trust trust, bool one_word)
+				      unsigned int how)
 {
-	struct xslab_check check = check_of(cache, slab, start, trust);
+	struct xslab_check check = check_of(cache, slab, start, how);
 	unsigned long obj = (unsigned long)*at;
 
-	if (!accept_start(&check, obj, start, trust) || !accept_live(&check, obj, trust))
+	if (!accept_start(&check, obj, start, how) || !accept_live(&check, obj, how))
 		return at;
-	if (unlikely(!put_bit(cache, slab, object_nr(&check, obj - start), one_word)))
+	if (unlikely(!put_bit(cache, slab, object_nr(&check, obj - start), how)))
 		xslab_note_lost(cache, linear_at(cache, slab, obj, start), 1);
 	return at + 1;
 }
@@ -198,41 +200,41 @@ static __always_inline void **put_one(struct xslab_cache *cache, struct xpage *s
 /* Like put_one(), but all objects that follow and are in the same word of the map. */
 static __always_inline void **put_group(struct xslab_cache *cache, struct xpage *slab,
 					void **at, void **end, unsigned long start,
-					enum xslab_trust trust, bool one_word)
+					unsigned int how)
 {
-	struct xslab_check check = check_of(cache, slab, start, trust);
+	struct xslab_check check = check_of(cache, slab, start, how);
 	unsigned long mask;
 	unsigned int w;
 	void **next;
 
-	next = gather_word(cache, &check, at, end, start, &w, &mask, trust, one_word);
-	if (trust != XSLAB_MAGAZINE && unlikely(next == at))
+	next = gather_word(cache, &check, at, end, start, &w, &mask, how);
+	if (unlikely(next == at))
 		return at;
 	put_run(cache, slab, w, mask, next - at,
-		linear_at(cache, slab, (unsigned long)*at, start), false, one_word);
+		linear_at(cache, slab, (unsigned long)*at, start), how);
 	return next;
 }
 
 /* Like put_group(), but for as long as objects follow one another as the first two do. */
 static __always_inline void **put_object_row(struct xslab_cache *cache, struct xpage *slab,
 					     void **at, void **end, unsigned long start,
-					     enum xslab_trust trust, bool one_word)
+					     unsigned int how)
 {
-	struct xslab_check check = check_of(cache, slab, start, trust);
+	struct xslab_check check = check_of(cache, slab, start, how);
 	unsigned long obj = (unsigned long)*at, len;
 	unsigned int nr = object_nr(&check, obj - start);
 	long step = step_of(at);
 	void **next;
 
-	if (!accept_start(&check, obj, start, trust))
+	if (!accept_start(&check, obj, start, how))
 		return at;
-	next = min(end, at + row_room(cache, nr, step < 0, one_word));
-	next = accept_row(&check, at, next, obj, step, trust);
+	next = min(end, at + row_room(cache, nr, step < 0));
+	next = accept_row(&check, at, next, obj, step, how);
 	len = next - at;
-	if (has_live_byte(trust) && unlikely(!len))
+	if (unlikely(!len))
 		return at;
-	put_run(cache, slab, one_word ? 0 : BIT_WORD(nr), row_bits(nr, len, step < 0), len,
-		linear_at(cache, slab, obj, start), true, one_word);
+	put_run(cache, slab, word_of(nr, how), row_bits(nr, len, step < 0), len,
+		linear_at(cache, slab, obj, start), how);
 	return next;
 }
 
@@ -254,16 +256,16 @@ static __always_inline bool may_be_all(const struct xslab_cache *cache,
  */
 static __always_inline void **put_whole(struct xslab_cache *cache, struct xpage *slab,
 					void **at, void **end, unsigned long start,
-					enum xslab_trust trust)
+					unsigned int how)
 {
 	unsigned int per_slab = cache->per_slab, nr = slab_nr(cache, slab), slabs = 0;
 	struct list_head *place = free_place_of(cache, slab);
-	struct xslab_check check = check_of(cache, slab, start, trust);
+	struct xslab_check check = check_of(cache, slab, start, how);
 	void **next;
 
 	do {
 		next = accept_row(&check, at, at + per_slab, (unsigned long)*at, cache->stride,
-				  trust);
+				  how);
 		if (unlikely(next != at + per_slab))
 			break;
 		atomic_long_set(&slab->word, GENMASK(per_slab - 1, 0));
@@ -279,7 +281,7 @@ static __always_inline void **put_whole(struct xslab_cache *cache, struct xpage 
 		count_whole(cache, XSLAB_FULL, XSLAB_FREE, slabs);
 	if (unlikely(next != at))
 		put_run(cache, slab, 0, row_bits(0, next - at, false), next - at,
-			linear_at(cache, slab, (unsigned long)*at, start), true, true);
+			linear_at(cache, slab, (unsigned long)*at, start), how);
 	return next;
 }
 
@@ -295,7 +297,7 @@ static noinline void put_odd(struct xslab_cache *cache, struct xpage *slab, void
 
 	if (!xslab_mark(cache, obj, check->tag, XSLAB_IN_SLAB))
 		return;
-	if (put_bit(cache, slab, object_nr(check, (unsigned long)obj - start), false))
+	if (put_bit(cache, slab, object_nr(check, (unsigned long)obj - start), 0))
 		xslab_tear_freed(cache, slab);
 	else
 		xslab_note_lost(cache, obj, 1);
@@ -303,14 +305,13 @@ static noinline void put_odd(struct xslab_cache *cache, struct xpage *slab, void
 
 /* Put objects that lie together: as whole slabs, as a row, or as a group. */
 static __always_inline void **put_some(struct xslab_cache *cache, struct xpage *slab, void **at,
-				       void **end, unsigned long start,
-				       enum xslab_trust trust, bool one_word)
+				       void **end, unsigned long start, unsigned int how)
 {
 	if (!are_row(cache, at))
-		return put_group(cache, slab, at, end, start, trust, one_word);
-	if (one_word && may_be_all(cache, slab, at, end, start))
-		return put_whole(cache, slab, at, end, start, trust);
-	return put_object_row(cache, slab, at, end, start, trust, one_word);
+		return put_group(cache, slab, at, end, start, how);
+	if (how & XSLAB_ONE_WORD && may_be_all(cache, slab, at, end, start))
+		return put_whole(cache, slab, at, end, start, how);
+	return put_object_row(cache, slab, at, end, start, how);
 }
 
 typedef void **(*put_fn)(struct xslab_cache *cache, struct xpage *slab, void **at,
@@ -323,8 +324,7 @@ typedef void **(*put_fn)(struct xslab_cache *cache, struct xpage *slab, void **a
  * @some each goes alone, which is cheaper where mostly each is of another slab.
  */
 static __always_inline unsigned int put_all(struct xslab_cache *cache, void **objs,
-					    unsigned int nr, put_fn some,
-					    enum xslab_trust trust, bool one_word)
+					    unsigned int nr, put_fn some, unsigned int how)
 {
 	void **at = objs, **end = objs + nr, **next;
 
@@ -332,18 +332,18 @@ static __always_inline unsigned int put_all(struct xslab_cache *cache, void **ob
 		unsigned long start = slab_start(cache, (unsigned long)*at), linear = start;
 		struct xpage *slab;
 
-		if (!is_from_magazine(trust))
+		if (how & XSLAB_CHECK)
 			linear = xlinear_of(&cache->fast.linear, (void *)start);
 		slab = slab_of(cache, linear);
 		if (unlikely(!owns(cache, slab)))
 			next = at;
 		else if (!some || is_alone(cache, at, end, start))
-			next = put_one(cache, slab, at, start, trust, one_word);
+			next = put_one(cache, slab, at, start, how);
 		else
 			next = some(cache, slab, at, end, start);
 		if (likely(next != at))
 			continue;
-		if (!is_from_magazine(trust))
+		if (how & XSLAB_CHECK)
 			break;
 		put_odd(cache, slab, *at, start);
 		next = at + 1;
@@ -352,7 +352,7 @@ static __always_inline unsigned int put_all(struct xslab_cache *cache, void **ob
 }
 
 /*
- * Functions for each kind of slab and of trust: in one alone there are not registers enough
+ * Functions for each kind of slabs and objects: in one alone there are not registers enough
  * for the loops of all. @apart: mostly each object is of another slab.
  */
 #define DEFINE_PUT(name, ...)								\
@@ -369,30 +369,28 @@ static __always_inline unsigned int put_all(struct xslab_cache *cache, void **ob
 			       put_all(cache, objs, nr, name##_some, __VA_ARGS__);	\
 	}
 
-DEFINE_PUT(put_check_start, XSLAB_CHECK_START, true)
-DEFINE_PUT(put_check_live, XSLAB_CHECK_LIVE, true)
-DEFINE_PUT(put_word_check_start, XSLAB_CHECK_START, false)
-DEFINE_PUT(put_word_check_live, XSLAB_CHECK_LIVE, false)
-DEFINE_PUT(put_magazine, XSLAB_MAGAZINE, true)
-DEFINE_PUT(put_magazine_live, XSLAB_MAGAZINE_LIVE, true)
-DEFINE_PUT(put_word_magazine, XSLAB_MAGAZINE, false)
-DEFINE_PUT(put_word_magazine_live, XSLAB_MAGAZINE_LIVE, false)
+DEFINE_PUT(put_checked, XSLAB_CHECK | XSLAB_ONE_WORD)
+DEFINE_PUT(put_checked_live, XSLAB_CHECK | XSLAB_ONE_WORD | XSLAB_HAS_LIVE)
+DEFINE_PUT(put_words_checked, XSLAB_CHECK)
+DEFINE_PUT(put_words_checked_live, XSLAB_CHECK | XSLAB_HAS_LIVE)
+DEFINE_PUT(put_magazine, XSLAB_ONE_WORD)
+DEFINE_PUT(put_magazine_live, XSLAB_ONE_WORD | XSLAB_HAS_LIVE)
+DEFINE_PUT(put_words_magazine, 0)
+DEFINE_PUT(put_words_magazine_live, XSLAB_HAS_LIVE)
+
+static unsigned int put_clients(struct xslab_cache *cache, void **objs, unsigned int nr)
+{
+	if (likely(cache->words == 1))
+		return has_live(cache) ? put_checked_live(cache, objs, nr, false) :
+					 put_checked(cache, objs, nr, false);
+	return has_live(cache) ? put_words_checked_live(cache, objs, nr, false) :
+				 put_words_checked(cache, objs, nr, false);
+}
 
 static __always_inline bool are_together(const struct xslab_cache *cache, void **pair)
 {
 	return slab_start(cache, (unsigned long)pair[0]) ==
 	       slab_start(cache, (unsigned long)pair[1]);
-}
-
-static unsigned int put_checked(struct xslab_cache *cache, void **objs, unsigned int nr)
-{
-	bool live = has_live(cache);
-
-	if (likely(cache->words == 1))
-		return live ? put_check_live(cache, objs, nr, false) :
-			      put_check_start(cache, objs, nr, false);
-	return live ? put_word_check_live(cache, objs, nr, false) :
-		      put_word_check_start(cache, objs, nr, false);
 }
 
 /*
@@ -401,18 +399,17 @@ static unsigned int put_checked(struct xslab_cache *cache, void **objs, unsigned
  */
 static void put_from_magazine(struct xslab_cache *cache, void **objs, unsigned int nr)
 {
-	bool live = has_live(cache), one_word = likely(cache->words == 1);
 	bool apart = nr == 1 || (!are_together(cache, objs) &&
 				 !are_together(cache, objs + nr - 2));
 
-	if (likely(live) && one_word)
+	if (likely(cache->words == 1) && likely(has_live(cache)))
 		put_magazine_live(cache, objs, nr, apart);
-	else if (one_word)
+	else if (likely(cache->words == 1))
 		put_magazine(cache, objs, nr, apart);
-	else if (live)
-		put_word_magazine_live(cache, objs, nr, apart);
+	else if (has_live(cache))
+		put_words_magazine_live(cache, objs, nr, apart);
 	else
-		put_word_magazine(cache, objs, nr, apart);
+		put_words_magazine(cache, objs, nr, apart);
 }
 
 /*
@@ -483,7 +480,7 @@ unsigned int xslab_fill_drain_checked(struct xslab_cache *cache, void **objs, un
 	if (unlikely(!xlock(&cache->lock, &flags)))
 		return 0;
 	drain_nmi_frees(cache);
-	nr = put_checked(cache, objs, nr);
+	nr = put_clients(cache, objs, nr);
 	unlock_freed(cache, flags);
 	return nr;
 }

@@ -92,45 +92,34 @@ static __always_inline bool change_live_4(struct xlive_row *row, u8 from, u8 to)
 	return true;
 }
 
-/* How much is known of objects that are put into slabs. */
-enum xslab_trust {
-	XSLAB_MAGAZINE,		/* they were checked when they came into a magazine, ... */
-	XSLAB_MAGAZINE_LIVE,	/* ... and their live bytes say that they did */
-	XSLAB_CHECK_START,	/* look whether they are objects, ... */
-	XSLAB_CHECK_LIVE,	/* ... and whether they are live */
+/* What is known of objects that are put into slabs, as bits. */
+enum xslab_how {
+	XSLAB_CHECK	= BIT(0),	/* look whether they are objects; or a magazine had them */
+	XSLAB_HAS_LIVE	= BIT(1),	/* they have live bytes */
+	XSLAB_ONE_WORD	= BIT(2),	/* so has the map of each of their slabs */
 };
 
-static __always_inline bool is_from_magazine(enum xslab_trust trust)
-{
-	return trust == XSLAB_MAGAZINE || trust == XSLAB_MAGAZINE_LIVE;
-}
-
-static __always_inline bool has_live_byte(enum xslab_trust trust)
-{
-	return trust == XSLAB_MAGAZINE_LIVE || trust == XSLAB_CHECK_LIVE;
-}
-
 /* What the live byte says of an object that is put into its slab. */
-static __always_inline u8 live_before(const struct xslab_check *check, enum xslab_trust trust)
+static __always_inline u8 live_before(const struct xslab_check *check, unsigned int how)
 {
-	return trust == XSLAB_CHECK_LIVE ? XSLAB_LIVE : check->tag;
+	return how & XSLAB_CHECK ? XSLAB_LIVE : check->tag;
 }
 
 /* Marks the live byte, if any, free. Returns false if the object is not what it was. */
 static __always_inline bool accept_live(const struct xslab_check *check, unsigned long obj,
-					enum xslab_trust trust)
+					unsigned int how)
 {
-	return !has_live_byte(trust) ||
+	return !(how & XSLAB_HAS_LIVE) ||
 	       likely(xslab_change_live(xslab_live_at(check, (const void *)obj),
-					live_before(check, trust), XSLAB_IN_SLAB));
+					live_before(check, how), XSLAB_IN_SLAB));
 }
 
 /* Like accept_live(), but of the next four of a row; if false, try one by one. */
 static __always_inline bool accept_live_4(const struct xslab_check *check,
-					  struct xlive_row *row, enum xslab_trust trust)
+					  struct xlive_row *row, unsigned int how)
 {
-	return !has_live_byte(trust) ||
-	       change_live_4(row, live_before(check, trust), XSLAB_IN_SLAB);
+	return !(how & XSLAB_HAS_LIVE) ||
+	       change_live_4(row, live_before(check, how), XSLAB_IN_SLAB);
 }
 
 #endif
