@@ -34,13 +34,12 @@ unsigned long xslab_collect_by_force(struct xslab_cache *cache, bool tear)
 	unsigned long pages;
 
 	xslab_rcu_flush(cache->pool);
-	xmag_close(&cache->mag);
-	xmag_drain_closed(&cache->mag);
+	xmag_set_closed(&cache->mag, true);
 	pages = xslab_release_all(cache) + xslab_move_compact(cache);
 	if (tear)
 		pages += xslab_tear_cache(cache);
 	pages += xslab_release_all(cache);
-	xmag_unshut(&cache->mag);
+	xmag_set_closed(&cache->mag, false);
 	xslab_rcu_wait_slabs(cache);
 	return pages;
 }

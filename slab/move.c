@@ -280,8 +280,8 @@ static bool empty_slab(struct xmove *move, struct xpage *slab, struct list_head 
 	struct xslab_cache *cache = move->cache;
 	unsigned int i;
 
-	*move = (struct xmove){
-		.cache = cache, .fn = move->fn, .arg = move->arg, .to = move->to };
+	move->slab = NULL;
+	move->given_up = false;
 	if (!begin(move, slab, list))
 		return false;
 	for (i = 0; i < cache->per_slab && is_wanted(move); i++)
@@ -324,17 +324,63 @@ static bool claim(struct xmove *move)
 		return false;
 	while (!try_claim(move))
 		wait_event(move->cache->moving.gone, !READ_ONCE(move->cache->moving.task));
+	if (move->fn)
+		xpool_enter_callback(&move->caller);
 	return move->fn;
 }
 
-static void unclaim(struct xslab_cache *cache)
+static void unclaim(struct xmove *move)
 {
+	struct xslab_cache *cache = move->cache;
 	unsigned long flags;
 
+	xpool_leave_callback(&move->caller);
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	WRITE_ONCE(cache->moving.task, NULL);
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
 	wake_up_all(&cache->moving.gone);
+}
+
+/*
+ * The first slab of a list goes where it belongs (a free leaves it on its list, see lists.c),
+ * which may be the end of the same one: these are counted, and *@stop is the first of them.
+ * Returns false if there are no others.
+ */
+static bool sort_first(struct xslab_cache *cache, unsigned int list, struct xpage **stop,
+		       unsigned long *nr)
+{
+	struct xpage *slab;
+	unsigned long flags;
+	bool goes_on;
+
+	xslab_lock(cache, &flags);
+	slab = list_first_entry_or_null(&cache->lists[list], struct xpage, list);
+	goes_on = slab && slab != *stop;
+	if (goes_on && !xslab_refile(cache, slab, list)) {
+		list_move_tail(&slab->list, &cache->lists[list]);
+		*stop = *stop ?: slab;
+		++*nr;
+	}
+	xslab_unlock(cache, flags);
+	return goes_on;
+}
+
+/*
+ * Move all partial slabs to the lists where they belong: packing begins with the emptiest. Others
+ * may come and go meanwhile. @nr: how many are on each.
+ */
+static void sort_partial(struct xslab_cache *cache, unsigned long *nr)
+{
+	unsigned int l;
+
+	for (l = 0; l < XSLAB_BUCKETS; l++) {
+		unsigned long most = READ_ONCE(cache->nr[XSLAB_PARTIAL]);
+		struct xpage *stop = NULL;
+
+		nr[l] = 0;
+		while (most-- && sort_first(cache, l, &stop, &nr[l]))
+			cond_resched();
+	}
 }
 
 /*
@@ -345,13 +391,11 @@ unsigned long xslab_move_compact(struct xslab_cache *cache)
 {
 	struct xmove move = { .cache = cache };
 	unsigned long nr[XSLAB_BUCKETS], pages = 0;
-	struct xpool_caller mover;
 	int list;
 
 	if (!READ_ONCE(cache->moving.move) || !claim(&move))
 		return 0;
-	xpool_enter_callback(&mover);
-	xslab_sort(cache, nr);
+	sort_partial(cache, nr);
 	for (list = XSLAB_BUCKETS - 1; list >= 0; list--) {
 		while (nr[list]-- && READ_ONCE(cache->moving.move) == move.fn &&
 		       empty_slab(&move, NULL, &cache->lists[list])) {
@@ -359,8 +403,7 @@ unsigned long xslab_move_compact(struct xslab_cache *cache)
 			cond_resched();
 		}
 	}
-	xpool_leave_callback(&mover);
-	unclaim(cache);
+	unclaim(&move);
 	return pages;
 }
 
@@ -433,20 +476,16 @@ void xslab_move_vacate(struct xclient *client)
 	struct xslab_cache *cache = of_client(client);
 	struct xpage *to = NULL;
 	struct xmove move = { .cache = cache, .to = &to };
-	struct xpool_caller mover;
 
 	if (!READ_ONCE(cache->moving.move))
 		return;
-	xmag_close(&cache->mag);
-	xmag_drain_closed(&cache->mag);
+	xmag_set_closed(&cache->mag, true);
 	xslab_release_all(cache);
 	if (claim(&move)) {
-		xpool_enter_callback(&mover);
 		vacate(&move);
-		xpool_leave_callback(&mover);
-		unclaim(cache);
+		unclaim(&move);
 	}
-	xmag_unshut(&cache->mag);
+	xmag_set_closed(&cache->mag, false);
 }
 
 /**

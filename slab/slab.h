@@ -162,8 +162,9 @@ struct xslab_cache {
 };
 
 /**
- * struct xmove - a slab that is being emptied
+ * struct xmove - a mover, and the slab that it empties
  * @cache: its cache
+ * @caller: the task, for as long as it may call the client
  * @fn: the client's function
  * @arg: its argument
  * @slab: the slab
@@ -174,6 +175,7 @@ struct xslab_cache {
  */
 struct xmove {
 	struct xslab_cache	*cache;
+	struct xpool_caller	caller;
 	xslab_move_fn		fn;
 	void			*arg;
 	struct xpage		*slab;
@@ -649,9 +651,6 @@ unsigned long xslab_tear_release(struct xslab_cache *cache);
 unsigned long xslab_tear_cache(struct xslab_cache *cache);
 bool xslab_tear_mend(struct xslab_cache *cache, enum xpool_need need, unsigned long most);
 bool xslab_tear_valid(const struct xslab_cache *cache, const struct xpage *slab);
-
-/* sort.c */
-void xslab_sort(struct xslab_cache *cache, unsigned long *nr);
 
 /* typesafe.c */
 void xslab_rcu_start(struct xslab_cache *cache);

@@ -118,34 +118,29 @@ static struct xpage *torn_before(struct xslab_cache *cache, unsigned long *at)
 unsigned long xslab_tear_release(struct xslab_cache *cache)
 {
 	unsigned long at = cache->pool->buddy.nr >> cache->order, flags, pages = 0;
-	struct xpage *slab = NULL;
-	unsigned int most;
+	struct xpage *slab;
 
 	do {
 		xslab_lock(cache, &flags);
-		most = XSLAB_CHUNK;
-		while (most-- && (slab = torn_before(cache, &at))) {
-			if (xslab_tear_freed(cache, slab))
-				pages += pages_per_slab(cache) - hweight_long(slab->holes);
-		}
+		slab = torn_before(cache, &at);
+		if (slab && xslab_tear_freed(cache, slab))
+			pages += pages_per_slab(cache) - hweight_long(slab->holes);
 		unlock_freed(cache, flags);
 		cond_resched();
 	} while (slab);
 	return pages;
 }
 
-/* Tear a list's first slab, which becomes the last; counts pages. Returns false if none. */
-static bool tear_first(struct xslab_cache *cache, unsigned int list, unsigned long *given)
+/* Tear a slab, if it is a partial one of the cache; returns the pages. */
+static unsigned int tear_slab(struct xslab_cache *cache, struct xpage *slab)
 {
-	struct xpage *pages[XTEAR_PAGES], *slab;
+	struct xpage *pages[XTEAR_PAGES];
 	unsigned long flags, holes, gone;
 	unsigned int nr = 0;
 
 	rcu_read_lock();	/* as in slab/release.c: the pages are on their way */
 	xslab_lock(cache, &flags);
-	slab = list_first_entry_or_null(&cache->lists[list], struct xpage, list);
-	if (slab) {
-		list_move_tail(&slab->list, &cache->lists[list]);
+	if (owner_of(slab) == cache && cache->list_of[slab->nr_free] < XSLAB_BUCKETS) {
 		xslab_believe_live(cache, slab);
 		holes = find_holes(cache, slab, &gone);
 		if (holes && cache->objects.free >= reserved_free(cache) + hweight_long(gone))
@@ -155,24 +150,20 @@ static bool tear_first(struct xslab_cache *cache, unsigned int list, unsigned lo
 	unlock_freed(cache, flags);
 	xslab_put_blocks(cache, pages, nr, 0);
 	rcu_read_unlock();
-	*given += nr;
-	return slab;
+	return nr;
 }
 
 /* Give back all unused pages of partial slabs; returns how many. Process context. */
 unsigned long xslab_tear_cache(struct xslab_cache *cache)
 {
-	unsigned long nr[XSLAB_BUCKETS], given = 0;
-	int list;
+	struct xpage *slab = NULL;
+	unsigned long given = 0;
 
 	if (cache->words > 1 || !cache->order || cache->order > XTEAR_MAX_ORDER ||
 	    xslab_rcu_is_typesafe(cache))
 		return 0;
-	xslab_sort(cache, nr);
-	for (list = XSLAB_BUCKETS - 1; list >= 0; list--) {
-		while (nr[list]-- && tear_first(cache, list, &given))
-			cond_resched();
-	}
+	while ((slab = xslab_next(cache, slab)))
+		given += tear_slab(cache, slab);
 	return given;
 }
 
