@@ -107,30 +107,23 @@ void xslab_limit_apply(struct xslab_cache *cache)
 		cond_resched();
 }
 
-static void set_max_empty(struct xslab_cache *cache, unsigned long max)
-{
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&cache->lock, flags);
-	cache->limit.max_empty = max;
-	set_watermark(cache);
-	xslab_unlock(cache, flags);
-	xslab_limit_apply(cache);
-}
-
 /* Whatever of the two takes something away comes first. */
 static void set_cache(struct xslab_cache *cache, unsigned long limit)
 {
-	unsigned long held = xslab_magazine_pages(cache);
+	unsigned long held = xslab_magazine_pages(cache), most = ULONG_MAX, flags;
 	bool shut = limit < held;
 
 	lockdep_assert_held(&cache->limit.tuning);
 	WRITE_ONCE(cache->limit.limits.cache, limit);
 	if (shut)
 		xslab_set_closed(cache, &cache->limit.shut, true);
-	else
-		limit -= limit == ULONG_MAX ? 0 : held;
-	set_max_empty(cache, limit == ULONG_MAX ? ULONG_MAX : limit >> cache->order);
+	if (limit != ULONG_MAX)
+		most = (shut ? limit : limit - held) >> cache->order;
+	raw_spin_lock_irqsave(&cache->lock, flags);
+	cache->limit.max_empty = most;
+	set_watermark(cache);
+	xslab_unlock(cache, flags);
+	xslab_limit_apply(cache);
 	xslab_set_closed(cache, &cache->limit.shut, shut);
 }
 
