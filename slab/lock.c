@@ -82,7 +82,6 @@ noinline void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long f
 	is_over = cache->state.retired && cache->objects.free == cache->objects.capacity;
 	xslab_unlock(cache, flags);
 	xslab_put_list(cache, &excess);
-	xslab_rcu_start(cache);
 	rcu_read_unlock();
 	if (served)
 		xslab_wait_wake(cache);

@@ -6,7 +6,7 @@
  * dry, or by the decay. A few slabs are taken off the lists under one lock.
  *
  * Slabs that are on their way to the pool are so under rcu_read_lock(): a grace period later the
- * pool has them (pool/gather.c). Those of a typesafe cache wait for one (typesafe.c).
+ * pool has them (pool/gather.c). Those of a typesafe cache wait for one (leave.c).
  */
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -30,7 +30,6 @@ unsigned int xslab_release_some(struct xslab_cache *cache, unsigned long most)
 			nr++;
 		xslab_unlock(cache, flags);
 		xslab_put_list(cache, &list);
-		xslab_rcu_start(cache);
 	}
 	rcu_read_unlock();
 	return nr;
@@ -48,7 +47,6 @@ void xslab_release_this(struct xslab_cache *cache, struct xpage *slab)
 		xslab_take_off(cache, slab, &list);
 	xslab_unlock(cache, flags);
 	xslab_put_list(cache, &list);
-	xslab_rcu_start(cache);
 	rcu_read_unlock();
 }
 

@@ -652,11 +652,9 @@ unsigned long xslab_tear_cache(struct xslab_cache *cache);
 bool xslab_tear_mend(struct xslab_cache *cache, enum xpool_need need, unsigned long most);
 bool xslab_tear_valid(const struct xslab_cache *cache, const struct xpage *slab);
 
-/* typesafe.c */
+/* leave.c */
 void xslab_rcu_start(struct xslab_cache *cache);
 void xslab_rcu_wait_slabs(struct xslab_cache *cache);
-
-/* leave.c */
 void xslab_put_slabs(struct xslab_cache *cache, struct xpage **slabs, unsigned int nr);
 void xslab_put_blocks(struct xslab_cache *cache, struct xpage **pages, unsigned int nr,
 		      unsigned int order);
