@@ -51,21 +51,14 @@ static_assert(PAGE_SIZE / XSLAB_MIN_STRIDE <= XSLAB_MAX_PER_SLAB);
 #define XSLAB_LARGE		SZ_8K	/* bytes of an object that is placed with large ones */
 
 /* A small object need not have a line of its own, only not straddle two. */
-static size_t line_align(size_t size)
-{
-	size_t align = cache_line_size();
-
-	while (size <= align / 2)
-		align /= 2;
-	return align;
-}
-
 static size_t object_align(const struct xslab_args *args)
 {
 	size_t align = max_t(size_t, args->align, sizeof(void *));
 
-	return args->flags & XSLAB_HWCACHE_ALIGN ?
-	       max(align, line_align(args->size)) : align;
+	if (args->flags & XSLAB_HWCACHE_ALIGN)
+		align = max_t(size_t, align, min_t(size_t, cache_line_size(),
+						   roundup_pow_of_two(args->size)));
+	return align;
 }
 
 static bool wastes_little(size_t stride, unsigned int order)
@@ -162,12 +155,6 @@ void xslab_put_magazines(struct xslab_cache *cache, struct xpool *pool)
 	mutex_unlock(&xpool_registry);
 }
 
-/* Objects at least this far apart, as a power of two, have a live byte each. */
-static unsigned int live_shift(unsigned int stride)
-{
-	return min_t(unsigned int, ilog2(stride), PAGE_SHIFT);
-}
-
 /*
  * A line has the live bytes of 64 objects, and CPUs that write to one line wait for each
  * other. So a CPU that asks for a slab after another CPU did gets all slabs whose bytes
@@ -187,7 +174,8 @@ static unsigned int live_group(const struct xslab_cache *cache)
 int xslab_get_live(struct xslab_cache *cache)
 {
 	struct xpool *pool = cache->pool;
-	unsigned int shift = live_shift(cache->stride);
+	/* Objects at least this far apart, as a power of two, have a live byte each. */
+	unsigned int shift = min_t(unsigned int, ilog2(cache->stride), PAGE_SHIFT);
 	u8 *live = xpool_live_get(pool, shift, &cache->fast.check.tag);
 
 	if (!live)
