@@ -49,17 +49,9 @@
 
 static void note_taken(struct xmove *move, unsigned int w, unsigned long bits)
 {
-	unsigned int nr = hweight_long(bits & ~move->taken[w]);
-
 	lockdep_assert_held(&move->cache->lock);
+	move->cache->moving.nr += hweight_long(bits & ~move->taken[w]);
 	move->taken[w] |= bits;
-	move->nr += nr;
-	move->cache->moving.nr += nr;
-}
-
-static bool is_taken(const struct xmove *move, unsigned int i)
-{
-	return move->taken[BIT_WORD(i)] & BIT_MASK(i);
 }
 
 /* Take what is free in the slab. */
@@ -119,8 +111,7 @@ static void put_taken(struct xmove *move)
 		move->taken[w] = 0;
 	}
 	recount_free(cache, move->slab);
-	cache->moving.nr -= move->nr;
-	move->nr = 0;
+	cache->moving.nr = 0;
 }
 
 /*
@@ -138,7 +129,7 @@ bool xslab_move_give_back(struct xslab_cache *cache)
 	xslab_lock(cache, &flags);
 	move = cache->moving.emptied;
 	if (move && !move->given_up) {
-		some = move->nr;
+		some = cache->moving.nr;
 		move->given_up = true;
 		put_taken(move);
 		xslab_tear_freed(cache, move->slab);
@@ -204,10 +195,10 @@ static void *new_place(struct xmove *move, unsigned int i)
 	xslab_lock(cache, &flags);
 	take_free(move);
 	slab = move->given_up ? NULL : slab_for(move);
-	if (slab && !is_taken(move, i))
+	if (slab && !test_bit(i, move->taken))
 		new = xslab_take_one(cache, slab);
 	xslab_unlock(cache, flags);
-	if (!slab && move->to && !is_taken(move, i) && !READ_ONCE(move->given_up))
+	if (!slab && move->to && !test_bit(i, move->taken) && !READ_ONCE(move->given_up))
 		*move->to = xslab_grow_in_place(cache, &new);
 	if (!new || !xslab_mark_live(cache, new))
 		return NULL;
@@ -254,7 +245,7 @@ static bool move_object(struct xmove *move, unsigned int i)
 	enum xslab_move answer;
 
 	if (!new)
-		return is_taken(move, i);
+		return test_bit(i, move->taken);
 	if (is_waiting(cache, old)) {	/* no client's, and not free for a while */
 		put_back(cache, new);
 		return false;
@@ -284,9 +275,12 @@ static bool empty_slab(struct xmove *move, struct xpage *slab, struct list_head 
 	move->given_up = false;
 	if (!begin(move, slab, list))
 		return false;
-	for (i = 0; i < cache->per_slab && is_wanted(move); i++)
-		if (xslab_tear_has(move->slab, i) && !is_taken(move, i) && !move_object(move, i))
+	for (i = 0; i < cache->per_slab && is_wanted(move); i++) {
+		if (!xslab_tear_has(move->slab, i) || test_bit(i, move->taken))
+			continue;
+		if (!move_object(move, i))
 			break;
+	}
 	end(move);
 	return true;
 }

@@ -169,8 +169,7 @@ struct xslab_cache {
  * @arg: its argument
  * @slab: the slab
  * @to: where a region is emptied: the slab that takes the objects, or NULL
- * @taken: its objects that the mover has, as bits
- * @nr: how many
+ * @taken: its objects that the mover has, as bits; moving.nr in all
  * @given_up: what was taken was put back, for an allocation
  */
 struct xmove {
@@ -181,7 +180,6 @@ struct xmove {
 	struct xpage		*slab;
 	struct xpage		**to;
 	unsigned long		taken[XPAGE_MAP_WORDS];
-	unsigned int		nr;
 	bool			given_up;
 };
 
