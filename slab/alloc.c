@@ -135,17 +135,17 @@ static noinline void *alloc_last(struct xslab_cache *cache, gfp_t gfp)
 }
 
 /*
- * What the fast path leaves to others, which begins with preemption off
+ * What the fast path leaves to others
  */
 
-/* The loaded magazine could not serve. */
+/* The loaded magazine could not serve. Begins with preemption off. */
 noinline void *xslab_alloc_missed(struct xslab_cache *cache, gfp_t gfp)
 {
 	void *obj;
 
 	preempt_enable();
-	if (xslab_may_refuse(cache, gfp) && xslab_refuse_alloc(cache, gfp))
-		return NULL;	/* it must not wait for an object that it cannot use */
+	if (unlikely(READ_ONCE(cache->state.retired)) && xslab_refuse_alloc(cache, gfp))
+		return NULL;
 	obj = xslab_alloc_marked(cache, gfp) ?: alloc_last(cache, gfp);
 	if (unlikely(!obj)) {
 		atomic_long_inc(&cache->counts.failures);
@@ -153,35 +153,32 @@ noinline void *xslab_alloc_missed(struct xslab_cache *cache, gfp_t gfp)
 	}
 	obj = addr_of(cache, obj);
 	tools_alloc(cache, obj, gfp);
-	return unlikely(gfp & __GFP_ZERO) ? memset(obj, 0, cache->object_size) : obj;
+	return obj;
 }
 EXPORT_SYMBOL_GPL(xslab_alloc_missed);
 
 /*
  * The object came twice: the other time it was handed out, or put into its slab. Or its slab
- * is torn, which the fast path does not know where there are no live bytes.
+ * is torn, which the fast path does not know where there are no live bytes. Begins with preemption
+ * off.
  */
 noinline void *xslab_alloc_again(struct xslab_cache *cache, void *at, gfp_t gfp)
 {
-	return xslab_mark_live(cache, at) ? xslab_alloc_special(cache, at, gfp) :
-					    xslab_alloc_missed(cache, gfp);
+	if (!xslab_mark_live(cache, at))
+		return xslab_alloc_missed(cache, gfp);
+	preempt_enable();
+	return addr_of(cache, at);
 }
 EXPORT_SYMBOL_GPL(xslab_alloc_again);
 
 /* There is more to do with the object than to hand it out, or it is not what is wanted. */
-noinline void *xslab_alloc_special(struct xslab_cache *cache, void *at, gfp_t gfp)
+noinline void *xslab_alloc_special(struct xslab_cache *cache, gfp_t gfp)
 {
-	void *obj = addr_of(cache, at);
-	bool refused;
+	void *obj;
 
-	rcu_read_lock();	/* the object may be on its way back */
-	preempt_enable();
-	refused = xslab_may_refuse(cache, gfp) && xslab_refuse_alloc(cache, gfp);
-	if (refused)
-		xslab_free_fast(cache, obj);
-	rcu_read_unlock();
-	if (refused)
+	if (xslab_refuse_alloc(cache, gfp))
 		return NULL;
-	return gfp & __GFP_ZERO ? memset(obj, 0, cache->object_size) : obj;
+	obj = xslab_alloc_fast(cache, gfp & ~XSLAB_GFP_SPECIAL);
+	return obj && gfp & __GFP_ZERO ? memset(obj, 0, cache->object_size) : obj;
 }
 EXPORT_SYMBOL_GPL(xslab_alloc_special);

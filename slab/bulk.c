@@ -258,7 +258,8 @@ int xslab_cache_alloc_bulk(struct xslab_cache *cache, gfp_t gfp, size_t nr, void
 
 	if (unlikely(nr > INT_MAX))
 		return refuse_many(cache, nr, INT_MAX);
-	if (xslab_may_refuse(cache, gfp) && xslab_refuse_alloc(cache, gfp))
+	if (unlikely(gfp & XSLAB_GFP_SPECIAL || READ_ONCE(cache->state.retired)) &&
+	    xslab_refuse_alloc(cache, gfp))
 		return 0;
 	if (unlikely(!take_all(cache, gfp, nr, objs)) &&
 	    unlikely(!take_all_slow(cache, gfp, nr, objs))) {

@@ -535,12 +535,6 @@ static inline bool wants_fetch(const struct xslab_cache *cache)
 	return cache->flags & XSLAB_PREFETCH && cache->stride > L1_CACHE_BYTES;
 }
 
-/* May it be that a request cannot be met, whatever is free? Then xslab_refuse_alloc() knows. */
-static __always_inline bool xslab_may_refuse(const struct xslab_cache *cache, gfp_t gfp)
-{
-	return unlikely(READ_ONCE(cache->state.retired)) || unlikely(gfp & XSLAB_GFP_SPECIAL);
-}
-
 /* Do objects wait for a grace period? They are no client's any more. */
 static inline bool xslab_rcu_waits(const struct xslab_cache *cache)
 {

@@ -85,8 +85,8 @@ static __always_inline const struct xslab_fast *xslab_fast(const struct xslab_ca
 }
 
 /*
- * Flags that matter although a magazine has an object: there is more to do with it, or the
- * client may not be able to use it. See pool/gfp.c.
+ * Flags of requests with more to do than to hand out an object, or that may not be able to use
+ * it. See pool/gfp.c.
  */
 #define XSLAB_GFP_SPECIAL	(__GFP_ZERO | __GFP_DMA | __GFP_DMA32)
 
@@ -100,7 +100,7 @@ static __always_inline const struct xslab_fast *xslab_fast(const struct xslab_ca
 /* What is left to slab/alloc.c and slab/free.c; "off": called with preemption off. */
 void *xslab_alloc_missed(struct xslab_cache *cache, gfp_t gfp);			/* off */
 void *xslab_alloc_again(struct xslab_cache *cache, void *at, gfp_t gfp);	/* off */
-void *xslab_alloc_special(struct xslab_cache *cache, void *at, gfp_t gfp);	/* off */
+void *xslab_alloc_special(struct xslab_cache *cache, gfp_t gfp);
 int xslab_free_missed(struct xslab_cache *cache, void *at);			/* off */
 int xslab_free_odd(struct xslab_cache *cache, void *obj);			/* off */
 
@@ -208,13 +208,13 @@ static __always_inline void *xslab_alloc_fast(struct xslab_cache *cache, gfp_t g
 	const struct xslab_fast *fast = xslab_fast(cache);
 	void *at;
 
+	if (unlikely(gfp & XSLAB_GFP_SPECIAL))
+		return xslab_alloc_special(cache, gfp);
 	preempt_disable();
 	if (unlikely(!xmag_try_alloc(&fast->cpus, &at, false)))
 		return xslab_alloc_missed(cache, gfp);
 	if (unlikely(!xslab_hand_out(cache, at)))
 		return xslab_alloc_again(cache, at, gfp);
-	if (unlikely(gfp & XSLAB_GFP_SPECIAL))
-		return xslab_alloc_special(cache, at, gfp);
 	preempt_enable();
 	return xlinear_addr(&fast->linear, at);
 }
