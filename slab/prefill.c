@@ -24,27 +24,15 @@
 
 #include "slab.h"
 
-/* @nr free objects stay while calls of prefill are under way; the last one ends it. */
-static void begin_filling(struct xslab_cache *cache, unsigned long nr)
+/* One call of prefill @more is under way; @nr free objects stay until the last one ends. */
+static void count_filling(struct xslab_cache *cache, int more, unsigned long nr)
 {
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
-	cache->reserve.nr_filling++;
-	cache->reserve.coming = max(cache->reserve.coming, nr);
+	cache->reserve.nr_filling += more;
+	cache->reserve.coming = cache->reserve.nr_filling ? max(cache->reserve.coming, nr) : 0;
 	xslab_unlock(cache, flags);
-	xpool_gather_begin_part(cache->pool);
-}
-
-static void end_filling(struct xslab_cache *cache)
-{
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&cache->lock, flags);
-	if (!--cache->reserve.nr_filling)
-		cache->reserve.coming = 0;
-	xslab_unlock(cache, flags);
-	xpool_gather_end_part(cache->pool);
 }
 
 /*
@@ -68,28 +56,19 @@ static bool promise(struct xslab_cache *cache, unsigned long nr, bool exact)
 
 /*
  * Have slabs until the promise can be made; they may be of the pool's reserve. Others may
- * take as fast as this brings.
+ * take as fast as this brings; but what is there for it stays with the cache meanwhile.
  */
-static bool fill_up(struct xslab_cache *cache, unsigned long nr, bool exact, gfp_t gfp)
-{
-	unsigned long most = 2 * DIV_ROUND_UP(nr, cache->per_slab) + 1;
-
-	while (!promise(cache, nr, exact)) {
-		if (!most-- || !xslab_grow(cache, gfp, NULL))
-			return false;
-		cond_resched();
-	}
-	return true;
-}
-
-/* Like fill_up(), but what is there for it stays with the cache meanwhile. */
 static bool fill_once(struct xslab_cache *cache, unsigned long nr, bool exact, gfp_t gfp)
 {
+	unsigned long most = 2 * DIV_ROUND_UP(nr, cache->per_slab) + 1;
 	bool done;
 
-	begin_filling(cache, nr);
-	done = fill_up(cache, nr, exact, gfp);
-	end_filling(cache);
+	count_filling(cache, 1, nr);
+	xpool_gather_begin_part(cache->pool);
+	while (!(done = promise(cache, nr, exact)) && most-- && xslab_grow(cache, gfp, NULL))
+		cond_resched();
+	count_filling(cache, -1, 0);
+	xpool_gather_end_part(cache->pool);
 	return done;
 }
 
