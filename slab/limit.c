@@ -87,24 +87,20 @@ unsigned long xslab_magazine_pages(const struct xslab_cache *cache)
 	return DIV_ROUND_UP(xmag_capacity(&cache->mag), cache->per_slab) << cache->order;
 }
 
-/* Give back some of the free slabs that are too many. Returns false if none went. */
-static bool apply_some(struct xslab_cache *cache)
-{
-	unsigned long flags, before;
-
-	xslab_lock(cache, &flags);
-	before = has_excess(cache) ? cache->objects.capacity : 0;
-	unlock_freed(cache, flags);
-	return READ_ONCE(cache->objects.capacity) < before;
-}
-
-/* The cache may keep less from now on. Slabs that come meanwhile bring their own looks. */
+/*
+ * The cache may keep less from now on: give back the free slabs that are too many, some at a time.
+ * Slabs that come meanwhile bring their own looks.
+ */
 void xslab_limit_apply(struct xslab_cache *cache)
 {
-	unsigned long most = READ_ONCE(cache->nr[XSLAB_FREE]) + 1;
+	unsigned long most = READ_ONCE(cache->nr[XSLAB_FREE]) + 1, before, flags;
 
-	while (most-- && apply_some(cache))
+	do {
 		cond_resched();
+		xslab_lock(cache, &flags);
+		before = has_excess(cache) ? cache->objects.capacity : 0;
+		unlock_freed(cache, flags);
+	} while (--most && READ_ONCE(cache->objects.capacity) < before);
 }
 
 /* Whatever of the two takes something away comes first. */
