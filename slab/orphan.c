@@ -140,17 +140,6 @@ static void lose_slabs(struct xslab_cache *cache)
 	       cache->name, pages, pool->name);
 }
 
-/* The last step: the pool has no such cache any more, nor has the list. */
-static void unlist(struct xslab_cache *cache, struct xpool *pool, bool to_tombs)
-{
-	mutex_lock(&xpool_registry);
-	list_del(&cache->listing.entry.node);
-	if (to_tombs)
-		list_add(&cache->listing.entry.node, &tombs);
-	WRITE_ONCE(pool->listing.nr_users, pool->listing.nr_users - 1);
-	mutex_unlock(&xpool_registry);
-}
-
 /* A claimed cache without live objects, or that is given up, goes. */
 static void dispose_cache(struct xslab_cache *cache, bool was_refused)
 {
@@ -189,7 +178,13 @@ static void dispose_cache(struct xslab_cache *cache, bool was_refused)
 	xslab_put_magazines(cache, pool);
 	xset_exit(&cache->torn.set);
 	xset_exit(&cache->empty);
-	unlist(cache, pool, was_refused);
+	/* The last step: the pool has no such cache any more, nor has the list. */
+	mutex_lock(&xpool_registry);
+	list_del(&cache->listing.entry.node);
+	if (was_refused)
+		list_add(&cache->listing.entry.node, &tombs);
+	WRITE_ONCE(pool->listing.nr_users, pool->listing.nr_users - 1);
+	mutex_unlock(&xpool_registry);
 	if (!was_refused)
 		xmeta_free(cache);
 	xpool_reap_soon();	/* the pool may have waited for it, or be gone by now */
