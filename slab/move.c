@@ -206,15 +206,6 @@ static void *new_place(struct xmove *move, unsigned int i)
 	return new;
 }
 
-/* The client does not want @new. */
-static void put_back(struct xslab_cache *cache, void *new)
-{
-	if (!xslab_mark(cache, new, XSLAB_LIVE, cache->fast.check.tag))
-		return;
-	tools_free(cache, addr_of(cache, new));
-	xslab_fill_drain(cache, &new, 1);
-}
-
 /* The client has given object @i up, unless it was freed besides. */
 static void take_moved(struct xmove *move, unsigned int i, void *old)
 {
@@ -247,7 +238,7 @@ static bool move_object(struct xmove *move, unsigned int i)
 	if (!new)
 		return test_bit(i, move->taken);
 	if (is_waiting(cache, old)) {	/* no client's, and not free for a while */
-		put_back(cache, new);
+		xslab_free_fast(cache, addr_of(cache, new));
 		return false;
 	}
 	answer = move->fn(move->arg, addr_of(cache, old), addr_of(cache, new),
@@ -255,7 +246,7 @@ static bool move_object(struct xmove *move, unsigned int i)
 	if (answer == XSLAB_MOVED)
 		take_moved(move, i, old);
 	else
-		put_back(cache, new);
+		xslab_free_fast(cache, addr_of(cache, new));
 	return answer == XSLAB_MOVED || answer == XSLAB_GONE;
 }
 
