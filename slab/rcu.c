@@ -318,26 +318,20 @@ static void scan_work(struct work_struct *unused)
  * Waiting for them
  */
 
-static bool any_waits(const struct xpool *pool)
-{
-	struct xslab_cache *cache;
-
-	lockdep_assert_held(&xslab_rcu_lock);
-	list_for_each_entry(cache, &caches, rcu.node)
-		if (cache->pool == pool && atomic_long_read(&cache->rcu.nr))
-			return true;
-	return false;
-}
-
 /*
  * Wait until all objects of a pool are back that xslab_cache_free_rcu() has taken so far.
  * Process context, not under rcu_read_lock(). Costs a look at each cache if there are none.
  */
 void xslab_rcu_flush(struct xpool *pool)
 {
+	struct xslab_cache *cache;
+	bool some = false;
+
 	might_sleep();
 	mutex_lock(&xslab_rcu_lock);
-	if (any_waits(pool)) {
+	list_for_each_entry(cache, &caches, rcu.node)
+		some |= cache->pool == pool && atomic_long_read(&cache->rcu.nr);
+	if (some) {
 		close_all();
 		irq_work_sync(&kicker);
 		put_left();
