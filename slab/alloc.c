@@ -15,7 +15,6 @@
 
 #include <linux/export.h>
 #include <linux/ratelimit.h>
-#include <linux/rcupdate.h>
 #include <linux/string.h>
 
 #include "slab.h"

@@ -189,12 +189,6 @@ static void add_slabs(struct xslab_cache *cache, struct xpage *slab, unsigned in
 	}
 }
 
-static void put_new_slabs(struct xslab_cache *cache, struct xpage *slab, unsigned int nr)
-{
-	for (; nr; nr--, slab += pages_per_slab(cache))
-		xslab_put_slabs(cache, &slab, 1);
-}
-
 /*
  * Set new slabs up, and make them the cache's; see xslab_grow() for @obj. Returns false if the
  * cache cannot have them: it is retired, or this is an NMI that does not get the lock.
@@ -234,8 +228,8 @@ bool xslab_grow(struct xslab_cache *cache, gfp_t gfp, void **obj)
 	rcu_read_lock();
 	slab = get_slabs(cache, gfp, &nr);
 	grown = slab && bring_in(cache, slab, nr, obj);
-	if (unlikely(slab && !grown))
-		put_new_slabs(cache, slab, nr);
+	for (; unlikely(slab && !grown) && nr; nr--, slab += pages_per_slab(cache))
+		xslab_put_slabs(cache, &slab, 1);
 	rcu_read_unlock();
 	return grown || (is_torn && xslab_tear_mend(cache, xpool_need_of(gfp), ULONG_MAX));
 }
