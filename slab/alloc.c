@@ -101,36 +101,35 @@ static void *alloc_one_gathered(struct xslab_cache *cache, gfp_t gfp)
 	return obj;
 }
 
-/* Does the client want to wait until others free? It may sleep, and it says so, or its cache. */
-static bool wants_to_wait(const struct xslab_cache *cache, gfp_t gfp)
-{
-	return gfp & __GFP_DIRECT_RECLAIM && (cache->flags & XSLAB_WAIT || gfp & __GFP_NOFAIL);
-}
-
 /*
  * No object is free at hand: take what others keep, and then wait for one: also for one that a
- * client holds, if the client wants that, else only while some wait for a grace period: other
- * requests may take each of them first.
+ * client holds, if the client or its cache says so, else only while some wait for a grace period:
+ * other requests may take each of them first.
  */
-static noinline void *alloc_last(struct xslab_cache *cache, gfp_t gfp)
+static void *alloc_patiently(struct xslab_cache *cache, gfp_t gfp)
 {
-	bool for_clients = wants_to_wait(cache, gfp);
+	bool for_clients = cache->flags & XSLAB_WAIT || gfp & __GFP_NOFAIL;
 	bool wait = for_clients || xslab_rcu_waits(cache);
-	void *obj = NULL;
+	void *obj;
 
-	xslab_wait_begin(cache, gfp);
-	if (gfpflags_allow_blocking(gfp))
-		obj = alloc_one_gathered(cache, gfp);
-	else if (xslab_help_atomic(cache, gfp) && likely(!READ_ONCE(cache->state.retired)))
-		obj = xslab_alloc_marked(cache, gfp);
-	wait |= xslab_rcu_waits(cache);
-	if (!obj && wait && gfpflags_allow_blocking(gfp)) {
+	atomic_inc(&cache->waiting.nr_callers);
+	obj = alloc_one_gathered(cache, gfp);
+	if (!obj && (wait || xslab_rcu_waits(cache))) {
 		do {
 			obj = xslab_wait_for_object(cache, gfp, for_clients);
 		} while (obj && unlikely(!xslab_mark_live(cache, obj)));
 	}
-	xslab_wait_end(cache, gfp);
+	xslab_wait_end(cache);
 	return obj;
+}
+
+static noinline void *alloc_last(struct xslab_cache *cache, gfp_t gfp)
+{
+	if (gfpflags_allow_blocking(gfp))
+		return alloc_patiently(cache, gfp);
+	if (!xslab_help_atomic(cache, gfp) || READ_ONCE(cache->state.retired))
+		return NULL;
+	return xslab_alloc_marked(cache, gfp);
 }
 
 /*

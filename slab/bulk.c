@@ -233,9 +233,9 @@ static noinline bool take_all_slow(struct xslab_cache *cache, gfp_t gfp, size_t 
 		return xslab_help_atomic(cache, gfp) && take_all(cache, gfp, nr, objs);
 	if (gfp & __GFP_NOFAIL && nr > most)
 		return refuse_many(cache, nr, most);
-	xslab_wait_begin(cache, gfp);
+	atomic_inc(&cache->waiting.nr_callers);
 	done = take_all_waiting(cache, gfp, nr, objs);
-	xslab_wait_end(cache, gfp);
+	xslab_wait_end(cache);
 	return done;
 }
 

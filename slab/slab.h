@@ -602,8 +602,7 @@ bool xslab_help_atomic(struct xslab_cache *cache, gfp_t gfp);
 
 /* wait.c */
 void xslab_wait_init(struct xslab_cache *cache);
-void xslab_wait_begin(struct xslab_cache *cache, gfp_t gfp);
-void xslab_wait_end(struct xslab_cache *cache, gfp_t gfp);
+void xslab_wait_end(struct xslab_cache *cache);
 void *xslab_wait_for_object(struct xslab_cache *cache, gfp_t gfp, bool for_clients);
 
 /* move.c */

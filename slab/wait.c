@@ -61,18 +61,12 @@ void xslab_wait_init(struct xslab_cache *cache)
 	init_irq_work(&cache->later, do_later);
 }
 
-/* A request that may wait uses the cache, which stays until xslab_wait_end(). */
-void xslab_wait_begin(struct xslab_cache *cache, gfp_t gfp)
+/*
+ * A request that may wait, which nr_callers counts, is through with the cache. The last of them
+ * may be what an orphan waited for.
+ */
+void xslab_wait_end(struct xslab_cache *cache)
 {
-	if (gfpflags_allow_blocking(gfp))
-		atomic_inc(&cache->waiting.nr_callers);
-}
-
-/* The last of them, of an orphan, may be what it waited for. */
-void xslab_wait_end(struct xslab_cache *cache, gfp_t gfp)
-{
-	if (!gfpflags_allow_blocking(gfp))
-		return;
 	rcu_read_lock();	/* the cache that goes waits for a grace period after the count */
 	if (atomic_dec_and_test(&cache->waiting.nr_callers) && READ_ONCE(cache->state.retired))
 		xpool_reap_soon();
