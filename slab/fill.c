@@ -354,20 +354,14 @@ noinline unsigned int xslab_fill_bulk(struct xslab_cache *cache, void **objs, un
 	return fill(cache, objs, nr, XSLAB_FOR_BULK);
 }
 
-static noinline void fetch(const struct xslab_cache *cache, void **objs, unsigned int nr)
-{
-	while (nr--)
-		prefetchw(addr_of(cache, objs[nr]));
-}
-
 unsigned int xslab_fill_magazine(struct xmag *mag, void **objs, unsigned int nr)
 {
 	struct xslab_cache *cache = container_of(mag, struct xslab_cache, mag);
-	unsigned int got;
+	unsigned int got, i;
 
 	got = fill(cache, objs + nr - 1, nr, XSLAB_FOR_MAGAZINE);
-	if (wants_fetch(cache))
-		fetch(cache, objs + nr - got, got);
+	for (i = 1; wants_fetch(cache) && i <= got; i++)
+		prefetchw(addr_of(cache, objs[nr - i]));
 	if (unlikely(got < nr))
 		memmove(objs, objs + nr - got, got * sizeof(*objs));
 	return got;
