@@ -3,7 +3,7 @@
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 
-.PHONY: all headers clean demo vm test test-fast test-long rows check bench bench-fast help
+.PHONY: all headers clean demo vm test test-fast test-long ports rows check bench bench-fast help
 .DEFAULT_GOAL := all
 
 all: headers
@@ -39,6 +39,9 @@ test-long:
 	@PARAM=twice_ms=115000 SUITE=xtwice scripts/test.sh um-smp
 	@PARAM=run_ms=250000 SUITE=xstress scripts/test.sh x86_64-debug
 
+ports:
+	@scripts/ports.sh $(PORT)
+
 rows:
 	@scripts/rows.sh
 
@@ -62,6 +65,8 @@ help:
 	@echo '                make test KERNEL=um-smp)'
 	@echo 'make test-long  a million wrong frees, errors at the same instant, everything'
 	@echo '                at once with CPU hotplug and KASAN: takes an hour'
+	@echo 'make ports      kernel code that is ported onto xalloc, with its own tests and real'
+	@echo '                work: ext4, zram, maple tree; PORT="ext4 zram" selects some'
 	@echo 'make rows       what the tests measure, beside the targets'
 	@echo 'make check      checkpatch, sparse, W=1, each clang, shellcheck, ^C'
 	@echo 'make bench      xalloc against the kernel allocators, all ways; bench-fast: one'

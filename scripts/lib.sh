@@ -165,7 +165,10 @@ rigs=(um-smp "x86_64-$KVER_NEW" "x86_64-$KVER_OLD" um-debug x86_64-debug)
 
 # x86_64-7.2-clang-19 and such are none of those: trees to compile modules in, not to boot.
 # Nor is x86_64-kmsan, for which clang builds another kernel: it is run by its name.
+# um-debug+ports is um-debug with the options of another fragment besides.
 use_rig() { # name; sets rig_*
+	local more=${1#"${1%%+*}"}
+	set -- "${1%%+*}"
 	rig_name=$1 rig_version=$KVER_NEW rig_cc=gcc
 	case $1 in
 	x86_64-kmsan)
@@ -182,6 +185,7 @@ use_rig() { # name; sets rig_*
 	rig_fragments=(common "$rig_arch")
 	[[ $1 == *-debug ]] && rig_fragments+=(debug)
 	[[ $1 == x86_64-debug || $1 == x86_64-kmsan ]] && rig_fragments+=("$1")
+	[[ ! $more ]] || rig_fragments+=("${more#+}")
 	return 0
 }
 

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0
+/* xattr: give files an attribute of many bytes, or with -c check that they have it */
+#include <stdio.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+int main(int argc, char **argv)
+{
+	int check = argc > 1 && !strcmp(argv[1], "-c"), i;
+	char value[600], is[sizeof(value)];
+
+	memset(value, 'x', sizeof(value));
+	for (i = 1 + check; i < argc; i++) {
+		if (check ? getxattr(argv[i], "user.port", is, sizeof(is)) != sizeof(is) ||
+			    memcmp(is, value, sizeof(is))
+			  : setxattr(argv[i], "user.port", value, sizeof(value), 0)) {
+			perror(argv[i]);
+			return 1;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,1 @@
+/^#include "zram_drv.h"/a #include "page.h"
