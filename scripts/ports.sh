@@ -108,7 +108,7 @@ run_port() { # name
 	gather "$1"
 	if [[ $1 == ext? ]]; then
 		truncate -s 128M "$image"
-		"mkfs.$1" -q "$image"
+		"mkfs.$1" -q -b 1024 "$image"
 		boot+=("ubd0=$image")
 	fi
 	VM_MEM=1024 "$scripts/vm.sh" -t 400 -n "$1" -a "${boot[*]}" -l "$log" "$kdir/linux" "$dir/vm/$1.cpio" || true
