@@ -20,11 +20,13 @@ sources() {
 #    the constant in that comparison
 #  - a kernel thread of a test that waits in a loop must yield() on UML
 #  - a loop over a list, as a macro, names the list more than once
+#  - _Generic() is no label
 allowed_in() { # file
 	case $1 in
 	./include/compat.h) echo --ignore=LINUX_VERSION_CODE,CONSTANT_COMPARISON ;;
 	./kunit/*) echo --ignore=YIELD ;;
 	./pool/listed.h) echo --ignore=MACRO_ARG_REUSE ;;
+	./scripts/ports/kmem_cache.h) echo --ignore=MACRO_ARG_REUSE,SPACING,TABSTOP,TRAILING_STATEMENTS ;;
 	esac
 }
 

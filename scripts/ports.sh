@@ -9,8 +9,8 @@
 #   gpu_buddy     the buddy system of GPU drivers with its tests, its blocks in a cache
 #   gpu_xbuddy    the same tests on xbuddy
 #   maple_tree    the maple tree with its tests, its nodes in a cache
-#   ext2, ext4    file systems, with jbd2 and mbcache: all their objects
-#   zram          zram and zsmalloc: their pages too, with the ext2 above on it
+#   ext2, ext4    file systems, with jbd2 and mbcache: all their objects; ext4's tests
+#   zram          zram and zsmalloc: their pages too, with the ext2 above on it, and swap
 #
 # The code is copied from the kernel's source to build/ports and edited there: ports/ has a
 # script of sed for each file that needs one, and headers with the kernel's interfaces on
@@ -33,7 +33,7 @@ modules_of() { # port
 	case $1 in
 	gpu_buddy | maple_tree) echo "${1}_port" ;;
 	ext2) echo mbcache ext2 ;;
-	ext4) echo mbcache jbd2 ext4 ;;
+	ext4) echo mbcache jbd2 ext4 ext4-test ;;
 	zram) echo mbcache ext2 zsmalloc zram ;;
 	*) echo "$1" ;;
 	esac
@@ -57,12 +57,15 @@ copy_sources() {
 	rsync -rc "$dir/new/" "$dir/src/"
 }
 
-build_modules() {
+build_all() {
+	local program
 	"$scripts/module-build.sh" "$build/$rig" "$kdir" ARCH=um -j"$(nproc)"
 	with_progress "building the ports" "$dir/build.log" \
-		make -C "$kdir" M="$dir/src" ARCH=um XALLOC="$build/$rig" \
+		make -C "$kdir" M="$dir/src" ARCH=um XALLOC="$build/$rig" CONFIG_EXT4_KUNIT_TESTS=m \
 		KBUILD_EXTRA_SYMBOLS="$build/$rig/Module.symvers" -j"$(nproc)" modules
-	gcc -O2 -static -o "$dir/xattr" "$scripts/ports/xattr.c"
+	for program in xattr swap; do
+		gcc -O2 -static -o "$dir/$program" "$scripts/ports/$program.c"
+	done
 }
 
 find_module() { # name; ours before the kernel's own
@@ -89,7 +92,7 @@ gather() { # port
 		cp "$(find_module "$name")" "$where"
 	done
 	strip --strip-debug "$where"/*.ko
-	cp "$dir/xattr" "$where"
+	cp "$dir"/{xattr,swap} "$where"
 	"$scripts/initramfs.sh" "$where.cpio" ports "$where"/*
 }
 
@@ -104,14 +107,15 @@ judge() { # port
 
 run_port() { # name
 	local log=$dir/vm/$1.log image=$dir/vm/$1.img boot=(rcupdate.rcu_expedited=1 kasan_multi_shot)
-	local start=$SECONDS wrong
+	local start=$SECONDS mem=1024 wrong
+	[[ $1 != zram ]] || mem=512 # there is a test that uses all of it
 	gather "$1"
 	if [[ $1 == ext? ]]; then
 		truncate -s 128M "$image"
 		"mkfs.$1" -q -b 1024 "$image"
 		boot+=("ubd0=$image")
 	fi
-	VM_MEM=1024 "$scripts/vm.sh" -t 400 -n "$1" -a "${boot[*]}" -l "$log" "$kdir/linux" "$dir/vm/$1.cpio" || true
+	VM_MEM=$mem "$scripts/vm.sh" -t 400 -n "$1" -a "${boot[*]}" -l "$log" "$kdir/linux" "$dir/vm/$1.cpio" || true
 	wrong=$(judge "$1")
 	if [[ $wrong ]]; then
 		echo "FAILED $1: $(paste -sd';' <<<"$wrong"), see $log"
@@ -126,7 +130,7 @@ rig=um-debug+ports
 source=$("$scripts/kernel-source.sh" "$KVER_NEW")
 kdir=$("$scripts/kernel-build.sh" "$rig")
 copy_sources
-build_modules
+build_all
 rm -rf "$dir/vm"
 mkdir -p "$dir/vm"
 (($#)) || set -- "${ports[@]}"

@@ -47,7 +47,7 @@ struct gpu_request {
 #define gpu_buddy_block_offset(block)		((block)->offset)
 #define gpu_buddy_block_order(block)		((block)->order)
 #define gpu_buddy_block_size(mm, block)		((mm)->chunk_size << (block)->order)
-#define gpu_buddy_block_is_clear(block)		false
+#define gpu_buddy_block_is_clear(block)		((void)(block), false)
 
 static inline int gpu_buddy_init(struct gpu_buddy *mm, u64 size, u64 chunk_size)
 {
@@ -57,7 +57,8 @@ static inline int gpu_buddy_init(struct gpu_buddy *mm, u64 size, u64 chunk_size)
 	if (err)
 		return err;
 	mm->chunk_size = chunk_size;
-	mm->size = mm->avail = nr * chunk_size;
+	mm->size = nr * chunk_size;
+	mm->avail = mm->size;
 	mm->max_order = min(ilog2(nr), XBUDDY_MAX_ORDER);
 	mm->n_roots = hweight_long(nr);
 	mm->blocks = KMEM_CACHE(gpu_buddy_block, 0);

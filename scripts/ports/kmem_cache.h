@@ -48,8 +48,16 @@ static inline struct kmem_cache *port_create_plain(const char *name, unsigned in
 		 struct kmem_cache_args *: port_create_args,				\
 		 void *: port_create_plain,						\
 		 default: port_create)(name, size, args, __VA_ARGS__)
-#define kmem_cache_create_usercopy(name, size, align, flags, from, len, ctor)		\
-	port_create(name, size, align, flags, ctor)
+
+static inline struct kmem_cache *port_create_usercopy(const char *name, unsigned int size,
+						      unsigned int align, slab_flags_t flags,
+						      unsigned int from, unsigned int len,
+						      void (*ctor)(void *))
+{
+	return port_create(name, size, align, flags, ctor);
+}
+
+#define kmem_cache_create_usercopy	port_create_usercopy
 #undef KMEM_CACHE
 #define KMEM_CACHE(type, flags)								\
 	port_create(#type, sizeof(struct type), __alignof__(struct type), flags, NULL)
@@ -59,7 +67,7 @@ static inline struct kmem_cache *port_create_plain(const char *name, unsigned in
 #undef kmem_cache_alloc
 #define kmem_cache_alloc(cache, gfp)		xslab_cache_alloc(cache, gfp)
 #undef kmem_cache_alloc_lru
-#define kmem_cache_alloc_lru(cache, lru, gfp)	xslab_cache_alloc(cache, gfp)
+#define kmem_cache_alloc_lru(cache, lru, gfp)	((void)(lru), xslab_cache_alloc(cache, gfp))
 #define kmem_cache_free(cache, obj)		((void)WARN_ON(xslab_cache_free(cache, obj)))
 #define kmem_cache_shrink(cache)		xslab_cache_shrink(cache)
 #define kmem_cache_free_bulk(cache, nr, objs)	xslab_cache_free_bulk(cache, nr, objs)

@@ -9,7 +9,8 @@
 #undef alloc_page
 #define alloc_page(gfp)			xpool_alloc_pages(xpool_default(), 0, gfp)
 #undef alloc_pages_node
-#define alloc_pages_node(nid, gfp, order) xpool_alloc_pages(xpool_default(), order, gfp)
+#define alloc_pages_node(nid, gfp, order)							\
+	((void)(nid), xpool_alloc_pages(xpool_default(), order, gfp))
 #undef __free_page
 #define __free_page(page)		((void)WARN_ON(xpool_free_pages(xpool_default(), page, 0)))
 

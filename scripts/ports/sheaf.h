@@ -18,7 +18,14 @@ static inline unsigned int port_sheaf_size(const struct slab_sheaf *sheaf)
 	return sheaf->size;
 }
 
-static inline void port_return_sheaf(struct kmem_cache *cache, struct slab_sheaf *sheaf)
+static inline void *port_alloc_from_sheaf(struct kmem_cache *cache, gfp_t gfp,
+					  struct slab_sheaf *sheaf)
+{
+	return sheaf->objects[--sheaf->size];
+}
+
+static inline void port_return_sheaf(struct kmem_cache *cache, gfp_t gfp,
+				     struct slab_sheaf *sheaf)
 {
 	xslab_cache_free_bulk(cache, sheaf->size, sheaf->objects);
 	kfree(sheaf);
@@ -44,6 +51,12 @@ static inline struct slab_sheaf *port_grow_sheaf(struct kmem_cache *cache, gfp_t
 	return sheaf;
 }
 
+static inline struct slab_sheaf *port_prefill_sheaf(struct kmem_cache *cache, gfp_t gfp,
+						    unsigned int size)
+{
+	return port_grow_sheaf(cache, gfp, NULL, size);
+}
+
 static inline int port_refill_sheaf(struct kmem_cache *cache, gfp_t gfp,
 				    struct slab_sheaf **sheaf, unsigned int size)
 {
@@ -55,11 +68,11 @@ static inline int port_refill_sheaf(struct kmem_cache *cache, gfp_t gfp,
 	return 0;
 }
 
-#define kmem_cache_sheaf_size(sheaf)			port_sheaf_size(sheaf)
-#define kmem_cache_return_sheaf(cache, gfp, sheaf)	port_return_sheaf(cache, sheaf)
-#define kmem_cache_prefill_sheaf(cache, gfp, nr)	port_grow_sheaf(cache, gfp, NULL, nr)
-#define kmem_cache_refill_sheaf(cache, gfp, sheaf, nr)	port_refill_sheaf(cache, gfp, sheaf, nr)
+#define kmem_cache_sheaf_size		port_sheaf_size
+#define kmem_cache_return_sheaf		port_return_sheaf
+#define kmem_cache_prefill_sheaf	port_prefill_sheaf
+#define kmem_cache_refill_sheaf		port_refill_sheaf
 #undef kmem_cache_alloc_from_sheaf
-#define kmem_cache_alloc_from_sheaf(cache, gfp, sheaf)	((sheaf)->objects[--(sheaf)->size])
+#define kmem_cache_alloc_from_sheaf	port_alloc_from_sheaf
 
 #endif

@@ -7,16 +7,27 @@
 #include <string.h>
 #include <sys/xattr.h>
 
+static int give(const char *file, const char *value, size_t size)
+{
+	return setxattr(file, "user.port", value, size, 0);
+}
+
+static int check(const char *file, const char *value, size_t size)
+{
+	char is[1024];
+
+	return getxattr(file, "user.port", is, sizeof(is)) != (ssize_t)size ||
+	       memcmp(is, value, size);
+}
+
 int main(int argc, char **argv)
 {
-	int check = argc > 1 && !strcmp(argv[1], "-c"), i;
-	char value[600], is[sizeof(value)];
+	int checks = argc > 1 && !strcmp(argv[1], "-c"), i;
+	char value[600];
 
-	for (i = 1 + check; i < argc; i++) {
+	for (i = 1 + checks; i < argc; i++) {
 		memset(value, argv[i][strlen(argv[i]) - 1], sizeof(value));
-		if (check ? getxattr(argv[i], "user.port", is, sizeof(is)) != sizeof(is) ||
-			    memcmp(is, value, sizeof(is))
-			  : setxattr(argv[i], "user.port", value, sizeof(value), 0)) {
+		if ((checks ? check : give)(argv[i], value, sizeof(value))) {
 			perror(argv[i]);
 			return 1;
 		}
