@@ -85,15 +85,29 @@ static void set_all_gathered(struct xpool *pool, bool gathered)
 		xpool_set_gathered(client, gathered && !client->entry.going);
 }
 
-/* What the holders keep that are shut goes to the pool. None is opened meanwhile. */
+/*
+ * The next holder of those that are shut, after @last; one that is about to go, too. They stay on
+ * the list.
+ */
+static struct xclient *next_gathered(struct xpool *pool, struct xclient *last)
+{
+	struct xclient *client = last ?: list_entry(&pool->clients, struct xclient, entry.node);
+
+	mutex_lock(&xpool_registry);
+	do {
+		client = list_next_entry(client, entry.node);
+	} while (&client->entry.node != &pool->clients && !client->gathered);
+	mutex_unlock(&xpool_registry);
+	return &client->entry.node != &pool->clients ? client : NULL;
+}
+
 static unsigned long drain_all(struct xpool *pool)
 {
-	struct xclient *client;
+	struct xclient *client = NULL;
 	unsigned long pages = 0;
 
-	for_each_client(client, pool) {
-		if (READ_ONCE(client->gathered))
-			pages += client->drain(client);
+	while ((client = next_gathered(pool, client))) {
+		pages += client->drain(client);
 		cond_resched();
 	}
 	return pages + xpool_drain_idle(pool);
