@@ -115,7 +115,7 @@ int xbuddy_init(struct xbuddy *buddy, unsigned long nr)
 
 	layout(buddy, words);
 	for (at = 0; at < nr; at += 1UL << order) {
-		order = piece_order(at, nr - at);
+		order = xbuddy_run_order(at, nr - at);
 		join(buddy, at, order);
 	}
 	return 0;
@@ -308,7 +308,7 @@ unsigned int xbuddy_alloc_part(struct xbuddy *buddy, unsigned int order, unsigne
 		return 0;
 	/* Where the part begins or ends inside of the free block, fewer are aligned and in it. */
 	if (!part->top)
-		nr = min(nr, 1U << piece_order(at >> order, (part->to - at) >> order));
+		nr = min(nr, 1U << xbuddy_run_order(at >> order, (part->to - at) >> order));
 	return carve(buddy, in, at, order, nr, whole, part->top, index);
 }
 EXPORT_SYMBOL_GPL(xbuddy_alloc_part);
@@ -397,7 +397,7 @@ int xbuddy_free_row(struct xbuddy *buddy, unsigned long index, unsigned int orde
 	if (unlikely(err))
 		return err;
 	for (end = index + ((unsigned long)nr << order); index < end; index += 1UL << as) {
-		as = piece_order(index, end - index);
+		as = xbuddy_run_order(index, end - index);
 		unmark_used(buddy, index, as, order);
 		join(buddy, index, as);
 	}

@@ -73,14 +73,6 @@ static inline bool is_used(const struct xbuddy *buddy, unsigned int order, unsig
 	return test_bit(i, buddy->free_area[order].used);
 }
 
-/* The largest order of a block that starts at @index and has at most @nr pages. */
-static inline unsigned int piece_order(unsigned long index, unsigned long nr)
-{
-	unsigned int order = min_t(unsigned int, ilog2(nr), XBUDDY_MAX_ORDER);
-
-	return index ? min_t(unsigned int, order, __ffs(index)) : order;
-}
-
 /*
  * The lowest page number from @from on at which an aligned block of @order lies inside a free
  * block of one of the orders in @candidates, or XSET_NONE; *@in is the order of that block.

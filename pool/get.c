@@ -80,6 +80,17 @@ static __always_inline void own_row(struct xpool *pool, unsigned long index, uns
 		xpool_grow_use(pool, pages[0], nr * size);
 }
 
+/* A block that was taken as a part of a run is a client's. Under the lock. */
+void xpool_own_block(struct xpool *pool, unsigned long index, unsigned int order)
+{
+	struct xpage *page;
+
+	lockdep_assert_held(&pool->lock);
+	own_row(pool, index, 1, order, XPAGE_LIVE, &page);
+	if (pool->grow)
+		xpool_grow_serve(pool, index, XSERVES_LARGE);
+}
+
 /* Pages for clients, in a pool that grows, lie with the objects of about their size. */
 static bool is_at_top(unsigned int order, enum xplace place)
 {

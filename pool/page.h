@@ -39,6 +39,7 @@ struct xpool_page_mags {
  * @take: takes all of them or none, of what is there and @gfp allows
  * @page: the block, where it is one
  * @pages: for many
+ * @run: for pages in a row
  */
 struct xpage_request {
 	struct xpool	*pool;
@@ -48,6 +49,7 @@ struct xpage_request {
 	bool		(*take)(struct xpage_request *request, gfp_t gfp);
 	struct xpage	*page;
 	struct page	**pages;
+	const struct xpool_request *run;
 };
 
 /* Of any struct page, where they follow one another; see pool/linear.c. */

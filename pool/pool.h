@@ -463,6 +463,7 @@ void xpool_gather_subsys_exit(void);
 /* get.c */
 unsigned int xpool_get_many(struct xpool *pool, unsigned int order, enum xpool_page_kind kind,
 			    enum xpool_need need, struct xpage **pages, unsigned int nr);
+void xpool_own_block(struct xpool *pool, unsigned long index, unsigned int order);
 unsigned long xpool_ask_clients(struct xpool *pool);
 struct xpage *xpool_try(struct xpool *pool, unsigned int order, enum xpool_need need,
 			enum xplace place);

@@ -13,7 +13,9 @@
 #ifndef _XALLOC_XBUDDY_H
 #define _XALLOC_XBUDDY_H
 
-#include <linux/bits.h>
+#include <linux/bitops.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
 #include <linux/types.h>
 
 #include <xalloc/impl/xset.h>
@@ -86,6 +88,24 @@ struct xbuddy_part {
 	bool			top;
 };
 
+/**
+ * struct xbuddy_run - where xbuddy_alloc_run_at() takes pages in a row
+ * @nr: how many
+ * @align: a power of two
+ * @skew: a page number is aligned if the sum of both is a multiple of @align
+ * @from: first page number allowed
+ * @to: first page number not allowed any more
+ * @top: the highest place, else the lowest
+ */
+struct xbuddy_run {
+	unsigned long		nr;
+	unsigned long		align;
+	unsigned long		skew;
+	unsigned long		from;
+	unsigned long		to;
+	bool			top;
+};
+
 int xbuddy_init(struct xbuddy *buddy, unsigned long nr);
 void xbuddy_destroy(struct xbuddy *buddy);
 
@@ -107,14 +127,51 @@ int xbuddy_split(struct xbuddy *buddy, unsigned long index, unsigned int order,
 int xbuddy_unsplit(struct xbuddy *buddy, unsigned long index, unsigned int order,
 		   unsigned int to);
 
-long xbuddy_alloc_run(struct xbuddy *buddy, unsigned long nr,
-		      unsigned long from, unsigned long to);
+long xbuddy_alloc_run_at(struct xbuddy *buddy, const struct xbuddy_run *run);
 int xbuddy_free_run(struct xbuddy *buddy, unsigned long index,
 		    unsigned long nr);
 
 int xbuddy_lookup(const struct xbuddy *buddy, unsigned long index,
 		  struct xbuddy_block *block);
 int xbuddy_validate(const struct xbuddy *buddy);
+
+/**
+ * xbuddy_run_order() - the first block of a run
+ * @index: where the run begins
+ * @nr: its pages
+ *
+ * A run is made of the largest blocks that fit, from the left.
+ *
+ * Context: Any.
+ * Return: the order of that block.
+ */
+static inline unsigned int xbuddy_run_order(unsigned long index, unsigned long nr)
+{
+	unsigned int order = min_t(unsigned int, ilog2(nr), XBUDDY_MAX_ORDER);
+
+	return index ? min_t(unsigned int, order, __ffs(index)) : order;
+}
+
+/**
+ * xbuddy_alloc_run() - take exactly @nr pages in a row
+ * @buddy: the instance
+ * @nr: pages; need not be a power of two, may be larger than the largest block
+ * @from: first page number allowed
+ * @to: first page number not allowed any more
+ *
+ * The lowest place, not aligned; otherwise as xbuddy_alloc_run_at().
+ *
+ * Context: Any; the caller serialises.
+ * Return: the first page number, -ENOSPC, or -EINVAL where @nr is 0 or
+ * [@from, @to) is empty or leaves the instance.
+ */
+static inline long xbuddy_alloc_run(struct xbuddy *buddy, unsigned long nr, unsigned long from,
+				    unsigned long to)
+{
+	const struct xbuddy_run run = { .nr = nr, .align = 1, .from = from, .to = to };
+
+	return xbuddy_alloc_run_at(buddy, &run);
+}
 
 /**
  * xbuddy_alloc_low() - take the block at the lowest address

@@ -123,6 +123,24 @@ struct xpool_stats {
 	u64	free_blocks[XBUDDY_NR_ORDERS];
 };
 
+/**
+ * struct xpool_request - pages in a row, and where they should be
+ * @pages: how many, 1 or more
+ * @align: bytes, a power of two and a page or more, of the address; 0: a page
+ * @from: the first address allowed; NULL: of the pool
+ * @to: the first address not allowed any more; NULL: the end of the pool
+ * @top: the highest place, else the lowest
+ * @gfp: as for xpool_alloc_addr()
+ */
+struct xpool_request {
+	size_t		pages;
+	size_t		align;
+	void		*from;
+	void		*to;
+	bool		top;
+	gfp_t		gfp;
+};
+
 /* Of what a client knows of pools; see xstamp.h. */
 static __always_inline u32 xpool_stamp(void)
 {
@@ -139,6 +157,8 @@ static __always_inline u32 xpool_stamp(void)
 	stamp = XSTAMP_FIELD(stamp, xpool_limits, cache);
 	stamp = XSTAMP_FIELD(stamp, xpool_limits, reserve);
 	stamp = xstamp_add(stamp, sizeof(struct xpool_limits));
+	stamp = XSTAMP_FIELD(stamp, xpool_request, gfp);
+	stamp = xstamp_add(stamp, sizeof(struct xpool_request));
 	stamp = XSTAMP_FIELD(stamp, xpool_stats, live_bytes);
 	stamp = XSTAMP_FIELD(stamp, xpool_stats, free_blocks);
 	stamp = xstamp_add(stamp, sizeof(struct xpool_stats));
@@ -193,6 +213,8 @@ int xpool_alloc_pages_bulk(struct xpool *pool, gfp_t gfp, size_t nr, struct page
 void xpool_free_pages_bulk(struct xpool *pool, size_t nr, struct page **pages);
 void *xpool_alloc_addr(struct xpool *pool, unsigned long order, gfp_t gfp);
 int xpool_free_addr(struct xpool *pool, void *addr, unsigned long order);
+void *xpool_alloc_run(struct xpool *pool, const struct xpool_request *request);
+int xpool_free_run(struct xpool *pool, void *addr, size_t nr);
 
 void xpool_get_limits(struct xpool *pool, struct xpool_limits *limits);
 int xpool_set_limits(struct xpool *pool, const struct xpool_limits *limits);
