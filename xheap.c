@@ -54,7 +54,6 @@
 #include <linux/module.h>
 
 #include "heap/chunk.h"
-#include "pool/pool.h"
 
 /* What a heap cannot do for a request: it knows no memory. */
 #define GFP_REFUSED	(__GFP_ZERO | __GFP_NOFAIL | __GFP_DMA | __GFP_DMA32 | __GFP_COMP)
@@ -73,6 +72,15 @@ static struct xheap *plan_and_setup(const struct xheap_args *args)
 	return heap ?: ERR_PTR(-ENOMEM);
 }
 
+/* The pool may go after this. */
+static void leave_pool(struct xheap *heap)
+{
+	xheap_client_del(heap);
+	xheap_grow_stop(heap);
+	if (heap->pool)
+		xpool_leave(heap->pool);
+}
+
 static struct xheap *create_heap(const struct xheap_args *args)
 {
 	struct xheap *heap = plan_and_setup(args);
@@ -83,11 +91,16 @@ static struct xheap *create_heap(const struct xheap_args *args)
 	err = xheap_listed_add(heap);
 	if (err)
 		goto undo_setup;
-	err = xheap_grow_start(heap, args->size);
+	err = xheap_client_add(heap, args->size);
 	if (err)
 		goto undo_listing;
+	err = xheap_grow_start(heap, args->size);
+	if (err)
+		goto undo_client;
 	return heap;
 
+undo_client:
+	leave_pool(heap);
 undo_listing:
 	xheap_listed_del(heap);
 undo_setup:
@@ -175,7 +188,7 @@ int xheap_destroy(struct xheap *heap)
 	if (live_granules(heap))
 		return refuse_destroy(heap);
 	xheap_listed_del(heap);
-	xheap_grow_stop(heap);
+	leave_pool(heap);
 	xheap_teardown(heap);
 	module_put(THIS_MODULE);
 	return 0;
@@ -451,6 +464,8 @@ static __always_inline int free_address(struct xheap *heap, u64 address, u32 siz
 		else
 			err = xheap_look_error(heap, address);
 		xheap_unlock(heap, flags);
+		if (unlikely(heap->shut) && !in_nmi())
+			xheap_grow_trim(heap);
 	}
 	return likely(!err) ? 0 : xheap_refuse_chunk(heap, "free", address, err);
 }

@@ -18,7 +18,7 @@
 
 #define UNIT_MIN	SZ_32K		/* smaller ones would cost more than 5 % with their slots */
 #define UNIT_GRANULES	16U
-#define POOL_BLOCK	((u64)PAGE_SIZE << XBUDDY_MAX_ORDER)
+#define REGION_SIZE	((u64)PAGE_SIZE << XBUDDY_MAX_ORDER)	/* unless the client says */
 
 static int check_granule(const struct xheap_args *args)
 {
@@ -70,10 +70,6 @@ static int check_pool_sizes(const struct xheap_args *args)
 	if (args->max_size && args->max_size < args->size)
 		return heap_refuse(args->name, -EINVAL, "max_size %llu is below size, %llu",
 				   args->max_size, args->size);
-	if (args->region_size > POOL_BLOCK)
-		return heap_refuse(args->name, -EINVAL,
-				   "region_size %llu: a pool has blocks of up to %llu bytes",
-				   args->region_size, POOL_BLOCK);
 	return 0;
 }
 
@@ -146,7 +142,7 @@ static void take_over(struct xheap *heap, const struct xheap_args *args)
 	heap->range.bytes = args->pool ? 0 : args->size;
 	heap->limit = args->max_size ?: args->size;
 	heap->region_size = args->region_size ?:
-			    min_t(u64, POOL_BLOCK, rounddown_pow_of_two(heap->limit));
+			    min_t(u64, REGION_SIZE, rounddown_pow_of_two(heap->limit));
 	heap->grows = args->pool ? heap->limit > args->size : args->region_size;
 	heap->first_fit = args->fit == XHEAP_FIRST_FIT;
 	heap->max_split = min_t(u64, args->max_split >> heap->shift, XHEAP_MAX_GRANULES);

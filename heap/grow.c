@@ -2,7 +2,7 @@
 /*
  * heap/grow: regions come when a request needs one, and go when another needs more
  *
- * A region is taken from the pool as one block, or is a piece of the heap's own range. It is as
+ * A region is taken from the pool as one run, or is a piece of the heap's own range. It is as
  * large as the request, and region_size at least if the limit leaves as much. Where it leaves
  * less than the request needs, idle regions, which have no live chunk, go first.
  *
@@ -14,21 +14,22 @@
 
 #include "heap.h"
 
-static u64 block_bytes(const struct xheap_region *region)
+/* A run of the pool's pages, or 0. */
+static u64 take_run(struct xheap *heap, u64 bytes, gfp_t gfp)
 {
-	return (u64)PAGE_SIZE << region->order;
+	const struct xpool_request request = { .pages = bytes >> PAGE_SHIFT, .gfp = gfp };
+
+	if (request.pages > heap->pool->max_pages)
+		return 0;
+	return (unsigned long)xpool_alloc_run(heap->pool, &request);
 }
 
 /* What it is made of, of a region that was deleted; without the lock. */
 static void give_back(struct xheap *heap, const struct xheap_region *region)
 {
-	u64 at, end = region->start + region->length;
-
-	if (!heap->pool)
-		return;
-	for (at = region->start; at < end; at += block_bytes(region))
-		WARN_ON_ONCE(xpool_free_addr(heap->pool, (void *)(unsigned long)at,
-					     region->order));
+	if (heap->pool)
+		WARN_ON_ONCE(xpool_free_run(heap->pool, (void *)(unsigned long)region->start,
+					    region->length >> PAGE_SHIFT));
 }
 
 static struct xheap_region *find_idle(const struct xheap *heap)
@@ -75,7 +76,19 @@ static u64 return_idle(struct xheap *heap, unsigned long *flags)
 	return region->length;
 }
 
-/* All that are idle. Any context but NMI. Returns their bytes. */
+/* Bytes of those that are idle. Any context but NMI. */
+u64 xheap_grow_idle(struct xheap *heap)
+{
+	unsigned long flags;
+	u64 bytes;
+
+	xheap_lock(heap, &flags);
+	bytes = idle_bytes(heap);
+	xheap_unlock(heap, flags);
+	return bytes;
+}
+
+/* All that are idle go. Any context but NMI. Returns their bytes. */
 u64 xheap_grow_trim(struct xheap *heap)
 {
 	unsigned long flags;
@@ -91,8 +104,7 @@ u64 xheap_grow_trim(struct xheap *heap)
 /* A region that holds @bytes comes in such a size. */
 static u64 region_bytes(const struct xheap *heap, u64 bytes)
 {
-	bytes = round_up(bytes, heap->regions.unit_bytes);
-	return heap->pool ? roundup_pow_of_two(bytes) : bytes;
+	return round_up(bytes, heap->regions.unit_bytes);
 }
 
 static struct xheap_region *reserve(struct xheap *heap, u64 bytes)
@@ -118,8 +130,7 @@ int xheap_grow_reserve(struct xheap *heap, u64 bytes, struct xheap_region **regi
 {
 	unsigned long flags;
 
-	if (!heap->grows || in_nmi() || bytes > heap->limit ||
-	    (heap->pool && bytes > (u64)PAGE_SIZE << XBUDDY_MAX_ORDER))
+	if (!heap->grows || in_nmi() || bytes > heap->limit)
 		return -ENOSPC;
 	xheap_lock(heap, &flags);
 	do {
@@ -129,17 +140,10 @@ int xheap_grow_reserve(struct xheap *heap, u64 bytes, struct xheap_region **regi
 	return *region ? 0 : -ENOSPC;
 }
 
-/* A block of the pool for a region that is reserved, or 0. */
-static u64 take_block(struct xheap *heap, struct xheap_region *region, gfp_t gfp)
-{
-	region->order = ilog2(region->length >> PAGE_SHIFT);
-	return (unsigned long)xpool_alloc_addr(heap->pool, region->order, gfp);
-}
-
-/* Take what @region was reserved for. Returns false if the pool has no such block; may sleep. */
+/* Take what @region was reserved for. Returns false if the pool has not so much; may sleep. */
 bool xheap_grow_fetch(struct xheap *heap, struct xheap_region *region, gfp_t gfp, u64 *start)
 {
-	*start = heap->pool ? take_block(heap, region, gfp) :
+	*start = heap->pool ? take_run(heap, region->length, gfp) :
 		 heap->range.start + region->unit * heap->regions.unit_bytes;
 	return *start || !heap->pool;
 }
@@ -156,63 +160,46 @@ void xheap_grow_add(struct xheap *heap, struct xheap_region *region, u64 start)
  * The regions of creation
  */
 
-static void add_staying(struct xheap *heap, u64 start, u64 bytes, unsigned int order)
+static void add_staying(struct xheap *heap, u64 start, u64 bytes)
 {
 	struct xheap_region *region;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&heap->lock, flags);
 	region = xheap_region_reserve(heap, bytes);	/* there is room for all of them */
-	region->order = order;
 	region->stays = true;
 	xheap_region_add(heap, region, start);
 	raw_spin_unlock_irqrestore(&heap->lock, flags);
 }
 
-/* The next block of @left bytes that are wanted, as large as they allow: 2^*@order pages. */
-static u64 first_block(struct xheap *heap, u64 left, unsigned int *order)
-{
-	*order = min(ilog2(left >> PAGE_SHIFT), XBUDDY_MAX_ORDER);
-	return (unsigned long)xpool_alloc_addr(heap->pool, *order, GFP_KERNEL);
-}
-
-/* Blocks of one order that follow one another become one region. */
+/* One run if the pool has it, else as few as halving finds. */
 static int take_from_pool(struct xheap *heap, u64 size)
 {
-	u64 start = 0, bytes = 0;
-	unsigned int order = 0, o;
+	u64 bytes = size, start;
 
 	while (size) {
-		u64 block = first_block(heap, size, &o);
-
-		if (bytes && (o != order || block != start + bytes)) {
-			add_staying(heap, start, bytes, order);
-			bytes = 0;
+		bytes = min(bytes, size);
+		start = take_run(heap, bytes, GFP_KERNEL);
+		if (start) {
+			add_staying(heap, start, bytes);
+			size -= bytes;
+			continue;
 		}
-		if (!block)
+		bytes = round_down(bytes / 2, heap->regions.unit_bytes);
+		if (!bytes)
 			return heap_refuse(heap->name, -ENOSPC, "the pool has not so many pages");
-		start = bytes ? start : block;
-		order = o;
-		bytes += (u64)PAGE_SIZE << o;
-		size -= (u64)PAGE_SIZE << o;
 	}
-	if (bytes)
-		add_staying(heap, start, bytes, order);
 	return 0;
 }
 
-/* Process context, may sleep. Returns 0, or an errno with a line in the log. */
+/* Process context, may sleep. Returns 0, or an errno with a line in the log, and some regions. */
 int xheap_grow_start(struct xheap *heap, u64 size)
 {
-	int err = 0;
-
 	if (heap->pool)
-		err = take_from_pool(heap, size);
-	else if (!heap->grows)
-		add_staying(heap, heap->range.start, size, 0);
-	if (err)
-		xheap_grow_stop(heap);
-	return err;
+		return take_from_pool(heap, size);
+	if (!heap->grows)
+		add_staying(heap, heap->range.start, size);
+	return 0;
 }
 
 /* All regions go. Their chunks are free, and nothing uses the heap. */

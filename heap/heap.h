@@ -14,6 +14,7 @@
 #include <xalloc/xheap.h>
 
 #include "../base/base.h"
+#include "../pool/pool.h"
 
 /**
  * struct xgranule - what is known of a granule, out of band
@@ -93,7 +94,6 @@ struct xorder {
  * @first: granule number of @start
  * @unit: the first of its units; see heap/region.c
  * @units: how many; 0: this slot is free
- * @order: of the pool's blocks that it is made of
  * @stays: it came at creation, and goes with the heap
  */
 struct xheap_region {
@@ -103,7 +103,6 @@ struct xheap_region {
 	u32		first;
 	u32		unit;
 	u32		units;
-	u8		order;
 	bool		stays;
 };
 
@@ -162,6 +161,8 @@ struct xheap_regions {
  * @limit: bytes of regions at most
  * @region_size: bytes of a region at least
  * @pool: where regions come from, or NULL
+ * @client: the heap as a holder of its pages
+ * @shut: bits; not 0: no region stays idle (heap/client.c)
  * @range: the range of one without a pool
  * @metadata: bytes of all tables
  * @node: of the list of all heaps
@@ -202,6 +203,8 @@ struct xheap {
 	u64			limit;
 	u64			region_size;
 	struct xpool		*pool;
+	struct xclient		client;
+	unsigned long		shut;
 	struct {
 		u64		start;
 		u64		bytes;
@@ -246,6 +249,10 @@ void xheap_teardown(struct xheap *heap);
 int xheap_listed_add(struct xheap *heap);
 void xheap_listed_del(struct xheap *heap);
 
+/* client.c */
+int xheap_client_add(struct xheap *heap, u64 staying);
+void xheap_client_del(struct xheap *heap);
+
 /* refuse.c */
 int xheap_refuse_request(struct xheap *heap, u64 size, int err, const char *reason);
 int xheap_refuse_chunk(struct xheap *heap, const char *call, u64 address, int err);
@@ -255,6 +262,7 @@ int xheap_grow_start(struct xheap *heap, u64 size);
 int xheap_grow_reserve(struct xheap *heap, u64 bytes, struct xheap_region **region);
 bool xheap_grow_fetch(struct xheap *heap, struct xheap_region *region, gfp_t gfp, u64 *start);
 void xheap_grow_add(struct xheap *heap, struct xheap_region *region, u64 start);
+u64 xheap_grow_idle(struct xheap *heap);
 u64 xheap_grow_trim(struct xheap *heap);
 void xheap_grow_stop(struct xheap *heap);
 

@@ -289,9 +289,9 @@ static void xheap_test_idle_regions(struct kunit *test)
 	d = take(test, heap, 768 * SZ_1K);
 	expect_valid(test, heap);
 	KUNIT_EXPECT_EQ(test, stats_of(test, heap)->returned, 3ULL);
-	KUNIT_EXPECT_EQ(test, pool_pages(pool), (u64)SZ_1M / PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, pool_pages(pool), 768ULL * SZ_1K / PAGE_SIZE);
 	give(test, heap, d);
-	KUNIT_EXPECT_EQ(test, xheap_trim(heap), (u64)SZ_1M);
+	KUNIT_EXPECT_EQ(test, xheap_trim(heap), 768ULL * SZ_1K);
 	KUNIT_EXPECT_EQ(test, pool_pages(pool), 0ULL);
 }
 
@@ -836,6 +836,95 @@ static void xheap_test_many_regions(struct kunit *test)
 /*
  * Clients' errors
  */
+
+/*
+ * What a heap keeps idle of its pool
+ */
+
+/* A heap over a pool of @size, of which it may have all, with an idle region of 4 MiB. */
+static struct xheap *heap_with_idle_region(struct kunit *test, size_t size)
+{
+	struct xheap *heap = new_heap(test, &(struct xheap_args){
+		.pool = new_pool(test, size), .max_size = size });
+
+	give(test, heap, take(test, heap, SZ_2M));
+	KUNIT_ASSERT_EQ(test, stats_of(test, heap)->total, (u64)SZ_4M);
+	return heap;
+}
+
+static void *all_of(struct xpool *pool, gfp_t gfp)
+{
+	return xpool_alloc_run(pool, &(struct xpool_request){
+		.pages = pool_stats(pool).total, .gfp = gfp });
+}
+
+/* Expect others to get the pages of idle regions, whether they may sleep or not. */
+static void xheap_test_idle_for_others(struct kunit *test)
+{
+	struct xheap *heap = heap_with_idle_region(test, 2 * SZ_4M);
+	struct xpool *pool = heap->pool;
+	void *all = all_of(pool, GFP_KERNEL), *block;
+
+	KUNIT_EXPECT_NOT_NULL(test, all);
+	KUNIT_EXPECT_EQ(test, stats_of(test, heap)->total, 0ULL);
+	KUNIT_EXPECT_EQ(test, xpool_free_run(pool, all, 2 * SZ_4M / PAGE_SIZE), 0);
+	give(test, heap, take(test, heap, SZ_2M));
+	all = xpool_alloc_run(pool, &(struct xpool_request){
+		.pages = SZ_4M / PAGE_SIZE, .gfp = GFP_KERNEL });
+	KUNIT_EXPECT_NOT_NULL(test, all);
+	block = xpool_alloc_addr(pool, 6, GFP_ATOMIC);
+	KUNIT_EXPECT_NOT_NULL(test, block);
+	KUNIT_EXPECT_EQ(test, stats_of(test, heap)->total, 0ULL);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, block, 6), 0);
+	KUNIT_EXPECT_EQ(test, xpool_free_run(pool, all, SZ_4M / PAGE_SIZE), 0);
+}
+
+/* Expect a live chunk to keep its region from others. */
+static void xheap_test_live_not_for_others(struct kunit *test)
+{
+	struct xheap *heap = heap_with_idle_region(test, 2 * SZ_4M);
+	u64 at = take(test, heap, 1);
+
+	KUNIT_EXPECT_NULL(test, all_of(heap->pool, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, stats_of(test, heap)->total, (u64)SZ_4M);
+	give(test, heap, at);
+}
+
+/* Expect idle regions to count as cached, and none where the limit leaves no room. */
+static void xheap_test_idle_is_cached(struct kunit *test)
+{
+	struct xheap *heap = heap_with_idle_region(test, 4 * SZ_4M);
+	struct xpool *pool = heap->pool;
+	struct xpool_limits limits;
+
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).cached, (u64)SZ_4M / PAGE_SIZE);
+	xpool_get_limits(pool, &limits);
+	limits.cache = 0;
+	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &limits), 0);
+	KUNIT_EXPECT_EQ(test, stats_of(test, heap)->total, 0ULL);
+	give(test, heap, take(test, heap, SZ_2M));
+	KUNIT_EXPECT_EQ(test, stats_of(test, heap)->total, 0ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).cached, 0ULL);
+	limits.cache = XPOOL_NO_LIMIT;
+	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &limits), 0);
+	give(test, heap, take(test, heap, SZ_2M));
+	KUNIT_EXPECT_EQ(test, stats_of(test, heap)->total, (u64)SZ_4M);
+	KUNIT_EXPECT_EQ(test, xpool_collect(pool, false), (unsigned long)SZ_4M / PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, stats_of(test, heap)->total, 0ULL);
+}
+
+/* Expect a pool to stay as long as a heap is in it, also one that has nothing of it. */
+static void xheap_test_pool_stays(struct kunit *test)
+{
+	struct heap_test *t = test->priv;
+	struct xheap *heap = new_heap(test, &(struct xheap_args){
+		.pool = new_pool(test, SZ_4M), .max_size = SZ_4M });
+
+	KUNIT_EXPECT_EQ(test, xpool_destroy(t->pool), -EBUSY);
+	KUNIT_EXPECT_NULL(test, xheap_alloc(heap, 1, GFP_KERNEL));	/* it is an orphan now */
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(try_heap(&(struct xheap_args){
+		.pool = t->pool, .max_size = SZ_4M })), -EBUSY);
+}
 
 /* Expect one more error to be counted, and nothing else to change. */
 static void expect_refused(struct kunit *test, struct xheap *heap, int err, int want)
@@ -1555,6 +1644,10 @@ static struct kunit_case heap_cases[] = {
 	KUNIT_CASE(xheap_test_pool),
 	KUNIT_CASE(xheap_test_pool_too_small),
 	KUNIT_CASE(xheap_test_trim),
+	KUNIT_CASE(xheap_test_idle_for_others),
+	KUNIT_CASE(xheap_test_live_not_for_others),
+	KUNIT_CASE(xheap_test_idle_is_cached),
+	KUNIT_CASE(xheap_test_pool_stays),
 	KUNIT_CASE(xheap_test_many_regions),
 	KUNIT_CASE(xheap_test_wrong_frees),
 	KUNIT_CASE(xheap_test_wrong_requests),

@@ -233,7 +233,7 @@ static void model_take(struct kunit *test, struct model *m)
 		.pages = nr, .align = align << PAGE_SHIFT, .top = top, .gfp = GFP_KERNEL,
 		.from = from ? page_at(from) : NULL, .to = page_at(to),
 	};
-	long want = find_place(m, nr, align, from, min(to, (unsigned long)MODEL_PAGES), top);
+	long want = find_place(m, nr, align, from, min_t(unsigned long, to, MODEL_PAGES), top);
 	void *got;
 
 	if (to - from < nr)
@@ -372,7 +372,7 @@ static void xrun_test_wrong_frees(struct kunit *test)
 	expect_refused(test, pool, b, 2, -EINVAL);
 }
 
-/* Expect a page that somebody else refers to to keep all of the run. */
+/* Expect a page with a reference of somebody else to keep all of the run. */
 static void xrun_test_referenced(struct kunit *test)
 {
 	struct xpool *pool = system_pool(test, SZ_4M, 0);
@@ -505,6 +505,7 @@ static struct kunit_suite run_suite = {
 	.exit = run_exit,
 	.test_cases = run_cases,
 };
+
 kunit_test_suite(run_suite);
 
 MODULE_LICENSE("GPL");

@@ -30,6 +30,29 @@ void xpool_set_gathered(struct xclient *client, bool gathered)
 	}
 }
 
+/* Something is made in the pool, which stays until xpool_leave(). Returns false: it is going. */
+bool xpool_enter(struct xpool *pool)
+{
+	const struct xlisted *entry = &pool->listing.entry;
+	bool may;
+
+	mutex_lock(&xpool_registry);
+	may = xpool_listed_is_on(&xpool_list, entry) && !entry->going && !entry->dying &&
+	      !pool->state.retired;
+	pool->listing.nr_users += may;
+	mutex_unlock(&xpool_registry);
+	return may;
+}
+
+/* The pool may have waited for it, or be gone when this returns. */
+void xpool_leave(struct xpool *pool)
+{
+	mutex_lock(&xpool_registry);
+	WRITE_ONCE(pool->listing.nr_users, pool->listing.nr_users - 1);
+	mutex_unlock(&xpool_registry);
+	xpool_reap_soon();
+}
+
 /* One that comes while the holder of pages is shut, as all are, is shut too. */
 void xpool_add_client(struct xpool *pool, struct xclient *client)
 {

@@ -538,6 +538,8 @@ void xpool_unmap_regions(struct xpool *pool);
 int xpool_map_regions(struct xpool *pool);
 
 /* client.c */
+bool xpool_enter(struct xpool *pool);
+void xpool_leave(struct xpool *pool);
 void xpool_add_client(struct xpool *pool, struct xclient *client);
 void xpool_set_gathered(struct xclient *client, bool gathered);
 void xpool_del_client(struct xclient *client);

@@ -15,9 +15,9 @@
  * for that as long as a pool may be large would keep interrupts off for too long; so it goes in
  * steps of 16 MiB, each under the lock, which overlap by the length of the run.
  *
- * Runs do not go through magazines, neither when they are freed. Reserve, limits and gathering are as for blocks. A pool that
- * grows takes a region for a run of 4 MiB or less: a whole block of that, of which the end goes
- * back.
+ * Runs do not go through magazines, neither when they are freed. Reserve, limits and gathering are
+ * as for blocks. A pool that grows takes a region for a run of 4 MiB or less: a whole block of
+ * that, of which the end goes back.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -97,11 +97,11 @@ static long take_in_part(struct xpool *pool, const struct xbuddy_run *whole, enu
 static bool clip(const struct xpool_request *request, const struct xregion *region,
 		 struct xbuddy_run *run)
 {
-	unsigned long from = max((unsigned long)request->from, region->addr);
+	unsigned long from = max_t(unsigned long, (unsigned long)request->from, region->addr);
 	unsigned long to = region->addr + (region->nr << PAGE_SHIFT);
 
 	if (request->to)
-		to = min((unsigned long)request->to, to);
+		to = min_t(unsigned long, (unsigned long)request->to, to);
 	if (!region->nr || from >= to)
 		return false;
 	*run = (struct xbuddy_run){

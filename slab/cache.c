@@ -119,27 +119,6 @@ static void look_at_metadata(struct xslab_cache *cache)
 	xtools_look_at(&cache->order, cache + 1);
 }
 
-/* One more cache in the pool, which is kept from going. Returns false if it is about to go. */
-static bool enter_pool(struct xpool *pool)
-{
-	const struct xlisted *entry = &pool->listing.entry;
-	bool may;
-
-	mutex_lock(&xpool_registry);
-	may = xpool_listed_is_on(&xpool_list, entry) && !entry->going && !entry->dying &&
-	      !pool->state.retired;
-	pool->listing.nr_users += may;
-	mutex_unlock(&xpool_registry);
-	return may;
-}
-
-static void leave_pool(struct xpool *pool)
-{
-	mutex_lock(&xpool_registry);
-	WRITE_ONCE(pool->listing.nr_users, pool->listing.nr_users - 1);
-	mutex_unlock(&xpool_registry);
-}
-
 static void publish(struct xslab_cache *cache)
 {
 	xslab_rcu_add_cache(cache);
@@ -207,13 +186,13 @@ static struct xslab_cache *create_checked(struct xpool *pool, const struct xslab
 		return ERR_PTR(-EDEADLK);
 	if (!try_module_get(THIS_MODULE))
 		return ERR_PTR(-ENODEV);
-	if (!enter_pool(pool)) {
+	if (!xpool_enter(pool)) {
 		module_put(THIS_MODULE);
 		return ERR_PTR(cache_refuse(args->name, -EBUSY, "its pool was destroyed"));
 	}
 	cache = create_cache(pool, args);
 	if (IS_ERR(cache)) {
-		leave_pool(pool);
+		xpool_leave(pool);
 		module_put(THIS_MODULE);
 	}
 	return cache;

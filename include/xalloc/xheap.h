@@ -41,10 +41,10 @@ enum xheap_fit {
  * @addr: start of a range of kernel virtual addresses that the caller owns, aligned to
  *	@granule; the heap does not read or write it
  * @base: without @addr and @pool: the first of @size numbers, aligned to @granule
- * @pool: take the range from there, in blocks of up to 4 MiB. Blocks of 4 MiB that follow one
- *	another are one region; no chunk lies in two
+ * @pool: take the range from there, in one run of pages if it has that, else in several; no chunk
+ *	lies in two
  * @max_size: bytes that the heap may take from @pool, the hard limit; 0: @size
- * @region_size: bytes, the least that is taken at a time: from @pool, up to 4 MiB, 0: 4 MiB;
+ * @region_size: bytes, the least that is taken at a time: from @pool, 0: 4 MiB;
  *	or of the range itself, which then is cut into regions by need, 0: the range is one
  * @granule: bytes, a power of two from 16 to 4,096: all chunks are multiples of it
  * @fit: what requests get
