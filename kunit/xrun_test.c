@@ -273,7 +273,7 @@ static void model_give(struct kunit *test, struct model *m)
 static void xrun_test_model(struct kunit *test)
 {
 	struct model *m = xtest_room(test, 1, sizeof(*m));
-	unsigned long i, nr_ops = xtest_rounds(xtest_param(ops));
+	unsigned long i, nr_ops = max(xtest_rounds(xtest_param(ops)), 1000UL);
 
 	m->pool = pool_nowhere(test, MODEL_PAGES, 0);
 	xtest_seed(test, &m->rnd);

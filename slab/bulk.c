@@ -17,6 +17,7 @@
 
 #include "row.h"
 
+#define XSLAB_COPIED		64U	/* objects that are copied, to the stack */
 #define XSLAB_FETCHED		256U	/* objects of a bulk, a line of each: half of a small L1 */
 
 /*
@@ -329,21 +330,46 @@ static noinline unsigned int push_few(struct xslab_cache *cache, unsigned int nr
 }
 
 /*
- * The first of @nr objects; returns how many. A few go to the CPU's magazines, many to slabs. One
- * that cannot goes alone: it is in a torn slab or no object to free; so do all that are watched.
+ * Some of many, looked at one by one before they come to slabs: they are watched, or the first is
+ * in a torn slab or no object to free. Returns how many.
  */
+static noinline unsigned int free_each(struct xslab_cache *cache, unsigned int nr, void **objs)
+{
+	void *chunk[XSLAB_COPIED], *at;
+	unsigned int i, n = 0;
+
+	for (i = 0; i < nr; i++) {
+		preempt_disable();
+		at = linear_of(cache, objs[i]);
+		if (xslab_accept(cache, at, cache->fast.check.tag)) {
+			tools_free(cache, objs[i]);
+			chunk[n++] = at;
+		} else {
+			xslab_refuse_free(cache, objs[i]);
+		}
+		preempt_enable();
+	}
+	if (n)
+		xslab_fill_drain(cache, chunk, n);
+	return nr;
+}
+
+/* The first of @nr objects; returns how many. A few go to the CPU's magazines, many to slabs. */
 static unsigned int free_some(struct xslab_cache *cache, size_t nr, void **objs, bool few)
 {
-	unsigned int n = 0;
+	unsigned int n;
 
-	if (few)
+	if (few) {
 		n = push_few(cache, nr, objs);
-	else if (!xtools_watch(cache->tools))
-		n = xslab_fill_drain_checked(cache, objs, min_t(size_t, nr, XSLAB_CHUNK));
-	if (likely(n))
-		return n;
-	xslab_free_fast(cache, objs[0]);
-	return 1;
+		if (likely(n))
+			return n;
+		xslab_free_fast(cache, objs[0]);
+		return 1;
+	}
+	if (xtools_watch(cache->tools))
+		return free_each(cache, min_t(size_t, nr, XSLAB_COPIED), objs);
+	n = xslab_fill_drain_checked(cache, objs, min_t(size_t, nr, XSLAB_CHUNK));
+	return likely(n) ? n : free_each(cache, 1, objs);
 }
 
 /**
@@ -352,7 +378,7 @@ static unsigned int free_some(struct xslab_cache *cache, size_t nr, void **objs,
  * @nr: how many
  * @objs: the objects; an entry may be NULL
  *
- * Each is checked as by xslab_cache_free(); those that cannot be freed are
+ * Each is checked as by xslab_free_fast(); those that cannot be freed are
  * reported and counted, and the others are freed.
  *
  * Context: Any, NMI too. The lock is taken for up to 256 objects at a time, and a few go
