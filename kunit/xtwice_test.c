@@ -13,8 +13,10 @@
  */
 #include <linux/delay.h>
 #include <linux/err.h>
+#include <linux/irq_work.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
+#include <linux/workqueue.h>
 
 #include "xcrew.h"
 #include "xfixture.h"
@@ -91,9 +93,14 @@ static void free_twice(struct kunit *test, struct xslab_cache *cache, void *obj)
 	KUNIT_ASSERT_EQ(test, xslab_cache_free(cache, obj), 0);
 }
 
-/* A copy of @obj has been in a magazine all the time, whatever became of the object. */
+/*
+ * A copy of @obj has been in a magazine all the time, whatever became of the object. What a request
+ * that failed has gathered is over, so that the magazines are open.
+ */
 static void leave_copy(struct xslab_cache *cache, void *obj)
 {
+	irq_work_sync(&cache->pool->gather.soon);
+	flush_work(&cache->pool->gather.work);
 	xmag_free_slow(&cache->mag, linear_of(cache, obj));
 }
 

@@ -31,7 +31,7 @@ shorter=10
 # suites that take many minutes on the emulated one even so. um-debug runs those with the
 # same checks. They run there, too, if SUITE names them.
 shorter_slow=8
-too_slow=(xbulk_test xcollect_test xdecay_test xgather_test)
+too_slow=(xbulk_test xcollect_test xdecay_test xgather_test xpool_test)
 
 # Where the x86 kernels set memory aside for `base=` and `reserve_mem=`
 # shellcheck disable=SC2016 # the $ is memmap's
