@@ -13,6 +13,7 @@
 #include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
+#include "xcrew.h"
 #include "xtest.h"
 
 static unsigned long ops = 4000 / XTEST_SLOWER;
@@ -361,7 +362,7 @@ static void xrun_test_wrong_frees(struct kunit *test)
 	expect_refused(test, pool, a, 11, -EINVAL);
 	expect_refused(test, pool, hole, 2, -EINVAL);
 	expect_refused(test, pool, a + 8, 1, -EINVAL);
-	expect_refused(test, pool, a, 0, -ERANGE);
+	expect_refused(test, pool, a, 0, -EINVAL);
 	expect_refused(test, pool, a, 33, -ERANGE);
 	expect_refused(test, pool, a, -1UL, -ERANGE);
 	expect_refused(test, pool, page_at(-1), 2, -ERANGE);
@@ -416,6 +417,23 @@ static void xrun_test_wrong_requests(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pool_stats(pool).failures, 1ULL);
 }
 
+/* Expect requests for what the pool never has to be refused, not to wait for it. */
+static void xrun_test_never_there(struct kunit *test)
+{
+	struct xpool *pool = pool_nowhere(test, 32, 0);
+	struct xpool_request request = {
+		.pages = 1, .from = page_at(-9), .to = page_at(-1),
+		.gfp = GFP_KERNEL | __GFP_NOFAIL,
+	};
+
+	KUNIT_EXPECT_NULL(test, xpool_alloc_run(pool, &request));
+	request.from = page_at(1);
+	request.to = page_at(16);
+	request.align = SZ_64K;
+	KUNIT_EXPECT_NULL(test, xpool_alloc_run(pool, &request));
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 2ULL);
+}
+
 /*
  * With the rest of the pool
  */
@@ -464,6 +482,163 @@ static void xrun_test_limits(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xpool_free_run(pool, run, 3072), 0);
 }
 
+/* Expect the reserve to be spared where another place does. */
+static void xrun_test_beside_reserve(struct kunit *test)
+{
+	struct xpool *pool = pool_nowhere(test, 3072, 0);
+	struct xpool_request request = { .pages = 1, .top = true, .gfp = GFP_KERNEL };
+	void *top = xpool_alloc_run(pool, &request), *run;
+	struct xpool_limits limits;
+
+	xpool_get_limits(pool, &limits);
+	limits.reserve = 2048;
+	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &limits), 0);
+	run = take(pool, 1, 0);
+	KUNIT_EXPECT_NOT_NULL(test, run);
+	KUNIT_EXPECT_EQ(test, xpool_free_run(pool, run, 1), 0);
+	run = take(pool, 512, 0);
+	KUNIT_EXPECT_PTR_EQ(test, run, page_at(2048));
+	KUNIT_EXPECT_EQ(test, xpool_free_run(pool, run, 512), 0);
+	KUNIT_EXPECT_EQ(test, xpool_free_run(pool, top, 1), 0);
+}
+
+/* Expect a request that may not sleep to get what slabs of caches keep without objects. */
+static void xrun_test_atomic(struct kunit *test)
+{
+	struct xpool *pool = system_pool(test, SZ_1M, 0);
+	struct xslab_cache *cache = xslab_cache_create_in(pool, &(struct xslab_args){
+		.name = "xrun_test", .size = PAGE_SIZE });
+	unsigned int nr = pool_stats(pool).total;
+	void **objs = xtest_room(test, nr, sizeof(*objs)), *run;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(cache));
+	nr = xslab_cache_alloc_bulk(cache, GFP_KERNEL, nr, objs);
+	KUNIT_ASSERT_NE(test, nr, 0U);
+	xslab_cache_free_bulk(cache, nr, objs);
+	run = xpool_alloc_run(pool, &(struct xpool_request){ .pages = 3, .gfp = GFP_ATOMIC });
+	KUNIT_EXPECT_NOT_NULL(test, run);
+	KUNIT_EXPECT_EQ(test, xpool_free_run(pool, run, 3), 0);
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
+}
+
+/* Expect a pool to grow for requests that may not sleep, too, if a moment later. */
+static void xrun_test_grows_for_atomic(struct kunit *test)
+{
+	struct xpool *pool = system_pool(test, SZ_4M, 3 * SZ_4M);
+	void *all = take(pool, 1024, 0), *run = NULL;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, all);
+	for (i = 0; i < 200 && !run; i++) {
+		run = xpool_alloc_run(pool, &(struct xpool_request){
+			.pages = 500, .gfp = GFP_ATOMIC });
+		msleep(20);
+	}
+	KUNIT_EXPECT_NOT_NULL(test, run);
+	KUNIT_EXPECT_EQ(test, xpool_free_run(pool, run, 500), 0);
+	KUNIT_EXPECT_EQ(test, xpool_free_run(pool, all, 1024), 0);
+}
+
+/* Expect the limit to be left for a run as for a block of about its size. */
+static void xrun_test_grows_to_limit(struct kunit *test)
+{
+	struct xpool *pool = system_pool(test, SZ_4M, 3 * SZ_4M);
+	void *all = take(pool, 1024, 0), *run;
+	struct xpool_limits limits;
+
+	KUNIT_ASSERT_NOT_NULL(test, all);
+	xpool_get_limits(pool, &limits);
+	limits.hard = 1500;
+	KUNIT_ASSERT_EQ(test, xpool_set_limits(pool, &limits), 0);
+	run = take(pool, 200, 0);
+	KUNIT_EXPECT_NOT_NULL(test, run);
+	KUNIT_EXPECT_EQ(test, xpool_validate(pool), 0);
+	KUNIT_EXPECT_EQ(test, xpool_free_run(pool, run, 200), 0);
+	KUNIT_EXPECT_EQ(test, xpool_free_run(pool, all, 1024), 0);
+}
+
+/*
+ * Several CPUs
+ */
+
+#define HANDS		4U
+#define PART		37U	/* pages: parts begin and end inside of blocks */
+
+struct parts {
+	struct xpool	*pool;
+	void		*run;
+	unsigned int	round;
+	bool		same;		/* all free the whole run */
+	atomic_t	left;
+	atomic_t	freed;
+};
+
+static int part_work(void *arg)
+{
+	struct hand *hand = arg;
+	struct parts *p = hand->what;
+	unsigned int seen = 0;
+
+	while (!kthread_should_stop()) {
+		unsigned int round = smp_load_acquire(&p->round);	/* the run is there */
+		void *part = p->run + (p->same ? 0 : hand->nr * PART * PAGE_SIZE);
+
+		if (round == seen) {
+			yield();
+			continue;
+		}
+		seen = round;
+		if (!xpool_free_run(p->pool, part, p->same ? HANDS * PART : PART))
+			atomic_inc(&p->freed);
+		hand->done++;
+		atomic_dec(&p->left);
+	}
+	return 0;
+}
+
+static unsigned int free_together(struct kunit *test, struct xpool *pool, bool same)
+{
+	unsigned int rounds = max(xtest_rounds(150 / XTEST_SLOWER), 30UL), r, i;
+	struct crew *crew = xtest_room(test, 1, sizeof(*crew));
+	struct parts *p = xtest_room(test, 1, sizeof(*p));
+
+	p->pool = pool;
+	p->same = same;
+	for (i = 0; i < HANDS; i++)
+		hire(test, crew, part_work, p, true);
+	for (r = 1; r <= rounds; r++) {
+		p->run = take(pool, HANDS * PART, 0);
+		if (!p->run)
+			break;
+		atomic_set(&p->left, HANDS);
+		smp_store_release(&p->round, r);	/* pairs with that of part_work() */
+		while (atomic_read(&p->left))
+			yield();
+	}
+	KUNIT_EXPECT_EQ(test, r, rounds + 1);
+	dismiss(test, crew);
+	KUNIT_EXPECT_EQ(test, (unsigned int)atomic_read(&p->freed), rounds * (same ? 1 : HANDS));
+	return rounds;
+}
+
+/* Parts of a run, which begin and end in the same blocks, go back on all CPUs at once. */
+static void xrun_test_parts_at_once(struct kunit *test)
+{
+	struct xpool *pool = pool_nowhere(test, 1024, 0);
+
+	free_together(test, pool, false);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 0ULL);
+}
+
+/* Expect one of the frees of a run to be believed, and the others to change nothing. */
+static void xrun_test_freed_at_once(struct kunit *test)
+{
+	struct xpool *pool = pool_nowhere(test, 1024, 0);
+	unsigned int rounds = free_together(test, pool, true);
+
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, (u64)rounds * (HANDS - 1));
+}
+
 /* Expect a pool that grows to take a region for a run, of which the end stays free. */
 static void xrun_test_grows(struct kunit *test)
 {
@@ -474,6 +649,7 @@ static void xrun_test_grows(struct kunit *test)
 	run = take(pool, 700, 0);
 	KUNIT_ASSERT_NOT_NULL(test, run);
 	KUNIT_EXPECT_EQ(test, live_pages(pool), 1724ULL);
+	KUNIT_EXPECT_EQ(test, xpool_validate(pool), 0);
 	KUNIT_EXPECT_EQ(test, xpool_free_run(pool, run, 700), 0);
 	KUNIT_EXPECT_EQ(test, xpool_free_run(pool, all, 1024), 0);
 	run = xpool_alloc_run(pool, &(struct xpool_request){
@@ -493,9 +669,16 @@ static struct kunit_case run_cases[] = {
 	KUNIT_CASE(xrun_test_wrong_frees),
 	KUNIT_CASE(xrun_test_referenced),
 	KUNIT_CASE_PARAM(xrun_test_wrong_requests, wrong_request_gen_params),
+	KUNIT_CASE(xrun_test_never_there),
 	KUNIT_CASE(xrun_test_gathers),
 	KUNIT_CASE(xrun_test_limits),
+	KUNIT_CASE(xrun_test_beside_reserve),
+	KUNIT_CASE(xrun_test_atomic),
+	KUNIT_CASE(xrun_test_parts_at_once),
+	KUNIT_CASE(xrun_test_freed_at_once),
 	KUNIT_CASE(xrun_test_grows),
+	KUNIT_CASE(xrun_test_grows_for_atomic),
+	KUNIT_CASE(xrun_test_grows_to_limit),
 	{}
 };
 

@@ -80,21 +80,43 @@ static __always_inline void own_row(struct xpool *pool, unsigned long index, uns
 		xpool_grow_use(pool, pages[0], nr * size);
 }
 
-/* A block that was taken as a part of a run is a client's. Under the lock. */
-void xpool_own_block(struct xpool *pool, unsigned long index, unsigned int order)
-{
-	struct xpage *page;
-
-	lockdep_assert_held(&pool->lock);
-	own_row(pool, index, 1, order, XPAGE_LIVE, &page);
-	if (pool->grow)
-		xpool_grow_serve(pool, index, XSERVES_LARGE);
-}
-
 /* Pages for clients, in a pool that grows, lie with the objects of about their size. */
 static bool is_at_top(unsigned int order, enum xplace place)
 {
 	return place == XPLACE_FIT ? order > XPOOL_SMALL_ORDER : place == XPLACE_TOP;
+}
+
+static enum xserves kind_of_run(unsigned long nr)
+{
+	return nr > 1UL << XPOOL_SMALL_ORDER ? XSERVES_LARGE : XSERVES_SMALL;
+}
+
+/* The blocks of a run that was taken are a client's. Under the lock. */
+void xpool_own_run(struct xpool *pool, unsigned long index, unsigned long nr)
+{
+	unsigned long end = index + nr;
+	unsigned int order;
+	struct xpage *page;
+
+	lockdep_assert_held(&pool->lock);
+	if (pool->grow)
+		xpool_grow_serve(pool, index, kind_of_run(nr));
+	for (; index < end; index += 1UL << order) {
+		order = xbuddy_run_order(index, end - index);
+		own_row(pool, index, 1, order, XPAGE_LIVE, &page);
+	}
+}
+
+/* There is no run of @nr pages, in a pool that grows: the worker should know of it. */
+void xpool_starve(struct xpool *pool, unsigned long nr)
+{
+	unsigned long flags;
+
+	if (!xlock(&pool->lock, &flags))
+		return;
+	WRITE_ONCE(pool->grow->starved, pool->grow->starved | BIT(kind_of_run(nr)));
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	xpool_grow_wake(pool);
 }
 
 /*

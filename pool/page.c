@@ -428,7 +428,8 @@ static noinline int free_block(struct xpool *pool, struct xpage *page, unsigned 
 		return refuse_free(pool, page_addr(pool, page), order);
 	if (pool->counts_refs && !xpool_refs_only_one(struct_page_of(pool, page), order))
 		return refuse_refs(pool, page, order);
-	make_cached(page, order);
+	if (unlikely(!xpool_page_change(page, XPAGE_LIVE, XPAGE_CACHED, order)))
+		return refuse_free(pool, page_addr(pool, page), order);
 	return push_cached(pool, page, order);
 }
 

@@ -463,7 +463,8 @@ void xpool_gather_subsys_exit(void);
 /* get.c */
 unsigned int xpool_get_many(struct xpool *pool, unsigned int order, enum xpool_page_kind kind,
 			    enum xpool_need need, struct xpage **pages, unsigned int nr);
-void xpool_own_block(struct xpool *pool, unsigned long index, unsigned int order);
+void xpool_own_run(struct xpool *pool, unsigned long index, unsigned long nr);
+void xpool_starve(struct xpool *pool, unsigned long nr);
 unsigned long xpool_ask_clients(struct xpool *pool);
 struct xpage *xpool_try(struct xpool *pool, unsigned int order, enum xpool_need need,
 			enum xplace place);
@@ -476,6 +477,18 @@ struct xpage *xpool_get_of_region(struct xpool *pool, unsigned int order, enum x
 unsigned long xpool_get_these(struct xpool *pool, struct xpage *first, unsigned long wanted,
 			      enum xpool_need need);
 
+/*
+ * A block of @from becomes one of @to, unless another CPU was faster. Other than a single page, a
+ * block may be cut at the same instant (put.c), so that the two must not both believe it.
+ */
+static inline bool xpool_page_change(struct xpage *page, enum xpool_page_kind from,
+				     enum xpool_page_kind to, unsigned int order)
+{
+	u16 was = xpool_page_state(from, order);
+
+	return cmpxchg(&page->state, was, xpool_page_state(to, order)) == was;
+}
+
 /* put.c */
 void xpool_note_lost(struct xpool *pool, const struct xpage *page);
 void xpool_put_deferred(struct xpool *pool);
@@ -483,6 +496,7 @@ bool xpool_put_last_freed(struct xpool *pool);
 void xpool_signal_room(struct irq_work *work);
 void xpool_put_rows(struct xpool *pool, const struct xrow *rows, unsigned int nr, u16 state);
 void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr, u16 state);
+bool xpool_claim_run(struct xpool *pool, unsigned long from, unsigned long to);
 void xpool_split(struct xpool *pool, struct xpage *block, unsigned int order);
 void xpool_unsplit(struct xpool *pool, struct xpage *block, unsigned int order);
 void xpool_put_client(struct xpool *pool, struct xpage *page, unsigned int order);

@@ -265,6 +265,86 @@ void xpool_put_many(struct xpool *pool, struct xpage **pages, unsigned int nr, u
 	unlock_after_put(pool, flags);
 }
 
+/*
+ * From here on a block begins at page number @at, which is of a client's block: that is halved
+ * until one does. Under the lock. Returns false where a client frees the block meanwhile.
+ */
+static bool cut_at(struct xpool *pool, unsigned long at)
+{
+	struct xpage *head = xpool_head(pool, at), *upper;
+	unsigned long index;
+	unsigned int half;
+
+	while (head && (index = xpool_page_index(pool, head)) != at) {
+		half = head->order - 1;
+		upper = head + (1UL << half);
+		/* What is half as large is no block for those who free the whole. */
+		if (cmpxchg(&head->state, xpool_page_state(XPAGE_LIVE, half + 1),
+			    xpool_page_state(XPAGE_LIVE, half)) !=
+		    xpool_page_state(XPAGE_LIVE, half + 1))
+			return false;
+		WARN_ON_ONCE(xbuddy_split(&pool->buddy, index, half + 1, half));
+		WRITE_ONCE(upper->state, xpool_page_state(XPAGE_LIVE, half));
+		pool->counts.gets++;
+		head = at < index + (1UL << half) ? head : upper;
+	}
+	return head;
+}
+
+/*
+ * Blocks of clients from page number @from on, as far as @to is in one: the end of the last, or a
+ * number below @to. Under the lock.
+ */
+static unsigned long end_of_live(struct xpool *pool, unsigned long from, unsigned long to)
+{
+	while (from < to) {
+		struct xpage *head = xpool_head(pool, from);
+
+		if (!head || READ_ONCE(head->kind) != XPAGE_LIVE)
+			break;
+		from = xpool_page_index(pool, head) + (1UL << head->order);
+	}
+	return from;
+}
+
+/* The blocks from @from to @to, each for itself. Returns where one is no longer what it was. */
+static unsigned long claim_blocks(struct xpool *pool, unsigned long from, unsigned long to)
+{
+	while (from < to) {
+		struct xpage *page = &pool->pages[from];
+		unsigned int order = READ_ONCE(page->order);
+
+		if (order > XBUDDY_MAX_ORDER ||
+		    !xpool_page_change(page, XPAGE_LIVE, XPAGE_CACHED, order))
+			break;
+		from += 1UL << order;
+	}
+	return from;
+}
+
+/*
+ * A client gives the pages from @from to @to back: blocks that reach across either end are cut
+ * there. They are free after that, and the caller's to put back. Any context but NMI. Returns
+ * false, with all as it was, where the client does not hold them all.
+ */
+bool xpool_claim_run(struct xpool *pool, unsigned long from, unsigned long to)
+{
+	unsigned long flags, end = from, at;
+	bool cut;
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	cut = end_of_live(pool, from, to) >= to && cut_at(pool, from) &&
+	      (end_of_live(pool, to - 1, to) == to || cut_at(pool, to));
+	if (cut)
+		end = claim_blocks(pool, from, to);
+	/* Another CPU frees one, by an error. */
+	for (at = from; unlikely(end != to) && at < end; at += 1UL << pool->pages[at].order)
+		xpool_page_change(&pool->pages[at], XPAGE_CACHED, XPAGE_LIVE,
+				  pool->pages[at].order);
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+	return end == to;
+}
+
 /* A block of the caller's is several of 2^@order pages from now on. Any context but NMI. */
 void xpool_split(struct xpool *pool, struct xpage *block, unsigned int order)
 {

@@ -31,134 +31,215 @@
 
 #define XRUN_STEP	(4 * XPOOL_CHUNK_PAGES)	/* pages, looked at under one lock */
 
-/* Under the lock. Returns the first page number, or -ENOSPC. */
-static long take_in_step(struct xpool *pool, const struct xbuddy_run *run, enum xpool_need need)
+/* May a region come that has such a run? */
+static bool can_come(const struct xpool *pool, const struct xpool_request *request)
 {
-	unsigned long at, end;
-	unsigned int order;
-	long index;
-
-	if (run->nr > xpool_allowance(pool, need))
-		return -ENOSPC;
-	index = xbuddy_alloc_run_at(&pool->buddy, run);
-	if (index < 0)
-		return index;
-	if (need == XPOOL_ORDINARY && pool->limits.reserve &&
-	    !xpool_forms(pool, pool->reserved)) {
-		xbuddy_free_run(&pool->buddy, index, run->nr);
-		return -ENOSPC;
-	}
-	for (at = index, end = at + run->nr; at < end; at += 1UL << order) {
-		order = xbuddy_run_order(at, end - at);
-		xpool_own_block(pool, at, order);
-	}
-	return index;
+	return pool->grow && request->pages <= XPOOL_CHUNK_PAGES &&
+	       request->align <= XPOOL_CHUNK_PAGES << PAGE_SHIFT && !request->from && !request->to;
 }
 
-static long take_step(struct xpool *pool, const struct xbuddy_run *run, enum xpool_need need)
+/* Could the free lists not give the reserve its blocks any more? */
+static bool breaks_reserve(const struct xpool *pool, enum xpool_need need)
 {
-	unsigned long flags;
+	return need == XPOOL_ORDINARY && pool->limits.reserve && !xpool_forms(pool, pool->reserved);
+}
+
+/*
+ * Under the lock. Returns the first page number, or -ENOSPC. A place that breaks what the reserve
+ * needs is left, and the search goes on behind the free block that would have to be broken.
+ */
+static long take_in_step(struct xpool *pool, const struct xbuddy_run *step, enum xpool_need need)
+{
+	struct xbuddy_run run = *step;
+	struct xbuddy_block block;
 	long index;
+
+	while (run.from < run.to && run.nr <= xpool_allowance(pool, need)) {
+		index = xbuddy_alloc_run_at(&pool->buddy, &run);
+		if (index < 0)
+			return index;
+		if (!breaks_reserve(pool, need)) {
+			xpool_own_run(pool, index, run.nr);
+			return index;
+		}
+		xbuddy_free_run(&pool->buddy, index, run.nr);
+		if (xbuddy_lookup(&pool->buddy, run.top ? index + run.nr - 1 : index, &block))
+			break;
+		if (run.top)
+			run.to = block.index;
+		else
+			run.from = block.index + (1UL << block.order);
+	}
+	return -ENOSPC;
+}
+
+/* @addr: of the region when it was looked at; it may have gone, and another one come. */
+static long take_step(struct xpool *pool, const struct xregion *region, unsigned long addr,
+		      const struct xbuddy_run *run, enum xpool_need need)
+{
+	long index = -ENOSPC;
+	unsigned long flags;
 
 	if (!xlock(&pool->lock, &flags))
 		return -ENOSPC;
 	xpool_put_deferred(pool);
-	index = take_in_step(pool, run, need);
-	if (index < 0 && xpool_put_last_freed(pool))
+	if (region->addr == addr && region->nr)
+		index = take_in_step(pool, run, need);
+	if (index < 0 && xpool_put_last_freed(pool) && region->addr == addr && region->nr)
 		index = take_in_step(pool, run, need);
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	return index;
 }
 
-/* The same, step by step. */
-static long take_in_part(struct xpool *pool, const struct xbuddy_run *whole, enum xpool_need need)
-{
-	struct xbuddy_run run = *whole;
-	unsigned long step = whole->nr + XRUN_STEP;
-	long index;
-
-	do {
-		if (whole->top)
-			run.from = run.to - whole->from > step ? run.to - step : whole->from;
-		else
-			run.to = whole->to - run.from > step ? run.from + step : whole->to;
-		index = take_step(pool, &run, need);
-		if (index >= 0)
-			return index;
-		if (whole->top)
-			run.to -= min(XRUN_STEP, run.to - whole->from);
-		else
-			run.from += min(XRUN_STEP, whole->to - run.from);
-	} while (run.to - run.from >= whole->nr && run.from < whole->to && run.to > whole->from);
-	return -ENOSPC;
-}
-
 /* What @request wants of the pages of @region; false: that cannot be there. */
 static bool clip(const struct xpool_request *request, const struct xregion *region,
-		 struct xbuddy_run *run)
+		 unsigned long addr, struct xbuddy_run *run)
 {
-	unsigned long from = max_t(unsigned long, (unsigned long)request->from, region->addr);
-	unsigned long to = region->addr + (region->nr << PAGE_SHIFT);
+	unsigned long from = max_t(unsigned long, (unsigned long)request->from, addr);
+	unsigned long to = addr + (READ_ONCE(region->nr) << PAGE_SHIFT), at;
 
 	if (request->to)
 		to = min_t(unsigned long, (unsigned long)request->to, to);
-	if (!region->nr || from >= to)
+	if (from >= to)
 		return false;
 	*run = (struct xbuddy_run){
 		.nr = request->pages,
 		.align = max(request->align >> PAGE_SHIFT, 1UL),
-		.skew = PHYS_PFN(region->addr) - region->index,
-		.from = region->index + PHYS_PFN(PAGE_ALIGN(from) - region->addr),
-		.to = region->index + PHYS_PFN(to - region->addr),
+		.skew = PHYS_PFN(addr) - region->index,
+		.from = region->index + PHYS_PFN(PAGE_ALIGN(from) - addr),
+		.to = region->index + PHYS_PFN(to - addr),
 		.top = request->top,
 	};
-	return run->from < run->to && run->to - run->from >= run->nr;
+	at = round_up(run->from + run->skew, run->align) - run->skew;
+	return at >= run->from && at < run->to && run->to - at >= run->nr;
 }
 
-/* A region comes, of which a whole block is taken; its end goes back. */
-static bool take_new(struct xpage_request *request, gfp_t gfp)
+/* Step by step. */
+static long take_in_region(struct xpool *pool, const struct xpool_request *request,
+			   const struct xregion *region, enum xpool_need need)
+{
+	unsigned long step = request->pages + XRUN_STEP, addr = READ_ONCE(region->addr);
+	struct xbuddy_run whole, run;
+	long index = -ENOSPC;
+
+	if (!clip(request, region, addr, &whole))
+		return -ENOSPC;
+	run = whole;
+	while (index < 0 && run.to - run.from >= run.nr) {
+		if (run.top)
+			run.from = run.to - whole.from > step ? run.to - step : whole.from;
+		else
+			run.to = whole.to - run.from > step ? run.from + step : whole.to;
+		index = take_step(pool, region, addr, &run, need);
+		if (run.top)
+			run.to -= min(XRUN_STEP, run.to - run.from);
+		else
+			run.from += min(XRUN_STEP, run.to - run.from);
+		if (run.top)
+			run.from = whole.from;
+		else
+			run.to = whole.to;
+	}
+	return index;
+}
+
+/* In a pool that grows: do blocks like this run lie in the region? */
+static bool is_of_kind(const struct xregion *region, const struct xpool_request *request)
+{
+	bool large = request->pages > 1UL << XPOOL_SMALL_ORDER;
+	u8 serves = READ_ONCE(region->serves);
+
+	return serves == XSERVES_ANY || serves == (large ? XSERVES_LARGE : XSERVES_SMALL);
+}
+
+/* In the regions that serve the kind, or else in all. Returns the page number, or -ENOSPC. */
+static long take_in_regions(struct xpage_request *request, gfp_t gfp, bool all)
+{
+	unsigned long i, nr = READ_ONCE(request->pool->nr_regions);
+	struct xpool *pool = request->pool;
+	long index = -ENOSPC;
+
+	for (i = 0; i < nr && index < 0; i++) {
+		const struct xregion *region =
+			&pool->regions[request->run->top ? nr - 1 - i : i];
+
+		if (all || is_of_kind(region, request->run))
+			index = take_in_region(pool, request->run, region, xpool_need_of(gfp));
+	}
+	return index;
+}
+
+/* Of a block that a region makes which comes. The end of the block goes back. */
+static long take_new(struct xpage_request *request, gfp_t gfp)
 {
 	const struct xpool_request *run = request->run;
 	struct xpool *pool = request->pool;
+	unsigned long excess;
+	unsigned int order;
 	struct xpage *page;
-	unsigned long addr;
 
-	if (!pool->grow || !gfpflags_allow_blocking(gfp) || run->pages > XPOOL_CHUNK_PAGES ||
-	    run->align > XPOOL_CHUNK_PAGES << PAGE_SHIFT || run->from || run->to)
-		return false;
-	page = xpool_get_for(pool, XBUDDY_MAX_ORDER, xpool_need_of(gfp), XPLACE_FIT, gfp);
+	if (!can_come(pool, run))
+		return -ENOSPC;
+	order = max(order_base_2(run->pages), ilog2(max(run->align, PAGE_SIZE)) - PAGE_SHIFT);
+	excess = (1UL << order) - run->pages;
+	page = xpool_get_for(pool, order, xpool_need_of(gfp), XPLACE_FIT, gfp);
 	if (!page)
-		return false;
-	addr = (unsigned long)page_addr(pool, page);
-	if (run->pages < XPOOL_CHUNK_PAGES)
-		xpool_free_run(pool, (void *)(addr + (run->pages << PAGE_SHIFT)),
-			       XPOOL_CHUNK_PAGES - run->pages);
-	request->page = page;
-	return true;
+		return -ENOSPC;
+	if (excess)
+		xpool_free_run(pool, page_addr(pool, page) + (run->pages << PAGE_SHIFT), excess);
+	return xpool_page_index(pool, page);
 }
 
-/* For xpool_page_take_slow(), too. */
+/* Clients of the pool give back what they keep at hand; see xpool_ask_clients(). */
+static void ask_clients(struct xpool *pool)
+{
+	unsigned long asked = 0, most = READ_ONCE(pool->nr_pages), got;
+
+	do {
+		got = xpool_ask_clients(pool);
+		asked += got;
+	} while (got && asked <= most);
+}
+
+/*
+ * For xpool_page_take_slow(), too. What there is for the kind; then a region; then what there is
+ * of the other kind; then what clients of the pool keep at hand.
+ */
 static bool take_run(struct xpage_request *request, gfp_t gfp)
 {
 	struct xpool *pool = request->pool;
-	unsigned long i, r, nr = READ_ONCE(pool->nr_regions);
-	struct xbuddy_run run;
-	long index;
+	long index = pool->grow ? take_in_regions(request, gfp, false) : -ENOSPC;
 
-	for (i = 0; i < nr; i++) {
-		r = request->run->top ? nr - 1 - i : i;
-		if (!clip(request->run, &pool->regions[r], &run))
-			continue;
-		index = take_in_part(pool, &run, xpool_need_of(gfp));
-		if (index < 0)
-			continue;
-		request->page = &pool->pages[index];
-		return true;
+	if (index < 0 && gfpflags_allow_blocking(gfp))
+		index = take_new(request, gfp);
+	if (index < 0)
+		index = take_in_regions(request, gfp, true);
+	if (index < 0 && !gfpflags_allow_blocking(gfp) && !in_nmi()) {
+		ask_clients(pool);
+		index = take_in_regions(request, gfp, true);
 	}
-	return take_new(request, gfp);
+	if (index < 0 && can_come(pool, request->run))
+		xpool_starve(pool, request->run->pages);
+	else if (pool->grow)
+		xpool_grow_wake(pool);
+	if (index >= 0)
+		request->page = &pool->pages[index];
+	return index >= 0;
 }
 
-static const char *wrong_with(const struct xpool *pool, const struct xpool_request *request)
+/* Is there a place, free or not, that is as the request wants it? */
+static bool has_place(struct xpool *pool, const struct xpool_request *request)
+{
+	unsigned long r, nr = READ_ONCE(pool->nr_regions);
+	struct xbuddy_run run;
+
+	for (r = 0; r < nr; r++)
+		if (clip(request, &pool->regions[r], READ_ONCE(pool->regions[r].addr), &run))
+			return true;
+	return can_come(pool, request);
+}
+
+static const char *wrong_with(struct xpool *pool, const struct xpool_request *request)
 {
 	if (!request->pages)
 		return "no pages";
@@ -169,6 +250,8 @@ static const char *wrong_with(const struct xpool *pool, const struct xpool_reque
 	if (request->to && (request->from >= request->to ||
 			    (request->to - request->from) >> PAGE_SHIFT < request->pages))
 		return "it does not fit between from and to";
+	if (!has_place(pool, request))
+		return "no region of the pool has such a place";
 	return NULL;
 }
 
@@ -218,75 +301,38 @@ void *xpool_alloc_run(struct xpool *pool, const struct xpool_request *request)
 }
 EXPORT_SYMBOL_GPL(xpool_alloc_run);
 
-/* Page number @at is of a block that a client holds: the end of that, or 0. */
-static unsigned long live_end(const struct xpool *pool, unsigned long at)
-{
-	struct xpage *head = xpool_head(pool, at);
-
-	if (!head || READ_ONCE(head->kind) != XPAGE_LIVE)
-		return 0;
-	return xpool_page_index(pool, head) + (1UL << head->order);
-}
-
-/* Does the client hold these pages, with no reference but its own? Else what is wrong. */
+/* Are these pages of one region, with no reference but the client's? Else what is wrong. */
 static int check_run(const struct xpool *pool, void *addr, size_t nr)
 {
 	unsigned long offset = xpool_offset(pool, addr), last = (nr - 1) << PAGE_SHIFT;
-	unsigned long from = offset >> PAGE_SHIFT, at, end;
+	unsigned long from = offset >> PAGE_SHIFT, at;
 
-	if (offset == XPOOL_FOREIGN || !nr || nr > pool->max_pages ||
+	if (offset != XPOOL_FOREIGN && (!nr || offset & ~PAGE_MASK))
+		return -EINVAL;
+	if (offset == XPOOL_FOREIGN || nr > pool->max_pages ||
 	    xpool_offset(pool, addr + last) != offset + last)
 		return -ERANGE;
-	if (offset & ~PAGE_MASK)
-		return -EINVAL;
-	for (at = from; at < from + nr; at = end) {
-		end = live_end(pool, at);
-		if (!end)
-			return -EINVAL;
-	}
 	for (at = from; pool->counts_refs && at < from + nr; at++)
-		if (page_ref_count(xpool_refs_page_at(pool, at)) != 1)
+		if (page_ref_count(xpool_refs_page_at(pool, at)) > 1)
 			return -EBUSY;
 	return 0;
 }
 
-/* From here on a block begins at page number @at, which is of a client's. */
-static void cut_at(struct xpool *pool, unsigned long at)
+/*
+ * Blocks that were claimed go back, past the magazines, so that what is free lies together for the
+ * next run.
+ */
+static void put_claimed(struct xpool *pool, unsigned long at, unsigned long to)
 {
-	struct xpage *head = xpool_head(pool, at);
-
-	while (xpool_page_index(pool, head) != at) {
-		xpool_split(pool, head, head->order - 1);
-		head = xpool_head(pool, at);
-	}
-}
-
-/* Past the magazines, so that what is free lies together for the next run. */
-static void free_block(struct xpool *pool, struct xpage *page, unsigned int order)
-{
-	const struct xrow row = { .first = page, .nr = 1 };
-
-	/* Freed meanwhile, by a client's error. */
-	if (unlikely(READ_ONCE(page->state) != xpool_page_state(XPAGE_LIVE, order)))
-		return;
-	make_cached(page, order);
-	if (xtools_watch(pool->tools))
-		tools_free_pages(pool, page, order, 1);
-	xpool_put_rows(pool, &row, 1, xpool_page_state(XPAGE_CACHED, order));
-}
-
-/* They were looked at. */
-static void free_blocks(struct xpool *pool, unsigned long at, size_t nr)
-{
-	unsigned long to = at + nr;
 	unsigned int order;
 
-	cut_at(pool, at);
-	if (live_end(pool, to - 1) != to)
-		cut_at(pool, to);
 	for (; at < to; at += 1UL << order) {
-		order = pool->pages[at].order;
-		free_block(pool, &pool->pages[at], order);
+		struct xrow row = { .first = &pool->pages[at], .nr = 1 };
+
+		order = row.first->order;
+		if (xtools_watch(pool->tools))
+			tools_free_pages(pool, row.first, order, 1);
+		xpool_put_rows(pool, &row, 1, xpool_page_state(XPAGE_CACHED, order));
 	}
 }
 
@@ -316,14 +362,18 @@ static int refuse_run(struct xpool *pool, void *addr, size_t nr, int err)
  */
 int xpool_free_run(struct xpool *pool, void *addr, size_t nr)
 {
+	unsigned long at;
 	int err;
 
 	if (!addr)
 		return 0;
 	rcu_read_lock();	/* as in page.c: the pool may be given up */
 	err = check_run(pool, addr, nr);
+	at = xpool_offset(pool, addr) >> PAGE_SHIFT;
+	if (!err && !xpool_claim_run(pool, at, at + nr))
+		err = -EINVAL;
 	if (!err)
-		free_blocks(pool, xpool_offset(pool, addr) >> PAGE_SHIFT, nr);
+		put_claimed(pool, at, at + nr);
 	rcu_read_unlock();
 	return err ? refuse_run(pool, addr, nr, err) : 0;
 }

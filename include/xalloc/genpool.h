@@ -15,7 +15,7 @@
  *	  fit looks at some chunks, and then takes one that is large enough wherever it begins
  *	- an algorithm is one of those below, and no function of the driver's
  *	- xgen_pool_get() finds what the same source file made; there is no of_gen_pool_get()
- *	- a chunk takes 13 bytes a block when it is added
+ *	- a chunk takes 13 bytes a block when it is added, and has a block at least
  */
 #ifndef _XALLOC_GENPOOL_H
 #define _XALLOC_GENPOOL_H
@@ -111,6 +111,12 @@ static inline u64 xgenpool_numbers(const struct xgen_pool *pool, size_t size)
 	       XGENPOOL_SHIFT;
 }
 
+/* Of the whole blocks that @size has. */
+static inline u64 xgenpool_whole(const struct xgen_pool *pool, size_t size)
+{
+	return (u64)size >> pool->min_alloc_order << XGENPOOL_SHIFT;
+}
+
 static inline u64 xgenpool_number_of(const struct xgen_pool *pool, unsigned long addr)
 {
 	return (u64)addr >> pool->min_alloc_order << XGENPOOL_SHIFT;
@@ -169,7 +175,7 @@ static inline int xgen_pool_add_owner(struct xgen_pool *pool, unsigned long virt
 	};
 	chunk->heap = xheap_create(&(struct xheap_args){
 		.base = xgenpool_number_of(pool, virt),
-		.size = (u64)size >> pool->min_alloc_order << XGENPOOL_SHIFT,
+		.size = xgenpool_whole(pool, size),
 		.granule = 1U << XGENPOOL_SHIFT,
 		.fit = XHEAP_FIRST_FIT,
 	});
@@ -243,6 +249,8 @@ static inline int xgenpool_take(const struct xgen_pool *pool, const struct xgen_
 	case xgen_pool_fixed_alloc: {
 		const struct xgenpool_data_fixed *wanted = data;
 
+		if (wanted->offset > chunk->end_addr - chunk->start_addr)
+			return -ERANGE;
 		request.fixed = true;
 		request.at = first + xgenpool_number_of(pool, wanted->offset);
 		break;
@@ -279,7 +287,7 @@ static inline unsigned long xgen_pool_alloc_algo_owner(struct xgen_pool *pool, s
 		return 0;
 	rcu_read_lock();
 	list_for_each_entry_rcu(chunk, &pool->chunks, next_chunk) {
-		if (size > chunk->end_addr - chunk->start_addr + 1 ||
+		if (numbers > xgenpool_whole(pool, chunk->end_addr - chunk->start_addr + 1) ||
 		    xgenpool_take(pool, chunk, numbers, algo, data, &number))
 			continue;
 		addr = xgenpool_addr(pool, chunk, number);

@@ -24,7 +24,8 @@ struct xheap;
  * enum xheap_fit - which free chunk a request gets
  * @XHEAP_FIT_DEFAULT: a heap: best fit; a request: what its heap does
  * @XHEAP_BEST_FIT: a chunk of the smallest class of sizes that is large enough
- * @XHEAP_FIRST_FIT: the chunk at the lowest address that is large enough, as gen_pool does
+ * @XHEAP_FIRST_FIT: the chunk at the lowest address that is large enough, as gen_pool does; of a
+ *	heap that takes regions, in the first of these that has one, in the order of their numbers
  */
 enum xheap_fit {
 	XHEAP_FIT_DEFAULT,
