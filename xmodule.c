@@ -215,5 +215,5 @@ module_init(xmodule_init);
 module_exit(xmodule_exit);
 
 MODULE_LICENSE("GPL");
-MODULE_DESCRIPTION("Private pools of pages with a buddy system, magazines and slab caches");
+MODULE_DESCRIPTION("Private pools of pages with a buddy system, magazines, slab caches and heaps");
 MODULE_AUTHOR("The xalloc authors");

@@ -33,8 +33,8 @@
  * block's owner. It is held for one operation of the buddy system, and only
  * tried in NMI, where the holder may be the context below: then an allocation
  * fails, and a free is put on a stack without a lock (struct xdefer) that the
- * next holder empties. The registry is a mutex and is never taken for an
- * allocation.
+ * next holder empties. The registry is a mutex; of allocations only those take it that
+ * gather what no client holds (pool/gather.c).
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
@@ -140,7 +140,7 @@ static void refuse_destroy(struct xpool *pool)
 
 	xpool_stats(pool, &stats);
 	atomic_long_inc(&pool->counts.errors);
-	pr_err("pool %s: not destroyed: %u caches and %llu pages are in use; it takes no allocations any more, and goes with the last of them\n",
+	pr_err("pool %s: not destroyed: %u caches or heaps and %llu pages are in use; it takes no allocations any more, and goes with the last of them\n",
 	       pool->name, READ_ONCE(pool->listing.nr_users), stats.pages);
 }
 
@@ -217,7 +217,7 @@ EXPORT_SYMBOL_GPL(xpool_create_stamped);
  * xpool_destroy() - give a pool's memory back to where it came from
  * @pool: the pool, or NULL or an error pointer, which does nothing
  *
- * Where caches live in the pool, pages of it are held, or tasks wait for one with
+ * Where caches or heaps live in the pool, pages of it are held, or tasks wait for one with
  * __GFP_NOFAIL, this is refused, and the pool and its caches are orphans from then on:
  * nothing is allocated from them, constructors and move callbacks are forgotten, tasks that
  * wait get NULL, frees go on, and each goes away by itself with the last that is freed. To

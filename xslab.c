@@ -35,7 +35,7 @@
  * those about equally full from the last one or the one beside it. And caches of objects
  * of 8 KiB and more, which mostly live long, have their slabs at the top of the pool; the
  * others have theirs at the bottom. What is between stays whole, however the allocations of
- * the two kinds take turns. In a pool that grows they do not share regions (pool/grow.c).
+ * the two kinds take turns. In a pool that grows they do not share regions (pool/region.c).
  *
  * Representation
  *

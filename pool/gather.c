@@ -5,7 +5,8 @@
  * Concepts
  *
  * Free memory of a pool lies in more places than its buddy system: in the magazines of
- * pages and of all caches, on all CPUs, in their depots, and in slabs without objects.
+ * pages and of all caches, on all CPUs, in their depots, in slabs without objects, and in idle
+ * regions of heaps.
  * That is what makes the common case fast, and it must not make a request fail. So before
  * a request that may sleep fails, or waits, everything that no client holds is brought
  * together in the buddy system and in partial slabs:

@@ -2,8 +2,8 @@
 /*
  * pool/limit: what a pool may have and keep, set at run time
  *
- * The limits of what is in use, hard and reserve, are kept by get.c, in the same moment as
- * each block is taken. So setting them stores two numbers under the pool's lock. A hard
+ * The limits of what is in use, hard and reserve, are kept by get.c and blocks.c, in the same
+ * moment as each block is taken. So setting them stores two numbers under the pool's lock. A hard
  * limit below what is in use is refused; what clients of the pool merely keep for later is
  * collected first, and does not count.
  *
@@ -13,12 +13,13 @@
  *	last freed		a block of each order, as it was (pool/put.c)
  *	slabs without objects	that caches keep (slab/release.c)
  *	empty regions		of pools that have grown (pool/grow.c)
+ *	idle regions		of heaps (heap/client.c)
  *
  * What the magazines of other CPUs hold at a given moment cannot be known without stopping
- * them. So magazines count with all that they could hold: either that fits and is taken off
- * the limit, or they are shut and hold nothing. What is left (idle_limit) bounds the other
- * three, which are counted exactly. A CPU that adds to one of these adds first, then looks
- * at the sum, and takes back what is over. Each does so behind a full barrier, so of two
+ * them. So magazines count with all that they could hold, and heaps likewise: either that fits
+ * and is taken off the limit, or they are shut and hold nothing. What is left (idle_limit) bounds
+ * the other three, which are counted exactly. A CPU that adds to one of these adds first, then
+ * looks at the sum, and takes back what is over. Each does so behind a full barrier, so of two
  * CPUs at the same time at least one sees both additions.
  *
  * Magazines are shut, too, where they could hold more than half of what the hard

@@ -19,7 +19,7 @@
 enum xpool_page_kind {
 	XPAGE_NONE,
 	XPAGE_SLAB,		/* a slab of a cache */
-	XPAGE_CACHED,		/* freed by a client, in a page magazine */
+	XPAGE_CACHED,		/* freed by a client, kept for the next or on its way */
 	XPAGE_DEFERRED,		/* freed from NMI, waits for the pool's lock */
 	XPAGE_LIVE = U8_MAX,	/* held by a client; no state is above it */
 };
@@ -92,7 +92,7 @@ struct xdefer {
 #define XDEFER_END	U32_MAX		/* the last page on the stack */
 #define XDEFER_CLAIMED	(U32_MAX - 1)	/* about to be pushed */
 
-/* What a region of a pool that grows serves; see pool/grow.c. The first two index arrays. */
+/* What a region of a pool that grows serves; see pool/region.c. The first two index arrays. */
 enum xserves {
 	XSERVES_SMALL,
 	XSERVES_LARGE,
@@ -138,7 +138,7 @@ struct xpool_refs_stray {
 };
 
 /**
- * struct xclient - a holder of free pages of a pool: its magazines of pages, or a cache
+ * struct xclient - a holder of free pages of a pool: its magazines of pages, a cache or a heap
  * @entry: in the pool's list, of which readers may use RCU
  * @gathered: shut, and pinned, for requests that gather; under xpool_registry
  * @most: pages that its magazines keep at most; they are not counted elsewhere
@@ -154,10 +154,10 @@ struct xpool_refs_stray {
  * @in_magazines: pages that the magazines hold now; any context but NMI
  * @shut: keep nothing in magazines from now on, or (false) @most again; may sleep,
  *	under the pool's tuning
- * @room: the pool has pages again, for a task that waits for some; any context
+ * @room: the pool has pages again, for a task that waits for some; any context. May be NULL
  * @count_movable: add its pages of objects that can be moved to xregion.movable; may
  *	sleep. NULL: it has none
- * @vacate: move its objects out of the regions that serve nothing; as @compact
+ * @vacate: move its objects out of the regions that serve nothing; as @compact. May be NULL
  * @stray: is this a page of its? Then report it. May be NULL
  * @retire: the pool was destroyed, which was refused: no allocation any more. May be NULL
  * @give_up: an operator says that no client will give anything back. May be NULL

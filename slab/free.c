@@ -3,7 +3,7 @@
  * slab/free: what the fast path of a free leaves to others
  *
  * The fast path (xslab_fast.h) ends where the CPU's magazine is full, closed or busy, where the
- * object is in a torn slab, and where the pointer is no object to free. It comes here with
+ * object is in a torn slab, and where the pointer is no object to free, or NULL. It comes here with
  * preemption off.
  */
 #include <linux/export.h>

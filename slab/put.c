@@ -13,12 +13,12 @@
  *
  * NMI
  *
- * An NMI may have interrupted the holder of the lock. It does not wait: it allocates
- * nothing, and for a free it sets the object's bit in a second map and pushes the slab onto
- * a stack without a lock. The next holder of the lock moves the bits, and the slab to the
- * right list; it looks again at what may have changed meanwhile because an object was freed
- * twice. Until the bits are moved nmi.frees keeps the slab from being given back, and then,
- * until it is on the right list, slab->deferred does.
+ * An NMI may have interrupted the holder of the lock. It does not wait: it allocates nothing, and
+ * for a free it sets the object's bit in a second map (in the map itself, where that has more than
+ * two words) and pushes the slab onto a stack without a lock. The next holder of the lock
+ * (slab/lock.c) moves the bits, and the slab to the right list; it looks again at what may have
+ * changed meanwhile because an object was freed twice. Until the bits are moved nmi.frees keeps the
+ * slab from being given back, and then, until it is on the right list, slab->deferred does.
  *
  * Locks: cache->lock is held for one magazine, or up to 256 objects of a bulk operation.
  */

@@ -22,7 +22,7 @@
 #define XSLAB_PARTIAL_MASK	(BIT(XSLAB_BUCKETS) - 1)
 
 #define XSLAB_RELEASE		16U	/* slabs given back under one lock */
-#define XTEAR_MAX_ORDER		3U	/* of slabs that can be torn; see good_order() */
+#define XTEAR_MAX_ORDER		3U	/* of slabs that can be torn; see slab/geometry.c */
 #define XTEAR_PAGES		BIT(XTEAR_MAX_ORDER)
 #define XSLAB_MAX_PER_SLAB	(XPAGE_MAP_WORDS * BITS_PER_LONG)
 

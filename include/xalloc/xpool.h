@@ -78,7 +78,7 @@ struct xpool_limits {
  * @total: pages of the pool; @total = @free + @slabs + @pages + @magazines
  * @free: free in the buddy system
  * @slabs: in slabs of caches
- * @pages: handed out by xpool_alloc_pages() and xpool_alloc_addr()
+ * @pages: that clients hold, heaps among them
  * @magazines: freed by clients and kept in page magazines
  * @regions: runs of contiguous addresses that the pool is made of
  * @largest_free: pages of the largest free block

@@ -164,8 +164,8 @@ static __always_inline bool xslab_is_start(const struct xslab_check *check, u64 
 }
 
 /*
- * Is this, which is @in bytes behind base, an object to free? Marks it free. The byte is
- * looked at before the owner, and with preemption off: see slab/check.c.
+ * Is this, which is @in bytes behind base, an object to free? Its byte becomes the cache's tag.
+ * The byte is looked at before the owner, and with preemption off: see slab/check.c.
  */
 static __always_inline bool xslab_accept_at(const struct xslab_cache *cache, const void *at,
 					    unsigned long in)
