@@ -20,7 +20,7 @@ static unsigned long ops = 4000 / XTEST_SLOWER;
 module_param(ops, ulong, 0444);
 MODULE_PARM_DESC(ops, "random operations against the model");
 
-/* Addresses of nobody: the end of the range that vmalloc() uses. */
+/* Addresses without memory: the end of the range that vmalloc() uses. */
 #define NOWHERE		(ALIGN_DOWN(VMALLOC_END, SZ_64M) - 2UL * SZ_64M)
 
 struct run_test {
@@ -373,7 +373,7 @@ static void xrun_test_wrong_frees(struct kunit *test)
 	expect_refused(test, pool, b, 2, -EINVAL);
 }
 
-/* Expect a page with a reference of somebody else to keep all of the run. */
+/* Expect the pool to refuse all of a run of which one page has a second reference. */
 static void xrun_test_referenced(struct kunit *test)
 {
 	struct xpool *pool = system_pool(test, SZ_4M, 0);

@@ -16,11 +16,11 @@
  *	idle regions		of heaps (heap/client.c)
  *
  * What the magazines of other CPUs hold at a given moment cannot be known without stopping
- * them. So magazines count with all that they could hold, and heaps likewise: either that fits
- * and is taken off the limit, or they are shut and hold nothing. What is left (idle_limit) bounds
- * the other three, which are counted exactly. A CPU that adds to one of these adds first, then
- * looks at the sum, and takes back what is over. Each does so behind a full barrier, so of two
- * CPUs at the same time at least one sees both additions.
+ * them. So magazines count with all that they could hold, and so do heaps. If that fits, it is
+ * taken off the limit; else they are shut and hold nothing. What is left (idle_limit) bounds the
+ * other three, which are counted exactly. A CPU that adds to one of these adds first, then looks
+ * at the sum, and takes back what is over. Each does so behind a full barrier, so of two CPUs at
+ * the same time at least one sees both additions.
  *
  * Magazines are shut, too, where they could hold more than half of what the hard
  * limit allows: pages that one CPU keeps are not there for another.

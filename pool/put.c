@@ -278,7 +278,7 @@ static bool cut_at(struct xpool *pool, unsigned long at)
 	while (head && (index = xpool_page_index(pool, head)) != at) {
 		half = head->order - 1;
 		upper = head + (1UL << half);
-		/* What is half as large is no block for those who free the whole. */
+		/* From here on the pool refuses a free of the whole block: its order is another. */
 		if (cmpxchg(&head->state, xpool_page_state(XPAGE_LIVE, half + 1),
 			    xpool_page_state(XPAGE_LIVE, half)) !=
 		    xpool_page_state(XPAGE_LIVE, half + 1))

@@ -407,25 +407,26 @@ static inline void *xgen_pool_dma_alloc_align(struct xgen_pool *pool, size_t siz
 	return xgen_pool_dma_alloc_algo(pool, size, dma, xgen_pool_first_fit_align, &data);
 }
 
+static inline void *xgenpool_clear(void *addr, size_t size)
+{
+	return addr ? memset(addr, 0, size) : NULL;
+}
+
 static inline void *xgen_pool_dma_zalloc_algo(struct xgen_pool *pool, size_t size,
 					      dma_addr_t *dma, xgenpool_algo_t algo, void *data)
 {
-	void *addr = xgen_pool_dma_alloc_algo(pool, size, dma, algo, data);
-
-	return addr ? memset(addr, 0, size) : NULL;
+	return xgenpool_clear(xgen_pool_dma_alloc_algo(pool, size, dma, algo, data), size);
 }
 
 static inline void *xgen_pool_dma_zalloc(struct xgen_pool *pool, size_t size, dma_addr_t *dma)
 {
-	return pool ? xgen_pool_dma_zalloc_algo(pool, size, dma, pool->algo, pool->data) : NULL;
+	return xgenpool_clear(xgen_pool_dma_alloc(pool, size, dma), size);
 }
 
 static inline void *xgen_pool_dma_zalloc_align(struct xgen_pool *pool, size_t size,
 					       dma_addr_t *dma, int align)
 {
-	struct xgenpool_data_align data = { .align = align };
-
-	return xgen_pool_dma_zalloc_algo(pool, size, dma, xgen_pool_first_fit_align, &data);
+	return xgenpool_clear(xgen_pool_dma_alloc_align(pool, size, dma, align), size);
 }
 
 /* @func is called under rcu_read_lock(). */
