@@ -86,11 +86,6 @@ static bool is_at_top(unsigned int order, enum xplace place)
 	return place == XPLACE_FIT ? order > XPOOL_SMALL_ORDER : place == XPLACE_TOP;
 }
 
-static enum xserves kind_of_run(unsigned long nr)
-{
-	return nr > 1UL << XPOOL_SMALL_ORDER ? XSERVES_LARGE : XSERVES_SMALL;
-}
-
 /* The blocks of a run that was taken are a client's. Under the lock. */
 void xpool_own_run(struct xpool *pool, unsigned long index, unsigned long nr)
 {
@@ -100,7 +95,7 @@ void xpool_own_run(struct xpool *pool, unsigned long index, unsigned long nr)
 
 	lockdep_assert_held(&pool->lock);
 	if (pool->grow)
-		xpool_grow_serve(pool, index, kind_of_run(nr));
+		xpool_grow_serve(pool, index, xpool_run_kind(nr));
 	for (; index < end; index += 1UL << order) {
 		order = xbuddy_run_order(index, end - index);
 		own_row(pool, index, 1, order, XPAGE_LIVE, &page);
@@ -114,7 +109,7 @@ void xpool_starve(struct xpool *pool, unsigned long nr)
 
 	if (!xlock(&pool->lock, &flags))
 		return;
-	WRITE_ONCE(pool->grow->starved, pool->grow->starved | BIT(kind_of_run(nr)));
+	WRITE_ONCE(pool->grow->starved, pool->grow->starved | BIT(xpool_run_kind(nr)));
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	xpool_grow_wake(pool);
 }

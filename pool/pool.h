@@ -463,6 +463,12 @@ void xpool_gather_subsys_exit(void);
 /* get.c */
 unsigned int xpool_get_many(struct xpool *pool, unsigned int order, enum xpool_page_kind kind,
 			    enum xpool_need need, struct xpage **pages, unsigned int nr);
+/* With which objects a run of @nr pages lies; as blocks of about that size do. */
+static inline enum xserves xpool_run_kind(unsigned long nr)
+{
+	return nr > 1UL << XPOOL_SMALL_ORDER ? XSERVES_LARGE : XSERVES_SMALL;
+}
+
 void xpool_own_run(struct xpool *pool, unsigned long index, unsigned long nr);
 void xpool_starve(struct xpool *pool, unsigned long nr);
 unsigned long xpool_ask_clients(struct xpool *pool);

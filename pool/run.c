@@ -146,10 +146,9 @@ static long take_in_region(struct xpool *pool, const struct xpool_request *reque
 /* In a pool that grows: do blocks like this run lie in the region? */
 static bool is_of_kind(const struct xregion *region, const struct xpool_request *request)
 {
-	bool large = request->pages > 1UL << XPOOL_SMALL_ORDER;
 	u8 serves = READ_ONCE(region->serves);
 
-	return serves == XSERVES_ANY || serves == (large ? XSERVES_LARGE : XSERVES_SMALL);
+	return serves == XSERVES_ANY || serves == xpool_run_kind(request->pages);
 }
 
 /* In the regions that serve the kind, or else in all. Returns the page number, or -ENOSPC. */
