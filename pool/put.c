@@ -325,7 +325,8 @@ static unsigned long claim_blocks(struct xpool *pool, unsigned long from, unsign
 /*
  * A client gives the pages from @from to @to back: blocks that reach across either end are cut
  * there. They are free after that, and the caller's to put back. Any context but NMI. Returns
- * false, with all as it was, where the client does not hold them all.
+ * false, with all pages the client's that were, where it does not hold them all. A block may stay
+ * cut only where another CPU frees it at the same instant, by a client's error.
  */
 bool xpool_claim_run(struct xpool *pool, unsigned long from, unsigned long to)
 {
