@@ -67,6 +67,7 @@ static __maybe_unused void destroy_pool(struct kunit *test, struct xpool **at)
 
 	if (!pool)
 		return;
+	xtest_wait_gathered(pool);
 	stats = pool_stats(pool);
 	KUNIT_EXPECT_EQ(test, stats.free + stats.magazines, stats.total);
 	KUNIT_EXPECT_EQ(test, xpool_validate(pool), 0);

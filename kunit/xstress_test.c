@@ -351,7 +351,8 @@ static struct xslab_stats reckon(struct kunit *test, struct stress *s)
 	KUNIT_EXPECT_EQ(test, xslab_validate(s->cache), 0);
 	KUNIT_EXPECT_EQ(test, xpool_validate(s->pool), 0);
 
-	/* The worker may be emptying magazines, which would be counted twice. */
+	/* Workers may be emptying magazines, which would be counted twice. */
+	xtest_wait_gathered(s->pool);
 	xdecay_hold();
 	stats = cache_stats(s->cache);
 	xdecay_release();

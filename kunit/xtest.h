@@ -32,6 +32,7 @@
 #include <xalloc/xslab.h>
 
 #include "../include/compat.h"
+#include "pool/pool.h"
 
 /* What xalloc exports for tests alone. */
 MODULE_IMPORT_NS(XCOMPAT_FOR_KUNIT);
@@ -238,6 +239,16 @@ static inline u64 blocks_in(const struct xpool_stats *s, unsigned int order)
 	for (o = order; o < XBUDDY_NR_ORDERS; o++)
 		blocks += s->free_blocks[o] << (o - order);
 	return blocks;
+}
+
+/*
+ * A request that did not sleep has failed, and a worker gathers for the next one: what is on its
+ * way is counted twice or not at all. Wait until the worker is through.
+ */
+static inline void xtest_wait_gathered(struct xpool *pool)
+{
+	irq_work_sync(&pool->gather.soon);
+	flush_work(&pool->gather.work);
 }
 
 static __maybe_unused unsigned long cache_pages(struct xslab_cache *cache)

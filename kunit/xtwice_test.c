@@ -99,8 +99,7 @@ static void free_twice(struct kunit *test, struct xslab_cache *cache, void *obj)
  */
 static void leave_copy(struct xslab_cache *cache, void *obj)
 {
-	irq_work_sync(&cache->pool->gather.soon);
-	flush_work(&cache->pool->gather.work);
+	xtest_wait_gathered(cache->pool);
 	xmag_free_slow(&cache->mag, linear_of(cache, obj));
 }
 
