@@ -171,6 +171,15 @@ static int refuse_destroy(struct xheap *heap)
 			   stats.chunks, stats.live);
 }
 
+/* Whatever is live goes with it. */
+void xheap_destroy_all(struct xheap *heap)
+{
+	xheap_listed_del(heap);
+	leave_pool(heap);
+	xheap_teardown(heap);
+	module_put(THIS_MODULE);
+}
+
 /**
  * xheap_destroy() - give back a heap's range and its metadata
  * @heap: the heap, or NULL or an error pointer, which does nothing
@@ -187,10 +196,7 @@ int xheap_destroy(struct xheap *heap)
 		return -EDEADLK;
 	if (live_granules(heap))
 		return refuse_destroy(heap);
-	xheap_listed_del(heap);
-	leave_pool(heap);
-	xheap_teardown(heap);
-	module_put(THIS_MODULE);
+	xheap_destroy_all(heap);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(xheap_destroy);

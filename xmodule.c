@@ -21,6 +21,7 @@
 
 #include "slab/slab.h"
 #include "xdecay.h"
+#include "xmalloc.h"
 #include "xstats.h"
 
 #define XMODULE_SIZE		SZ_64M
@@ -205,6 +206,7 @@ undo_layers:
 
 static void __exit xmodule_exit(void)
 {
+	xmalloc_exit();
 	xpool_exit_default();
 	xslab_subsys_exit();
 	xdecay_exit();

@@ -175,6 +175,27 @@ int xslab_free(void *obj)
 }
 EXPORT_SYMBOL_GPL(xslab_free);
 
+/* The bytes of a live object; -EINVAL, with a line in the log, or -ERANGE if it is in no slab. */
+ssize_t xslab_size_of(const void *obj)
+{
+	struct xslab_cache *cache;
+	ssize_t size = -ERANGE;
+
+	preempt_disable();
+	cache = cache_of_object(obj);
+	if (cache) {
+		size = cache->object_size;
+		if (!xslab_is_live(cache, linear_of(cache, obj))) {
+			size = -EINVAL;
+			atomic_long_inc(&cache->counts.errors);
+			pr_err_ratelimited("cache %s: size of %p: no live object begins there\n",
+					   cache->name, obj);
+		}
+	}
+	preempt_enable();
+	return size;
+}
+
 /**
  * xslab_free_rcu() - xslab_cache_free_rcu() to whatever cache the object is of
  * @obj: an object of any cache of any pool; NULL does nothing

@@ -185,57 +185,6 @@ static void *pool_create(const struct xcontest *contest)
 	return xbench_suite_pool;
 }
 
-/* The sizes of kmalloc(), as a cache of xalloc each. */
-static const unsigned int class_sizes[XBENCH_CLASSES] = {
-	16, 32, 64, 96, 128, 192, 256, 512, 1024,
-};
-
-static void classes_destroy(void *handle)
-{
-	struct xclasses *classes = handle;
-	unsigned int i;
-
-	for (i = 0; i < XBENCH_CLASSES && classes->caches[i]; i++)
-		xslab_destroy(classes->caches[i]);
-	kfree(classes);
-}
-
-static bool fill_classes(struct xclasses *classes, xslab_flags_t flags)
-{
-	unsigned int class, size = 0;
-
-	for (class = 0; class < XBENCH_CLASSES; class++) {
-		struct xslab_cache *cache = xslab_create(class_sizes[class], flags);
-
-		if (IS_ERR_OR_NULL(cache))
-			return false;
-		classes->caches[class] = cache;
-		for (; size < class_sizes[class]; size += 8)
-			classes->class_of[size / 8] = class;
-	}
-	return true;
-}
-
-static void *classes_create(xslab_flags_t flags)
-{
-	struct xclasses *classes = kzalloc(sizeof(*classes), GFP_KERNEL);
-
-	if (!classes || fill_classes(classes, flags))
-		return classes;
-	classes_destroy(classes);
-	return NULL;
-}
-
-static void *checked_classes(const struct xcontest *contest)
-{
-	return classes_create(0);
-}
-
-static void *unchecked_classes(const struct xcontest *contest)
-{
-	return classes_create(XSLAB_NO_CHECKS);
-}
-
 #define KMALLOC_OF(bytes)							\
 	{ "kmalloc", bytes, xbench_kmalloc##bytes, none_create, none_destroy }
 
@@ -280,8 +229,7 @@ const struct xallocator xbench_reserves[] = {
 /* Objects of any size; a free is not told the size. */
 const struct xallocator xbench_sized[] = {
 	{ "kmalloc", 0, xbench_kmalloc_any, none_create, none_destroy },
-	{ "xalloc", 0, xbench_classes, checked_classes, classes_destroy },
-	{ "xalloc-nochecks", 0, xbench_classes, unchecked_classes, classes_destroy },
+	{ "xalloc", 0, xbench_xmalloc, none_create, none_destroy },
 	{}
 };
 

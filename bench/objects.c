@@ -70,6 +70,11 @@ static const struct xscenario unnamed[] = {
 	{}
 };
 
+static const struct xscenario unnamed_large[] = {
+	{ "unnamed-pair", XWORK_PAIR, 10000, .fast = true },
+	{}
+};
+
 /*
  * glibc-simple, as in bench-malloc-simple.c: allocate n objects, free them in
  * the same order, 2,000,000 iterations / n times. A fiftieth of that where QEMU
@@ -109,6 +114,7 @@ static const struct xcontest contests[] = {
 	{ xbench_sized, unnamed, .size = 64 },
 	{ xbench_sized, unnamed, .size = 256 },
 	{ xbench_sized, unnamed, .size = 1024 },
+	{ xbench_sized, unnamed_large, .size = 8192 },
 	{ xbench_caches, simple, .size = 16 },
 	{ xbench_caches, simple, .size = 32 },
 	{ xbench_caches, simple, .size = 64 },

@@ -15,6 +15,7 @@
 #include <linux/string.h>
 
 #include <xalloc/genpool.h>
+#include <xalloc/xmalloc.h>
 #include <xalloc/xpool.h>
 #include <xalloc/xslab.h>
 
@@ -261,27 +262,24 @@ int xbench_xslab(enum xwork work, struct xrun *run)
 	return compile(&xslab, work, run);
 }
 
-static __always_inline void *classes_alloc(const struct xrun *run)
+static __always_inline void *xmalloc_alloc(const struct xrun *run)
 {
-	const struct xclasses *classes = run->handle;
-
-	return xslab_cache_alloc(classes->caches[classes->class_of[(run->size - 1) / 8]],
-				 GFP_KERNEL);
+	return xmalloc(run->size, GFP_KERNEL);
 }
 
-static __always_inline void classes_free(const struct xrun *run, void *obj)
+static __always_inline void xmalloc_free(const struct xrun *run, void *obj)
 {
-	xslab_free(obj);
+	xfree(obj);
 }
 
-static const struct xops classes = {
-	.alloc	= classes_alloc,
-	.free	= classes_free,
+static const struct xops any_size = {
+	.alloc	= xmalloc_alloc,
+	.free	= xmalloc_free,
 };
 
-int xbench_classes(enum xwork work, struct xrun *run)
+int xbench_xmalloc(enum xwork work, struct xrun *run)
 {
-	return compile(&classes, work, run);
+	return compile(&any_size, work, run);
 }
 
 static __always_inline void *pages_alloc(const struct xrun *run)

@@ -155,7 +155,7 @@ int xbench_pages(enum xwork work, struct xrun *run);
 int xbench_xpages(enum xwork work, struct xrun *run);
 int xbench_xaddr(enum xwork work, struct xrun *run);
 int xbench_kmalloc_any(enum xwork work, struct xrun *run);
-int xbench_classes(enum xwork work, struct xrun *run);
+int xbench_xmalloc(enum xwork work, struct xrun *run);
 int xbench_genpool(enum xwork work, struct xrun *run);
 int xbench_xgenpool(enum xwork work, struct xrun *run);
 
@@ -212,15 +212,6 @@ extern const struct xallocator xbench_reserves[];
 extern const struct xallocator xbench_sized[];
 extern const struct xallocator xbench_of_pages[];
 extern struct xpool *xbench_suite_pool;
-
-#define XBENCH_CLASSES	9
-#define XBENCH_MAX_CLASS 1024	/* bytes */
-
-/* Caches for sizes up to 1,024, and which it is for each multiple of 8. */
-struct xclasses {
-	struct xslab_cache	*caches[XBENCH_CLASSES];
-	u8			class_of[XBENCH_MAX_CLASS / 8];
-};
 
 /* Pointers to objects, the free ones below @top. */
 struct xstack {

@@ -238,6 +238,9 @@ struct xwant {
 	u32	at;
 };
 
+/* xheap.c */
+void xheap_destroy_all(struct xheap *heap);
+
 /* args.c */
 int xheap_args_check(struct xheap *heap, const struct xheap_args *args);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A client that makes the mistake of leaving objects behind, for scripts/guest/orphan.sh:
- * its caches and its pool cannot be destroyed when it is unloaded.
+ * its caches and its pool cannot be destroyed when it is unloaded, and it does not free what
+ * it has of xmalloc().
  *
  *	insmod xleaver.ko [keep=N]
  *	rmmod xleaver
@@ -11,6 +12,7 @@
 #include <linux/err.h>
 #include <linux/module.h>
 
+#include <xalloc/xmalloc.h>
 #include <xalloc/xpool.h>
 #include <xalloc/xslab.h>
 
@@ -65,6 +67,8 @@ static int __init leaver_init(void)
 	inner = IS_ERR(pool) ? NULL : xslab_cache_create_in(pool, &(struct xslab_args){
 		.name = "inner", .size = 2000, .ctor = construct });
 	err = leaver && !IS_ERR_OR_NULL(inner) ? leave_in(leaver) ?: leave_in(inner) : -ENOMEM;
+	if (!err && (!xmalloc(100, GFP_KERNEL) || !xmalloc(100000, GFP_KERNEL)))
+		err = -ENOMEM;
 	if (err)
 		destroy_all();
 	return err;

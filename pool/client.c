@@ -101,11 +101,11 @@ void xpool_reap_soon(void)
 	irq_work_queue(&reap_soon);
 }
 
-/* After the last pool. */
+/* What was asked for so far is done. */
 void xpool_reap_sync(void)
 {
 	irq_work_sync(&reap_soon);
-	cancel_work_sync(&reap_work);
+	flush_work(&reap_work);
 }
 
 /*

@@ -158,32 +158,36 @@ bool xslab_mark_live(struct xslab_cache *cache, void *at)
 }
 
 /*
- * Is this an object to free? Its live byte becomes @state. For what any pointer leads to;
+ * Is this a live object of the cache, as far as its checks tell? For what any pointer leads to;
  * with preemption off, as in the fast path.
  */
-bool xslab_accept(struct xslab_cache *cache, void *at, u8 state)
+bool xslab_is_live(const struct xslab_cache *cache, const void *at)
 {
 	const struct xslab_check *check = &cache->fast.check;
 	unsigned long start = slab_start(cache, (unsigned long)at);
 	unsigned long in = (unsigned long)at - start;
 	struct xpage *slab;
-	u8 *live = NULL;
 
 	lockdep_assert_preemption_disabled();
 	if (!can_have_slab(cache, (unsigned long)at))
 		return false;
 	if (has_live(cache)) {
-		live = xslab_live_at(check, at);
-		if (xslab_load_live(live) != XSLAB_LIVE)
+		if (xslab_load_live(xslab_live_at(check, at)) != XSLAB_LIVE)
 			return false;
 		xslab_loaded_live();
 	}
 	slab = slab_of(cache, start);
-	if (owner_of(slab) != cache || !xslab_is_start(check, in + check->bias) ||
-	    !xslab_tear_has(slab, object_nr(check, in)))
+	return owner_of(slab) == cache && xslab_is_start(check, in + check->bias) &&
+	       xslab_tear_has(slab, object_nr(check, in));
+}
+
+/* Is this an object to free? Its live byte becomes @state. As xslab_is_live(). */
+bool xslab_accept(struct xslab_cache *cache, void *at, u8 state)
+{
+	if (!xslab_is_live(cache, at))
 		return false;
-	if (live)
-		WRITE_ONCE(*live, state);
+	if (has_live(cache))
+		WRITE_ONCE(*xslab_live_at(&cache->fast.check, at), state);
 	return true;
 }
 

@@ -468,6 +468,23 @@ static inline bool is_torn(const struct xpage *slab)
 	return (unsigned long)READ_ONCE(slab->cache) & 1UL;
 }
 
+/*
+ * The cache that has the page of @addr, in the pool of @cache, which has slabs of one page; or
+ * NULL. It is there for as long as preemption is off.
+ */
+static __always_inline struct xslab_cache *xslab_owner_beside(const struct xslab_cache *cache,
+							      const void *addr)
+{
+	const struct xslab_fast *fast = &cache->fast;
+	unsigned long in = xlinear_of(&fast->linear, addr) - fast->base;
+	void *owner = (void *)fast->first_owner +
+		      ((in & fast->slab_mask) >> (PAGE_SHIFT - XSLAB_STATE_SHIFT));
+
+	if (unlikely(in >= fast->bytes))
+		return NULL;
+	return (void *)((unsigned long)READ_ONCE(*(struct xslab_cache **)owner) & ~1UL);
+}
+
 /* Of a slab, torn or not. */
 static inline struct xslab_cache *owner_of(const struct xpage *slab)
 {
@@ -561,6 +578,9 @@ static inline void xslab_set_closed(struct xslab_cache *cache, bool *is, bool cl
 /*
  * From the top down
  */
+
+/* xslab.c */
+ssize_t xslab_size_of(const void *obj);
 
 /* cache.c */
 void xslab_set_checks(bool on);
@@ -679,6 +699,7 @@ void xslab_print_lost(struct xslab_cache *cache);
 int xslab_refuse_free(struct xslab_cache *cache, void *obj);
 bool xslab_mark(struct xslab_cache *cache, void *at, u8 from, u8 to);
 bool xslab_mark_live(struct xslab_cache *cache, void *at);
+bool xslab_is_live(const struct xslab_cache *cache, const void *at);
 bool xslab_accept(struct xslab_cache *cache, void *at, u8 state);
 void xslab_report_stray(struct xslab_cache *cache, const struct xpool_refs_stray *stray);
 

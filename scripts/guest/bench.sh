@@ -6,7 +6,7 @@
 # shellcheck source=lib.sh
 . /guest/lib.sh
 
-insmod /files/xalloc.ko size=16M || exit
+insmod /files/xalloc.ko size=64M || exit
 while read -r parameters; do
 	# shellcheck disable=SC2086 # several parameters are several words
 	insmod /files/xbench.ko $parameters || exit
