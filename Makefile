@@ -37,7 +37,7 @@ test-fast:
 test-long:
 	@PARAM=wrong=1000000 SUITE=xwrong scripts/test.sh um-smp
 	@PARAM=twice_ms=115000 SUITE=xtwice scripts/test.sh um-smp
-	@PARAM=run_ms=250000 SUITE=xstress scripts/test.sh x86_64-debug
+	@PARAM=hotplug_ms=600000 SUITE=xstress scripts/test.sh x86_64-debug
 
 ports:
 	@scripts/ports.sh $(PORT)
@@ -64,7 +64,7 @@ help:
 	@echo 'make test-fast  the suites on UML alone, long loops shortened (in full:'
 	@echo '                make test KERNEL=um-smp)'
 	@echo 'make test-long  a million wrong frees, errors at the same instant, everything'
-	@echo '                at once with CPU hotplug and KASAN: takes an hour'
+	@echo '                at once with CPU hotplug and KASAN: takes half an hour'
 	@echo 'make ports      kernel code that is ported onto xalloc, with its own tests and real'
 	@echo '                work: slub_kunit, gpu_buddy, gpu_xbuddy, maple_tree, ext2, ext4,'
 	@echo '                zram; PORT="ext4 zram" selects some'

@@ -42,6 +42,10 @@ static unsigned long run_ms = 1000;
 module_param(run_ms, ulong, 0444);
 MODULE_PARM_DESC(run_ms, "how long each test that is not counted in rounds goes on");
 
+static unsigned long hotplug_ms;
+module_param(hotplug_ms, ulong, 0444);
+MODULE_PARM_DESC(hotplug_ms, "how long CPUs go and come while all else goes on; 0: run_ms");
+
 #define RUN_MS	xtest_param(run_ms)
 
 struct stress;
@@ -479,7 +483,7 @@ static void xstress_test_hotplug(struct kunit *test)
 {
 	struct stress *s = begin(test, 2);
 	unsigned int cpu = cpumask_last(cpu_online_mask), rounds = 0;
-	unsigned long end = jiffies + msecs_to_jiffies(RUN_MS);
+	unsigned long end = jiffies + msecs_to_jiffies(xtest_param(hotplug_ms) ?: RUN_MS);
 	int err = 0;
 
 	if (!IS_ENABLED(CONFIG_HOTPLUG_CPU))
