@@ -204,7 +204,7 @@ static void empty_magazines(struct xdecay *decay, void (*how)(struct xmag *mag))
 	if (decay->of_cache)
 		how(&decaying_cache(decay)->mag);
 	else
-		xpool_page_empty(decaying_pool(decay), how);
+		xpool_mags_empty(decaying_pool(decay), how);
 }
 
 /*
@@ -499,7 +499,7 @@ static int follow_owners(struct notifier_block *block, unsigned long event, void
 		if (!pool->grow)
 			return NOTIFY_DONE;
 		set_watch(&pool->decay.watch, default_ms);
-		xpool_page_set_watch(pool, &pool->decay.watch);
+		xpool_mags_set_watch(pool, &pool->decay.watch);
 	} else if (event == XOBSERVE_CACHE_ADD) {
 		cache->decay.of_cache = true;
 		cache->decay.ms = XDECAY_INHERIT;

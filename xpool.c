@@ -54,10 +54,10 @@ static struct xpool *create_pool(const struct xpool_args *args)
 
 	if (IS_ERR(pool))
 		return pool;
-	err = xpool_page_attach_magazines(pool);
+	err = xpool_mags_attach(pool);
 	if (err)
 		goto undo_setup;
-	err = xpool_grow_start(pool);
+	err = xpool_collect_init(pool);
 	if (err)
 		goto undo_magazines;
 	/* From now on the pool can be seen and pinned. */
@@ -68,7 +68,7 @@ static struct xpool *create_pool(const struct xpool_args *args)
 	return pool;
 
 undo_magazines:
-	xpool_page_detach_magazines(pool);
+	xpool_mags_detach(pool);
 undo_setup:
 	xpool_teardown(pool);
 	xmeta_free(pool);
@@ -112,7 +112,7 @@ static void dispose_pool(struct xpool *pool, bool was_refused)
 	xpool_gather_exit(pool);
 	lost = pool->state.given_up && pages_held(pool);	/* which looks at the magazines */
 	xpool_linear_close(pool);
-	xpool_page_detach_magazines(pool);
+	xpool_mags_detach(pool);
 	if (lost)
 		xpool_abandon(pool);
 	else
@@ -130,7 +130,7 @@ static void dispose_pool(struct xpool *pool, bool was_refused)
 static void retire_pool(struct xpool *pool)
 {
 	WRITE_ONCE(pool->state.retired, true);
-	xpool_page_close(&pool->mags->client);
+	xpool_mags_close(&pool->mags->client);
 	synchronize_rcu_expedited();
 }
 
@@ -157,9 +157,9 @@ static int destroy_pool(struct xpool *pool)
 
 	if (!was_retired)
 		retire_pool(pool);
-	xpool_page_drain_closed(&pool->mags->client);
+	xpool_mags_drain_closed(&pool->mags->client);
 	xpool_drain_idle(pool);
-	xpool_refs_check(pool);
+	xpool_stray_check(pool);
 	if (!READ_ONCE(pool->listing.nr_users) && !pages_held(pool) && !waited &&
 	    !atomic_read(&pool->waiting.nr)) {
 		dispose_pool(pool, was_retired);
@@ -339,7 +339,7 @@ void xpool_exit_default(void)
 	/* To the worker it would be an orphan of which nothing is held. */
 	xpool_listed_claim(&xpool_list, &pool->listing.entry);
 	retire_pool(pool);
-	xpool_page_drain_closed(&pool->mags->client);
+	xpool_mags_drain_closed(&pool->mags->client);
 	xpool_drain_idle(pool);
 	pool->state.given_up = pages_held(pool);
 	if (pool->state.given_up)

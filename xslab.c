@@ -138,7 +138,7 @@ EXPORT_SYMBOL_GPL(xslab_cache_free);
  */
 static struct xslab_cache *cache_of_object(const void *obj)
 {
-	struct xpage *page = xpool_page_any(obj);
+	struct xpage *page = xpool_find_page(obj);
 
 	return page ? owner_of(page) : NULL;
 }

@@ -2674,7 +2674,7 @@ static void test_destroy_one_of_two(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pool_stats(other).regions, 2ULL);
 	KUNIT_ASSERT_EQ(test, xpool_destroy(other), 0);
 	for (i = 0; i < 2; i++) {
-		KUNIT_EXPECT_PTR_EQ(test, xpool_grow_owner((unsigned long)addr[i]), NULL);
+		KUNIT_EXPECT_PTR_EQ(test, xpool_find_grown((unsigned long)addr[i]), NULL);
 		KUNIT_EXPECT_EQ(test, xslab_free(addr[i]), -ERANGE);
 	}
 	expect_all_free(test, pool);

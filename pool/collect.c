@@ -50,12 +50,12 @@ static void vacate_regions(struct xpool *pool)
 	struct xclient *client;
 
 	xpool_grow_return_all(pool);
-	if (!xpool_grow_plan(pool))
+	if (!xpool_plan_begin(pool))
 		return;
 	for_each_client(client, pool)
 		if (client->vacate)
 			client->vacate(client);
-	xpool_grow_unplan(pool);
+	xpool_plan_end(pool);
 }
 
 /**
@@ -85,7 +85,7 @@ unsigned long xpool_collect(struct xpool *pool, bool force)
 	xpool_grow_mark(pool);
 	pages = force ? xpool_gather(pool) + xpool_compact(pool) : xpool_collect_here(pool);
 	if (force)
-		xpool_refs_check(pool);
+		xpool_stray_check(pool);
 	if (force && pool->grow)
 		vacate_regions(pool);
 	return pages + xpool_grow_return_all(pool);
@@ -100,7 +100,7 @@ EXPORT_SYMBOL_GPL(xpool_collect);
 static unsigned long shrink_count(struct shrinker *shrinker, struct shrink_control *sc)
 {
 	struct xpool *pool = xcompat_shrinker_data(shrinker);
-	unsigned long spare = xpool_grow_spare(pool);
+	unsigned long spare = xpool_region_spare(pool);
 	unsigned long here = READ_ONCE(pool->grow->grown) - READ_ONCE(pool->grow->returned);
 	unsigned long idle = min(xpool_idle(pool), here);
 
@@ -123,7 +123,7 @@ static unsigned long shrink_scan(struct shrinker *shrinker, struct shrink_contro
 }
 
 /* The pool is complete. Returns 0 or -ENOMEM. */
-int xpool_grow_start(struct xpool *pool)
+int xpool_collect_init(struct xpool *pool)
 {
 	if (!pool->grow)
 		return 0;

@@ -63,17 +63,17 @@ struct xpage *xpool_head(const struct xpool *pool, unsigned long index)
 	return index - chunk - in < 1UL << page->order ? page : NULL;
 }
 
-/* The pool that has grown to @addr, or NULL. With preemption off, like xpool_page_any(). */
-struct xpool *xpool_grow_owner(unsigned long addr)
+/* The pool that has grown to @addr, or NULL. With preemption off, like xpool_find_page(). */
+struct xpool *xpool_find_grown(unsigned long addr)
 {
 	return xa_load(&xpool_grown, addr >> XPOOL_CHUNK_SHIFT);
 }
-EXPORT_SYMBOL_FOR_KUNIT(xpool_grow_owner);
+EXPORT_SYMBOL_FOR_KUNIT(xpool_find_grown);
 
 static noinline struct xpool *find_pool(const void *addr)
 {
 	struct xpool *pool = mtree_load(&xpool_map, (unsigned long)addr) ?:
-			     xpool_grow_owner((unsigned long)addr);
+			     xpool_find_grown((unsigned long)addr);
 
 	if (pool)
 		__this_cpu_write(xpool_found, pool);
@@ -97,7 +97,7 @@ static __always_inline struct xpool *pool_of(const void *addr, unsigned long *of
  * The page of any pool that @addr is in, or NULL. Called with preemption off: it is there
  * for as long as that is off, or as a client holds what it is a part of.
  */
-struct xpage *xpool_page_any(const void *addr)
+struct xpage *xpool_find_page(const void *addr)
 {
 	unsigned long offset;
 	struct xpool *pool = pool_of(addr, &offset);

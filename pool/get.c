@@ -77,7 +77,7 @@ static __always_inline void own_row(struct xpool *pool, unsigned long index, uns
 	count_pages(pool, kind, nr * size);
 	pool->counts.gets += nr;
 	if (unlikely(pool->grow))
-		xpool_grow_use(pool, pages[0], nr * size);
+		xpool_region_use(pool, pages[0], nr * size);
 }
 
 /* Pages for clients, in a pool that grows, lie with the objects of about their size. */
@@ -95,7 +95,7 @@ void xpool_own_run(struct xpool *pool, unsigned long index, unsigned long nr)
 
 	lockdep_assert_held(&pool->lock);
 	if (pool->grow)
-		xpool_grow_serve(pool, index, xpool_run_kind(nr));
+		xpool_region_serve(pool, index, xpool_run_kind(nr));
 	for (; index < end; index += 1UL << order) {
 		order = xbuddy_run_order(index, end - index);
 		own_row(pool, index, 1, order, XPAGE_LIVE, &page);
@@ -146,11 +146,11 @@ static noinline unsigned int take_row_with_care(struct xpool *pool, unsigned int
 		return xbuddy_alloc_row(&pool->buddy, order, nr, whole, index);
 	}
 	if (pool->grow && !any_region)
-		nr = xpool_grow_take(pool, order, nr, whole, &part, index);
+		nr = xpool_region_take(pool, order, nr, whole, &part, index);
 	else
 		nr = xbuddy_alloc_part(&pool->buddy, order, nr, whole, &part, index);
 	if (nr && pool->grow)
-		xpool_grow_serve(pool, *index, top ? XSERVES_LARGE : XSERVES_SMALL);
+		xpool_region_serve(pool, *index, top ? XSERVES_LARGE : XSERVES_SMALL);
 	return nr;
 }
 

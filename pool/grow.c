@@ -155,7 +155,7 @@ static void count_region(struct xpool *pool, unsigned long r, long nr)
 	lockdep_assert_held(&pool->lock);
 	__assign_bit(r, pool->grow->absent, nr < 0);
 	WRITE_ONCE(pool->nr_pages, pool->nr_pages + nr);
-	xpool_grow_count_free(pool, pool->regions[r].serves, nr);
+	xpool_region_count_free(pool, pool->regions[r].serves, nr);
 }
 
 static void count_spare_pages(struct xpool *pool, long nr)
@@ -187,7 +187,7 @@ bool xpool_grow_add(struct xpool *pool, enum xserves kind, struct page *page, un
 	xpool_linear_add(pool, *r);
 	xbuddy_free(&pool->buddy, region->index, XBUDDY_MAX_ORDER);
 	count_region(pool, *r, XPOOL_CHUNK_PAGES);
-	xpool_grow_set_serves(pool, *r, kind);
+	xpool_region_set_serves(pool, *r, kind);
 	region->used = 1;
 	pool->grow->grown += XPOOL_CHUNK_PAGES;
 	WRITE_ONCE(pool->grow->starved, pool->grow->starved & ~BIT(kind));
@@ -290,7 +290,7 @@ static struct page *remove_region(struct xpool *pool, unsigned long r)
 	xpool_linear_del(pool, r);
 	WRITE_ONCE(region->nr, 0);
 	count_region(pool, r, -(long)XPOOL_CHUNK_PAGES);
-	xpool_grow_set_serves(pool, r, XSERVES_ANY);
+	xpool_region_set_serves(pool, r, XSERVES_ANY);
 	pool->grow->returned += XPOOL_CHUNK_PAGES;
 	pool->grow->unused += XPOOL_CHUNK_PAGES - region->was_used;
 	return virt_to_page((void *)region->addr);
@@ -321,7 +321,7 @@ bool xpool_grow_added(struct xpool *pool, unsigned long r)
 		remove_region(pool, r);
 		return false;
 	}
-	xpool_grow_set_serves(pool, r, XSERVES_ANY);
+	xpool_region_set_serves(pool, r, XSERVES_ANY);
 	count_spare_pages(pool, XPOOL_CHUNK_PAGES);
 	return true;
 }
@@ -432,7 +432,7 @@ unsigned long xpool_idle_pages(struct xpool *pool, bool all)
 	unsigned long flags, idle, spared;
 
 	raw_spin_lock_irqsave(&pool->lock, flags);
-	idle = xpool_grow_spare(pool);
+	idle = xpool_region_spare(pool);
 	spared = pool->buddy.nr_free;
 	spared = spared > low_mark(pool) ? spared - low_mark(pool) : 0;
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
@@ -525,7 +525,7 @@ static bool maps_valid(const struct xpool *pool, unsigned long r)
 	if (region->serves != XSERVES_ANY && r < pool->nr_fixed)
 		return false;
 	for (kind = 0; kind < XSERVES_KINDS; kind++)
-		if (test_bit(xpool_grow_bit(pool, r, kind), grow->for_kind[kind]) !=
+		if (test_bit(xpool_region_bit(pool, r, kind), grow->for_kind[kind]) !=
 		    (region->serves == kind || region->serves == XSERVES_ANY))
 			return false;
 	return region->serves != XSERVES_ANY || r < pool->nr_fixed || !region->used;

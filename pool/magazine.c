@@ -78,14 +78,14 @@ static unsigned long page_reclaim(struct xclient *client)
 }
 
 /* What is kept for the next goes to the pool; @how empties magazines. May sleep. */
-void xpool_page_empty(struct xpool *pool, void (*how)(struct xmag *mag))
+void xpool_mags_empty(struct xpool *pool, void (*how)(struct xmag *mag))
 {
 	for_all(pool->mags, how);
 	xpool_drain_idle(pool);
 }
 
 /* Before the pool is used. */
-void xpool_page_set_watch(struct xpool *pool, struct xwatch *watch)
+void xpool_mags_set_watch(struct xpool *pool, struct xwatch *watch)
 {
 	unsigned int i;
 
@@ -93,12 +93,12 @@ void xpool_page_set_watch(struct xpool *pool, struct xwatch *watch)
 		xmag_set_watch(&pool->mags->by_order[i].mag, watch);
 }
 
-void xpool_page_close(struct xclient *client)
+void xpool_mags_close(struct xclient *client)
 {
 	for_all(mags_of(client), xmag_shut);
 }
 
-unsigned long xpool_page_drain_closed(struct xclient *client)
+unsigned long xpool_mags_drain_closed(struct xclient *client)
 {
 	return sum_up(mags_of(client), xmag_drain_closed);
 }
@@ -116,7 +116,7 @@ static unsigned long count_held(struct xmag *mag)
 	return count.cpus + count.depot;
 }
 
-unsigned long xpool_page_in_magazines(struct xclient *client)
+unsigned long xpool_mags_pages(struct xclient *client)
 {
 	return sum_up(mags_of(client), count_held);
 }
@@ -146,7 +146,7 @@ static unsigned int magazine_size(struct xpool *pool, unsigned int order)
 	return fair < XPAGE_MIN_MAGAZINE ? 0 : min_t(unsigned long, fair, XMAG_MAX_SIZE >> order);
 }
 
-void xpool_page_detach_magazines(struct xpool *pool)
+void xpool_mags_detach(struct xpool *pool)
 {
 	struct xpool_page_mags *mags = pool->mags;
 
@@ -172,7 +172,7 @@ static void open_routes(struct xpool *pool)
 }
 
 /* Once the pool has all that its fast paths use. */
-int xpool_page_attach_magazines(struct xpool *pool)
+int xpool_mags_attach(struct xpool *pool)
 {
 	struct xpool_page_mags *mags = xmeta_alloc(sizeof(*mags));
 	unsigned int size;
@@ -182,9 +182,9 @@ int xpool_page_attach_magazines(struct xpool *pool)
 		return -ENOMEM;
 	pool->mags = mags;
 	mags->client = (struct xclient){
-		.reclaim = page_reclaim, .collect = page_reclaim, .close = xpool_page_close,
-		.drain = xpool_page_drain_closed, .open = page_open,
-		.in_magazines = xpool_page_in_magazines, .shut = page_shut,
+		.reclaim = page_reclaim, .collect = page_reclaim, .close = xpool_mags_close,
+		.drain = xpool_mags_drain_closed, .open = page_open,
+		.in_magazines = xpool_mags_pages, .shut = page_shut,
 	};
 	xpool_add_client(pool, &mags->client);
 	while (mags->nr < XPOOL_MAG_ORDERS && (size = magazine_size(pool, mags->nr))) {
@@ -200,7 +200,7 @@ int xpool_page_attach_magazines(struct xpool *pool)
 		mags->nr++;
 	}
 	if (err)
-		xpool_page_detach_magazines(pool);
+		xpool_mags_detach(pool);
 	else
 		open_routes(pool);
 	return err;

@@ -34,7 +34,7 @@ static bool empty_later(struct xpool *pool, unsigned long r, unsigned long *room
 	room[kind] -= own;
 	room[XSERVES_ANY] -= used - own;
 	region->served = kind;
-	xpool_grow_set_serves(pool, r, XSERVES_NONE);
+	xpool_region_set_serves(pool, r, XSERVES_NONE);
 	return true;
 }
 
@@ -67,7 +67,7 @@ static void count_movable(struct xpool *pool)
  * Choose the regions that will be emptied, for one caller at a time, the emptiest first: by
  * steps of pages in use. Returns false if there are none, or another caller is at it.
  */
-bool xpool_grow_plan(struct xpool *pool)
+bool xpool_plan_begin(struct xpool *pool)
 {
 	unsigned long room[XSERVES_NR], step, r, flags;
 	bool any = false;
@@ -95,7 +95,7 @@ bool xpool_grow_plan(struct xpool *pool)
 }
 
 /* What was not emptied serves what it did before. */
-void xpool_grow_unplan(struct xpool *pool)
+void xpool_plan_end(struct xpool *pool)
 {
 	unsigned long r, flags;
 
@@ -104,7 +104,8 @@ void xpool_grow_unplan(struct xpool *pool)
 
 		raw_spin_lock_irqsave(&pool->lock, flags);
 		if (region->serves == XSERVES_NONE)
-			xpool_grow_set_serves(pool, r, region->used ? region->served : XSERVES_ANY);
+			xpool_region_set_serves(pool, r,
+						region->used ? region->served : XSERVES_ANY);
 		raw_spin_unlock_irqrestore(&pool->lock, flags);
 	}
 	clear_bit_unlock(0, &pool->grow->planned);

@@ -126,12 +126,12 @@ struct xregion {
 };
 
 /**
- * struct xpool_refs_stray - a page that had references and should have had none
+ * struct xpool_stray - a page that had references and should have had none
  * @index: its number
  * @refs: its count, before that was mended
  * @cache: what its struct xpage says of its cache, if it is in a slab
  */
-struct xpool_refs_stray {
+struct xpool_stray {
 	unsigned long		index;
 	int			refs;
 	struct xslab_cache	*cache;
@@ -179,7 +179,7 @@ struct xclient {
 	void (*room)(struct xclient *client);
 	void (*count_movable)(struct xclient *client);
 	void (*vacate)(struct xclient *client);
-	bool (*stray)(struct xclient *client, const struct xpool_refs_stray *stray);
+	bool (*stray)(struct xclient *client, const struct xpool_stray *stray);
 	void (*retire)(struct xclient *client);
 	void (*give_up)(struct xclient *client);
 };
@@ -378,13 +378,13 @@ bool xpool_page_has_struct(const struct xpool *pool);
 bool xpool_page_is_refused(struct xpool *pool, unsigned long order, gfp_t gfp);
 
 /* magazine.c */
-void xpool_page_empty(struct xpool *pool, void (*how)(struct xmag *mag));
-void xpool_page_set_watch(struct xpool *pool, struct xwatch *watch);
-void xpool_page_close(struct xclient *client);
-unsigned long xpool_page_drain_closed(struct xclient *client);
-unsigned long xpool_page_in_magazines(struct xclient *client);
-void xpool_page_detach_magazines(struct xpool *pool);
-int xpool_page_attach_magazines(struct xpool *pool);
+void xpool_mags_empty(struct xpool *pool, void (*how)(struct xmag *mag));
+void xpool_mags_set_watch(struct xpool *pool, struct xwatch *watch);
+void xpool_mags_close(struct xclient *client);
+unsigned long xpool_mags_drain_closed(struct xclient *client);
+unsigned long xpool_mags_pages(struct xclient *client);
+void xpool_mags_detach(struct xpool *pool);
+int xpool_mags_attach(struct xpool *pool);
 
 /* setup.c */
 struct xpool *xpool_setup(const struct xpool_args *args);
@@ -412,16 +412,16 @@ int xpool_set_limit(struct xpool *pool, size_t field, unsigned long pages);
 /* collect.c */
 unsigned long xpool_collect_here(struct xpool *pool);
 unsigned long xpool_compact(struct xpool *pool);
-int xpool_grow_start(struct xpool *pool);
+int xpool_collect_init(struct xpool *pool);
 
 /* stray.c */
-bool xpool_refs_find(struct xpool *pool, unsigned long index, unsigned long end,
-		     struct xpool_refs_stray *stray);
-void xpool_refs_check(struct xpool *pool);
+bool xpool_stray_find(struct xpool *pool, unsigned long index, unsigned long end,
+		      struct xpool_stray *stray);
+void xpool_stray_check(struct xpool *pool);
 
 /* plan.c */
-bool xpool_grow_plan(struct xpool *pool);
-void xpool_grow_unplan(struct xpool *pool);
+bool xpool_plan_begin(struct xpool *pool);
+void xpool_plan_end(struct xpool *pool);
 
 /**
  * struct xgathering - a request that needs what no client holds
@@ -529,14 +529,14 @@ unsigned long xpool_recount(const struct xpool *pool, unsigned long from, unsign
 bool xpool_grow_valid(const struct xpool *pool);
 
 /* region.c */
-unsigned long xpool_grow_bit(const struct xpool *pool, unsigned long r, enum xserves kind);
-void xpool_grow_count_free(struct xpool *pool, enum xserves serves, long more);
-void xpool_grow_set_serves(struct xpool *pool, unsigned long r, enum xserves serves);
-void xpool_grow_serve(struct xpool *pool, unsigned long index, enum xserves kind);
-void xpool_grow_use(struct xpool *pool, const struct xpage *page, long nr);
-unsigned int xpool_grow_take(struct xpool *pool, unsigned int order, unsigned int nr, bool whole,
-			     struct xbuddy_part *part, unsigned long *index);
-unsigned long xpool_grow_spare(const struct xpool *pool);
+unsigned long xpool_region_bit(const struct xpool *pool, unsigned long r, enum xserves kind);
+void xpool_region_count_free(struct xpool *pool, enum xserves serves, long more);
+void xpool_region_set_serves(struct xpool *pool, unsigned long r, enum xserves serves);
+void xpool_region_serve(struct xpool *pool, unsigned long index, enum xserves kind);
+void xpool_region_use(struct xpool *pool, const struct xpage *page, long nr);
+unsigned int xpool_region_take(struct xpool *pool, unsigned int order, unsigned int nr, bool whole,
+			       struct xbuddy_part *part, unsigned long *index);
+unsigned long xpool_region_spare(const struct xpool *pool);
 unsigned long xpool_idle(const struct xpool *pool);
 bool xpool_over_cache(const struct xpool *pool);
 
@@ -548,8 +548,8 @@ bool xpool_forms(const struct xpool *pool, const unsigned long *reserved);
 /* find.c */
 void xpool_forget(struct xpool *pool);
 struct xpage *xpool_head(const struct xpool *pool, unsigned long index);
-struct xpool *xpool_grow_owner(unsigned long addr);
-struct xpage *xpool_page_any(const void *addr);
+struct xpool *xpool_find_grown(unsigned long addr);
+struct xpage *xpool_find_page(const void *addr);
 void xpool_count_stray(const void *addr);
 int xpool_map_grown(struct xpool *pool, unsigned long addr, gfp_t gfp);
 void xpool_unmap_grown(unsigned long addr);

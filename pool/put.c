@@ -69,7 +69,7 @@ static bool try_row(struct xpool *pool, struct xpage *page, unsigned int nr, u16
 	if (state >> 8 != XPAGE_SLAB && pool->counts_refs)
 		xpool_refs_set(pool, page, (unsigned long)nr << order, 0);
 	if (unlikely(pool->grow))
-		xpool_grow_use(pool, page, -((long)nr << order));
+		xpool_region_use(pool, page, -((long)nr << order));
 	return true;
 }
 

@@ -27,45 +27,45 @@
  */
 
 /* The bit of a region among those that may serve @kind. */
-unsigned long xpool_grow_bit(const struct xpool *pool, unsigned long r, enum xserves kind)
+unsigned long xpool_region_bit(const struct xpool *pool, unsigned long r, enum xserves kind)
 {
 	return kind == XSERVES_LARGE ? pool->nr_regions - 1 - r : r;
 }
 
 /* @more pages are free in regions that serve @serves. */
-void xpool_grow_count_free(struct xpool *pool, enum xserves serves, long more)
+void xpool_region_count_free(struct xpool *pool, enum xserves serves, long more)
 {
 	WRITE_ONCE(pool->grow->free[serves], pool->grow->free[serves] + more);
 }
 
 /* What a region serves from now on. */
-void xpool_grow_set_serves(struct xpool *pool, unsigned long r, enum xserves serves)
+void xpool_region_set_serves(struct xpool *pool, unsigned long r, enum xserves serves)
 {
 	struct xregion *region = &pool->regions[r];
 	long nr = (long)region->nr - region->used;
 	enum xserves kind;
 
 	lockdep_assert_held(&pool->lock);
-	xpool_grow_count_free(pool, region->serves, -nr);
-	xpool_grow_count_free(pool, serves, nr);
+	xpool_region_count_free(pool, region->serves, -nr);
+	xpool_region_count_free(pool, serves, nr);
 	region->serves = serves;
 	for (kind = 0; kind < XSERVES_KINDS; kind++)
-		__assign_bit(xpool_grow_bit(pool, r, kind), pool->grow->for_kind[kind],
+		__assign_bit(xpool_region_bit(pool, r, kind), pool->grow->for_kind[kind],
 			     serves == kind || serves == XSERVES_ANY);
 }
 
 /* A block at @index is about to be used: an empty region serves its kind from now on. */
-void xpool_grow_serve(struct xpool *pool, unsigned long index, enum xserves kind)
+void xpool_region_serve(struct xpool *pool, unsigned long index, enum xserves kind)
 {
 	unsigned long r = index / XPOOL_CHUNK_PAGES;
 
 	lockdep_assert_held(&pool->lock);
 	if (r >= pool->nr_fixed && !pool->regions[r].used)
-		xpool_grow_set_serves(pool, r, kind);
+		xpool_region_set_serves(pool, r, kind);
 }
 
 /* @nr pages of the block at @page come into use, or (negative) go out of it. */
-void xpool_grow_use(struct xpool *pool, const struct xpage *page, long nr)
+void xpool_region_use(struct xpool *pool, const struct xpage *page, long nr)
 {
 	unsigned long r = xpool_page_index(pool, page) / XPOOL_CHUNK_PAGES;
 	unsigned long *spare = r < pool->nr_fixed ? &pool->grow->fixed_spare :
@@ -76,12 +76,12 @@ void xpool_grow_use(struct xpool *pool, const struct xpage *page, long nr)
 	if (!region->used)
 		WRITE_ONCE(*spare, *spare - region->nr);
 	region->used += nr;
-	xpool_grow_count_free(pool, region->serves, -nr);
+	xpool_region_count_free(pool, region->serves, -nr);
 	if (region->used)
 		return;
 	WRITE_ONCE(*spare, *spare + region->nr);
 	if (r >= pool->nr_fixed && region->serves != XSERVES_NONE)
-		xpool_grow_set_serves(pool, r, XSERVES_ANY);
+		xpool_region_set_serves(pool, r, XSERVES_ANY);
 	xwatch_wake(&pool->decay.watch);
 }
 
@@ -89,8 +89,8 @@ void xpool_grow_use(struct xpool *pool, const struct xpage *page, long nr)
  * Like xbuddy_alloc_part(), but only in regions that serve the kind of @part: the lowest
  * ones first, or the highest. They mostly lie side by side, so that there are few turns.
  */
-unsigned int xpool_grow_take(struct xpool *pool, unsigned int order, unsigned int nr, bool whole,
-			     struct xbuddy_part *part, unsigned long *index)
+unsigned int xpool_region_take(struct xpool *pool, unsigned int order, unsigned int nr, bool whole,
+			       struct xbuddy_part *part, unsigned long *index)
 {
 	enum xserves kind = part->top ? XSERVES_LARGE : XSERVES_SMALL;
 	const unsigned long *map = pool->grow->for_kind[kind];
@@ -114,7 +114,7 @@ unsigned int xpool_grow_take(struct xpool *pool, unsigned int order, unsigned in
  * Pages of empty regions that are cached: not those that a reserve needs, beside the
  * empty regions of the initial size.
  */
-unsigned long xpool_grow_spare(const struct xpool *pool)
+unsigned long xpool_region_spare(const struct xpool *pool)
 {
 	unsigned long spare = READ_ONCE(pool->grow->spare), needed, fixed;
 
@@ -132,7 +132,7 @@ unsigned long xpool_idle(const struct xpool *pool)
 	long cached = max(atomic_long_read(&pool->cached), 0L);
 	unsigned long idle = cached + READ_ONCE(pool->last_freed.nr_pages);
 
-	return pool->grow ? idle + xpool_grow_spare(pool) : idle;
+	return pool->grow ? idle + xpool_region_spare(pool) : idle;
 }
 
 bool xpool_over_cache(const struct xpool *pool)

@@ -15,7 +15,7 @@
 
 /* Page @index, of a region that is there, should be frozen and is not: mend its count. */
 static bool mend(struct xpool *pool, const struct xregion *region, unsigned long index,
-		 struct xpool_refs_stray *stray)
+		 struct xpool_stray *stray)
 {
 	struct xpage *head;
 	unsigned long flags;
@@ -52,8 +52,8 @@ static bool is_clients(const struct xpool *pool, unsigned long index, unsigned l
  * The first page from @index on, but before @end, that should be frozen and was not; its
  * count has been mended. All are of one region. Returns false if there is none.
  */
-bool xpool_refs_find(struct xpool *pool, unsigned long index, unsigned long end,
-		     struct xpool_refs_stray *stray)
+bool xpool_stray_find(struct xpool *pool, unsigned long index, unsigned long end,
+		      struct xpool_stray *stray)
 {
 	const struct xregion *region = pool->nr_regions == 1 ? pool->regions :
 				       &pool->regions[index / XPOOL_CHUNK_PAGES];
@@ -69,7 +69,7 @@ bool xpool_refs_find(struct xpool *pool, unsigned long index, unsigned long end,
 	return false;
 }
 
-static void report(struct xpool *pool, const struct xpool_refs_stray *stray)
+static void report(struct xpool *pool, const struct xpool_stray *stray)
 {
 	struct xclient *client;
 
@@ -86,12 +86,12 @@ static void report(struct xpool *pool, const struct xpool_refs_stray *stray)
 static void check_region(struct xpool *pool, const struct xregion *region)
 {
 	unsigned long at = region->index, end = at + READ_ONCE(region->nr);
-	struct xpool_refs_stray stray;
+	struct xpool_stray stray;
 
 	while (at < end) {
 		unsigned long stop = min(end, at + XPOOL_CHUNK_PAGES);
 
-		while (xpool_refs_find(pool, at, stop, &stray)) {
+		while (xpool_stray_find(pool, at, stop, &stray)) {
 			report(pool, &stray);
 			at = stray.index + 1;
 		}
@@ -101,7 +101,7 @@ static void check_region(struct xpool *pool, const struct xregion *region)
 }
 
 /* Look at all pages of a pool; report what is wrong. Process context. */
-void xpool_refs_check(struct xpool *pool)
+void xpool_stray_check(struct xpool *pool)
 {
 	unsigned long r;
 

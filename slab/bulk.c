@@ -350,7 +350,7 @@ static noinline unsigned int free_each(struct xslab_cache *cache, unsigned int n
 		preempt_enable();
 	}
 	if (n)
-		xslab_fill_drain(cache, chunk, n);
+		xslab_put_many(cache, chunk, n);
 	return nr;
 }
 
@@ -368,7 +368,7 @@ static unsigned int free_some(struct xslab_cache *cache, size_t nr, void **objs,
 	}
 	if (xtools_watch(cache->tools))
 		return free_each(cache, min_t(size_t, nr, XSLAB_COPIED), objs);
-	n = xslab_fill_drain_checked(cache, objs, min_t(size_t, nr, XSLAB_CHUNK));
+	n = xslab_put_many_checked(cache, objs, min_t(size_t, nr, XSLAB_CHUNK));
 	return likely(n) ? n : free_each(cache, 1, objs);
 }
 

@@ -150,7 +150,7 @@ static struct xslab_cache *create_cache(struct xpool *pool, const struct xslab_a
 	if (err)
 		goto undo;
 	xslab_get_magazines(cache, args->depot ?: XSLAB_DEPOT);
-	err = xmag_init(&cache->mag, &xslab_fill_ops, max(cache->magazine.size, 1U),
+	err = xmag_init(&cache->mag, &xslab_mag_ops, max(cache->magazine.size, 1U),
 			cache->magazine.depot);
 	if (err)
 		goto undo;

@@ -191,7 +191,7 @@ bool xslab_accept(struct xslab_cache *cache, void *at, u8 state)
 	return true;
 }
 
-void xslab_report_stray(struct xslab_cache *cache, const struct xpool_refs_stray *stray)
+void xslab_report_stray(struct xslab_cache *cache, const struct xpool_stray *stray)
 {
 	atomic_long_inc(&cache->counts.errors);
 	pr_err_ratelimited("cache %s: page %lu of a slab had %d references: kfree() or put_page() of an object?\n",

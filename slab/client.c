@@ -34,7 +34,7 @@ static unsigned long client_drain(struct xclient *client)
 	xmag_drain_closed(&cache->mag);
 	xslab_move_give_back(cache);
 	pages = xslab_release_all(cache);
-	xslab_rcu_wait_slabs(cache);
+	xslab_leave_wait(cache);
 	return pages;
 }
 
@@ -62,7 +62,7 @@ static void client_shut(struct xclient *client, bool shut)
 	xslab_set_closed(cache, &cache->limit.pool_shut, shut);
 }
 
-static bool client_stray(struct xclient *client, const struct xpool_refs_stray *stray)
+static bool client_stray(struct xclient *client, const struct xpool_stray *stray)
 {
 	struct xslab_cache *cache = of_client(client);
 

@@ -13,7 +13,7 @@
 /* Only the cache may refer to the pages of its slabs; any other reference is reported. */
 void xslab_check_refs(struct xslab_cache *cache)
 {
-	struct xpool_refs_stray stray;
+	struct xpool_stray stray;
 	struct xpage *slab;
 	unsigned long i;
 
@@ -23,7 +23,7 @@ void xslab_check_refs(struct xslab_cache *cache)
 		unsigned long at = xpool_page_index(cache->pool, slab);
 		unsigned long end = at + pages_per_slab(cache);
 
-		for (i = at; xpool_refs_find(cache->pool, i, end, &stray); i = stray.index + 1)
+		for (i = at; xpool_stray_find(cache->pool, i, end, &stray); i = stray.index + 1)
 			xslab_report_stray(cache, &stray);
 	}
 }
@@ -40,7 +40,7 @@ unsigned long xslab_collect_by_force(struct xslab_cache *cache, bool tear)
 		pages += xslab_tear_cache(cache);
 	pages += xslab_release_all(cache);
 	xmag_set_closed(&cache->mag, false);
-	xslab_rcu_wait_slabs(cache);
+	xslab_leave_wait(cache);
 	return pages;
 }
 

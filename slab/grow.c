@@ -229,7 +229,7 @@ bool xslab_grow(struct xslab_cache *cache, gfp_t gfp, void **obj)
 	slab = get_slabs(cache, gfp, &nr);
 	grown = slab && bring_in(cache, slab, nr, obj);
 	for (; unlikely(slab && !grown) && nr; nr--, slab += pages_per_slab(cache))
-		xslab_put_slabs(cache, &slab, 1);
+		xslab_return_slabs(cache, &slab, 1);
 	rcu_read_unlock();
 	return grown || (is_torn && xslab_tear_mend(cache, xpool_need_of(gfp), ULONG_MAX));
 }
@@ -253,10 +253,10 @@ struct xpage *xslab_grow_in_place(struct xslab_cache *cache, void **obj)
 		add_slabs(cache, slab, 1);
 		if (obj)
 			*obj = take_first(cache, slab);
-		served = xslab_wait_serve(cache);
+		served = xslab_queue_serve(cache);
 		xslab_unlock(cache, flags);
 		if (unlikely(served))
-			xslab_wait_wake(cache);
+			xslab_queue_wake(cache);
 	}
 	rcu_read_unlock();
 	return slab;

@@ -40,8 +40,8 @@ static noinline void tools_remove_slabs(struct xslab_cache *cache, struct xpage 
 }
 
 /* Whole slabs, or single pages of a torn one (@order 0). */
-void xslab_put_blocks(struct xslab_cache *cache, struct xpage **pages, unsigned int nr,
-		      unsigned int order)
+void xslab_return_blocks(struct xslab_cache *cache, struct xpage **pages, unsigned int nr,
+			 unsigned int order)
 {
 	if (!nr)
 		return;
@@ -51,9 +51,9 @@ void xslab_put_blocks(struct xslab_cache *cache, struct xpage **pages, unsigned 
 	atomic_long_add((long)nr << order, &cache->counts.returned);
 }
 
-void xslab_put_slabs(struct xslab_cache *cache, struct xpage **slabs, unsigned int nr)
+void xslab_return_slabs(struct xslab_cache *cache, struct xpage **slabs, unsigned int nr)
 {
-	xslab_put_blocks(cache, slabs, nr, cache->order);
+	xslab_return_blocks(cache, slabs, nr, cache->order);
 	uncharge_slabs(cache, nr);
 }
 
@@ -129,7 +129,7 @@ static bool can_leave(struct xslab_cache *cache, struct xpage *slab)
 /*
  * If all of a slab is free, and it can be spared, it leaves the cache's lists for @to, or begins
  * to wait for a grace period. Returns false if not. Under the lock; the caller unlocks and calls
- * xslab_put_list().
+ * xslab_return_list().
  */
 bool xslab_take_off(struct xslab_cache *cache, struct xpage *slab, struct list_head *to)
 {
@@ -179,7 +179,7 @@ bool xslab_take_spare(struct xslab_cache *cache, struct list_head *to)
  * Objects of a slab are free. If it is torn and these were the last, it is taken off the lists;
  * the holder of the lock gives it back after it unlocks. Returns false if it stays.
  */
-noinline bool xslab_tear_freed(struct xslab_cache *cache, struct xpage *slab)
+noinline bool xslab_leave_torn(struct xslab_cache *cache, struct xpage *slab)
 {
 	if (!is_torn(slab) || !xslab_take_off(cache, slab, &cache->torn.over))
 		return false;
@@ -196,7 +196,7 @@ static void put_torn(struct xslab_cache *cache, struct xpage *slab)
 
 	for_each_set_bit(p, &there, XTEAR_PAGES)
 		pages[nr++] = &slab[p];
-	xslab_put_blocks(cache, pages, nr, 0);
+	xslab_return_blocks(cache, pages, nr, 0);
 	uncharge_slabs(cache, 1);
 }
 
@@ -204,7 +204,7 @@ static void put_torn(struct xslab_cache *cache, struct xpage *slab)
  * Give back slabs that no CPU sees any more; returns how many. Those that have to wait for a grace
  * period begin to.
  */
-unsigned long xslab_put_list(struct xslab_cache *cache, struct list_head *list)
+unsigned long xslab_return_list(struct xslab_cache *cache, struct list_head *list)
 {
 	struct xpage *slabs[XSLAB_RELEASE], *slab, *next;
 	unsigned long all = 0;
@@ -217,13 +217,13 @@ unsigned long xslab_put_list(struct xslab_cache *cache, struct list_head *list)
 		else
 			slabs[nr++] = slab;
 		if (nr == XSLAB_RELEASE) {
-			xslab_put_slabs(cache, slabs, nr);
+			xslab_return_slabs(cache, slabs, nr);
 			nr = 0;
 		}
 	}
-	xslab_put_slabs(cache, slabs, nr);
+	xslab_return_slabs(cache, slabs, nr);
 	INIT_LIST_HEAD(list);
-	xslab_rcu_start(cache);
+	xslab_leave_start(cache);
 	return all;
 }
 
@@ -231,17 +231,17 @@ unsigned long xslab_put_list(struct xslab_cache *cache, struct list_head *list)
 static void slabs_over(struct rcu_head *head)
 {
 	struct xslab_cache *cache = container_of(head, struct xslab_cache, rcu.head);
-	unsigned long flags, nr = xslab_put_list(cache, &cache->rcu.dying);
+	unsigned long flags, nr = xslab_return_list(cache, &cache->rcu.dying);
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	WRITE_ONCE(cache->rcu.nr_slabs, cache->rcu.nr_slabs - nr);
 	cache->rcu.is_waiting = false;
 	raw_spin_unlock_irqrestore(&cache->lock, flags);
-	xslab_rcu_start(cache);
+	xslab_leave_start(cache);
 }
 
 /* If slabs have retired, and none wait, these begin to. Any context, without the lock. */
-void xslab_rcu_start(struct xslab_cache *cache)
+void xslab_leave_start(struct xslab_cache *cache)
 {
 	unsigned long flags;
 	bool begin;
@@ -264,7 +264,7 @@ void xslab_rcu_start(struct xslab_cache *cache)
 }
 
 /* Wait until the pool has all slabs that have retired so far. Process context. */
-void xslab_rcu_wait_slabs(struct xslab_cache *cache)
+void xslab_leave_wait(struct xslab_cache *cache)
 {
 	unsigned int i;
 
@@ -273,7 +273,7 @@ void xslab_rcu_wait_slabs(struct xslab_cache *cache)
 	irq_work_sync(&cache->later);
 	/* Those that wait, and then those that retired meanwhile. */
 	for (i = 0; i < 2 && READ_ONCE(cache->rcu.nr_slabs); i++) {
-		xslab_rcu_start(cache);
+		xslab_leave_start(cache);
 		rcu_barrier();
 	}
 }

@@ -59,7 +59,7 @@ static unsigned long try_hard_collected(struct xslab_cache *cache, unsigned long
 	xpool_gather_begin(&g, cache->pool);
 	do {
 		xslab_release_all(cache);
-		xslab_rcu_wait_slabs(cache);
+		xslab_leave_wait(cache);
 		over = try_hard(cache, hard);
 	} while (over && xpool_gather_again(&g));
 	xpool_gather_end(&g);
@@ -130,7 +130,7 @@ static int set_cache_limits(struct xslab_cache *cache, const struct xslab_limits
 	if (err)
 		return err;
 	set_cache(cache, limits->cache);
-	xslab_wait_look(cache);
+	xslab_queue_look(cache);
 	return 0;
 }
 

@@ -3,7 +3,7 @@
  * slab/lock: what is done after the lock is taken, and before it is given up
  *
  * After it is taken, the frees of NMIs that found it held are put where they belong
- * (drain_nmi_frees() calls xslab_fill_deferred()).
+ * (drain_nmi_frees() calls xslab_drain_nmi_frees_slow()).
  *
  * Before it is given up, what became free is offered: an object to a task that waits for one
  * (queue.c), and slabs that are one too many to the pool. unlock_freed() comes here if there may
@@ -41,11 +41,11 @@ static void put_deferred(struct xslab_cache *cache, struct xpage *slab)
 	}
 	merge_nmi_words(cache, slab);
 	recount_free(cache, slab);
-	xslab_tear_freed(cache, slab);
+	xslab_leave_torn(cache, slab);
 }
 
 /* Slabs that NMIs freed objects of. */
-noinline void xslab_fill_deferred(struct xslab_cache *cache)
+noinline void xslab_drain_nmi_frees_slow(struct xslab_cache *cache)
 {
 	struct xpage *slab = xpool_defer_take_all(cache->pool, &cache->nmi.deferred);
 
@@ -56,7 +56,7 @@ noinline void xslab_fill_deferred(struct xslab_cache *cache)
 		slab = next;
 	}
 	if (cache->waiting.nr)
-		xslab_wait_serve(cache);	/* the NMI saw to it that they are woken */
+		xslab_queue_serve(cache);	/* the NMI saw to it that they are woken */
 }
 
 /* No other CPU sees slabs that are one too many, nor an object for which a task waits. */
@@ -74,17 +74,17 @@ noinline void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long f
 		return;
 	}
 	rcu_read_lock();
-	served = xslab_wait_serve(cache);
+	served = xslab_queue_serve(cache);
 	while (most-- && has_excess(cache) && xslab_take_spare(cache, &excess))
 		;
 	list_splice_init(&cache->torn.over, &excess);
 	set_watermark(cache);
 	is_over = cache->state.retired && cache->objects.free == cache->objects.capacity;
 	xslab_unlock(cache, flags);
-	xslab_put_list(cache, &excess);
+	xslab_return_list(cache, &excess);
 	rcu_read_unlock();
 	if (served)
-		xslab_wait_wake(cache);
+		xslab_queue_wake(cache);
 	if (is_over)
 		xpool_reap_soon();
 }

@@ -132,7 +132,7 @@ bool xslab_move_give_back(struct xslab_cache *cache)
 		some = cache->moving.nr;
 		move->given_up = true;
 		put_taken(move);
-		xslab_tear_freed(cache, move->slab);
+		xslab_leave_torn(cache, move->slab);
 	}
 	unlock_freed(cache, flags);
 	return some;
@@ -153,7 +153,7 @@ static void end(struct xmove *move)
 		list = cache->list_of[move->slab->nr_free];
 		if (list < XSLAB_BUCKETS)
 			list_move_tail(&move->slab->list, &cache->lists[list]);
-		xslab_tear_freed(cache, move->slab);
+		xslab_leave_torn(cache, move->slab);
 	}
 	unlock_freed(cache, flags);
 }

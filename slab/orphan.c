@@ -118,7 +118,7 @@ static void retire_cache(struct xslab_cache *cache)
 	while (atomic_read(&cache->nr_constructing))
 		schedule_timeout_uninterruptible(1);
 	if (first)
-		xslab_wait_look(cache);	/* each task that leaves wakes the next */
+		xslab_queue_look(cache);	/* each task that leaves wakes the next */
 	xslab_rcu_flush(cache->pool);
 	synchronize_rcu_expedited();
 	xmag_drain_closed(&cache->mag);
@@ -147,18 +147,18 @@ static void dispose_cache(struct xslab_cache *cache, bool was_refused)
 
 	/* As long as the cache is a client, those that gather see what it has. */
 	xslab_release_all(cache);
-	xslab_rcu_wait_slabs(cache);
+	xslab_leave_wait(cache);
 	/* No observer or other task looks at the cache after this. */
 	raw_notifier_call_chain(&xobservers, XOBSERVE_CACHE_DEL, cache);
 	xpool_listed_retire(&cache->listing.entry);
 	xpool_del_client(&cache->client);
 	xslab_release_all(cache);
-	xslab_rcu_wait_slabs(cache);
+	xslab_leave_wait(cache);
 	if (cache->state.given_up) {
 		lose_slabs(cache);
 		/* Frees that have emptied slabs meanwhile give these to the pool. */
 		synchronize_rcu_expedited();
-		xslab_rcu_wait_slabs(cache);
+		xslab_leave_wait(cache);
 	}
 	/*
 	 * Clients may come back to free what was given up. No address is in the pool of a cache

@@ -298,7 +298,7 @@ static noinline void put_odd(struct xslab_cache *cache, struct xpage *slab, void
 	if (!xslab_mark(cache, obj, check->tag, XSLAB_IN_SLAB))
 		return;
 	if (put_bit(cache, slab, object_nr(check, (unsigned long)obj - start), 0))
-		xslab_tear_freed(cache, slab);
+		xslab_leave_torn(cache, slab);
 	else
 		xslab_note_lost(cache, obj, 1);
 }
@@ -454,7 +454,7 @@ static void drain_nmi(struct xslab_cache *cache, void **objs, unsigned int nr)
 }
 
 /* Objects of a magazine. Any context. */
-void xslab_fill_drain(struct xslab_cache *cache, void **objs, unsigned int nr)
+void xslab_put_many(struct xslab_cache *cache, void **objs, unsigned int nr)
 {
 	unsigned long flags;
 
@@ -470,10 +470,10 @@ void xslab_fill_drain(struct xslab_cache *cache, void **objs, unsigned int nr)
 }
 
 /*
- * Like xslab_fill_drain(), but of objects that a client says are its own. Stops at one that
+ * Like xslab_put_many(), but of objects that a client says are its own. Stops at one that
  * cannot be freed; returns how many it put.
  */
-unsigned int xslab_fill_drain_checked(struct xslab_cache *cache, void **objs, unsigned int nr)
+unsigned int xslab_put_many_checked(struct xslab_cache *cache, void **objs, unsigned int nr)
 {
 	unsigned long flags;
 
@@ -487,10 +487,10 @@ unsigned int xslab_fill_drain_checked(struct xslab_cache *cache, void **objs, un
 
 static void slab_drain(struct xmag *mag, void **objs, unsigned int nr)
 {
-	xslab_fill_drain(container_of(mag, struct xslab_cache, mag), objs, nr);
+	xslab_put_many(container_of(mag, struct xslab_cache, mag), objs, nr);
 }
 
-const struct xmag_ops xslab_fill_ops = {
+const struct xmag_ops xslab_mag_ops = {
 	.fill	= xslab_fill_magazine,
 	.drain	= slab_drain,
 };

@@ -16,7 +16,7 @@
 
 #include "slab.h"
 
-void xslab_count_waiting(struct xslab_cache *cache, int more)
+void xslab_queue_count(struct xslab_cache *cache, int more)
 {
 	lockdep_assert_held(&cache->lock);
 	WRITE_ONCE(cache->waiting.nr, cache->waiting.nr + more);
@@ -24,7 +24,7 @@ void xslab_count_waiting(struct xslab_cache *cache, int more)
 }
 
 /* Hand free objects to tasks that wait. Returns false if none got one. */
-bool xslab_wait_serve(struct xslab_cache *cache)
+bool xslab_queue_serve(struct xslab_cache *cache)
 {
 	struct xwaiter *waiter;
 	bool served = false;
@@ -34,7 +34,7 @@ bool xslab_wait_serve(struct xslab_cache *cache)
 	while (cache->waiting.nr && (obj = xslab_take_one(cache, NULL))) {
 		waiter = list_first_entry(&cache->waiting.list, struct xwaiter, node);
 		list_move_tail(&waiter->node, &cache->waiting.served);
-		xslab_count_waiting(cache, -1);
+		xslab_queue_count(cache, -1);
 		WRITE_ONCE(waiter->obj, obj);
 		served = true;
 	}
@@ -68,23 +68,23 @@ static bool wake_first(struct xslab_cache *cache, struct list_head *list)
 }
 
 /* The first task that waits must ask the pool again, or see that the cache is retired. */
-void xslab_wait_look(struct xslab_cache *cache)
+void xslab_queue_look(struct xslab_cache *cache)
 {
 	wake_first(cache, &cache->waiting.list);
 }
 
 /* Wake the tasks that were served and sleep still. */
-void xslab_wake_served(struct xslab_cache *cache)
+void xslab_queue_wake_served(struct xslab_cache *cache)
 {
 	while (wake_first(cache, &cache->waiting.served))
 		;
 }
 
 /* Wake the tasks that were served. From any context. */
-void xslab_wait_wake(struct xslab_cache *cache)
+void xslab_queue_wake(struct xslab_cache *cache)
 {
 	if (in_task() && !irqs_disabled())
-		xslab_wake_served(cache);
+		xslab_queue_wake_served(cache);
 	else
 		irq_work_queue(&cache->later);
 }

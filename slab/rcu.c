@@ -99,7 +99,7 @@ static void put_objects(struct xslab_cache *cache, void **objs, unsigned int nr,
 		tools_free(cache, addr_of(cache, objs[i]));
 		objs[good++] = objs[i];
 	}
-	xslab_fill_drain(cache, objs, good);
+	xslab_put_many(cache, objs, good);
 	/* The last access to the cache here: a task that waits for it may destroy it. */
 	atomic_long_sub(nr, &cache->rcu.nr);
 }

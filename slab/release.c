@@ -29,7 +29,7 @@ unsigned int xslab_release_some(struct xslab_cache *cache, unsigned long most)
 		       xslab_take_spare(cache, &list))
 			nr++;
 		xslab_unlock(cache, flags);
-		xslab_put_list(cache, &list);
+		xslab_return_list(cache, &list);
 	}
 	rcu_read_unlock();
 	return nr;
@@ -46,7 +46,7 @@ void xslab_release_this(struct xslab_cache *cache, struct xpage *slab)
 	if (owner_of(slab) == cache)
 		xslab_take_off(cache, slab, &list);
 	xslab_unlock(cache, flags);
-	xslab_put_list(cache, &list);
+	xslab_return_list(cache, &list);
 	rcu_read_unlock();
 }
 

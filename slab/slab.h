@@ -341,7 +341,7 @@ static __always_inline void change_word(const struct xslab_cache *cache,
 		atomic_long_or(set, word);
 }
 
-void xslab_fill_deferred(struct xslab_cache *cache);
+void xslab_drain_nmi_frees_slow(struct xslab_cache *cache);
 
 /* Free objects that stay with the cache. */
 static inline unsigned long reserved_free(const struct xslab_cache *cache)
@@ -387,7 +387,7 @@ static __always_inline void xslab_unlock(struct xslab_cache *cache, unsigned lon
 static __always_inline void drain_nmi_frees(struct xslab_cache *cache)
 {
 	if (unlikely(xpool_defer_waits(&cache->nmi.deferred)))
-		xslab_fill_deferred(cache);
+		xslab_drain_nmi_frees_slow(cache);
 }
 
 /* Not from an NMI, see xlock(). */
@@ -641,9 +641,9 @@ int xslab_rcu_init(void);
 void xslab_rcu_exit(void);
 
 /* put.c */
-extern const struct xmag_ops xslab_fill_ops;
-void xslab_fill_drain(struct xslab_cache *cache, void **objs, unsigned int nr);
-unsigned int xslab_fill_drain_checked(struct xslab_cache *cache, void **objs, unsigned int nr);
+extern const struct xmag_ops xslab_mag_ops;
+void xslab_put_many(struct xslab_cache *cache, void **objs, unsigned int nr);
+unsigned int xslab_put_many_checked(struct xslab_cache *cache, void **objs, unsigned int nr);
 
 /* release.c */
 unsigned int xslab_release_some(struct xslab_cache *cache, unsigned long most);
@@ -664,25 +664,25 @@ bool xslab_tear_mend(struct xslab_cache *cache, enum xpool_need need, unsigned l
 bool xslab_tear_valid(const struct xslab_cache *cache, const struct xpage *slab);
 
 /* leave.c */
-void xslab_rcu_start(struct xslab_cache *cache);
-void xslab_rcu_wait_slabs(struct xslab_cache *cache);
-void xslab_put_slabs(struct xslab_cache *cache, struct xpage **slabs, unsigned int nr);
-void xslab_put_blocks(struct xslab_cache *cache, struct xpage **pages, unsigned int nr,
-		      unsigned int order);
+void xslab_leave_start(struct xslab_cache *cache);
+void xslab_leave_wait(struct xslab_cache *cache);
+void xslab_return_slabs(struct xslab_cache *cache, struct xpage **slabs, unsigned int nr);
+void xslab_return_blocks(struct xslab_cache *cache, struct xpage **pages, unsigned int nr,
+			 unsigned int order);
 void xslab_set_owner(const struct xslab_cache *cache, struct xpage *slab,
 		     struct xslab_cache *owner);
 void xslab_believe_live(struct xslab_cache *cache, struct xpage *slab);
 bool xslab_take_off(struct xslab_cache *cache, struct xpage *slab, struct list_head *to);
-bool xslab_tear_freed(struct xslab_cache *cache, struct xpage *slab);
+bool xslab_leave_torn(struct xslab_cache *cache, struct xpage *slab);
 bool xslab_take_spare(struct xslab_cache *cache, struct list_head *to);
-unsigned long xslab_put_list(struct xslab_cache *cache, struct list_head *list);
+unsigned long xslab_return_list(struct xslab_cache *cache, struct list_head *list);
 
 /* queue.c */
-void xslab_count_waiting(struct xslab_cache *cache, int more);
-bool xslab_wait_serve(struct xslab_cache *cache);
-void xslab_wait_look(struct xslab_cache *cache);
-void xslab_wake_served(struct xslab_cache *cache);
-void xslab_wait_wake(struct xslab_cache *cache);
+void xslab_queue_count(struct xslab_cache *cache, int more);
+bool xslab_queue_serve(struct xslab_cache *cache);
+void xslab_queue_look(struct xslab_cache *cache);
+void xslab_queue_wake_served(struct xslab_cache *cache);
+void xslab_queue_wake(struct xslab_cache *cache);
 
 /* fill.c */
 unsigned int xslab_fill_bulk(struct xslab_cache *cache, void **objs, unsigned int nr);
@@ -701,6 +701,6 @@ bool xslab_mark(struct xslab_cache *cache, void *at, u8 from, u8 to);
 bool xslab_mark_live(struct xslab_cache *cache, void *at);
 bool xslab_is_live(const struct xslab_cache *cache, const void *at);
 bool xslab_accept(struct xslab_cache *cache, void *at, u8 state);
-void xslab_report_stray(struct xslab_cache *cache, const struct xpool_refs_stray *stray);
+void xslab_report_stray(struct xslab_cache *cache, const struct xpool_stray *stray);
 
 #endif

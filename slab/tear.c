@@ -123,7 +123,7 @@ unsigned long xslab_tear_release(struct xslab_cache *cache)
 	do {
 		xslab_lock(cache, &flags);
 		slab = torn_before(cache, &at);
-		if (slab && xslab_tear_freed(cache, slab))
+		if (slab && xslab_leave_torn(cache, slab))
 			pages += pages_per_slab(cache) - hweight_long(slab->holes);
 		unlock_freed(cache, flags);
 		cond_resched();
@@ -145,10 +145,10 @@ static unsigned int tear_slab(struct xslab_cache *cache, struct xpage *slab)
 		holes = find_holes(cache, slab, &gone);
 		if (holes && cache->objects.free >= reserved_free(cache) + hweight_long(gone))
 			nr = cut(cache, slab, holes, gone, pages);
-		xslab_tear_freed(cache, slab);
+		xslab_leave_torn(cache, slab);
 	}
 	unlock_freed(cache, flags);
-	xslab_put_blocks(cache, pages, nr, 0);
+	xslab_return_blocks(cache, pages, nr, 0);
 	rcu_read_unlock();
 	return nr;
 }

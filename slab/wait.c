@@ -49,9 +49,9 @@ static void do_later(struct irq_work *work)
 	xslab_lock(cache, &flags);
 	unlock_freed(cache, flags);
 	xslab_print_lost(cache);
-	xslab_wake_served(cache);
-	xslab_wait_look(cache);
-	xslab_rcu_start(cache);
+	xslab_queue_wake_served(cache);
+	xslab_queue_look(cache);
+	xslab_leave_start(cache);
 }
 
 void xslab_wait_init(struct xslab_cache *cache)
@@ -81,7 +81,7 @@ static void queue_up(struct xslab_cache *cache, struct xwaiter *waiter)
 	atomic_inc(&cache->pool->waiting.nr);
 	xslab_lock(cache, &flags);
 	list_add_tail(&waiter->node, &cache->waiting.list);
-	xslab_count_waiting(cache, 1);
+	xslab_queue_count(cache, 1);
 	unlock_freed(cache, flags);
 	if (atomic_inc_return(&cache->waiting.nr_sleepers) == 1)
 		xmag_set_closed(&cache->mag, true);
@@ -94,10 +94,10 @@ static void *stop_waiting(struct xslab_cache *cache, struct xwaiter *waiter)
 
 	raw_spin_lock_irqsave(&cache->lock, flags);
 	if (!waiter->obj)
-		xslab_count_waiting(cache, -1);
+		xslab_queue_count(cache, -1);
 	list_del(&waiter->node);
 	xslab_unlock(cache, flags);
-	xslab_wait_look(cache);
+	xslab_queue_look(cache);
 	if (atomic_dec_and_test(&cache->waiting.nr_sleepers))
 		xmag_set_closed(&cache->mag, false);
 	atomic_dec(&cache->pool->waiting.nr);
