@@ -75,7 +75,7 @@ static struct xheap *plan_and_setup(const struct xheap_args *args)
 /* The pool may go after this. */
 static void leave_pool(struct xheap *heap)
 {
-	xheap_client_del(heap);
+	xheap_holder_del(heap);
 	xheap_grow_stop(heap);
 	if (heap->pool)
 		xpool_leave(heap->pool);
@@ -91,15 +91,15 @@ static struct xheap *create_heap(const struct xheap_args *args)
 	err = xheap_listed_add(heap);
 	if (err)
 		goto undo_setup;
-	err = xheap_client_add(heap, args->size);
+	err = xheap_holder_add(heap, args->size);
 	if (err)
 		goto undo_listing;
 	err = xheap_grow_start(heap, args->size);
 	if (err)
-		goto undo_client;
+		goto undo_holder;
 	return heap;
 
-undo_client:
+undo_holder:
 	leave_pool(heap);
 undo_listing:
 	xheap_listed_del(heap);

@@ -130,7 +130,7 @@ static void dispose_pool(struct xpool *pool, bool was_refused)
 static void retire_pool(struct xpool *pool)
 {
 	WRITE_ONCE(pool->state.retired, true);
-	xpool_mags_close(&pool->mags->client);
+	xpool_mags_close(&pool->mags->holder);
 	synchronize_rcu_expedited();
 }
 
@@ -153,11 +153,11 @@ static int destroy_pool(struct xpool *pool)
 	/* Tasks that wait leave when it is retired, but may use its memory a moment longer. */
 	bool waited = atomic_read(&pool->waiting.nr);
 	bool was_retired = pool->state.retired;
-	struct xclient *client;
+	struct xholder *holder;
 
 	if (!was_retired)
 		retire_pool(pool);
-	xpool_mags_drain_closed(&pool->mags->client);
+	xpool_mags_drain_closed(&pool->mags->holder);
 	xpool_drain_idle(pool);
 	xpool_stray_check(pool);
 	if (!READ_ONCE(pool->listing.nr_users) && !pages_held(pool) && !waited &&
@@ -166,9 +166,9 @@ static int destroy_pool(struct xpool *pool)
 		return 0;
 	}
 	refuse_destroy(pool);
-	for_each_client(client, pool)
-		if (client->retire)
-			client->retire(client);
+	for_each_holder(holder, pool)
+		if (holder->retire)
+			holder->retire(holder);
 	xpool_listed_unclaim(&pool->listing.entry);
 	xpool_reap_soon();	/* the last of them may have been freed meanwhile */
 	return -EBUSY;
@@ -261,13 +261,13 @@ EXPORT_SYMBOL_GPL(xpool_destroy);
  */
 int xpool_give_up(struct xpool *pool)
 {
-	struct xclient *client;
+	struct xholder *holder;
 
 	if (!READ_ONCE(pool->state.retired))
 		return -EINVAL;
-	for_each_client(client, pool)
-		if (client->give_up)
-			client->give_up(client);
+	for_each_holder(holder, pool)
+		if (holder->give_up)
+			holder->give_up(holder);
 	WRITE_ONCE(pool->state.given_up, true);
 	xpool_reap_soon();
 	return 0;
@@ -339,7 +339,7 @@ void xpool_exit_default(void)
 	/* To the worker it would be an orphan of which nothing is held. */
 	xpool_listed_claim(&xpool_list, &pool->listing.entry);
 	retire_pool(pool);
-	xpool_mags_drain_closed(&pool->mags->client);
+	xpool_mags_drain_closed(&pool->mags->holder);
 	xpool_drain_idle(pool);
 	pool->state.given_up = pages_held(pool);
 	if (pool->state.given_up)

@@ -10,7 +10,7 @@
  *	2. xpool.gather.mutex	mutex	what no client holds is brought together
  *	3. xslab_rcu_lock		mutex	objects that wait for a grace period go back
  *	   xmag.draining	mutex	magazines of all CPUs are emptied
- *	4. xpool_registry	mutex	lists of pools, of caches, and of a pool's clients
+ *	4. xpool_registry	mutex	lists of pools, of caches, and of a pool's holders
  *	   the list of heaps	mutex	names and ranges of heaps (heap/listed.c)
  *	5. xmag.gate		raw	where fast paths are led
  *	   xdepot.lock		raw	whole magazines

@@ -161,8 +161,8 @@ struct xheap_regions {
  * @limit: bytes of regions at most
  * @region_size: bytes of a region at least
  * @pool: where regions come from, or NULL
- * @client: the heap as a holder of its pages
- * @shut: bits; not 0: no region stays idle (heap/client.c)
+ * @holder: the heap as a holder of its pages
+ * @shut: bits; not 0: no region stays idle (heap/holder.c)
  * @range: the range of one without a pool
  * @metadata: bytes of all tables
  * @node: of the list of all heaps
@@ -203,7 +203,7 @@ struct xheap {
 	u64			limit;
 	u64			region_size;
 	struct xpool		*pool;
-	struct xclient		client;
+	struct xholder		holder;
 	unsigned long		shut;
 	struct {
 		u64		start;
@@ -252,9 +252,9 @@ void xheap_teardown(struct xheap *heap);
 int xheap_listed_add(struct xheap *heap);
 void xheap_listed_del(struct xheap *heap);
 
-/* client.c */
-int xheap_client_add(struct xheap *heap, u64 staying);
-void xheap_client_del(struct xheap *heap);
+/* holder.c */
+int xheap_holder_add(struct xheap *heap, u64 staying);
+void xheap_holder_del(struct xheap *heap);
 
 /* refuse.c */
 int xheap_refuse_request(struct xheap *heap, u64 size, int err, const char *reason);

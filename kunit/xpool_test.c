@@ -1131,7 +1131,7 @@ static void test_last_freed_for_slabs(struct kunit *test)
 
 static atomic_t times_told;
 
-static void count_room(struct xclient *client)
+static void count_room(struct xholder *holder)
 {
 	atomic_inc(&times_told);
 }
@@ -1143,10 +1143,10 @@ static void count_room(struct xclient *client)
 static void test_last_freed_wakes(struct kunit *test)
 {
 	struct xpool *pool = system_pool(test, 4 << 20);
-	struct xclient *client = list_first_entry(&pool->clients, struct xclient, entry.node);
+	struct xholder *holder = list_first_entry(&pool->holders, struct xholder, entry.node);
 
 	atomic_set(&times_told, 0);
-	client->room = count_room;
+	holder->room = count_room;
 	atomic_inc(&pool->waiting.nr);
 	expect_last_freed_pair(test, pool, XBUDDY_MAX_ORDER);
 	irq_work_sync(&pool->waiting.signal);
@@ -1155,7 +1155,7 @@ static void test_last_freed_wakes(struct kunit *test)
 	irq_work_sync(&pool->waiting.signal);
 	KUNIT_EXPECT_GT(test, atomic_read(&times_told), 1);
 	atomic_dec(&pool->waiting.nr);
-	client->room = NULL;
+	holder->room = NULL;
 	expect_all_free(test, pool);
 }
 

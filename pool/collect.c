@@ -19,11 +19,11 @@
 /* What can be collected without disturbing other CPUs. */
 unsigned long xpool_collect_here(struct xpool *pool)
 {
-	struct xclient *client;
+	struct xholder *holder;
 	unsigned long pages = 0;
 
-	for_each_client(client, pool) {
-		pages += client->collect(client);
+	for_each_holder(holder, pool) {
+		pages += holder->collect(holder);
 		cond_resched();
 	}
 	return pages + xpool_drain_idle(pool);
@@ -32,12 +32,12 @@ unsigned long xpool_collect_here(struct xpool *pool)
 /* Have objects moved, where clients know how. */
 unsigned long xpool_compact(struct xpool *pool)
 {
-	struct xclient *client;
+	struct xholder *holder;
 	unsigned long pages = 0;
 
-	for_each_client(client, pool)
-		if (client->compact)
-			pages += client->compact(client);
+	for_each_holder(holder, pool)
+		if (holder->compact)
+			pages += holder->compact(holder);
 	return pages;
 }
 
@@ -47,14 +47,14 @@ unsigned long xpool_compact(struct xpool *pool)
  */
 static void vacate_regions(struct xpool *pool)
 {
-	struct xclient *client;
+	struct xholder *holder;
 
 	xpool_grow_return_all(pool);
 	if (!xpool_plan_begin(pool))
 		return;
-	for_each_client(client, pool)
-		if (client->vacate)
-			client->vacate(client);
+	for_each_holder(holder, pool)
+		if (holder->vacate)
+			holder->vacate(holder);
 	xpool_plan_end(pool);
 }
 
@@ -116,7 +116,7 @@ static unsigned long shrink_scan(struct shrinker *shrinker, struct shrink_contro
 	freed = xpool_trim(pool, wanted);
 	if (freed < wanted) {
 		xpool_drain_idle(pool);
-		xpool_ask_clients(pool);
+		xpool_ask_holders(pool);
 		freed += xpool_trim(pool, wanted - freed);
 	}
 	return freed ?: SHRINK_STOP;

@@ -6,12 +6,11 @@
  *
  * Free memory of a pool lies in more places than its buddy system: in the magazines of
  * pages and of all caches, on all CPUs, in their depots, in slabs without objects, and in idle
- * regions of heaps.
- * That is what makes the common case fast, and it must not make a request fail. So before
- * a request that may sleep fails, or waits, everything that no client holds is brought
+ * regions of heaps. That is what makes the common case fast, and it must not make a request fail.
+ * So before a request that may sleep fails, or waits, everything that no client holds is brought
  * together in the buddy system and in partial slabs:
  *
- *	close	the magazines of all holders (struct xclient) are shut, also of those that
+ *	close	the magazines of all holders (struct xholder) are shut, also of those that
  *		come meanwhile
  *	wait	for one grace period, which serves all holders
  *	drain	magazines and depots are emptied into slabs and pool, free slabs and
@@ -35,7 +34,7 @@
  * it gives back, under rcu_read_lock(), so that it is counted after a grace period.
  *
  * A request that may not sleep takes what its CPU's magazines, the depots and free slabs
- * have (xpool_ask_clients()). If it fails, a worker gathers at once, if there is anything,
+ * have (xpool_ask_holders()). If it fails, a worker gathers at once, if there is anything,
  * so that the same request succeeds a moment later. drain_all_pages() of the system's page
  * allocator is the same idea.
  *
@@ -68,11 +67,11 @@ static struct workqueue_struct *gather_queue;
 unsigned long xpool_in_magazines(struct xpool *pool)
 {
 	unsigned long pages = 0;
-	struct xclient *client;
+	struct xholder *holder;
 
 	rcu_read_lock();
-	list_for_each_entry_rcu(client, &pool->clients, entry.node)
-		pages += client->in_magazines(client);
+	list_for_each_entry_rcu(holder, &pool->holders, entry.node)
+		pages += holder->in_magazines(holder);
 	rcu_read_unlock();
 	return pages;
 }
@@ -80,35 +79,35 @@ unsigned long xpool_in_magazines(struct xpool *pool)
 /* Shut the magazines of all holders, or open them; one that is about to go is never shut. */
 static void set_all_gathered(struct xpool *pool, bool gathered)
 {
-	struct xclient *client;
+	struct xholder *holder;
 
-	list_for_each_entry(client, &pool->clients, entry.node)
-		xpool_set_gathered(client, gathered && !client->entry.going);
+	list_for_each_entry(holder, &pool->holders, entry.node)
+		xpool_set_gathered(holder, gathered && !holder->entry.going);
 }
 
 /*
  * The next holder of those that are shut, after @last; one that is about to go, too. They stay on
  * the list.
  */
-static struct xclient *next_gathered(struct xpool *pool, struct xclient *last)
+static struct xholder *next_gathered(struct xpool *pool, struct xholder *last)
 {
-	struct xclient *client = last ?: list_entry(&pool->clients, struct xclient, entry.node);
+	struct xholder *holder = last ?: list_entry(&pool->holders, struct xholder, entry.node);
 
 	mutex_lock(&xpool_registry);
 	do {
-		client = list_next_entry(client, entry.node);
-	} while (&client->entry.node != &pool->clients && !client->gathered);
+		holder = list_next_entry(holder, entry.node);
+	} while (&holder->entry.node != &pool->holders && !holder->gathered);
 	mutex_unlock(&xpool_registry);
-	return &client->entry.node != &pool->clients ? client : NULL;
+	return &holder->entry.node != &pool->holders ? holder : NULL;
 }
 
 static unsigned long drain_all(struct xpool *pool)
 {
-	struct xclient *client = NULL;
+	struct xholder *holder = NULL;
 	unsigned long pages = 0;
 
-	while ((client = next_gathered(pool, client))) {
-		pages += client->drain(client);
+	while ((holder = next_gathered(pool, holder))) {
+		pages += holder->drain(holder);
 		cond_resched();
 	}
 	return pages + xpool_drain_idle(pool);

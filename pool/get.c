@@ -11,7 +11,7 @@
  *	4. the blocks of other orders that were freed last are put back
  *	5. a pool that grows, for a request that may sleep: a region that comes
  *	6. regions that serve the other kind
- *	7. clients of the pool that keep empty slabs or magazines of pages are
+ *	7. holders (struct xholder) that keep empty slabs or magazines of pages are
  *	   asked to give back, one after the other, until there is a block
  *
  * Limits
@@ -240,7 +240,7 @@ static __always_inline struct xpage *get_once(struct xpool *pool, unsigned int o
 
 /*
  * Take up to @nr blocks of 2^@order pages for @kind, as many as the limits allow,
- * without asking clients to give back, and XPOOL_ROWS rows at most. Any context. Returns
+ * without asking holders to give back, and XPOOL_ROWS rows at most. Any context. Returns
  * how many.
  *
  * A refill of a magazine, which need not be full, breaks no block for its rest: to
@@ -276,17 +276,17 @@ unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 }
 
 /*
- * The clients are asked for pages, one after the other, until there is a block; of an
+ * The holders are asked for pages, one after the other, until there is a block; of an
  * order that no block has, each of them. Any context but NMI. Returns how many came.
  */
-static unsigned long ask_clients(struct xpool *pool, unsigned int order, enum xpool_need need)
+static unsigned long ask_holders(struct xpool *pool, unsigned int order, enum xpool_need need)
 {
-	struct xclient *client;
+	struct xholder *holder;
 	unsigned long got = 0;
 
 	rcu_read_lock();
-	list_for_each_entry_rcu(client, &pool->clients, entry.node) {
-		got += client->reclaim(client);
+	list_for_each_entry_rcu(holder, &pool->holders, entry.node) {
+		got += holder->reclaim(holder);
 		/* Is there a block, as far as can be seen without the lock? */
 		if (READ_ONCE(pool->buddy.orders) >> order &&
 		    xpool_allowance(pool, need) >> order &&
@@ -297,13 +297,13 @@ static unsigned long ask_clients(struct xpool *pool, unsigned int order, enum xp
 	return got;
 }
 
-/* Each client gives a few pages back. Any context but NMI; returns how many. */
-unsigned long xpool_ask_clients(struct xpool *pool)
+/* Each holder gives a few pages back. Any context but NMI; returns how many. */
+unsigned long xpool_ask_holders(struct xpool *pool)
 {
-	return ask_clients(pool, XBUDDY_NR_ORDERS, XPOOL_ORDINARY);
+	return ask_holders(pool, XBUDDY_NR_ORDERS, XPOOL_ORDINARY);
 }
 
-/* What is there, wherever it is, and what clients keep. */
+/* What is there, wherever it is, and what holders keep. */
 static __always_inline struct xpage *get_or_ask(struct xpool *pool, unsigned int order,
 						enum xpool_need need, enum xplace place)
 {
@@ -315,7 +315,7 @@ static __always_inline struct xpage *get_or_ask(struct xpool *pool, unsigned int
 		page = get_once(pool, order, need, place, true);
 		if (likely(page) || in_nmi() || asked > most)
 			break;
-		got = ask_clients(pool, order, need);
+		got = ask_holders(pool, order, need);
 		asked += got;
 	} while (got);
 	return page;

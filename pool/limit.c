@@ -4,7 +4,7 @@
  *
  * The limits of what is in use, hard and reserve, are kept by get.c and blocks.c, in the same
  * moment as each block is taken. So setting them stores two numbers under the pool's lock. A hard
- * limit below what is in use is refused; what clients of the pool merely keep for later is
+ * limit below what is in use is refused; what holders of its pages merely keep for later is
  * collected first, and does not count.
  *
  * The limit of what is cached bounds the sum of
@@ -13,7 +13,7 @@
  *	last freed		a block of each order, as it was (pool/put.c)
  *	slabs without objects	that caches keep (slab/release.c)
  *	empty regions		of pools that have grown (pool/grow.c)
- *	idle regions		of heaps (heap/client.c)
+ *	idle regions		of heaps (heap/holder.c)
  *
  * What the magazines of other CPUs hold at a given moment cannot be known without stopping
  * them. So magazines count with all that they could hold, and so do heaps. If that fits, it is
@@ -41,16 +41,16 @@
 static unsigned long shut_or_open(struct xpool *pool, bool open)
 {
 	unsigned long left = pool->limits.cache;
-	struct xclient *client;
+	struct xholder *holder;
 
 	lockdep_assert_held(&pool->tuning);
-	for_each_client(client, pool) {
-		bool fit = client->most <= min(left, pool->limits.hard / 2);
+	for_each_holder(holder, pool) {
+		bool fit = holder->most <= min(left, pool->limits.hard / 2);
 
 		if (fit && left != XPOOL_NO_LIMIT)
-			left -= client->most;
+			left -= holder->most;
 		if (fit == open)
-			client->shut(client, !open);
+			holder->shut(holder, !open);
 	}
 	return left;
 }
@@ -117,7 +117,7 @@ static int try_limits(struct xpool *pool, const struct xpool_limits *limits,
 }
 
 /* A holder has come: it must not keep what the limits that are set leave no room for. */
-void xpool_admit_client(struct xpool *pool)
+void xpool_admit_holder(struct xpool *pool)
 {
 	mutex_lock(&pool->tuning);
 	apply_cache(pool);
@@ -150,7 +150,7 @@ static unsigned long *limit_at(struct xpool_limits *limits, size_t field)
 static int change_limits(struct xpool *pool, struct xpool_limits *limits, size_t field,
 			 bool gather, unsigned long *over)
 {
-	struct xclient *client;
+	struct xholder *holder;
 	struct xgathering g;
 	int err;
 
@@ -168,11 +168,11 @@ static int change_limits(struct xpool *pool, struct xpool_limits *limits, size_t
 	err = try_limits(pool, limits, over);
 	if (err && gather) {
 		/* Magazines are shut until it is decided. */
-		for_each_client(client, pool)
-			client->shut(client, true);
+		for_each_holder(holder, pool)
+			holder->shut(holder, true);
 		xpool_gather_begin(&g, pool);
 		do {
-			xpool_ask_clients(pool);
+			xpool_ask_holders(pool);
 			xpool_drain_idle(pool);
 			err = try_limits(pool, limits, over);
 		} while (err && xpool_gather_again(&g));

@@ -2,7 +2,7 @@
 /*
  * pool/listed: entries of lists, and the pins that keep them
  *
- * Pools, caches and holders of a pool's pages (struct xclient) are entries of lists. A pin
+ * Pools, caches and holders of a pool's pages (struct xholder) are entries of lists. A pin
  * keeps an entry from going, so a walk holds the registry only for each step. The call that
  * destroys an entry claims it first, so that no second call does the same. Then it marks the
  * entry as going, which hides it from walks, and waits for the last pin.

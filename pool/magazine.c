@@ -42,9 +42,9 @@ static const struct xmag_ops page_ops = {
 	.drain	= page_drain,
 };
 
-static struct xpool_page_mags *mags_of(struct xclient *client)
+static struct xpool_page_mags *mags_of(struct xholder *holder)
 {
-	return container_of(client, struct xpool_page_mags, client);
+	return container_of(holder, struct xpool_page_mags, holder);
 }
 
 /* For the magazines of each order. */
@@ -72,9 +72,9 @@ static unsigned long reclaim(struct xmag *mag)
 	return xmag_drain_here(mag) + xmag_drain_depot(mag);
 }
 
-static unsigned long page_reclaim(struct xclient *client)
+static unsigned long page_reclaim(struct xholder *holder)
 {
-	return sum_up(mags_of(client), reclaim);
+	return sum_up(mags_of(holder), reclaim);
 }
 
 /* What is kept for the next goes to the pool; @how empties magazines. May sleep. */
@@ -93,19 +93,19 @@ void xpool_mags_set_watch(struct xpool *pool, struct xwatch *watch)
 		xmag_set_watch(&pool->mags->by_order[i].mag, watch);
 }
 
-void xpool_mags_close(struct xclient *client)
+void xpool_mags_close(struct xholder *holder)
 {
-	for_all(mags_of(client), xmag_shut);
+	for_all(mags_of(holder), xmag_shut);
 }
 
-unsigned long xpool_mags_drain_closed(struct xclient *client)
+unsigned long xpool_mags_drain_closed(struct xholder *holder)
 {
-	return sum_up(mags_of(client), xmag_drain_closed);
+	return sum_up(mags_of(holder), xmag_drain_closed);
 }
 
-static void page_open(struct xclient *client)
+static void page_open(struct xholder *holder)
 {
-	for_all(mags_of(client), xmag_unshut);
+	for_all(mags_of(holder), xmag_unshut);
 }
 
 static unsigned long count_held(struct xmag *mag)
@@ -116,15 +116,15 @@ static unsigned long count_held(struct xmag *mag)
 	return count.cpus + count.depot;
 }
 
-unsigned long xpool_mags_pages(struct xclient *client)
+unsigned long xpool_mags_pages(struct xholder *holder)
 {
-	return sum_up(mags_of(client), count_held);
+	return sum_up(mags_of(holder), count_held);
 }
 
 /* What the magazines hold goes to the pool, and nothing comes into them. */
-static void page_shut(struct xclient *client, bool shut)
+static void page_shut(struct xholder *holder, bool shut)
 {
-	struct xpool_page_mags *mags = mags_of(client);
+	struct xpool_page_mags *mags = mags_of(holder);
 	unsigned int i;
 
 	if (mags->shut == shut)
@@ -150,7 +150,7 @@ void xpool_mags_detach(struct xpool *pool)
 {
 	struct xpool_page_mags *mags = pool->mags;
 
-	xpool_del_client(&mags->client);
+	xpool_del_holder(&mags->holder);
 	while (mags->nr)
 		xmag_destroy(&mags->by_order[--mags->nr].mag);
 	WRITE_ONCE(pool->mags, NULL);
@@ -181,12 +181,12 @@ int xpool_mags_attach(struct xpool *pool)
 	if (!mags)
 		return -ENOMEM;
 	pool->mags = mags;
-	mags->client = (struct xclient){
+	mags->holder = (struct xholder){
 		.reclaim = page_reclaim, .collect = page_reclaim, .close = xpool_mags_close,
 		.drain = xpool_mags_drain_closed, .open = page_open,
 		.in_magazines = xpool_mags_pages, .shut = page_shut,
 	};
-	xpool_add_client(pool, &mags->client);
+	xpool_add_holder(pool, &mags->holder);
 	while (mags->nr < XPOOL_MAG_ORDERS && (size = magazine_size(pool, mags->nr))) {
 		struct xpool_page_mag *blocks = &mags->by_order[mags->nr];
 
@@ -196,7 +196,7 @@ int xpool_mags_attach(struct xpool *pool)
 		if (err)
 			break;
 		pool->metadata += blocks->mag.metadata;
-		mags->client.most += xmag_capacity(&blocks->mag) << blocks->order;
+		mags->holder.most += xmag_capacity(&blocks->mag) << blocks->order;
 		mags->nr++;
 	}
 	if (err)

@@ -18,13 +18,13 @@ struct xpool_page_mag {
 
 /**
  * struct xpool_page_mags - the magazines of a pool
- * @client: gives the depots' blocks back when the pool runs dry
+ * @holder: gives the depots' blocks back when the pool runs dry
  * @shut: they are kept empty, because of the pool's limits
  * @nr: orders that have magazines: 0 to @nr - 1
  * @by_order: the magazines
  */
 struct xpool_page_mags {
-	struct xclient		client;
+	struct xholder		holder;
 	bool			shut;
 	unsigned int		nr;
 	struct xpool_page_mag	by_order[XPOOL_MAG_ORDERS];

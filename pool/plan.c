@@ -53,14 +53,14 @@ static void count_room(struct xpool *pool, unsigned long *room)
 
 static void count_movable(struct xpool *pool)
 {
-	struct xclient *client;
+	struct xholder *holder;
 	unsigned long r;
 
 	for (r = 0; r < pool->nr_regions; r++)
 		pool->regions[r].movable = 0;
-	for_each_client(client, pool)
-		if (client->count_movable)
-			client->count_movable(client);
+	for_each_holder(holder, pool)
+		if (holder->count_movable)
+			holder->count_movable(holder);
 }
 
 /*

@@ -138,7 +138,7 @@ struct xpool_stray {
 };
 
 /**
- * struct xclient - a holder of free pages of a pool: its magazines of pages, a cache or a heap
+ * struct xholder - a holder of free pages of a pool: its magazines of pages, a cache or a heap
  * @entry: in the pool's list, of which readers may use RCU
  * @gathered: shut, and pinned, for requests that gather; under xpool_registry
  * @most: pages that its magazines keep at most; they are not counted elsewhere
@@ -164,24 +164,24 @@ struct xpool_stray {
  *
  * @reclaim, @collect, @compact and @drain return the pages that the pool has back.
  */
-struct xclient {
+struct xholder {
 	struct xlisted entry;
 	bool gathered;
 	unsigned long most;
-	unsigned long (*reclaim)(struct xclient *client);
-	unsigned long (*collect)(struct xclient *client);
-	unsigned long (*compact)(struct xclient *client);
-	void (*close)(struct xclient *client);
-	unsigned long (*drain)(struct xclient *client);
-	void (*open)(struct xclient *client);
-	unsigned long (*in_magazines)(struct xclient *client);
-	void (*shut)(struct xclient *client, bool shut);
-	void (*room)(struct xclient *client);
-	void (*count_movable)(struct xclient *client);
-	void (*vacate)(struct xclient *client);
-	bool (*stray)(struct xclient *client, const struct xpool_stray *stray);
-	void (*retire)(struct xclient *client);
-	void (*give_up)(struct xclient *client);
+	unsigned long (*reclaim)(struct xholder *holder);
+	unsigned long (*collect)(struct xholder *holder);
+	unsigned long (*compact)(struct xholder *holder);
+	void (*close)(struct xholder *holder);
+	unsigned long (*drain)(struct xholder *holder);
+	void (*open)(struct xholder *holder);
+	unsigned long (*in_magazines)(struct xholder *holder);
+	void (*shut)(struct xholder *holder, bool shut);
+	void (*room)(struct xholder *holder);
+	void (*count_movable)(struct xholder *holder);
+	void (*vacate)(struct xholder *holder);
+	bool (*stray)(struct xholder *holder, const struct xpool_stray *stray);
+	void (*retire)(struct xholder *holder);
+	void (*give_up)(struct xholder *holder);
 };
 
 /* Which requests may take the last pages? See struct xpool_limits. */
@@ -281,7 +281,7 @@ struct xpool {
 	} live;
 	struct xdecay		decay;
 
-	struct list_head	clients;	/* of struct xclient */
+	struct list_head	holders;	/* of struct xholder */
 	struct {	/* For pages; see pool/page.c */
 		atomic_t	nr;		/* tasks */
 		wait_queue_head_t room;
@@ -300,7 +300,7 @@ struct xpool {
 		struct irq_work	soon;
 		struct work_struct work;
 	} gather;
-	unsigned long		mag_bytes;	/* that clients may keep; under xpool_registry */
+	unsigned long		mag_bytes;	/* that holders may keep; under xpool_registry */
 
 	raw_spinlock_t		lock ____cacheline_aligned;
 	struct xbuddy		buddy;
@@ -380,9 +380,9 @@ bool xpool_page_is_refused(struct xpool *pool, unsigned long order, gfp_t gfp);
 /* magazine.c */
 void xpool_mags_empty(struct xpool *pool, void (*how)(struct xmag *mag));
 void xpool_mags_set_watch(struct xpool *pool, struct xwatch *watch);
-void xpool_mags_close(struct xclient *client);
-unsigned long xpool_mags_drain_closed(struct xclient *client);
-unsigned long xpool_mags_pages(struct xclient *client);
+void xpool_mags_close(struct xholder *holder);
+unsigned long xpool_mags_drain_closed(struct xholder *holder);
+unsigned long xpool_mags_pages(struct xholder *holder);
 void xpool_mags_detach(struct xpool *pool);
 int xpool_mags_attach(struct xpool *pool);
 
@@ -406,7 +406,7 @@ void xpool_release(struct xpool *pool);
 
 /* limit.c */
 unsigned long xpool_most_blocks(const struct xpool *pool, unsigned int order);
-void xpool_admit_client(struct xpool *pool);
+void xpool_admit_holder(struct xpool *pool);
 int xpool_set_limit(struct xpool *pool, size_t field, unsigned long pages);
 
 /* collect.c */
@@ -471,7 +471,7 @@ static inline enum xserves xpool_run_kind(unsigned long nr)
 
 void xpool_own_run(struct xpool *pool, unsigned long index, unsigned long nr);
 void xpool_starve(struct xpool *pool, unsigned long nr);
-unsigned long xpool_ask_clients(struct xpool *pool);
+unsigned long xpool_ask_holders(struct xpool *pool);
 struct xpage *xpool_try(struct xpool *pool, unsigned int order, enum xpool_need need,
 			enum xplace place);
 struct xpage *xpool_get_for(struct xpool *pool, unsigned int order, enum xpool_need need,
@@ -557,19 +557,19 @@ void xpool_map_exit(void);
 void xpool_unmap_regions(struct xpool *pool);
 int xpool_map_regions(struct xpool *pool);
 
-/* client.c */
+/* holder.c */
 bool xpool_enter(struct xpool *pool);
 void xpool_leave(struct xpool *pool);
-void xpool_add_client(struct xpool *pool, struct xclient *client);
-void xpool_set_gathered(struct xclient *client, bool gathered);
-void xpool_del_client(struct xclient *client);
+void xpool_add_holder(struct xpool *pool, struct xholder *holder);
+void xpool_set_gathered(struct xholder *holder, bool gathered);
+void xpool_del_holder(struct xholder *holder);
 void xpool_reap_soon(void);
 void xpool_reap_sync(void);
 bool xpool_may_come_and_go(const char *what, const char *name);
 
 /* listed.c */
 #define for_each_pool(pool)		for_each_listed(pool, &xpool_list, listing.entry)
-#define for_each_client(client, pool)	for_each_listed(client, &(pool)->clients, entry)
+#define for_each_holder(holder, pool)	for_each_listed(holder, &(pool)->holders, entry)
 
 /* defer.c */
 void xpool_defer_push(struct xpool *pool, struct xdefer *defer, struct xpage *page);

@@ -152,16 +152,16 @@ void xpool_signal_room(struct irq_work *work)
 	struct xpool *pool = container_of(work, struct xpool, waiting.signal);
 	unsigned long page = READ_ONCE(pool->late.first);
 	long nr = atomic_long_xchg(&pool->late.nr, 0);
-	struct xclient *client;
+	struct xholder *holder;
 
 	if (unlikely(nr))
 		pr_err_ratelimited("pool %s: the block at page %lu was freed twice, found late; %ld such\n",
 				   pool->name, page, nr);
 	wake_up_all(&pool->waiting.room);
 	rcu_read_lock();
-	list_for_each_entry_rcu(client, &pool->clients, entry.node)
-		if (client->room)
-			client->room(client);
+	list_for_each_entry_rcu(holder, &pool->holders, entry.node)
+		if (holder->room)
+			holder->room(holder);
 	rcu_read_unlock();
 }
 

@@ -189,20 +189,20 @@ static long take_new(struct xpage_request *request, gfp_t gfp)
 	return xpool_page_index(pool, page);
 }
 
-/* Clients of the pool give back what they keep at hand; see xpool_ask_clients(). */
-static void ask_clients(struct xpool *pool)
+/* Holders give back what they keep at hand; see xpool_ask_holders(). */
+static void ask_holders(struct xpool *pool)
 {
 	unsigned long asked = 0, most = READ_ONCE(pool->nr_pages), got;
 
 	do {
-		got = xpool_ask_clients(pool);
+		got = xpool_ask_holders(pool);
 		asked += got;
 	} while (got && asked <= most);
 }
 
 /*
  * For xpool_page_take_slow(), too. What there is for the kind; then a region; then what there is
- * of the other kind; then what clients of the pool keep at hand.
+ * of the other kind; then what holders keep at hand.
  */
 static bool take_run(struct xpage_request *request, gfp_t gfp)
 {
@@ -214,7 +214,7 @@ static bool take_run(struct xpage_request *request, gfp_t gfp)
 	if (index < 0)
 		index = take_in_regions(request, gfp, true);
 	if (index < 0 && !gfpflags_allow_blocking(gfp) && !in_nmi()) {
-		ask_clients(pool);
+		ask_holders(pool);
 		index = take_in_regions(request, gfp, true);
 	}
 	if (index < 0 && can_come(pool, request->run))

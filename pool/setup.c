@@ -187,7 +187,7 @@ undo_acquire:
 }
 
 /*
- * A pool with its range, its metadata and no clients, not published yet. Returns an
+ * A pool with its range, its metadata and no holders, not published yet. Returns an
  * error pointer after one line in the log. No lock is held: this takes memory.
  */
 struct xpool *xpool_setup(const struct xpool_args *args)
@@ -203,7 +203,7 @@ struct xpool *xpool_setup(const struct xpool_args *args)
 
 	strscpy(pool->name, args->name, sizeof(pool->name));
 	raw_spin_lock_init(&pool->lock);
-	INIT_LIST_HEAD(&pool->clients);
+	INIT_LIST_HEAD(&pool->holders);
 	mutex_init(&pool->tuning);
 	init_waitqueue_head(&pool->waiting.room);
 	init_irq_work(&pool->waiting.signal, xpool_signal_room);

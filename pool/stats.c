@@ -37,7 +37,7 @@ void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 	};
 	if (unlikely(xpool_is_gone(pool)))
 		return;
-	cached = xpool_mags_pages(&pool->mags->client);
+	cached = xpool_mags_pages(&pool->mags->holder);
 	held = xpool_in_magazines(pool);
 
 	raw_spin_lock_irqsave(&pool->lock, flags);

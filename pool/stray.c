@@ -71,11 +71,11 @@ bool xpool_stray_find(struct xpool *pool, unsigned long index, unsigned long end
 
 static void report(struct xpool *pool, const struct xpool_stray *stray)
 {
-	struct xclient *client;
+	struct xholder *holder;
 
-	for_each_client(client, pool)
-		if (client->stray && client->stray(client, stray)) {
-			xpool_listed_unpin(&client->entry);
+	for_each_holder(holder, pool)
+		if (holder->stray && holder->stray(holder, stray)) {
+			xpool_listed_unpin(&holder->entry);
 			return;
 		}
 	atomic_long_inc(&pool->counts.errors);

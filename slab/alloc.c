@@ -21,7 +21,7 @@
 
 /*
  * An object that is not marked live yet, or NULL. Where there is no new slab, the magazines are
- * asked once more: the pool has asked its clients for pages, which leaves objects free in
+ * asked once more: the pool has asked its holders for pages, which leaves objects free in
  * slabs.
  */
 static void *alloc_raw(struct xslab_cache *cache, gfp_t gfp)

@@ -80,7 +80,7 @@ static void init_cache(struct xslab_cache *cache, struct xpool *pool,
 	cache->tools = xtools_of_cache(pool->tools, args->ctor,
 				       args->flags & XSLAB_TYPESAFE_BY_RCU);
 	cache->flags = args->flags;
-	xslab_client_init(&cache->client);
+	xslab_holder_init(&cache->holder);
 	raw_spin_lock_init(&cache->lock);
 	init_waitqueue_head(&cache->moving.gone);
 	INIT_LIST_HEAD(&cache->torn.over);
@@ -123,11 +123,11 @@ static void publish(struct xslab_cache *cache)
 {
 	xslab_rcu_add_cache(cache);
 	raw_notifier_call_chain(&xobservers, XOBSERVE_CACHE_ADD, cache);
-	xpool_add_client(cache->pool, &cache->client);
+	xpool_add_holder(cache->pool, &cache->holder);
 	mutex_lock(&xpool_registry);
 	list_add_tail(&cache->listing.entry.node, &xslab_list);
 	mutex_unlock(&xpool_registry);
-	xpool_admit_client(cache->pool);
+	xpool_admit_holder(cache->pool);
 	/* Its worker may have looked before it was on the list. */
 	if (cache->decay.watch.wake && !READ_ONCE(cache->decay.watch.asleep))
 		cache->decay.watch.wake(&cache->decay.watch);
@@ -163,7 +163,7 @@ static struct xslab_cache *create_cache(struct xpool *pool, const struct xslab_a
 			goto undo_mag;
 	}
 	set_fast(cache);
-	cache->client.most = xslab_magazine_pages(cache);
+	cache->holder.most = xslab_magazine_pages(cache);
 	look_at_metadata(cache);
 	publish(cache);
 	return cache;

@@ -83,7 +83,7 @@ static bool wants_group(const struct xslab_cache *cache)
 }
 
 /*
- * 2^@group slabs that follow one another, of what the pool has, or NULL. With @ask, its clients
+ * 2^@group slabs that follow one another, of what the pool has, or NULL. With @ask, its holders
  * are asked to give back for one that it has not.
  */
 static struct xpage *try_slabs(struct xslab_cache *cache, unsigned int group,

@@ -409,9 +409,9 @@ void xslab_move_set(struct xslab_cache *cache, xslab_move_fn move, void *arg)
  */
 
 /* Pages of the cache's objects, by region. Slabs come and go meanwhile: this is for a plan. */
-void xslab_move_count(struct xclient *client)
+void xslab_move_count(struct xholder *holder)
 {
-	struct xslab_cache *cache = of_client(client);
+	struct xslab_cache *cache = of_holder(holder);
 	struct xpool *pool = cache->pool;
 	unsigned long r, i;
 
@@ -456,9 +456,9 @@ static void vacate(struct xmove *move)
 }
 
 /* Move the cache's objects out of the regions that serve nothing. Calls the client. */
-void xslab_move_vacate(struct xclient *client)
+void xslab_move_vacate(struct xholder *holder)
 {
-	struct xslab_cache *cache = of_client(client);
+	struct xslab_cache *cache = of_holder(holder);
 	struct xpage *to = NULL;
 	struct xmove move = { .cache = cache, .to = &to };
 

@@ -151,7 +151,7 @@ static void dispose_cache(struct xslab_cache *cache, bool was_refused)
 	/* No observer or other task looks at the cache after this. */
 	raw_notifier_call_chain(&xobservers, XOBSERVE_CACHE_DEL, cache);
 	xpool_listed_retire(&cache->listing.entry);
-	xpool_del_client(&cache->client);
+	xpool_del_holder(&cache->holder);
 	xslab_release_all(cache);
 	xslab_leave_wait(cache);
 	if (cache->state.given_up) {
@@ -263,9 +263,9 @@ EXPORT_SYMBOL_GPL(xslab_cache_destroy);
  */
 
 /* The pool was destroyed, which was refused: its caches are orphans. */
-void xslab_client_retire(struct xclient *client)
+void xslab_holder_retire(struct xholder *holder)
 {
-	retire_cache(of_client(client));
+	retire_cache(of_holder(holder));
 }
 
 /*
@@ -282,9 +282,9 @@ int xslab_give_up(struct xslab_cache *cache)
 }
 EXPORT_SYMBOL_FOR_KUNIT(xslab_give_up);
 
-void xslab_client_give_up(struct xclient *client)
+void xslab_holder_give_up(struct xholder *holder)
 {
-	xslab_give_up(of_client(client));
+	xslab_give_up(of_holder(holder));
 }
 
 static bool cache_is_over(struct xslab_cache *cache)

@@ -157,7 +157,7 @@ struct xslab_cache {
 		atomic_long_t	failures;
 		atomic_long_t	errors;
 	} counts;
-	struct xclient		client;
+	struct xholder		holder;
 	struct xdecay		decay;
 };
 
@@ -558,9 +558,9 @@ static inline bool xslab_rcu_waits(const struct xslab_cache *cache)
 	return atomic_long_read(&cache->rcu.nr);
 }
 
-static inline struct xslab_cache *of_client(struct xclient *client)
+static inline struct xslab_cache *of_holder(struct xholder *holder)
 {
-	return container_of(client, struct xslab_cache, client);
+	return container_of(holder, struct xslab_cache, holder);
 }
 
 /* @is, a reason to keep the magazines closed, becomes @closed. The caller keeps others out. */
@@ -585,13 +585,13 @@ ssize_t xslab_size_of(const void *obj);
 /* cache.c */
 void xslab_set_checks(bool on);
 
-/* client.c */
-void xslab_client_init(struct xclient *client);
+/* holder.c */
+void xslab_holder_init(struct xholder *holder);
 
 /* orphan.c */
-void xslab_client_retire(struct xclient *client);
+void xslab_holder_retire(struct xholder *holder);
 int xslab_give_up(struct xslab_cache *cache);
-void xslab_client_give_up(struct xclient *client);
+void xslab_holder_give_up(struct xholder *holder);
 void xslab_subsys_init(void);
 void xslab_subsys_exit(void);
 
@@ -630,8 +630,8 @@ bool xslab_move_give_back(struct xslab_cache *cache);
 bool xslab_move_would_wait_for_itself(struct xslab_cache *cache);
 unsigned long xslab_move_compact(struct xslab_cache *cache);
 void xslab_move_set(struct xslab_cache *cache, xslab_move_fn move, void *arg);
-void xslab_move_count(struct xclient *client);
-void xslab_move_vacate(struct xclient *client);
+void xslab_move_count(struct xholder *holder);
+void xslab_move_vacate(struct xholder *holder);
 
 /* rcu.c */
 void xslab_rcu_flush(struct xpool *pool);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * pool/client: the holders of a pool's pages come and go, and so do orphans
+ * pool/holder: the holders of a pool's pages come and go, and so do orphans
  *
  * A worker, the reaper, disposes of pools and caches that were destroyed while they were in use,
  * once they are not.
@@ -15,18 +15,18 @@ LIST_HEAD(xpool_list);
 RAW_NOTIFIER_HEAD(xobservers);
 
 /* Have the magazines of this holder shut, or not; it is pinned for as long. */
-void xpool_set_gathered(struct xclient *client, bool gathered)
+void xpool_set_gathered(struct xholder *holder, bool gathered)
 {
 	lockdep_assert_held(&xpool_registry);
-	if (client->gathered == gathered)
+	if (holder->gathered == gathered)
 		return;
-	WRITE_ONCE(client->gathered, gathered);
+	WRITE_ONCE(holder->gathered, gathered);
 	if (gathered) {
-		client->entry.pins++;
-		client->close(client);
+		holder->entry.pins++;
+		holder->close(holder);
 	} else {
-		client->open(client);
-		xpool_listed_unpin_locked(&client->entry);
+		holder->open(holder);
+		xpool_listed_unpin_locked(&holder->entry);
 	}
 }
 
@@ -54,20 +54,20 @@ void xpool_leave(struct xpool *pool)
 }
 
 /* One that comes while the holder of pages is shut, as all are, is shut too. */
-void xpool_add_client(struct xpool *pool, struct xclient *client)
+void xpool_add_holder(struct xpool *pool, struct xholder *holder)
 {
 	mutex_lock(&xpool_registry);
-	list_add_tail_rcu(&client->entry.node, &pool->clients);
-	xpool_set_gathered(client, pool->mags->client.gathered);
+	list_add_tail_rcu(&holder->entry.node, &pool->holders);
+	xpool_set_gathered(holder, pool->mags->holder.gathered);
 	mutex_unlock(&xpool_registry);
 }
 
 /* It is off the list, and no CPU looks at it through the list any more. May sleep. */
-void xpool_del_client(struct xclient *client)
+void xpool_del_holder(struct xholder *holder)
 {
-	xpool_listed_retire(&client->entry);
+	xpool_listed_retire(&holder->entry);
 	mutex_lock(&xpool_registry);
-	list_del_rcu(&client->entry.node);
+	list_del_rcu(&holder->entry.node);
 	mutex_unlock(&xpool_registry);
 	synchronize_rcu_expedited();
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * slab/client: a cache as a holder of its pool's pages
+ * slab/holder: a cache as a holder of its pool's pages
  *
- * The pool knows its holders of free pages by struct xclient, and calls these functions: to have
+ * The pool knows its holders of free pages by struct xholder, and calls these functions: to have
  * pages back before a request fails, to gather what no client holds, and for its limits.
  */
 #include <linux/irq_work.h>
@@ -10,9 +10,9 @@
 #include "slab.h"
 
 /* The pool runs dry: give back free slabs, or slabs that magazines at hand keep in use. */
-static unsigned long client_reclaim(struct xclient *client)
+static unsigned long holder_reclaim(struct xholder *holder)
 {
-	struct xslab_cache *cache = of_client(client);
+	struct xslab_cache *cache = of_holder(holder);
 	unsigned int nr = xslab_release_some(cache, XSLAB_RELEASE);
 
 	if (!nr && xmag_drain_depot(&cache->mag) + xmag_drain_here(&cache->mag))
@@ -21,14 +21,14 @@ static unsigned long client_reclaim(struct xclient *client)
 	return xslab_rcu_is_typesafe(cache) ? 0 : (unsigned long)nr << cache->order;
 }
 
-static void client_close(struct xclient *client)
+static void holder_close(struct xholder *holder)
 {
-	xmag_shut(&of_client(client)->mag);
+	xmag_shut(&of_holder(holder)->mag);
 }
 
-static unsigned long client_drain(struct xclient *client)
+static unsigned long holder_drain(struct xholder *holder)
 {
-	struct xslab_cache *cache = of_client(client);
+	struct xslab_cache *cache = of_holder(holder);
 	unsigned long pages;
 
 	xmag_drain_closed(&cache->mag);
@@ -38,15 +38,15 @@ static unsigned long client_drain(struct xclient *client)
 	return pages;
 }
 
-static void client_open(struct xclient *client)
+static void holder_open(struct xholder *holder)
 {
-	xmag_unshut(&of_client(client)->mag);
+	xmag_unshut(&of_holder(holder)->mag);
 }
 
 /* Pages of as many slabs as the objects in magazines would fill. */
-static unsigned long client_in_magazines(struct xclient *client)
+static unsigned long holder_in_magazines(struct xholder *holder)
 {
-	struct xslab_cache *cache = of_client(client);
+	struct xslab_cache *cache = of_holder(holder);
 	struct xmag_count count;
 
 	xmag_count(&cache->mag, &count);
@@ -54,17 +54,17 @@ static unsigned long client_in_magazines(struct xclient *client)
 }
 
 /* The pool's limits leave no room for what the magazines may keep, or do again. */
-static void client_shut(struct xclient *client, bool shut)
+static void holder_shut(struct xholder *holder, bool shut)
 {
-	struct xslab_cache *cache = of_client(client);
+	struct xslab_cache *cache = of_holder(holder);
 
 	lockdep_assert_held(&cache->pool->tuning);
 	xslab_set_closed(cache, &cache->limit.pool_shut, shut);
 }
 
-static bool client_stray(struct xclient *client, const struct xpool_stray *stray)
+static bool holder_stray(struct xholder *holder, const struct xpool_stray *stray)
 {
-	struct xslab_cache *cache = of_client(client);
+	struct xslab_cache *cache = of_holder(holder);
 
 	if ((void *)((unsigned long)stray->cache & ~1UL) != cache)
 		return false;
@@ -72,36 +72,36 @@ static bool client_stray(struct xclient *client, const struct xpool_stray *stray
 	return true;
 }
 
-static unsigned long client_collect(struct xclient *client)
+static unsigned long holder_collect(struct xholder *holder)
 {
-	return xslab_cache_collect(of_client(client), false);
+	return xslab_cache_collect(of_holder(holder), false);
 }
 
 /* Objects that can be moved lie in as few pages as can be after this. */
-static unsigned long client_compact(struct xclient *client)
+static unsigned long holder_compact(struct xholder *holder)
 {
-	struct xslab_cache *cache = of_client(client);
+	struct xslab_cache *cache = of_holder(holder);
 
 	return READ_ONCE(cache->moving.move) ? xslab_collect_by_force(cache, false) : 0;
 }
 
 /* Blocks went back to the pool's buddy system: a task that waits may find a slab. */
-static void client_room(struct xclient *client)
+static void holder_room(struct xholder *holder)
 {
-	struct xslab_cache *cache = of_client(client);
+	struct xslab_cache *cache = of_holder(holder);
 
 	if (READ_ONCE(cache->waiting.nr))
 		irq_work_queue(&cache->later);
 }
 
-void xslab_client_init(struct xclient *client)
+void xslab_holder_init(struct xholder *holder)
 {
-	*client = (struct xclient){
-		.reclaim = client_reclaim, .collect = client_collect,
-		.compact = client_compact, .close = client_close, .drain = client_drain,
-		.open = client_open, .in_magazines = client_in_magazines,
-		.shut = client_shut, .room = client_room, .stray = client_stray,
+	*holder = (struct xholder){
+		.reclaim = holder_reclaim, .collect = holder_collect,
+		.compact = holder_compact, .close = holder_close, .drain = holder_drain,
+		.open = holder_open, .in_magazines = holder_in_magazines,
+		.shut = holder_shut, .room = holder_room, .stray = holder_stray,
 		.count_movable = xslab_move_count, .vacate = xslab_move_vacate,
-		.retire = xslab_client_retire, .give_up = xslab_client_give_up,
+		.retire = xslab_holder_retire, .give_up = xslab_holder_give_up,
 	};
 }
