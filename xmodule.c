@@ -96,7 +96,7 @@ static int parse_parameters(struct xpool_args *args)
 		return err;
 	if (max_size && !most) {
 		pr_err("max_size=%s: nothing to grow to; leave it out, or give a multiple of %lu\n",
-		       max_size, 1UL << XPOOL_CHUNK_SHIFT);
+		       max_size, 1UL << XPOOL_LARGEST_SHIFT);
 		return -EINVAL;
 	}
 	err = parse_bytes("base", base, &at);

@@ -179,7 +179,7 @@ static void show_regions(struct seq_file *m, void *object)
  * Why a region stays
  */
 
-#define PINNED_MAX	XPOOL_CHUNK_PAGES	/* caches in a region: one a page */
+#define PINNED_MAX	XPOOL_LARGEST_PAGES	/* caches in a region: one a page */
 
 struct pinning_cache {
 	struct xslab_cache	*cache;
@@ -232,8 +232,8 @@ static void pinned_by_slab(struct pinned *pins, struct xpage *slab, unsigned lon
 /* Look at the pages of region @nr. A block may change while it is looked at. */
 static void find_pins(struct xpool *pool, unsigned long nr, struct pinned *pins)
 {
-	unsigned long i = max(nr * XPOOL_CHUNK_PAGES, pool->start >> PAGE_SHIFT);
-	unsigned long end = min((nr + 1) * XPOOL_CHUNK_PAGES, pool->buddy.nr), pages;
+	unsigned long i = max(nr * XPOOL_LARGEST_PAGES, pool->start >> PAGE_SHIFT);
+	unsigned long end = min((nr + 1) * XPOOL_LARGEST_PAGES, pool->buddy.nr), pages;
 
 	memset(pins, 0, offsetof(struct pinned, by));
 	for (; i < end; i += pages) {

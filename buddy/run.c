@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * buddy/run: any number of pages in a row
+ * buddy/run: any number of contiguous pages
  *
  * A run is nothing but the blocks that it is made of, cut in one way only (the largest that fits,
  * from the left), so it needs no record of its own and its blocks may also be freed one by one.
@@ -80,7 +80,7 @@ static long find_highest(const struct xbuddy *buddy, const struct xbuddy_run *ru
 }
 
 /**
- * xbuddy_alloc_run_at() - take pages in a row, at the lowest or the highest place
+ * xbuddy_alloc_run_at() - take contiguous pages, at the lowest or the highest place
  * @buddy: the instance
  * @run: how many, and where
  *

@@ -19,35 +19,35 @@
 /* A bin has a chunk. */
 static __always_inline void xheap_mark_bin(struct xheap *heap, unsigned int bin)
 {
-	heap->row[bin >> XBIN_SHIFT] |= BIT_MASK(bin);
-	heap->rows |= BIT(bin >> XBIN_SHIFT);
+	heap->bin_map[bin >> XBIN_SHIFT] |= BIT_MASK(bin);
+	heap->bin_words |= BIT(bin >> XBIN_SHIFT);
 }
 
 /* It has none. */
 static __always_inline void xheap_unmark_bin(struct xheap *heap, unsigned int bin)
 {
-	unsigned long *row = &heap->row[bin >> XBIN_SHIFT];
+	unsigned long *word = &heap->bin_map[bin >> XBIN_SHIFT];
 
-	*row &= ~BIT_MASK(bin);
-	if (!*row)
-		heap->rows &= ~BIT(bin >> XBIN_SHIFT);
+	*word &= ~BIT_MASK(bin);
+	if (!*word)
+		heap->bin_words &= ~BIT(bin >> XBIN_SHIFT);
 }
 
 /* The first bin above @bin that has a chunk, or XBIN_NONE. */
 static __always_inline unsigned int xheap_next_bin(const struct xheap *heap, unsigned int bin)
 {
-	unsigned int r = bin >> XBIN_SHIFT;
-	unsigned long word = heap->row[r] & (~1UL << (bin % BITS_PER_LONG));
+	unsigned int w = bin >> XBIN_SHIFT;
+	unsigned long word = heap->bin_map[w] & (~1UL << (bin % BITS_PER_LONG));
 
 	if (!word) {
-		unsigned long rows = heap->rows & (~1UL << r);
+		unsigned long words = heap->bin_words & (~1UL << w);
 
-		if (!rows)
+		if (!words)
 			return XBIN_NONE;
-		r = __ffs(rows);
-		word = heap->row[r];
+		w = __ffs(words);
+		word = heap->bin_map[w];
 	}
-	return (r << XBIN_SHIFT) + __ffs(word);
+	return (w << XBIN_SHIFT) + __ffs(word);
 }
 
 /* A chunk comes to the front of a bin, before the one that is @next. */

@@ -49,12 +49,12 @@ static_assert(sizeof(struct xgranule) == 12);
 #define XHEAP_MAX_GRANULES	((1U << (32 - XTAG_SHIFT)) - 64)
 
 /*
- * Bins: 64 a doubling, of one size each up to 128 granules. 64 are a row. Two levels of bitmaps
- * say which have a chunk: a word a row, and a word for all rows.
+ * Bins: 64 a doubling, of one size each up to 128 granules. Two levels of bitmaps say which have a
+ * chunk: a word for 64 bins, and a word for all of these words.
  */
 #define XBIN_SHIFT	6
 #define XBIN_NONE	U32_MAX
-#define XBIN_ROWS	(32 - XTAG_SHIFT - XBIN_SHIFT + 1)
+#define XBIN_WORDS	(32 - XTAG_SHIFT - XBIN_SHIFT + 1)
 
 static_assert(BIT(XBIN_SHIFT) == BITS_PER_LONG);
 
@@ -139,7 +139,7 @@ struct xheap_regions {
  * @lock: protects all that changes
  * @deferred: the first of a stack of chunks that NMIs freed; 0: none
  * @bin: the first free chunk of each bin; 0: none
- * @rows: the words of @row that have any, as bits
+ * @bin_words: the words of @bin_map that have any, as bits
  * @shift: of a granule's size
  * @mask: a granule's size, less 1
  * @single: of heaps of one range for ever: where it starts and its length, else 0
@@ -167,14 +167,14 @@ struct xheap_regions {
  * @metadata: bytes of all tables
  * @node: of the list of all heaps
  * @name: for the log
- * @row: bins that have a chunk, as bits, 64 bins a word
+ * @bin_map: bins that have a chunk, as bits, 64 bins a word
  * @granules: by granule number; number 0 is of no chunk
  */
 struct xheap {
 	raw_spinlock_t		lock;
 	atomic_t		deferred;
 	u32			*bin;
-	unsigned long		rows;
+	unsigned long		bin_words;
 	unsigned int		shift;
 	u64			mask;
 	struct {
@@ -212,7 +212,7 @@ struct xheap {
 	size_t			metadata;
 	struct list_head	node;
 	char			name[XPOOL_NAME_MAX];
-	unsigned long		row[XBIN_ROWS];
+	unsigned long		bin_map[XBIN_WORDS];
 	struct xgranule		granules[];
 };
 

@@ -3,9 +3,9 @@
  * heap/region: from addresses to granule numbers and back
  *
  * A heap has numbers for as many granules as it may ever have. They are dealt out in units. A
- * region, a run of addresses, takes the numbers of as many units as it needs, wherever there
- * are that many in a row; so numbers say nothing about addresses, but for the case that a range
- * is cut into regions by need: there unit n is the n-th piece of the range.
+ * region, a run of addresses, takes the numbers of as many units as it needs, wherever that many
+ * follow one another; so numbers say nothing about addresses, but for the case that a range is cut
+ * into regions by need: there unit n is the n-th piece of the range.
  *
  *	units		| 0     | 1     | 2     | 3     | 4     |
  *	numbers		  ===region===    ==reg==
@@ -77,7 +77,7 @@ static struct xheap_region *free_slot(struct xheap_regions *regions)
 }
 
 /*
- * Set numbers aside for @bytes, or NULL: there are not so many in a row. There are as many units
+ * Set numbers aside for @bytes, or NULL: not that many follow one another. There are as many units
  * as the limit allows, so this keeps the limit, too.
  */
 struct xheap_region *xheap_region_reserve(struct xheap *heap, u64 bytes)

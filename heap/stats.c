@@ -12,12 +12,12 @@
 
 static u32 largest_in_bin(const struct xheap *heap)
 {
-	u32 chunk, r, largest = 0;
+	u32 chunk, w, largest = 0;
 
-	if (!heap->rows)
+	if (!heap->bin_words)
 		return 0;
-	r = __fls(heap->rows);
-	chunk = heap->bin[(r << XBIN_SHIFT) + __fls(heap->row[r])];
+	w = __fls(heap->bin_words);
+	chunk = heap->bin[(w << XBIN_SHIFT) + __fls(heap->bin_map[w])];
 	for (; chunk; chunk = heap->granules[chunk].next)
 		largest = max(largest, xheap_chunk_size(heap, chunk));
 	return largest;

@@ -129,7 +129,7 @@ static bool bin_is_valid(const struct xheap *heap, unsigned int bin, struct reco
 		sum->free_in[ilog2(size)]--;
 		before = chunk;
 	}
-	if (test_bit(bin, heap->row) != !!heap->bin[bin])
+	if (test_bit(bin, heap->bin_map) != !!heap->bin[bin])
 		return invalid(heap, "bin %u is not marked as it is", bin);
 	return true;
 }
@@ -137,16 +137,16 @@ static bool bin_is_valid(const struct xheap *heap, unsigned int bin, struct reco
 /* All free chunks are in bins, which takes all that was counted away again. */
 static bool bins_are_valid(const struct xheap *heap, struct recount *sum)
 {
-	unsigned int bin, row, nr = xheap_bin_of(heap->limit >> heap->shift) + 1;
+	unsigned int bin, w, nr = xheap_bin_of(heap->limit >> heap->shift) + 1;
 
 	for (bin = 0; bin < nr; bin++)
 		if (!bin_is_valid(heap, bin, sum))
 			return false;
 	if (memchr_inv(sum->free_in, 0, sizeof(sum->free_in)))
 		return invalid(heap, "bins have other chunks than there are free ones");
-	for (row = 0; row < BITS_TO_LONGS(nr); row++)
-		if (test_bit(row, &heap->rows) != !!heap->row[row])
-			return invalid(heap, "row %u of bins is not marked as it is", row);
+	for (w = 0; w < BITS_TO_LONGS(nr); w++)
+		if (test_bit(w, &heap->bin_words) != !!heap->bin_map[w])
+			return invalid(heap, "word %u of the bins is not marked as it is", w);
 	return true;
 }
 

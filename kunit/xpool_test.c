@@ -1598,7 +1598,7 @@ static void test_cache_without_memory(struct kunit *test)
  */
 static u64 spread_bytes(const struct xpool *pool)
 {
-	unsigned long regions = pool->nr_pages / XPOOL_CHUNK_PAGES, slots = 16 * regions;
+	unsigned long regions = pool->nr_pages / XPOOL_LARGEST_PAGES, slots = 16 * regions;
 
 	return (regions - pool->nr_regions) * sizeof(struct xregion) +
 	       (slots - pool->linear.mask - 1) * 2 * sizeof(long);

@@ -10,7 +10,7 @@
 #include "xdecay.h"
 #include "xfixture.h"
 
-#define REGION		BIT(XPOOL_CHUNK_SHIFT)
+#define REGION		BIT(XPOOL_LARGEST_SHIFT)
 
 /* Pools that get their pages in different ways. */
 struct origin {
@@ -118,7 +118,7 @@ static void xrefs_test_counts_grown(struct kunit *test)
 			xpool_grow_now(pool);
 		}
 		KUNIT_EXPECT_NOT_NULL(test, addrs[i]);
-		KUNIT_EXPECT_EQ(test, nr_not(virt_to_page(addrs[i]), XPOOL_CHUNK_PAGES, 1), 0UL);
+		KUNIT_EXPECT_EQ(test, nr_not(virt_to_page(addrs[i]), XPOOL_LARGEST_PAGES, 1), 0UL);
 	}
 	for (i = 0; i < ARRAY_SIZE(addrs); i++)
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, addrs[i], XBUDDY_MAX_ORDER), 0);
@@ -145,14 +145,14 @@ static void grow_by_turns(struct kunit *test, struct xpool **pools, void *(*bloc
 /* Take each page of a pool; returns them by their numbers. */
 static void **take_each(struct kunit *test, struct xpool *pool)
 {
-	void **at = xtest_room(test, ROW_REGIONS * XPOOL_CHUNK_PAGES, sizeof(*at)), *addr;
+	void **at = xtest_room(test, ROW_REGIONS * XPOOL_LARGEST_PAGES, sizeof(*at)), *addr;
 	unsigned long r, in;
 
 	while ((addr = xpool_alloc_addr(pool, 0, GFP_ATOMIC)))
 		for (r = 0; r < ROW_REGIONS; r++) {
 			in = (unsigned long)addr - pool->regions[r].addr;
 			if (in < REGION)
-				at[r * XPOOL_CHUNK_PAGES + (in >> PAGE_SHIFT)] = addr;
+				at[r * XPOOL_LARGEST_PAGES + (in >> PAGE_SHIFT)] = addr;
 		}
 	return at;
 }
@@ -165,7 +165,7 @@ static void xrefs_test_row_of_regions(struct kunit *test)
 {
 	struct fixture *f = test->priv;
 	struct xpool *pools[2] = { pool_of(test, &origins[2]) };
-	unsigned long i, at, nr = ROW_REGIONS * XPOOL_CHUNK_PAGES;
+	unsigned long i, at, nr = ROW_REGIONS * XPOOL_LARGEST_PAGES;
 	void *blocks[ROW_REGIONS][2], **pages;
 
 	f->second = new_pool(test, NULL, REGION, ROW_REGIONS * REGION);
@@ -175,7 +175,7 @@ static void xrefs_test_row_of_regions(struct kunit *test)
 	for (i = 0; i < ROW_REGIONS; i++)
 		xpool_free_addr(pools[0], blocks[i][0], XBUDDY_MAX_ORDER);
 	pages = take_each(test, pools[0]);
-	for (at = XPOOL_CHUNK_PAGES; at < nr; at += XPOOL_CHUNK_PAGES) {
+	for (at = XPOOL_LARGEST_PAGES; at < nr; at += XPOOL_LARGEST_PAGES) {
 		/* A magazine must not end there, too. */
 		for (i = at - ROW_HALF + 1; i < at + ROW_HALF; i++) {
 			KUNIT_ASSERT_EQ(test, xpool_free_addr(pools[0], pages[i], 0), 0);
@@ -188,7 +188,7 @@ static void xrefs_test_row_of_regions(struct kunit *test)
 	for (i = 0; i < ROW_REGIONS; i++) {
 		void *block = blocks[i][1];
 
-		KUNIT_EXPECT_EQ(test, nr_not(virt_to_page(block), XPOOL_CHUNK_PAGES, 1), 0UL);
+		KUNIT_EXPECT_EQ(test, nr_not(virt_to_page(block), XPOOL_LARGEST_PAGES, 1), 0UL);
 		KUNIT_EXPECT_EQ(test, xpool_free_addr(pools[1], block, XBUDDY_MAX_ORDER), 0);
 	}
 }

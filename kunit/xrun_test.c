@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of runs: any number of pages in a row, where the client wants them.
+ * Tests of runs: any number of contiguous pages, where the client wants them.
  *
  * Drawings show pages from left to right: '.' free, a letter for each run that is live. Most pools
  * are over addresses where nothing is, because nothing is touched.
@@ -692,4 +692,4 @@ static struct kunit_suite run_suite = {
 kunit_test_suite(run_suite);
 
 MODULE_LICENSE("GPL");
-MODULE_DESCRIPTION("Tests of xalloc's pages in a row");
+MODULE_DESCRIPTION("Tests of xalloc's runs of contiguous pages");

@@ -52,7 +52,7 @@ static bool has_checks(const struct flavour *flavour)
 static void with_flavour_pool(struct kunit *test, const struct flavour *flavour, size_t size)
 {
 	struct xpool_limits limits = { .hard = size >> PAGE_SHIFT, .cache = XPOOL_NO_LIMIT };
-	size_t max_size = flavour->regions ? 4UL << XPOOL_CHUNK_SHIFT : 0;
+	size_t max_size = flavour->regions ? 4UL << XPOOL_LARGEST_SHIFT : 0;
 	struct fixture *f = with_growing_pool(test, size, max_size);
 
 	KUNIT_ASSERT_EQ(test, f->pool->nr_regions > 1, flavour->regions);

@@ -14,7 +14,7 @@
 
 #include "page.h"
 
-#define XPAGE_CHUNK	256U	/* pages under one lock */
+#define XPAGE_PER_LOCK	256U	/* pages under one lock */
 #define XPAGE_ROWS	16U	/* rows under one lock */
 
 /* A full magazine of the depot, if as many are wanted; returns how many it had. */
@@ -48,7 +48,7 @@ static size_t alloc_some(struct xpool *pool, gfp_t gfp, size_t nr, struct xpage 
 		n = take_magazine(pool, nr - got, pages + got);
 		if (!n)
 			n = xpool_get_many(pool, 0, XPAGE_LIVE, xpool_need_of(gfp), pages + got,
-					   min_t(size_t, nr - got, XPAGE_CHUNK));
+					   min_t(size_t, nr - got, XPAGE_PER_LOCK));
 		if (unlikely(!n)) {
 			pages[got] = xpool_page_take_now(pool, 0, gfp);
 			if (!pages[got])
@@ -155,7 +155,7 @@ static unsigned int find_page_row(struct xpool *pool, struct page **pages, struc
 	if (unlikely(nr >= pool->structs.nr))
 		goto out;
 	/* Struct pages follow one another in a largest block. */
-	left = XPOOL_CHUNK_PAGES - xpool_page_index(pool, at) % XPOOL_CHUNK_PAGES;
+	left = XPOOL_LARGEST_PAGES - xpool_page_index(pool, at) % XPOOL_LARGEST_PAGES;
 	end = min(end, pages + min(pool->structs.nr - nr, left));
 	do {
 		if (!is_single(at, 0) || (likely(pool->counts_refs) && !has_one_ref(next)))
@@ -178,7 +178,7 @@ static size_t free_rows(struct xpool *pool, size_t nr, struct page **pages)
 	unsigned int i = 0, n, r;
 
 	while (at != end && i < XPAGE_ROWS) {
-		n = find_page_row(pool, at, min(end, at + XPAGE_CHUNK), &rows[i].first);
+		n = find_page_row(pool, at, min(end, at + XPAGE_PER_LOCK), &rows[i].first);
 		if (unlikely(!n))
 			break;
 		rows[i++].nr = n;

@@ -109,7 +109,7 @@ static unsigned long shrink_count(struct shrinker *shrinker, struct shrink_contr
 
 static unsigned long shrink_scan(struct shrinker *shrinker, struct shrink_control *sc)
 {
-	unsigned long wanted = round_up(sc->nr_to_scan, XPOOL_CHUNK_PAGES), freed;
+	unsigned long wanted = round_up(sc->nr_to_scan, XPOOL_LARGEST_PAGES), freed;
 	struct xpool *pool = xcompat_shrinker_data(shrinker);
 
 	xpool_grow_pause(pool->grow);

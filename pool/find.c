@@ -49,24 +49,24 @@ void xpool_forget(struct xpool *pool)
 struct xpage *xpool_head(const struct xpool *pool, unsigned long index)
 {
 	unsigned long first = pool->start >> PAGE_SHIFT;
-	unsigned long in = index % XPOOL_CHUNK_PAGES, chunk = index - in;
+	unsigned long in = index % XPOOL_LARGEST_PAGES, block = index - in;
 	struct xpage *page = &pool->pages[index];
 
 	while (!READ_ONCE(page->kind)) {
 		if (!in)
 			return NULL;
 		in &= in - 1;
-		if (chunk + in < first)
+		if (block + in < first)
 			return NULL;
-		page = &pool->pages[chunk + in];
+		page = &pool->pages[block + in];
 	}
-	return index - chunk - in < 1UL << page->order ? page : NULL;
+	return index - block - in < 1UL << page->order ? page : NULL;
 }
 
 /* The pool that has grown to @addr, or NULL. With preemption off, like xpool_find_page(). */
 struct xpool *xpool_find_grown(unsigned long addr)
 {
-	return xa_load(&xpool_grown, addr >> XPOOL_CHUNK_SHIFT);
+	return xa_load(&xpool_grown, addr >> XPOOL_LARGEST_SHIFT);
 }
 EXPORT_SYMBOL_FOR_KUNIT(xpool_find_grown);
 
@@ -125,13 +125,13 @@ void xpool_count_stray(const void *addr)
  */
 int xpool_map_grown(struct xpool *pool, unsigned long addr, gfp_t gfp)
 {
-	return xa_insert_irq(&xpool_grown, addr >> XPOOL_CHUNK_SHIFT, pool, gfp);
+	return xa_insert_irq(&xpool_grown, addr >> XPOOL_LARGEST_SHIFT, pool, gfp);
 }
 
 /* And from now on not any more. Where the system's memory may be given back. */
 void xpool_unmap_grown(unsigned long addr)
 {
-	xa_erase_irq(&xpool_grown, addr >> XPOOL_CHUNK_SHIFT);
+	xa_erase_irq(&xpool_grown, addr >> XPOOL_LARGEST_SHIFT);
 }
 
 /* After the last pool: an insertion that failed may have left nodes without entries. */
@@ -165,10 +165,10 @@ int xpool_map_regions(struct xpool *pool)
 	for (r = 0; r < pool->nr_fixed; r++) {
 		unsigned long first = pool->regions[r].addr;
 		unsigned long last = first + (pool->regions[r].nr << PAGE_SHIFT) - 1;
-		unsigned long chunk = first >> XPOOL_CHUNK_SHIFT;
+		unsigned long block = first >> XPOOL_LARGEST_SHIFT;
 		int err = -EEXIST;
 
-		if (!xa_find(&xpool_grown, &chunk, last >> XPOOL_CHUNK_SHIFT, XA_PRESENT))
+		if (!xa_find(&xpool_grown, &block, last >> XPOOL_LARGEST_SHIFT, XA_PRESENT))
 			err = mtree_insert_range(&xpool_map, first, last, pool, GFP_KERNEL);
 		if (!err)
 			continue;

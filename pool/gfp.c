@@ -44,7 +44,7 @@ static phys_addr_t end_of(const struct xpool *pool)
 		return PHYS_ADDR_MAX;
 	if (pool->grow) {
 		xpool_linear_direct_map(&first, &nr);
-		return physical_end(first << XPOOL_CHUNK_SHIFT, nr << XBUDDY_MAX_ORDER);
+		return physical_end(first << XPOOL_LARGEST_SHIFT, nr << XBUDDY_MAX_ORDER);
 	}
 	for (r = 0; r < pool->nr_regions; r++)
 		end = max(end, physical_end(pool->regions[r].addr, pool->regions[r].nr));

@@ -51,7 +51,7 @@
 #include "pool.h"
 
 #define XGROW_SHARE	8U		/* free pages should be 1/8 of the pool ... */
-#define XGROW_LEAST	XPOOL_CHUNK_PAGES	/* ... and a region at least */
+#define XGROW_LEAST	XPOOL_LARGEST_PAGES	/* ... and a region at least */
 #define XGROW_PAUSE	(HZ / 10 + 1)	/* after the system had nothing, jiffies */
 
 /* With fewer free pages than this the pool grows. */
@@ -89,12 +89,12 @@ static unsigned long low_kinds(const struct xpool *pool)
 
 static bool has_absent(const struct xpool *pool)
 {
-	return READ_ONCE(pool->nr_pages) + XPOOL_CHUNK_PAGES <= pool->max_pages;
+	return READ_ONCE(pool->nr_pages) + XPOOL_LARGEST_PAGES <= pool->max_pages;
 }
 
 static bool may_grow(const struct xpool *pool)
 {
-	return has_absent(pool) && !too_many_spare(pool, XPOOL_CHUNK_PAGES);
+	return has_absent(pool) && !too_many_spare(pool, XPOOL_LARGEST_PAGES);
 }
 
 /* Does the pool want a region, and may it have one? May be old without the lock. */
@@ -117,8 +117,8 @@ static bool gives_region(const struct xpool *pool)
 void xpool_grow_drop(struct xpool *pool, struct page *page)
 {
 	xpool_unmap_grown((unsigned long)page_address(page));
-	xtools_open(pool->tools, page_address(page), 1UL << XPOOL_CHUNK_SHIFT);
-	xpool_refs_release(pool, page, XPOOL_CHUNK_PAGES);
+	xtools_open(pool->tools, page_address(page), 1UL << XPOOL_LARGEST_SHIFT);
+	xpool_refs_release(pool, page, XPOOL_LARGEST_PAGES);
 }
 
 /* The memory of a region, which leads to the pool from now on; or NULL. */
@@ -144,8 +144,8 @@ static struct page *take_from_system(struct xpool *pool, gfp_t gfp)
 	}
 	/* A client's pages are not parts of anything larger. */
 	split_page(page, XBUDDY_MAX_ORDER);
-	xpool_refs_freeze(page, XPOOL_CHUNK_PAGES);
-	xtools_add_range(pool->tools, page_address(page), 1UL << XPOOL_CHUNK_SHIFT);
+	xpool_refs_freeze(page, XPOOL_LARGEST_PAGES);
+	xtools_add_range(pool->tools, page_address(page), 1UL << XPOOL_LARGEST_SHIFT);
 	return page;
 }
 
@@ -181,15 +181,15 @@ bool xpool_grow_add(struct xpool *pool, enum xserves kind, struct page *page, un
 		return false;
 	region = &pool->regions[*r];
 	region->used = 0;
-	region->was_used = XPOOL_CHUNK_PAGES;
+	region->was_used = XPOOL_LARGEST_PAGES;
 	WRITE_ONCE(region->addr, (unsigned long)page_address(page));
-	WRITE_ONCE(region->nr, XPOOL_CHUNK_PAGES);
+	WRITE_ONCE(region->nr, XPOOL_LARGEST_PAGES);
 	xpool_linear_add(pool, *r);
 	xbuddy_free(&pool->buddy, region->index, XBUDDY_MAX_ORDER);
-	count_region(pool, *r, XPOOL_CHUNK_PAGES);
+	count_region(pool, *r, XPOOL_LARGEST_PAGES);
 	xpool_region_set_serves(pool, *r, kind);
 	region->used = 1;
-	pool->grow->grown += XPOOL_CHUNK_PAGES;
+	pool->grow->grown += XPOOL_LARGEST_PAGES;
 	WRITE_ONCE(pool->grow->starved, pool->grow->starved & ~BIT(kind));
 	return true;
 }
@@ -204,7 +204,7 @@ static bool add_spare(struct xpool *pool, enum xserves kind, struct page *page, 
 	added = (anyway || wants_region(pool, kind)) && xpool_grow_add(pool, kind, page, &r);
 	if (added) {
 		pool->regions[r].used = 0;
-		count_spare_pages(pool, XPOOL_CHUNK_PAGES);
+		count_spare_pages(pool, XPOOL_LARGEST_PAGES);
 	}
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
 	if (!added)
@@ -237,7 +237,7 @@ unsigned long xpool_grow_now(struct xpool *pool)
 			}
 			if (!add_spare(pool, kind, page, false))
 				break;
-			pages += XPOOL_CHUNK_PAGES;
+			pages += XPOOL_LARGEST_PAGES;
 			cond_resched();
 		}
 	}
@@ -286,13 +286,13 @@ static struct page *remove_region(struct xpool *pool, unsigned long r)
 	unsigned long from = region->index;
 
 	lockdep_assert_held(&pool->lock);
-	xbuddy_alloc_range(&pool->buddy, XBUDDY_MAX_ORDER, from, from + XPOOL_CHUNK_PAGES);
+	xbuddy_alloc_range(&pool->buddy, XBUDDY_MAX_ORDER, from, from + XPOOL_LARGEST_PAGES);
 	xpool_linear_del(pool, r);
 	WRITE_ONCE(region->nr, 0);
-	count_region(pool, r, -(long)XPOOL_CHUNK_PAGES);
+	count_region(pool, r, -(long)XPOOL_LARGEST_PAGES);
 	xpool_region_set_serves(pool, r, XSERVES_ANY);
-	pool->grow->returned += XPOOL_CHUNK_PAGES;
-	pool->grow->unused += XPOOL_CHUNK_PAGES - region->was_used;
+	pool->grow->returned += XPOOL_LARGEST_PAGES;
+	pool->grow->unused += XPOOL_LARGEST_PAGES - region->was_used;
 	return virt_to_page((void *)region->addr);
 }
 
@@ -304,7 +304,7 @@ static struct page *remove_empty(struct xpool *pool)
 
 	if (r < pool->nr_fixed || r == pool->nr_regions || !can_spare_region(pool))
 		return NULL;
-	count_spare_pages(pool, -(long)XPOOL_CHUNK_PAGES);
+	count_spare_pages(pool, -(long)XPOOL_LARGEST_PAGES);
 	return remove_region(pool, r);
 }
 
@@ -322,7 +322,7 @@ bool xpool_grow_added(struct xpool *pool, unsigned long r)
 		return false;
 	}
 	xpool_region_set_serves(pool, r, XSERVES_ANY);
-	count_spare_pages(pool, XPOOL_CHUNK_PAGES);
+	count_spare_pages(pool, XPOOL_LARGEST_PAGES);
 	return true;
 }
 
@@ -436,7 +436,7 @@ unsigned long xpool_idle_pages(struct xpool *pool, bool all)
 	spared = pool->buddy.nr_free;
 	spared = spared > low_mark(pool) ? spared - low_mark(pool) : 0;
 	raw_spin_unlock_irqrestore(&pool->lock, flags);
-	return all ? idle : round_down(min(idle, spared), XPOOL_CHUNK_PAGES);
+	return all ? idle : round_down(min(idle, spared), XPOOL_LARGEST_PAGES);
 }
 
 /* Give back empty regions, @pages of them at most. Process context. Returns the pages. */
@@ -444,8 +444,8 @@ unsigned long xpool_trim(struct xpool *pool, unsigned long pages)
 {
 	unsigned long done = 0;
 
-	while (pages - done >= XPOOL_CHUNK_PAGES && return_region(pool, true)) {
-		done += XPOOL_CHUNK_PAGES;
+	while (pages - done >= XPOOL_LARGEST_PAGES && return_region(pool, true)) {
+		done += XPOOL_LARGEST_PAGES;
 		cond_resched();
 	}
 	return done;
@@ -558,7 +558,7 @@ bool xpool_grow_valid(const struct xpool *pool)
 		return true;
 	for (r = 0; r < pool->nr_regions; r++) {
 		const struct xregion *region = &pool->regions[r];
-		unsigned long at = region->index, end = at + XPOOL_CHUNK_PAGES, used;
+		unsigned long at = region->index, end = at + XPOOL_LARGEST_PAGES, used;
 
 		used = xpool_recount(pool, at, end, true) + xpool_recount(pool, at, end, false);
 		if (used != region->used || used > region->nr || !maps_valid(pool, r))

@@ -77,7 +77,7 @@ unsigned long xpool_most_blocks(const struct xpool *pool, unsigned int order)
 
 	for (r = 0; r < pool->nr_regions; r++) {
 		const struct xregion *region = &pool->regions[r];
-		unsigned long nr = r < pool->nr_fixed ? region->nr : XPOOL_CHUNK_PAGES;
+		unsigned long nr = r < pool->nr_fixed ? region->nr : XPOOL_LARGEST_PAGES;
 		unsigned long from = round_up(region->index, 1UL << order);
 		unsigned long to = round_down(region->index + nr, 1UL << order);
 
@@ -202,7 +202,7 @@ static int change_limits_grown(struct xpool *pool, struct xpool_limits *limits, 
 		err = change_limits(pool, limits, field, false, over);
 	}
 	if (err)
-		xpool_trim(pool, nr * XPOOL_CHUNK_PAGES);
+		xpool_trim(pool, nr * XPOOL_LARGEST_PAGES);
 	atomic_dec(&pool->grow->nr_reserving);
 	xpool_grow_trim(pool);
 	return err;

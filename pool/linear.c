@@ -55,7 +55,7 @@ static long structs_hole(const struct xpool *pool, unsigned long slot)
 /* All tables are one piece of memory: two with an entry for each slot, two for each block. */
 static int make_tables(struct xpool *pool, unsigned long slots)
 {
-	unsigned long blocks = DIV_ROUND_UP(pool->buddy.nr, XPOOL_CHUNK_PAGES), slot;
+	unsigned long blocks = DIV_ROUND_UP(pool->buddy.nr, XPOOL_LARGEST_PAGES), slot;
 	size_t bytes = 2 * (slots + blocks) * sizeof(long);
 
 	pool->tables.mem = xmeta_alloc(bytes);
@@ -89,7 +89,7 @@ static unsigned long slot_of_struct(const struct xpool *pool, const struct page 
 static void set_from(const struct xregion *region, long *from, long to)
 {
 	unsigned long block = region->index >> XBUDDY_MAX_ORDER;
-	unsigned long end = DIV_ROUND_UP(region->index + region->nr, XPOOL_CHUNK_PAGES);
+	unsigned long end = DIV_ROUND_UP(region->index + region->nr, XPOOL_LARGEST_PAGES);
 
 	for (; block < end; block++)
 		WRITE_ONCE(from[block], -to);

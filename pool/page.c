@@ -269,7 +269,7 @@ static noinline struct page *alloc_pages_slow(struct xpool *pool, unsigned long 
 /**
  * xpool_alloc_addr() - take pages of a pool, by address
  * @pool: the pool
- * @order: 2^@order pages in a row, aligned to their size; at most 10
+ * @order: 2^@order contiguous pages, aligned to their size; at most 10
  * @gfp: __GFP_ZERO clears the pages; otherwise they are not touched. __GFP_HIGH,
  *	which GFP_ATOMIC has, may take the pool's reserve. __GFP_DMA and __GFP_DMA32 need
  *	a pool that lies there, and __GFP_COMP is for order 0 alone; the others are in
@@ -306,7 +306,7 @@ EXPORT_SYMBOL_GPL(xpool_alloc_addr);
 /**
  * xpool_alloc_pages() - take pages of a pool
  * @pool: the pool; its range must have struct page
- * @order: 2^@order pages in a row, aligned to their size; at most 10
+ * @order: 2^@order contiguous pages, aligned to their size; at most 10
  * @gfp: as for xpool_alloc_addr()
  *
  * The pages are not compound, and each has a count of one. References that a client

@@ -39,7 +39,7 @@ struct xpool_page_mags {
  * @take: takes all of them or none, of what is there and @gfp allows
  * @page: the block, where it is one
  * @pages: for many
- * @run: for pages in a row
+ * @run: for a run
  */
 struct xpage_request {
 	struct xpool	*pool;
@@ -96,7 +96,7 @@ static inline void tools_alloc_pages(struct xpool *pool, struct xpage *page,
 	xtools_pages_alloc(pool->tools, page_addr(pool, page), PAGE_SIZE << order, gfp);
 }
 
-/* Tell them of @nr blocks in a row that were accepted, before these have another owner. */
+/* Tell them of a row of @nr blocks that were accepted, before these have another owner. */
 static inline void tools_free_pages(struct xpool *pool, struct xpage *page, unsigned int order,
 				    unsigned int nr)
 {

@@ -13,7 +13,7 @@
 #include "pool.h"
 
 #define XGROW_STEPS	16U	/* of pages in use, by which regions are looked at */
-#define XGROW_STEP	(XPOOL_CHUNK_PAGES / XGROW_STEPS)
+#define XGROW_STEP	(XPOOL_LARGEST_PAGES / XGROW_STEPS)
 
 /*
  * Can what is in the region be held by the others? Then it will be empty: what is free

@@ -199,8 +199,8 @@ enum xpool_source {
 
 #define XPOOL_LOOK		(HZ / 10)	/* jiffies between looks that no event asked for */
 #define XPOOL_MAG_ORDERS	5	/* orders 0 to 4 go through magazines */
-#define XPOOL_CHUNK_PAGES	BIT(XBUDDY_MAX_ORDER)
-#define XPOOL_CHUNK_SHIFT	XLINEAR_SHIFT
+#define XPOOL_LARGEST_PAGES	BIT(XBUDDY_MAX_ORDER)
+#define XPOOL_LARGEST_SHIFT	XLINEAR_SHIFT
 #define XPOOL_LIVE_SHIFTS	(PAGE_SHIFT + 1)
 #define XPOOL_FIRST_TAG		2	/* less in a byte of pool/live.c is a state, ... */
 #define XPOOL_LAST_TAG		250	/* ... and more; of all users that have none else */

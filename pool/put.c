@@ -230,14 +230,14 @@ void xpool_put_rows(struct xpool *pool, const struct xrow *rows, unsigned int nr
 static unsigned int find_row(struct xpool *pool, struct xpage **pages, unsigned int nr,
 			     unsigned int order, struct xpage **first)
 {
-	unsigned long in = xpool_page_index(pool, pages[0]) % XPOOL_CHUNK_PAGES;
+	unsigned long in = xpool_page_index(pool, pages[0]) % XPOOL_LARGEST_PAGES;
 	long size = 1L << order, step = nr > 1 ? pages[1] - pages[0] : 0;
 	unsigned int n = 1;
 
 	*first = pages[0];
 	if (step != size && step != -size)
 		return 1;
-	nr = min_t(unsigned long, nr, (step > 0 ? XPOOL_CHUNK_PAGES - in : in + size) >> order);
+	nr = min_t(unsigned long, nr, (step > 0 ? XPOOL_LARGEST_PAGES - in : in + size) >> order);
 	while (n < nr && pages[n] - pages[n - 1] == step)
 		n++;
 	if (step < 0)

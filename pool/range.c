@@ -28,7 +28,7 @@ static int one_region(struct xpool *pool, void *addr)
 		.addr = (unsigned long)addr,
 		.nr = pool->nr_pages,
 		/* A block is aligned in page numbers as it is in addresses. */
-		.index = ((unsigned long)addr >> PAGE_SHIFT) % XPOOL_CHUNK_PAGES,
+		.index = ((unsigned long)addr >> PAGE_SHIFT) % XPOOL_LARGEST_PAGES,
 	};
 	pool->regions = region;
 	pool->nr_regions = 1;
@@ -54,7 +54,7 @@ static unsigned long obstacle(struct zone *zone, unsigned long pfn, unsigned lon
  */
 static struct page *run_in_zone(struct zone *zone, unsigned long nr)
 {
-	unsigned long pfn = ALIGN(zone->zone_start_pfn, XPOOL_CHUNK_PAGES);
+	unsigned long pfn = ALIGN(zone->zone_start_pfn, XPOOL_LARGEST_PAGES);
 
 	while (pfn + nr <= zone_end_pfn(zone)) {
 		unsigned long stop = obstacle(zone, pfn, pfn + nr);
@@ -65,7 +65,7 @@ static struct page *run_in_zone(struct zone *zone, unsigned long nr)
 				return pfn_to_page(pfn);
 			stop--;		/* in use: try behind it */
 		}
-		pfn = ALIGN(stop + 1, XPOOL_CHUNK_PAGES);
+		pfn = ALIGN(stop + 1, XPOOL_LARGEST_PAGES);
 		cond_resched();
 	}
 	return NULL;
@@ -93,7 +93,7 @@ static struct page *run_in_system(unsigned long nr)
 #define XPOOL_BLOCK_GFP (GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
 
 /*
- * @nr pages in a row: take a block of @order, which holds them, and give its
+ * A run of @nr pages: take a block of @order, which holds it, and give the
  * rest back. Each page is made one of its own, with a count of one, as
  * alloc_contig_range() leaves them.
  */
@@ -128,23 +128,22 @@ static int by_address(const void *a, const void *b)
 }
 
 /*
- * No run of that length is free: blocks, wherever they lie. Page numbers of a
- * region are a whole chunk, so only the last one may be shorter; it is sorted
- * to where its address belongs and leaves a gap there. It starts where a chunk
- * starts too, so it is cut from a largest block. There are page numbers for
- * @more regions that are not there yet.
+ * No run of that length is free: largest blocks, wherever they lie. Each region has the page
+ * numbers of a largest block, so only the last one may be shorter; it is sorted to where its
+ * address belongs and leaves a gap there. It must start where a largest block starts, so it is
+ * cut from one. There are page numbers for @more regions that are not there yet.
  */
 static int acquire_blocks(struct xpool *pool, unsigned long more)
 {
 	unsigned long left = pool->nr_pages;
-	size_t bytes = (DIV_ROUND_UP(left, XPOOL_CHUNK_PAGES) + more) * sizeof(struct xregion);
+	size_t bytes = (DIV_ROUND_UP(left, XPOOL_LARGEST_PAGES) + more) * sizeof(struct xregion);
 	unsigned long r;
 
 	pool->regions = xmeta_alloc(bytes);
 	if (!pool->regions)
 		return -ENOMEM;
 	while (left) {
-		unsigned long nr = min(left, XPOOL_CHUNK_PAGES);
+		unsigned long nr = min(left, XPOOL_LARGEST_PAGES);
 		struct page *page = run_in_block(nr, XBUDDY_MAX_ORDER);
 
 		if (!page)
@@ -160,7 +159,7 @@ static int acquire_blocks(struct xpool *pool, unsigned long more)
 	pool->nr_fixed = pool->nr_regions;
 	pool->nr_regions += more;
 	for (r = 0; r < pool->nr_regions; r++)
-		pool->regions[r].index = r * XPOOL_CHUNK_PAGES;
+		pool->regions[r].index = r * XPOOL_LARGEST_PAGES;
 	pool->metadata += bytes;
 	return 0;
 undo:
@@ -174,7 +173,7 @@ undo:
 /* Regions that may come to those of @args->size. */
 unsigned long xpool_more_regions(const struct xpool_args *args)
 {
-	return args->max_size ? (args->max_size - args->size) >> XPOOL_CHUNK_SHIFT : 0;
+	return args->max_size ? (args->max_size - args->size) >> XPOOL_LARGEST_SHIFT : 0;
 }
 
 static int acquire_system(struct xpool *pool, const struct xpool_args *args)
@@ -191,7 +190,7 @@ static int acquire_system(struct xpool *pool, const struct xpool_args *args)
 	pool->has_struct_page = true;
 	pool->counts_refs = true;	/* the pages are the pool's alone; see pool/refs.c */
 	if (!more)
-		page = nr <= XPOOL_CHUNK_PAGES ?
+		page = nr <= XPOOL_LARGEST_PAGES ?
 		       run_in_block(nr, get_order(nr << PAGE_SHIFT)) : run_in_system(nr);
 	if (page) {
 		xpool_refs_freeze(page, nr);

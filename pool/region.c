@@ -57,7 +57,7 @@ void xpool_region_set_serves(struct xpool *pool, unsigned long r, enum xserves s
 /* A block at @index is about to be used: an empty region serves its kind from now on. */
 void xpool_region_serve(struct xpool *pool, unsigned long index, enum xserves kind)
 {
-	unsigned long r = index / XPOOL_CHUNK_PAGES;
+	unsigned long r = index / XPOOL_LARGEST_PAGES;
 
 	lockdep_assert_held(&pool->lock);
 	if (r >= pool->nr_fixed && !pool->regions[r].used)
@@ -67,7 +67,7 @@ void xpool_region_serve(struct xpool *pool, unsigned long index, enum xserves ki
 /* @nr pages of the block at @page come into use, or (negative) go out of it. */
 void xpool_region_use(struct xpool *pool, const struct xpage *page, long nr)
 {
-	unsigned long r = xpool_page_index(pool, page) / XPOOL_CHUNK_PAGES;
+	unsigned long r = xpool_page_index(pool, page) / XPOOL_LARGEST_PAGES;
 	unsigned long *spare = r < pool->nr_fixed ? &pool->grow->fixed_spare :
 						    &pool->grow->spare;
 	struct xregion *region = &pool->regions[r];
@@ -118,10 +118,10 @@ unsigned long xpool_region_spare(const struct xpool *pool)
 {
 	unsigned long spare = READ_ONCE(pool->grow->spare), needed, fixed;
 
-	needed = round_up(READ_ONCE(pool->limits.reserve), XPOOL_CHUNK_PAGES);
+	needed = round_up(READ_ONCE(pool->limits.reserve), XPOOL_LARGEST_PAGES);
 	if (likely(!needed))
 		return spare;
-	fixed = round_down(READ_ONCE(pool->grow->fixed_spare), XPOOL_CHUNK_PAGES);
+	fixed = round_down(READ_ONCE(pool->grow->fixed_spare), XPOOL_LARGEST_PAGES);
 	needed = needed > fixed ? needed - fixed : 0;
 	return spare > needed ? spare - needed : 0;
 }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * pool/run: any number of pages in a row, where the client wants them
+ * pool/run: runs: any number of contiguous pages, where the client wants them
  *
  * Concepts
  *
  * A block has a power of two of pages and 1,024 at most. Buffers of devices often have another
  * size, or a larger one, must be aligned to more than their size, or must lie in a part of the
  * pool. A run is made of blocks, cut from the left as large as they can be (buddy/run.c), each of
- * which is a client's block as any other. So a run needs no record: what is given back is a row of
- * blocks, and where a row begins or ends inside of a block, that is cut in two until it does not.
+ * which is a client's block like any other. So a run needs no record: what is given back is blocks
+ * that follow one another, and where it begins or ends inside of a block, that one is cut in two
+ * until it does not.
  * A client can give back the end of a run that is longer than it needs, or of a block.
  *
  * The search goes through the free blocks from one end of a region to the other. To hold the lock
@@ -29,13 +30,14 @@
 
 #include "page.h"
 
-#define XRUN_STEP	(4 * XPOOL_CHUNK_PAGES)	/* pages, looked at under one lock */
+#define XRUN_STEP	(4 * XPOOL_LARGEST_PAGES)	/* pages, looked at under one lock */
 
 /* May a region come that has such a run? */
 static bool can_come(const struct xpool *pool, const struct xpool_request *request)
 {
-	return pool->grow && request->pages <= XPOOL_CHUNK_PAGES &&
-	       request->align <= XPOOL_CHUNK_PAGES << PAGE_SHIFT && !request->from && !request->to;
+	return pool->grow && request->pages <= XPOOL_LARGEST_PAGES &&
+	       request->align <= XPOOL_LARGEST_PAGES << PAGE_SHIFT && !request->from &&
+	       !request->to;
 }
 
 /* Could the free lists not give the reserve its blocks any more? */
@@ -268,7 +270,7 @@ static bool is_refused(struct xpool *pool, const struct xpool_request *request)
 }
 
 /**
- * xpool_alloc_run() - take any number of pages in a row
+ * xpool_alloc_run() - take any number of contiguous pages
  * @pool: the pool
  * @request: how many, where, and with which flags
  *
@@ -346,7 +348,7 @@ static int refuse_run(struct xpool *pool, void *addr, size_t nr, int err)
 }
 
 /**
- * xpool_free_run() - give back pages in a row
+ * xpool_free_run() - give back contiguous pages
  * @pool: the pool
  * @addr: the first page's address; NULL does nothing
  * @nr: how many

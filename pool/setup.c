@@ -22,7 +22,7 @@ static int check_size(struct xpool *pool, const struct xpool_args *args)
 		return pool_refuse(pool, -EINVAL,
 				   "size=%zu: not a multiple of the page size %lu; round it",
 				   args->size, PAGE_SIZE);
-	if (args->size >> PAGE_SHIFT >= XBUDDY_MAX_NR - XPOOL_CHUNK_PAGES)
+	if (args->size >> PAGE_SHIFT >= XBUDDY_MAX_NR - XPOOL_LARGEST_PAGES)
 		return pool_refuse(pool, pool->range.source == XPOOL_SYSTEM ? -ENOMEM : -EINVAL,
 				   "size=%zu: more than 2^32 pages; ask for less", args->size);
 	return 0;
@@ -36,15 +36,15 @@ static int check_max_size(struct xpool *pool, const struct xpool_args *args)
 		return pool_refuse(pool, -EINVAL,
 				   "max_size=%zu: only memory of the system grows; give no other source, or no max_size",
 				   args->max_size);
-	if (!IS_ALIGNED(args->max_size, 1UL << XPOOL_CHUNK_SHIFT))
+	if (!IS_ALIGNED(args->max_size, 1UL << XPOOL_LARGEST_SHIFT))
 		return pool_refuse(pool, -EINVAL,
 				   "max_size=%zu: not a multiple of the %lu bytes by which a pool grows; round it",
-				   args->max_size, 1UL << XPOOL_CHUNK_SHIFT);
+				   args->max_size, 1UL << XPOOL_LARGEST_SHIFT);
 	if (args->max_size != args->size &&
 	    (args->max_size < args->size || !xpool_more_regions(args)))
 		return pool_refuse(pool, -EINVAL,
 				   "max_size=%zu: no step of %lu bytes above size=%zu; a pool grows from size in whole ones",
-				   args->max_size, 1UL << XPOOL_CHUNK_SHIFT, args->size);
+				   args->max_size, 1UL << XPOOL_LARGEST_SHIFT, args->size);
 	if (args->max_size >> PAGE_SHIFT > totalram_pages())
 		return pool_refuse(pool, -ENOMEM,
 				   "max_size=%zu: more than the %lu bytes that the system has; ask for less",
@@ -84,8 +84,8 @@ static int init_metadata(struct xpool *pool)
 {
 	const struct xregion *last = &pool->regions[pool->nr_regions - 1];
 	unsigned long first = pool->regions[0].index;
-	/* The last region, if it has no memory yet, is a whole chunk once it has. */
-	unsigned long end = last->index + (last->nr ?: XPOOL_CHUNK_PAGES);
+	/* The last region, if it has no memory yet, is a largest block once it has. */
+	unsigned long end = last->index + (last->nr ?: XPOOL_LARGEST_PAGES);
 	int err;
 
 	pool->pages_mem = xmeta_alloc((end - first) * sizeof(struct xpage));
@@ -162,7 +162,7 @@ static int setup(struct xpool *pool, const struct xpool_args *args)
 			    pool->nr_pages << PAGE_SHIFT);
 		goto undo_acquire;
 	}
-	pool->max_pages = pool->nr_pages + xpool_more_regions(args) * XPOOL_CHUNK_PAGES;
+	pool->max_pages = pool->nr_pages + xpool_more_regions(args) * XPOOL_LARGEST_PAGES;
 	err = pool->max_pages > pool->nr_pages ? xpool_grow_init(pool) : 0;
 	if (err)
 		goto undo_metadata;

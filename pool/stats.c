@@ -48,7 +48,7 @@ void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 	stats->reserve = pool->limits.reserve;
 	stats->grown = grow ? grow->grown : 0;
 	stats->returned = grow ? grow->returned : 0;
-	stats->regions = pool->nr_fixed + (stats->grown - stats->returned) / XPOOL_CHUNK_PAGES;
+	stats->regions = pool->nr_fixed + (stats->grown - stats->returned) / XPOOL_LARGEST_PAGES;
 	stats->free = buddy->nr_free;
 	stats->slabs = pool->used.slabs;
 	stats->magazines = min(cached + pool->last_freed.nr_pages, pool->used.clients);

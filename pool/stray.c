@@ -56,7 +56,7 @@ bool xpool_stray_find(struct xpool *pool, unsigned long index, unsigned long end
 		      struct xpool_stray *stray)
 {
 	const struct xregion *region = pool->nr_regions == 1 ? pool->regions :
-				       &pool->regions[index / XPOOL_CHUNK_PAGES];
+				       &pool->regions[index / XPOOL_LARGEST_PAGES];
 
 	while (index < end) {
 		unsigned long next = index + 1;
@@ -89,7 +89,7 @@ static void check_region(struct xpool *pool, const struct xregion *region)
 	struct xpool_stray stray;
 
 	while (at < end) {
-		unsigned long stop = min(end, at + XPOOL_CHUNK_PAGES);
+		unsigned long stop = min(end, at + XPOOL_LARGEST_PAGES);
 
 		while (xpool_stray_find(pool, at, stop, &stray)) {
 			report(pool, &stray);

@@ -41,7 +41,7 @@ static noinline unsigned int mark_many(struct xslab_cache *cache, void **objs,
  */
 static __always_inline unsigned int take_bulk(struct xslab_cache *cache, size_t nr, void **objs)
 {
-	unsigned int want = min_t(size_t, nr, XSLAB_CHUNK), got = 0;
+	unsigned int want = min_t(size_t, nr, XSLAB_PER_LOCK), got = 0;
 
 	if (nr >= cache->mag.size)
 		got = xmag_depot_take(&cache->mag, objs);
@@ -335,7 +335,7 @@ static noinline unsigned int push_few(struct xslab_cache *cache, unsigned int nr
  */
 static noinline unsigned int free_each(struct xslab_cache *cache, unsigned int nr, void **objs)
 {
-	void *chunk[XSLAB_COPIED], *at;
+	void *copies[XSLAB_COPIED], *at;
 	unsigned int i, n = 0;
 
 	for (i = 0; i < nr; i++) {
@@ -343,14 +343,14 @@ static noinline unsigned int free_each(struct xslab_cache *cache, unsigned int n
 		at = linear_of(cache, objs[i]);
 		if (xslab_accept(cache, at, cache->fast.check.tag)) {
 			tools_free(cache, objs[i]);
-			chunk[n++] = at;
+			copies[n++] = at;
 		} else {
 			xslab_refuse_free(cache, objs[i]);
 		}
 		preempt_enable();
 	}
 	if (n)
-		xslab_put_many(cache, chunk, n);
+		xslab_put_many(cache, copies, n);
 	return nr;
 }
 
@@ -368,7 +368,7 @@ static unsigned int free_some(struct xslab_cache *cache, size_t nr, void **objs,
 	}
 	if (xtools_watch(cache->tools))
 		return free_each(cache, min_t(size_t, nr, XSLAB_COPIED), objs);
-	n = xslab_put_many_checked(cache, objs, min_t(size_t, nr, XSLAB_CHUNK));
+	n = xslab_put_many_checked(cache, objs, min_t(size_t, nr, XSLAB_PER_LOCK));
 	return likely(n) ? n : free_each(cache, 1, objs);
 }
 

@@ -12,7 +12,7 @@
  *	whole slabs	that are all free, or become so: their states are written, not
  *			changed, and they change their list together
  *	a row		of objects that follow one another, in a map and in memory
- *	a group		of one slab, in any order: its state is changed once
+ *	scattered	objects of one word of a slab's map: the word is changed once
  *	one object	of a slab, which for random frees is all there is
  *
  * What is fetched ahead
@@ -114,8 +114,8 @@ static __always_inline bool mark_taken(struct xslab_cache *cache,
 	return false;
 }
 
-/* Like write_run(), but of a cache that has live bytes. */
-static __always_inline unsigned int write_marked_run(struct xslab_cache *cache,
+/* Like write_row(), but of a cache that has live bytes. */
+static __always_inline unsigned int write_marked_row(struct xslab_cache *cache,
 						     const struct xslab_check *check,
 						     void **objs, unsigned int nr, void *obj,
 						     enum xslab_use use)
@@ -139,7 +139,7 @@ static __always_inline unsigned int write_marked_run(struct xslab_cache *cache,
  * Write down @nr objects of a slab, which follow one another from @obj on. Returns how
  * many: see mark_taken().
  */
-static __always_inline unsigned int write_run(struct xslab_cache *cache,
+static __always_inline unsigned int write_row(struct xslab_cache *cache,
 					      const struct xslab_check *check, void **at,
 					      unsigned int nr, void *obj, enum xslab_use use)
 {
@@ -147,7 +147,7 @@ static __always_inline unsigned int write_run(struct xslab_cache *cache,
 	unsigned int left = nr;
 
 	if (likely(xslab_has_live(check)))
-		return write_marked_run(cache, check, at, nr, obj, use);
+		return write_marked_row(cache, check, at, nr, obj, use);
 	for (; left >= 4; left -= 4) {
 		at = write_4(at, obj, stride, use);
 		obj += 4 * stride;
@@ -202,7 +202,7 @@ static __always_inline void *first_for(const struct xslab_cache *cache, const st
 
 /*
  * Up to @nr objects of word @w of a slab's map. In a slab that was filled in order they
- * lie in one row, which needs no search. *@taken counts the bits.
+ * are one row, which needs no search. *@taken counts the bits.
  */
 static __always_inline unsigned int take_word(struct xslab_cache *cache, struct xpage *slab,
 					      unsigned int w, void **objs, unsigned int nr,
@@ -220,7 +220,7 @@ static __always_inline unsigned int take_word(struct xslab_cache *cache, struct 
 	*taken += nr;
 	if (is_row(bits)) {
 		left &= ~(GENMASK(nr - 1, 0) << __ffs(bits));
-		got = write_run(cache, &check, objs, nr, first + __ffs(bits) * cache->stride, use);
+		got = write_row(cache, &check, objs, nr, first + __ffs(bits) * cache->stride, use);
 	} else {
 		got = take_scattered(cache, &check, first, &left, objs, nr, use);
 	}
@@ -296,7 +296,7 @@ static __always_inline unsigned int take_whole(struct xslab_cache *cache, void *
 
 		fetch_ahead(cache, slab);
 		xset_del(&cache->empty, slab_nr(cache, slab));
-		got += write_run(cache, &check, slot(objs, got, use), per_slab, first, use);
+		got += write_row(cache, &check, slot(objs, got, use), per_slab, first, use);
 		atomic_long_set(&slab->word, 0);
 		slab->nr_free = 0;
 		slabs++;

@@ -201,7 +201,7 @@ static bool slab_fits(const struct xpool *pool, unsigned int order)
 
 	for (r = 0; r < pool->nr_regions; r++) {
 		const struct xregion *region = &pool->regions[r];
-		unsigned long nr = r < pool->nr_fixed ? region->nr : XPOOL_CHUNK_PAGES;
+		unsigned long nr = r < pool->nr_fixed ? region->nr : XPOOL_LARGEST_PAGES;
 
 		if (round_up(region->index, pages) + pages <= region->index + nr)
 			return true;

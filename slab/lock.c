@@ -63,7 +63,7 @@ noinline void xslab_drain_nmi_frees_slow(struct xslab_cache *cache)
 noinline void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long flags)
 	__releases(&cache->lock)
 {
-	unsigned int most = XSLAB_CHUNK;	/* no free empties more slabs */
+	unsigned int most = XSLAB_PER_LOCK;	/* no free empties more slabs */
 	LIST_HEAD(excess);
 	bool served, is_over;
 

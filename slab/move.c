@@ -161,7 +161,7 @@ static void end(struct xmove *move)
 /* Is the slab in a region that will be emptied? */
 static bool will_go(const struct xslab_cache *cache, const struct xpage *slab)
 {
-	unsigned long r = xpool_page_index(cache->pool, slab) / XPOOL_CHUNK_PAGES;
+	unsigned long r = xpool_page_index(cache->pool, slab) / XPOOL_LARGEST_PAGES;
 
 	return READ_ONCE(cache->pool->regions[r].serves) == XSERVES_NONE;
 }
@@ -420,7 +420,7 @@ void xslab_move_count(struct xholder *holder)
 	for (r = pool->nr_fixed; r < pool->nr_regions; r++) {
 		struct xregion *region = &pool->regions[r];
 
-		for (i = 0; READ_ONCE(region->used) && i < XPOOL_CHUNK_PAGES; i++)
+		for (i = 0; READ_ONCE(region->used) && i < XPOOL_LARGEST_PAGES; i++)
 			region->movable += owner_of(&cache->pages[region->index + i]) == cache;
 		cond_resched();
 	}
@@ -439,7 +439,7 @@ static void vacate(struct xmove *move)
 	for (r = pool->nr_fixed; r < pool->nr_regions; r++) {
 		if (READ_ONCE(pool->regions[r].serves) != XSERVES_NONE)
 			continue;
-		for (i = 0; i < XPOOL_CHUNK_PAGES; i += pages_per_slab(cache)) {
+		for (i = 0; i < XPOOL_LARGEST_PAGES; i += pages_per_slab(cache)) {
 			struct xpage *slab = &cache->pages[pool->regions[r].index + i];
 
 			cond_resched();

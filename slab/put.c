@@ -3,13 +3,13 @@
  * slab/put: objects come back from magazines to slabs
  *
  * Those that were allocated together are mostly freed together, so there are ways for what is in
- * order, as in fill.c: whole slabs, rows, groups of one slab, and single objects.
+ * order, as in fill.c: whole slabs, rows, scattered objects of one slab, and single objects.
  *
- * What comes from a magazine is looked at before it is put (see slab/check.c): is the
- * slab the cache's, is the object's live byte what it was when it came into the magazine, and
- * is its bit not set. In rows that is done for four at a time, and the owner is looked at once
- * a group. What is not as it should be is dropped. Torn slabs go the same way, as slabs
- * that are not the cache's: one by one.
+ * What comes from a magazine is looked at before it is put (see slab/check.c): is the slab the
+ * cache's, is the object's live byte what it was when it came into the magazine, and is its bit
+ * not set. In rows that is done for four at a time, and the owner is looked at once for each word
+ * of a map. What is not as it should be is dropped. Objects of torn slabs are put one by one, as
+ * the fast way does not know their slabs (slab/tear.c).
  *
  * NMI
  *
@@ -123,12 +123,12 @@ static __always_inline void put_bits(struct xslab_cache *cache, struct xpage *sl
 }
 
 /*
- * @nr objects come back, of which @obj is the first; one may have been there before, or be
- * in @mask for two.
+ * @nr objects of word @w of a map come back, @mask, of which @obj is the first. One may have been
+ * there before, or two may have the same bit.
  */
-static __always_inline void put_run(struct xslab_cache *cache, struct xpage *slab,
-				    unsigned int w, unsigned long mask, unsigned long nr,
-				    void *obj, unsigned int how)
+static __always_inline void put_word(struct xslab_cache *cache, struct xpage *slab,
+				     unsigned int w, unsigned long mask, unsigned long nr,
+				     void *obj, unsigned int how)
 {
 	unsigned long old = atomic_long_read(&slab->map[w]);
 	unsigned int added = hweight_long(mask & ~old);
@@ -198,9 +198,9 @@ static __always_inline void **put_one(struct xslab_cache *cache, struct xpage *s
 }
 
 /* Like put_one(), but all objects that follow and are in the same word of the map. */
-static __always_inline void **put_group(struct xslab_cache *cache, struct xpage *slab,
-					void **at, void **end, unsigned long start,
-					unsigned int how)
+static __always_inline void **put_scattered(struct xslab_cache *cache, struct xpage *slab,
+					    void **at, void **end, unsigned long start,
+					    unsigned int how)
 {
 	struct xslab_check check = check_of(cache, slab, start, how);
 	unsigned long mask;
@@ -210,12 +210,12 @@ static __always_inline void **put_group(struct xslab_cache *cache, struct xpage 
 	next = gather_word(cache, &check, at, end, start, &w, &mask, how);
 	if (unlikely(next == at))
 		return at;
-	put_run(cache, slab, w, mask, next - at,
-		linear_at(cache, slab, (unsigned long)*at, start), how);
+	put_word(cache, slab, w, mask, next - at,
+		 linear_at(cache, slab, (unsigned long)*at, start), how);
 	return next;
 }
 
-/* Like put_group(), but for as long as objects follow one another as the first two do. */
+/* Like put_scattered(), but for as long as objects follow one another as the first two do. */
 static __always_inline void **put_object_row(struct xslab_cache *cache, struct xpage *slab,
 					     void **at, void **end, unsigned long start,
 					     unsigned int how)
@@ -233,8 +233,8 @@ static __always_inline void **put_object_row(struct xslab_cache *cache, struct x
 	len = next - at;
 	if (unlikely(!len))
 		return at;
-	put_run(cache, slab, word_of(nr, how), row_bits(nr, len, step < 0), len,
-		linear_at(cache, slab, obj, start), how);
+	put_word(cache, slab, word_of(nr, how), row_bits(nr, len, step < 0), len,
+		 linear_at(cache, slab, obj, start), how);
 	return next;
 }
 
@@ -252,7 +252,7 @@ static __always_inline bool may_be_all(const struct xslab_cache *cache,
  * All objects of full slabs whose map is one word, for as long as both follow one another
  * from @at and @slab on, in one block of addresses. The slabs change their list together.
  * Torn ones, which have fewer objects, are not among them: see owns(). Otherwise like
- * put_group().
+ * put_scattered().
  */
 static __always_inline void **put_whole(struct xslab_cache *cache, struct xpage *slab,
 					void **at, void **end, unsigned long start,
@@ -280,8 +280,8 @@ static __always_inline void **put_whole(struct xslab_cache *cache, struct xpage 
 	if (likely(slabs))
 		count_whole(cache, XSLAB_FULL, XSLAB_FREE, slabs);
 	if (unlikely(next != at))
-		put_run(cache, slab, 0, row_bits(0, next - at, false), next - at,
-			linear_at(cache, slab, (unsigned long)*at, start), how);
+		put_word(cache, slab, 0, row_bits(0, next - at, false), next - at,
+			 linear_at(cache, slab, (unsigned long)*at, start), how);
 	return next;
 }
 
@@ -303,12 +303,12 @@ static noinline void put_odd(struct xslab_cache *cache, struct xpage *slab, void
 		xslab_note_lost(cache, obj, 1);
 }
 
-/* Put objects that lie together: as whole slabs, as a row, or as a group. */
+/* Put objects that lie together: as whole slabs, as a row, or as they lie in a word of the map. */
 static __always_inline void **put_some(struct xslab_cache *cache, struct xpage *slab, void **at,
 				       void **end, unsigned long start, unsigned int how)
 {
 	if (!are_row(cache, at))
-		return put_group(cache, slab, at, end, start, how);
+		return put_scattered(cache, slab, at, end, start, how);
 	if (how & XSLAB_ONE_WORD && may_be_all(cache, slab, at, end, start))
 		return put_whole(cache, slab, at, end, start, how);
 	return put_object_row(cache, slab, at, end, start, how);

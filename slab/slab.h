@@ -541,7 +541,7 @@ static inline void tools_add_slab(struct xslab_cache *cache, struct xpage *page,
 				PAGE_SIZE << order);
 }
 
-#define XSLAB_CHUNK	256U	/* objects at most that come or go under one lock */
+#define XSLAB_PER_LOCK	256U	/* objects at most that come or go under one lock */
 
 /*
  * Will the client write to what it gets, and does the hardware leave it to us to fetch that?

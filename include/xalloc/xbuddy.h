@@ -89,7 +89,7 @@ struct xbuddy_part {
 };
 
 /**
- * struct xbuddy_run - where xbuddy_alloc_run_at() takes pages in a row
+ * struct xbuddy_run - where xbuddy_alloc_run_at() takes contiguous pages
  * @nr: how many
  * @align: a power of two
  * @skew: a page number is aligned if the sum of both is a multiple of @align
@@ -153,7 +153,7 @@ static inline unsigned int xbuddy_run_order(unsigned long index, unsigned long n
 }
 
 /**
- * xbuddy_alloc_run() - take exactly @nr pages in a row
+ * xbuddy_alloc_run() - take exactly @nr contiguous pages
  * @buddy: the instance
  * @nr: pages; need not be a power of two, may be larger than the largest block
  * @from: first page number allowed

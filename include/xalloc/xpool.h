@@ -124,7 +124,7 @@ struct xpool_stats {
 };
 
 /**
- * struct xpool_request - pages in a row, and where they should be
+ * struct xpool_request - contiguous pages, and where they should be
  * @pages: how many, 1 or more
  * @align: bytes, a power of two and a page or more, of the address; 0: a page
  * @from: the first address allowed; NULL: of the pool

@@ -102,7 +102,7 @@ static inline void gpu_add_block(struct gpu_buddy *mm, unsigned long index, unsi
 	list_add_tail(&block->link, blocks);
 }
 
-/* Chunks in a row; xbuddy cuts a run into blocks from the left, the largest that fits first */
+/* Adjacent chunks; xbuddy cuts a run into blocks from the left, the largest that fits first */
 static inline int gpu_alloc_run(struct gpu_buddy *mm, unsigned long nr, unsigned long from,
 				unsigned long to, struct list_head *blocks)
 {
