@@ -25,7 +25,7 @@
 
 #define LEAF		((u32)BIT(XORDER_LEAF_SHIFT))
 #define FAN_OUT		4U
-#define LOOK_NEAR	4U	/* chunks from @low on */
+#define LOOKS_FROM_LOW	4U	/* at chunks */
 
 /*
  * Levels above @nr granules from @at on, whose entries are multiples of four; or only how many
@@ -77,8 +77,8 @@ static void recount(struct xheap *heap, u32 i)
 	}
 }
 
-/* From here on the tree says what is so. */
-static void settle(struct xheap *heap)
+/* Recount the leaves that are stale: from here on the tree is right. */
+static void recount_stale(struct xheap *heap)
 {
 	unsigned int i;
 
@@ -156,12 +156,12 @@ static u32 descend_from_top(const struct xheap *heap, u32 size)
 }
 
 /* Like xheap_order_first(), as far as that is one of the next few chunks from @low on. */
-static u32 look_near(const struct xheap *heap, u32 size)
+static u32 first_from_low(const struct xheap *heap, u32 size)
 {
 	u32 at = heap->order.low, nr = xheap_nr_numbers(heap);
 	unsigned int look;
 
-	for (look = LOOK_NEAR; look && at < nr; look--) {
+	for (look = LOOKS_FROM_LOW; look && at < nr; look--) {
 		u32 tag = heap->granules[at].tag, state = tag & XTAG_STATE;
 
 		if (state == XTAG_FREE && xtag_size(tag) >= size)
@@ -177,10 +177,10 @@ static u32 look_near(const struct xheap *heap, u32 size)
 u32 xheap_order_first(struct xheap *heap, u32 size)
 {
 	struct xorder *order = &heap->order;
-	u32 chunk = size >= order->low_size ? look_near(heap, size) : 0;
+	u32 chunk = size >= order->low_size ? first_from_low(heap, size) : 0;
 
 	if (!chunk) {
-		settle(heap);
+		recount_stale(heap);
 		chunk = descend_from_top(heap, size);
 	}
 	order->low = chunk ?: U32_MAX;
@@ -188,7 +188,7 @@ u32 xheap_order_first(struct xheap *heap, u32 size)
 	return chunk;
 }
 
-/* The same, from granule @from on. */
+/* Like xheap_order_first(), but from granule @from on. */
 u32 xheap_order_next(struct xheap *heap, u32 from, u32 size)
 {
 	u32 chunk, i = from / LEAF + 1;
@@ -197,7 +197,7 @@ u32 xheap_order_next(struct xheap *heap, u32 from, u32 size)
 	chunk = first_in_leaf(heap, from, size);
 	if (chunk)
 		return chunk;
-	settle(heap);
+	recount_stale(heap);
 	for (l = 0; l < heap->order.nr_levels; l++) {
 		for (; i % FAN_OUT; i++)
 			if (heap->order.level[l][i] >= size)
@@ -224,7 +224,7 @@ u32 xheap_order_before(struct xheap *heap, u32 to)
 
 	if (starts)
 		return i * LEAF + __fls(starts);
-	settle(heap);
+	recount_stale(heap);
 	for (l = 0; l < heap->order.nr_levels; l++, i /= FAN_OUT)
 		while (i % FAN_OUT)
 			if (heap->order.level[l][--i])
@@ -235,7 +235,7 @@ u32 xheap_order_before(struct xheap *heap, u32 to)
 /* The largest free chunk. */
 u32 xheap_order_largest(struct xheap *heap)
 {
-	settle(heap);
+	recount_stale(heap);
 	return largest_of_four(heap->order.level[heap->order.nr_levels - 1]);
 }
 
@@ -260,7 +260,7 @@ bool xheap_order_valid(struct xheap *heap)
 	unsigned int l;
 	u32 i;
 
-	settle(heap);
+	recount_stale(heap);
 	i = descend_from_top(heap, heap->order.low_size);
 	if (i && i < heap->order.low)
 		return false;

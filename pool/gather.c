@@ -135,7 +135,7 @@ static unsigned long gather(struct xpool *pool)
 	mutex_unlock(&xpool_registry);
 	synchronize_rcu_expedited();
 	pages = drain_all(pool);
-	WRITE_ONCE(pool->gather.keep_none, true);
+	WRITE_ONCE(pool->gather.release_empty, true);
 	return pages;
 }
 
@@ -237,7 +237,7 @@ void xpool_gather_end(struct xgathering *g)
 	mutex_lock(&xpool_registry);
 	WRITE_ONCE(pool->gather.nr_users[g->begun & 1], pool->gather.nr_users[g->begun & 1] - 1);
 	if (all_have_taken(pool)) {
-		WRITE_ONCE(pool->gather.keep_none, false);
+		WRITE_ONCE(pool->gather.release_empty, false);
 		set_all_gathered(pool, false);
 		wake_up_all(&pool->gather.over);
 	}

@@ -115,13 +115,13 @@ void xpool_starve(struct xpool *pool, unsigned long nr)
 }
 
 /*
- * Like xbuddy_alloc_row(), but in a pool that has a reserve or may grow. @any_region: also from
- * regions that serve the other kind.
+ * Like xbuddy_alloc_row(), but of what the reserve leaves, and what lies in regions that serve the
+ * kind. @any_region: also of regions that serve the other kind.
  */
-static noinline unsigned int take_row_with_care(struct xpool *pool, unsigned int order,
-						unsigned int nr, bool whole,
-						enum xpool_need need, enum xplace place,
-						bool any_region, unsigned long *index)
+static noinline unsigned int take_row_restricted(struct xpool *pool, unsigned int order,
+						 unsigned int nr, bool whole,
+						 enum xpool_need need, enum xplace place,
+						 bool any_region, unsigned long *index)
 {
 	bool top = is_at_top(order, place);
 	struct xbuddy_part part = { .to = pool->buddy.nr, .top = top };
@@ -154,7 +154,8 @@ static noinline unsigned int take_row_with_care(struct xpool *pool, unsigned int
 	return nr;
 }
 
-static __always_inline bool needs_care(const struct xpool *pool)
+/* May a request not take just any free block? */
+static __always_inline bool is_restricted(const struct xpool *pool)
 {
 	return unlikely(pool->grow) || unlikely(pool->limits.reserve);
 }
@@ -164,11 +165,11 @@ static long take_block(struct xpool *pool, unsigned int order, enum xpool_need n
 {
 	if (unlikely(!(xpool_allowance(pool, need) >> order)))
 		return -ENOSPC;
-	if (needs_care(pool)) {
+	if (is_restricted(pool)) {
 		unsigned long index;
 
-		return take_row_with_care(pool, order, 1, false, need, place, any_region,
-					  &index) ? index : -ENOSPC;
+		return take_row_restricted(pool, order, 1, false, need, place, any_region,
+					   &index) ? index : -ENOSPC;
 	}
 	if (place == XPLACE_FIT)
 		return xbuddy_alloc(&pool->buddy, order);
@@ -260,9 +261,9 @@ unsigned int xpool_get_many(struct xpool *pool, unsigned int order,
 	while (rows--) {
 		bool whole = got && kind == XPAGE_CACHED;
 
-		n = needs_care(pool) ?
-		    take_row_with_care(pool, order, nr - got, whole, need, XPLACE_FIT, false,
-				       &index) :
+		n = is_restricted(pool) ?
+		    take_row_restricted(pool, order, nr - got, whole, need, XPLACE_FIT, false,
+					&index) :
 		    xbuddy_alloc_row(&pool->buddy, order, nr - got, whole, &index);
 		if (!n)
 			break;

@@ -92,7 +92,8 @@ static bool has_absent(const struct xpool *pool)
 	return READ_ONCE(pool->nr_pages) + XPOOL_LARGEST_PAGES <= pool->max_pages;
 }
 
-static bool may_grow(const struct xpool *pool)
+/* May a region come for which no request waits? */
+static bool may_grow_ahead(const struct xpool *pool)
 {
 	return has_absent(pool) && !too_many_spare(pool, XPOOL_LARGEST_PAGES);
 }
@@ -100,7 +101,7 @@ static bool may_grow(const struct xpool *pool)
 /* Does the pool want a region, and may it have one? May be old without the lock. */
 static bool wants_region(const struct xpool *pool, enum xserves kind)
 {
-	return low_kinds(pool) & BIT(kind) && may_grow(pool);
+	return low_kinds(pool) & BIT(kind) && may_grow_ahead(pool);
 }
 
 static bool gives_region(const struct xpool *pool)
@@ -394,7 +395,7 @@ void xpool_grow_wake(struct xpool *pool)
 {
 	if (likely(!low_kinds(pool)))
 		return;
-	if (in_nmi() || !may_grow(pool) ||
+	if (in_nmi() || !may_grow_ahead(pool) ||
 	    time_before(jiffies, READ_ONCE(pool->grow->not_before)))
 		return;
 	wake_growth(pool);

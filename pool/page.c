@@ -163,8 +163,8 @@ static bool take_or_sleep(struct xpage_request *request)
 	return done;
 }
 
-/* Without end, for __GFP_NOFAIL; false only where the pool is given up meanwhile. */
-static bool take_for_sure(struct xpage_request *request)
+/* Try without end, for __GFP_NOFAIL; false only where the pool is destroyed meanwhile. */
+static bool wait_until_taken(struct xpage_request *request)
 {
 	struct xpool *pool = request->pool;
 	unsigned long said = jiffies;
@@ -188,7 +188,7 @@ static bool take_nofail(struct xpage_request *request)
 	bool done;
 
 	atomic_inc(&pool->waiting.nr);
-	done = take_gathered(request) || (fits(request) && take_for_sure(request));
+	done = take_gathered(request) || (fits(request) && wait_until_taken(request));
 	rcu_read_lock();	/* the pool that goes waits for a grace period after the count */
 	if (atomic_dec_and_test(&pool->waiting.nr) && READ_ONCE(pool->state.retired))
 		xpool_reap_soon();

@@ -296,7 +296,7 @@ struct xpool {
 		atomic_t	parts_begun;	/* requests that took a part of what they want, */
 		atomic_t	parts_ended;	/* and have all, or gave it back */
 		bool		in_bulk;	/* one of those that gather is taking many */
-		bool		keep_none;	/* caches give empty slabs back at once */
+		bool		release_empty;	/* caches give empty slabs back at once */
 		struct irq_work	soon;
 		struct work_struct work;
 	} gather;

@@ -106,7 +106,7 @@ static void *alloc_one_gathered(struct xslab_cache *cache, gfp_t gfp)
  * client holds, if the client or its cache says so, else only while some wait for a grace period:
  * other requests may take each of them first.
  */
-static void *alloc_patiently(struct xslab_cache *cache, gfp_t gfp)
+static void *alloc_gather_or_wait(struct xslab_cache *cache, gfp_t gfp)
 {
 	bool for_clients = cache->flags & XSLAB_WAIT || gfp & __GFP_NOFAIL;
 	bool wait = for_clients || xslab_rcu_waits(cache);
@@ -126,7 +126,7 @@ static void *alloc_patiently(struct xslab_cache *cache, gfp_t gfp)
 static noinline void *alloc_last(struct xslab_cache *cache, gfp_t gfp)
 {
 	if (gfpflags_allow_blocking(gfp))
-		return alloc_patiently(cache, gfp);
+		return alloc_gather_or_wait(cache, gfp);
 	if (!xslab_help_atomic(cache, gfp) || READ_ONCE(cache->state.retired))
 		return NULL;
 	return xslab_alloc_marked(cache, gfp);

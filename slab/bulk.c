@@ -200,17 +200,17 @@ static bool take_all_gathered(struct xslab_cache *cache, gfp_t gfp, size_t nr, v
  */
 static bool take_all_waiting(struct xslab_cache *cache, gfp_t gfp, size_t nr, void **objs)
 {
-	bool for_sure = gfp & __GFP_NOFAIL, done, wait;
+	bool nofail = gfp & __GFP_NOFAIL, done, wait;
 	unsigned long said = jiffies;
 
 	do {
-		wait = for_sure || xslab_rcu_waits(cache);
+		wait = nofail || xslab_rcu_waits(cache);
 		done = take_all_gathered(cache, gfp, nr, objs);
 		wait |= xslab_rcu_waits(cache);
 		if (done || !wait || READ_ONCE(cache->state.retired))
 			return done;
-		schedule_timeout_uninterruptible(for_sure ? XPOOL_LOOK : 1);
-		if (for_sure)
+		schedule_timeout_uninterruptible(nofail ? XPOOL_LOOK : 1);
+		if (nofail)
 			xpool_say_waiting(&said, "cache", cache->name);
 	} while (true);
 }

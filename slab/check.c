@@ -62,7 +62,7 @@ noinline void xslab_note_lost(struct xslab_cache *cache, void *at, unsigned int 
 	if (atomic_long_fetch_add(nr, &cache->late.nr))
 		return;
 	WRITE_ONCE(cache->late.first, at ? addr_of(cache, at) : NULL);
-	irq_work_queue(&cache->later);
+	irq_work_queue(&cache->irq_work);
 }
 
 /* Write that line. */

@@ -28,7 +28,7 @@ noinline int xslab_free_missed(struct xslab_cache *cache, void *at)
 EXPORT_SYMBOL_GPL(xslab_free_missed);
 
 /* In a torn slab, or an error. Begins with preemption off. */
-noinline int xslab_free_odd(struct xslab_cache *cache, void *obj)
+noinline int xslab_free_unaccepted(struct xslab_cache *cache, void *obj)
 {
 	void *at = linear_of(cache, obj);
 	int err;
@@ -39,4 +39,4 @@ noinline int xslab_free_odd(struct xslab_cache *cache, void *obj)
 	preempt_enable();
 	return err;
 }
-EXPORT_SYMBOL_GPL(xslab_free_odd);
+EXPORT_SYMBOL_GPL(xslab_free_unaccepted);

@@ -91,7 +91,7 @@ static void holder_room(struct xholder *holder)
 	struct xslab_cache *cache = of_holder(holder);
 
 	if (READ_ONCE(cache->waiting.nr))
-		irq_work_queue(&cache->later);
+		irq_work_queue(&cache->irq_work);
 }
 
 void xslab_holder_init(struct xholder *holder)

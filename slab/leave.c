@@ -249,7 +249,7 @@ void xslab_leave_start(struct xslab_cache *cache)
 	if (!xslab_rcu_is_typesafe(cache))
 		return;
 	if (in_nmi()) {
-		irq_work_queue(&cache->later);	/* which comes here */
+		irq_work_queue(&cache->irq_work);	/* which comes here */
 		return;
 	}
 	raw_spin_lock_irqsave(&cache->lock, flags);
@@ -270,7 +270,7 @@ void xslab_leave_wait(struct xslab_cache *cache)
 
 	if (!xslab_rcu_is_typesafe(cache))
 		return;
-	irq_work_sync(&cache->later);
+	irq_work_sync(&cache->irq_work);
 	/* Those that wait, and then those that retired meanwhile. */
 	for (i = 0; i < 2 && READ_ONCE(cache->rcu.nr_slabs); i++) {
 		xslab_leave_start(cache);

@@ -70,7 +70,7 @@ noinline void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long f
 	/* A tool cannot be told in NMI that slabs go: they do in the interrupt behind it. */
 	if (unlikely(in_nmi() && xtools_watch(cache->tools))) {
 		xslab_unlock(cache, flags);
-		irq_work_queue(&cache->later);
+		irq_work_queue(&cache->irq_work);
 		return;
 	}
 	rcu_read_lock();

@@ -171,7 +171,7 @@ static void dispose_cache(struct xslab_cache *cache, bool was_refused)
 	if (cache->state.given_up)
 		xslab_rcu_flush(cache->pool);	/* what they freed meanwhile is dropped */
 	xslab_rcu_del_cache(cache);
-	irq_work_sync(&cache->later);
+	irq_work_sync(&cache->irq_work);
 	cache->fast.linear = xpool_linear_nowhere;
 	xslab_put_live(cache, pool);
 	xmag_destroy(&cache->mag);

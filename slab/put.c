@@ -290,8 +290,8 @@ static __always_inline void **put_whole(struct xslab_cache *cache, struct xpage 
  * free in its slab, or a client's, and its slab may have another owner: it is dropped. But it may
  * be one of a torn slab that is as it was.
  */
-static noinline void put_odd(struct xslab_cache *cache, struct xpage *slab, void *obj,
-			     unsigned long start)
+static noinline void put_torn_or_drop(struct xslab_cache *cache, struct xpage *slab, void *obj,
+				      unsigned long start)
 {
 	const struct xslab_check *check = &cache->fast.check;
 
@@ -345,7 +345,7 @@ static __always_inline unsigned int put_all(struct xslab_cache *cache, void **ob
 			continue;
 		if (how & XSLAB_CHECK)
 			break;
-		put_odd(cache, slab, *at, start);
+		put_torn_or_drop(cache, slab, *at, start);
 		next = at + 1;
 	}
 	return at - objs;
@@ -450,7 +450,7 @@ static void drain_nmi(struct xslab_cache *cache, void **objs, unsigned int nr)
 		put_nmi(cache, objs[i]);
 	smp_mb__before_atomic();	/* pairs with nmi_uses() */
 	atomic_dec(&cache->nmi.frees);
-	irq_work_queue(&cache->later);
+	irq_work_queue(&cache->irq_work);
 }
 
 /* Objects of a magazine. Any context. */

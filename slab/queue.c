@@ -86,5 +86,5 @@ void xslab_queue_wake(struct xslab_cache *cache)
 	if (in_task() && !irqs_disabled())
 		xslab_queue_wake_served(cache);
 	else
-		irq_work_queue(&cache->later);
+		irq_work_queue(&cache->irq_work);
 }

@@ -91,7 +91,7 @@ struct xslab_cache {
 	} growth;
 	enum xplace		place;		/* of slabs in the pool */
 	xslab_flags_t		flags;
-	struct irq_work		later;		/* what could not be done at once */
+	struct irq_work		irq_work;	/* for what needs another context; slab/wait.c */
 	atomic_t		nr_constructing;
 	struct {
 		bool		retired;	/* no allocation any more */
@@ -189,7 +189,7 @@ struct xmove {
  * @task: the task
  * @obj: what it was handed
  * @look: it must ask the pool again
- * @for_sure: it waits without end and without being killed
+ * @nofail: it waits without end and without being killed
  * @for_grace: it waits for no client, but for objects that wait for a grace period
  */
 struct xwaiter {
@@ -197,7 +197,7 @@ struct xwaiter {
 	struct task_struct	*task;
 	void			*obj;
 	bool			look;
-	bool			for_sure;
+	bool			nofail;
 	bool			for_grace;
 };
 
@@ -427,7 +427,7 @@ static inline bool xslab_rcu_is_typesafe(const struct xslab_cache *cache)
 static inline bool gives_at_once(const struct xslab_cache *cache)
 {
 	return READ_ONCE(cache->decay.watch.at_once) ||
-	       (READ_ONCE(cache->pool->gather.keep_none) && !xslab_rcu_is_typesafe(cache));
+	       (READ_ONCE(cache->pool->gather.release_empty) && !xslab_rcu_is_typesafe(cache));
 }
 
 /* Must an empty slab perhaps go before the operation that emptied it returns? */

@@ -20,7 +20,7 @@
  * mends it as far as it can. So tearing costs no memory later, unless others use it.
  *
  * A torn slab's owner is noted with a mark, so the fast path of a free does not take it
- * for the cache's. A slower path (xslab_free_odd()) looks at each object, whether it is
+ * for the cache's. A slower path (xslab_free_unaccepted()) looks at each object, whether it is
  * still there. So do a flush, and an allocation of a cache without live bytes, to which it
  * is not one of the cache's slabs. So other slabs pay nothing for it. Allocations see a slab
  * that has few free objects, and use these first.

@@ -40,9 +40,10 @@
 
 #include "slab.h"
 
-static void do_later(struct irq_work *work)
+/* What could not be done where it was found: from NMI, or with locks held. */
+static void cache_irq_work(struct irq_work *work)
 {
-	struct xslab_cache *cache = container_of(work, struct xslab_cache, later);
+	struct xslab_cache *cache = container_of(work, struct xslab_cache, irq_work);
 	unsigned long flags;
 
 	/* What an NMI freed may be what a task waits for. */
@@ -58,7 +59,7 @@ void xslab_wait_init(struct xslab_cache *cache)
 {
 	INIT_LIST_HEAD(&cache->waiting.list);
 	INIT_LIST_HEAD(&cache->waiting.served);
-	init_irq_work(&cache->later, do_later);
+	init_irq_work(&cache->irq_work, cache_irq_work);
 }
 
 /*
@@ -108,12 +109,12 @@ static void *stop_waiting(struct xslab_cache *cache, struct xwaiter *waiter)
 static bool is_over(const struct xslab_cache *cache, const struct xwaiter *waiter)
 {
 	return READ_ONCE(waiter->obj) || READ_ONCE(cache->state.retired) ||
-	       (!waiter->for_sure && fatal_signal_pending(current));
+	       (!waiter->nofail && fatal_signal_pending(current));
 }
 
 static void sleep(const struct xslab_cache *cache, struct xwaiter *waiter)
 {
-	set_current_state(waiter->for_sure ? TASK_UNINTERRUPTIBLE : TASK_KILLABLE);
+	set_current_state(waiter->nofail ? TASK_UNINTERRUPTIBLE : TASK_KILLABLE);
 	if (!is_over(cache, waiter) && !READ_ONCE(waiter->look))
 		schedule_timeout(XPOOL_LOOK);
 	__set_current_state(TASK_RUNNING);
@@ -148,7 +149,7 @@ static bool find_more(struct xslab_cache *cache, struct xwaiter *waiter, gfp_t g
 void *xslab_wait_for_object(struct xslab_cache *cache, gfp_t gfp, bool for_clients)
 {
 	struct xwaiter waiter = {
-		.task = current, .for_sure = gfp & __GFP_NOFAIL,
+		.task = current, .nofail = gfp & __GFP_NOFAIL,
 		.for_grace = !for_clients,
 	};
 	unsigned long said = jiffies;
@@ -165,7 +166,7 @@ void *xslab_wait_for_object(struct xslab_cache *cache, gfp_t gfp, bool for_clien
 				break;
 			sleep(cache, &waiter);
 		}
-		if (waiter.for_sure)
+		if (waiter.nofail)
 			xpool_say_waiting(&said, "cache", cache->name);
 	}
 	if (stop_waiting(cache, &waiter))

@@ -102,7 +102,7 @@ void *xslab_alloc_missed(struct xslab_cache *cache, gfp_t gfp);			/* off */
 void *xslab_alloc_again(struct xslab_cache *cache, void *at, gfp_t gfp);	/* off */
 void *xslab_alloc_special(struct xslab_cache *cache, gfp_t gfp);
 int xslab_free_missed(struct xslab_cache *cache, void *at);			/* off */
-int xslab_free_odd(struct xslab_cache *cache, void *obj);			/* off */
+int xslab_free_unaccepted(struct xslab_cache *cache, void *obj);		/* off */
 
 /* Change a live byte. Returns false if it does not say @from. */
 static __always_inline bool xslab_change_live(u8 *live, u8 from, u8 to)
@@ -227,7 +227,7 @@ static __always_inline int xslab_free_here(struct xslab_cache *cache, void *obj)
 	unsigned long in = (unsigned long)at - fast->base;
 
 	if (unlikely(in >= fast->bytes) || unlikely(!xslab_accept_at(cache, at, in)))
-		return xslab_free_odd(cache, obj);
+		return xslab_free_unaccepted(cache, obj);
 	if (unlikely(!xmag_try_free(&fast->cpus, at)))
 		return xslab_free_missed(cache, at);
 	preempt_enable();
