@@ -11,12 +11,23 @@
  *	3. xslab_rcu_lock		mutex	objects that wait for a grace period go back
  *	   xmag.draining	mutex	magazines of all CPUs are emptied
  *	4. xpool_registry	mutex	lists of pools, of caches, and of a pool's holders
- *	   the list of heaps	mutex	names and ranges of heaps (heap/listed.c)
+ *	   heaps_lock		mutex	names and ranges of heaps (heap/listed.c)
  *	5. xmag.gate		raw	where fast paths are led
  *	   xdepot.lock		raw	whole magazines
  *	6. xslab_cache.lock	raw	lists of slabs
  *	7. xpool.lock		raw	the buddy system and the state of pages
  *	   xheap.lock		raw	chunks of a heap; the pool is asked without it
+ *
+ * Leaves, under which no other of these is taken, but spare_lock under xslab_rcu_cpu.lock:
+ *
+ *	   xpool_map, xpool_grown	which pool an address is in (pool/find.c); the locks of a
+ *					maple tree and, with interrupts off, of an xarray
+ *	   callers_lock		spin	tasks that may run a client's code (pool/callback.c)
+ *	   those of wait queues		xpool.waiting.room, xpool.gather.over,
+ *					xslab_cache.moving.gone
+ *	   xgen_pool.lock	spin	the list of its chunks; a client's (genpool.h)
+ *	   xslab_rcu_cpu.lock	raw	a CPU's batch of objects that wait (slab/rcu.c)
+ *	   spare_lock		raw	batches that no CPU uses
  *
  * Raw spin locks are taken with interrupts off, and only tried from NMI.
  *
