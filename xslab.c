@@ -11,10 +11,9 @@
  *	partial		some are
  *	free		all are
  *
- * and the cache has a list for each, the partial ones sorted by how many of their
- * objects are not free: 1, 2 to 3, 4 to 7, and so on. Before the slabs stand
- * magazines (xmag.c), which serve nearly all operations; they load from slabs and unload
- * into them up to 64 objects at a time.
+ * and the cache has lists for each (slab/lists.c). Before the slabs stand magazines (xmag.c),
+ * which serve nearly all operations; they load from slabs and unload into them up to 64 objects at
+ * a time.
  *
  * Objects come from, in this order:
  *
@@ -22,6 +21,21 @@
  *	2. the fullest partial slabs: the others get a chance to become free
  *	3. a free slab
  *	4. a new slab from the pool, and with it what other caches can spare
+ *
+ * A free goes in this order, mostly no further than the first step:
+ *
+ *	1. xslab_cache_free(), inline in the client (impl/xslab_fast.h), looks whether this is a
+ *	   live object of the cache, marks it, and pushes it into the CPU's magazine. Other
+ *	   pointers go to xslab_free_unaccepted() (slab/free.c), where objects of torn slabs are
+ *	   accepted, and what is left is refused (slab/check.c)
+ *	2. the magazine is full, closed or busy: xslab_free_missed() (slab/free.c) calls
+ *	   xmag_free_slow() (xmag.c), which exchanges magazines, also with the depot
+ *	3. the depot has no empty one: xslab_put_many() (slab/put.c) sets the objects' bits under
+ *	   the cache's lock, and the slabs change lists (slab/lists.h)
+ *	4. unlock_freed() hands objects to tasks that wait (slab/queue.c), and takes slabs that
+ *	   are one too many off the lists (slab/lock.c, slab/leave.c)
+ *	5. xslab_return_list() (slab/leave.c) gives their pages back: xpool_put_many() (pool/put.c)
+ *	   joins each block with its buddies (xbuddy.c)
  *
  * A free slab stays with its cache until xslab_cache_collect(), until the pool
  * runs dry and asks for it, until there are more than the cache may keep
