@@ -2,25 +2,10 @@
 /*
  * xstats: what people look at in /sys/kernel/debug/xalloc
  *
- *	buddyinfo		columns of /proc/buddyinfo, a line a pool
- *	slabinfo		columns of /proc/slabinfo, a line a cache
- *	collect			write 0 or 1: collect all pools, without or with force
- *	pools/<name>/stats		key value: where the pages are
- *	pools/<name>/free_blocks	order, free blocks of that order
- *	pools/<name>/unusable_index	order, share of free memory it cannot use
- *	pools/<name>/regions		first page number, address, pages
- *	pools/<name>/why		what holds each 4 MiB that are not empty
- *	pools/<name>/collect		write 0 or 1: collect this pool
- *	pools/<name>/give_up		write 1: no client will come back to this orphan
- *	pools/<name>/decay_ms		read and write
- *	pools/<name>/limits/hard, cache, reserve	read and write
- *	caches/<name>/stats		key value: where the objects are
- *	caches/<name>/collect, give_up, decay_ms	as of a pool
- *	caches/<name>/tear		write 1: give back pages of slabs that hold objects too
- *	caches/<name>/limits/hard, cache	read and write
- *
- * A stats file is one snapshot: its lines belong together and balance when no CPU allocates
- * or frees.
+ * Which files there are, what their lines mean and what can be written to them is in
+ * Documentation/debugfs.md. pool_files and cache_files below list them, pool_stats and cache_stats
+ * the lines of a stats file. Such a file is one snapshot: its lines belong together and balance
+ * when no CPU allocates or frees.
  *
  * This file is an observer. The layers below call a notifier chain when a pool
  * or a cache comes or goes and do not know that it is here; it reads through

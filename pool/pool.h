@@ -80,11 +80,7 @@ static __always_inline u16 xpool_page_state(enum xpool_page_kind kind, unsigned 
 	return (kind << 8) + order;
 }
 
-/*
- * A stack of pages that any context can push to without a lock, for the case
- * that an NMI finds a lock taken. The owner of the lock empties it. Links are
- * page numbers plus one, so that zero is "not on a stack".
- */
+/* A stack of pages, for NMIs that find a lock taken; see pool/defer.c. */
 struct xdefer {
 	atomic_t head;
 };

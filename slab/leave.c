@@ -5,9 +5,6 @@
  * A slab leaves only if all of it is free: by its map, by its live bytes, and by what NMIs are
  * about to free. Its pages name no cache any more before the pool has them.
  *
- * A CPU that took an object out of a magazine at the very instant when another one put it back
- * into its slab may have it (check.c). Its live byte says so, and the slab stays.
- *
  * Objects of a cache made with XSLAB_TYPESAFE_BY_RCU are used again at once; the slab must
  * stay one of the cache until all readers are through. A slab that leaves the cache is put
  * onto a list, retired. When no grace period is waited for, all that are on it go onto
@@ -71,8 +68,9 @@ void xslab_set_owner(const struct xslab_cache *cache, struct xpage *slab,
 }
 
 /*
- * A CPU that took an object out of a magazine at the very instant when another one put it
- * back into its slab may have it. Then it is not free, whatever the map says.
+ * Two CPUs may free one object at the same instant, and a third may take one copy out of a magazine
+ * just when the other is put into its slab (check.c). Then the live byte says that it is not free,
+ * whatever the map says: the byte is believed, and the slab stays.
  */
 noinline void xslab_believe_live(struct xslab_cache *cache, struct xpage *slab)
 {

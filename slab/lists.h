@@ -6,12 +6,11 @@
 #define _XALLOC_SLAB_LISTS_H
 
 /*
- * The lists of slabs. Which one a slab belongs to follows from the number of its free
- * objects, and xslab_relist() moves it there, but for whole slabs that are taken or put at
- * once; partial ones may have been left on the list of fuller ones, see xslab_fullest(). The
- * last to come is the first to be used; but free slabs, which no CPU's caches know any more,
- * are in the order of their addresses. (Keeping the partial ones nearly so costs too much for
- * objects that are freed at random.)
+ * Which list a slab belongs to follows from the number of its free objects, and xslab_relist()
+ * moves it there, but for whole slabs that are taken or put at once; see slab/lists.c. The last to
+ * come is the first to be used; but free slabs, which no CPU's caches know any more, are in the
+ * order of their addresses. (Keeping the partial ones nearly so costs too much for objects that are
+ * freed at random.)
  */
 
 static inline unsigned int count_free(const struct xslab_cache *cache, struct xpage *slab)

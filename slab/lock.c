@@ -2,8 +2,8 @@
 /*
  * slab/lock: what is done after the lock is taken, and before it is given up
  *
- * After it is taken, the frees of NMIs that found it held are put where they belong
- * (drain_nmi_frees() calls xslab_drain_nmi_frees_slow()).
+ * After it is taken, the frees of NMIs that found it held are put where they belong:
+ * drain_nmi_frees() comes here if there are any.
  *
  * Before it is given up, what became free is offered: an object to a task that waits for one
  * (queue.c), and slabs that are one too many to the pool. unlock_freed() comes here if there may
@@ -59,7 +59,7 @@ noinline void xslab_drain_nmi_frees_slow(struct xslab_cache *cache)
 		xslab_queue_serve(cache);	/* the NMI saw to it that they are woken */
 }
 
-/* No other CPU sees slabs that are one too many, nor an object for which a task waits. */
+/* Offer what became free, and unlock. */
 noinline void xslab_unlock_freed_slow(struct xslab_cache *cache, unsigned long flags)
 	__releases(&cache->lock)
 {

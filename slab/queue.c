@@ -2,7 +2,8 @@
 /*
  * slab/queue: tasks that wait for an object
  *
- * They stand in a queue, and a CPU that makes an object free hands it to the first:
+ * They stand in a queue, and a CPU that makes an object free hands it to the first, before it gives
+ * up the lock:
  *
  *	waiting.list: tail ...  first --(an object, under the lock)--> served --(wake)--> gone
  *

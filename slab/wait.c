@@ -1,36 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * slab/wait: waiting for an object
+ * slab/wait: a task waits for an object
  *
- * An allocation from a cache made with XSLAB_WAIT, if it may sleep, does so until there is
- * an object. Tasks that wait stand in a queue, and a CPU that makes an object free hands it
- * to the first one. While a task waits
+ * An allocation from a cache made with XSLAB_WAIT, if it may sleep, does so until there is an
+ * object. Tasks that wait stand in a queue (queue.c). While a task waits
  *
  *	the magazines are closed, so that every free comes to the slabs, and
  *	no object is free in slabs whenever the cache's lock is free.
  *
- * The second follows from unlock_freed(), by which every CPU unlocks that made something
- * free: it serves the queue first. So no CPU can come in between and take what a task waits
- * for, and the order is that of the queue.
+ * The second follows from unlock_freed(), by which every CPU unlocks that made something free: it
+ * serves the queue first. So no CPU can come in between and take what a task waits for, and the
+ * order is that of the queue.
  *
- *	waiting.list: tail ...  first --(an object, under the lock)--> served --(wake)--> gone
+ * A task that waits also asks the pool for a slab, when it comes and when it is told to look:
+ * because blocks went back to the pool's buddy system, because a limit was raised, or because
+ * another task that waited left, so there may be room for the next one. What clients of the pool
+ * free into magazines gives no sign, which is what makes it fast; a look at every tenth of a second
+ * finds that, and has it gathered (pool/gather.c).
  *
- * A task that waits asks the pool for a slab too, when it comes and when it is told to
- * look: because blocks went back to the pool's buddy system, because a limit was raised, or
- * because another task that waited left, so there may be room for the next one. What
- * clients of the pool free into magazines gives no sign, which is what makes it fast; a
- * look at every tenth of a second finds that, and has it gathered (pool/gather.c).
+ * Requests to other caches that may sleep wait too where nothing is left but objects that wait for
+ * a grace period (rcu.c), until there are no such objects.
  *
- * Others that may sleep wait too where nothing is left but objects that wait for a grace
- * period (rcu.c), until there are no such objects.
- *
- * A client may destroy a cache of which tasks wait for an object, because it cannot know
- * that. So requests that may wait are counted from before their first gathering until they
- * are through (nr_callers), and a cache that has some when it is destroyed becomes an orphan,
- * which goes after the last of them.
- *
- * A free may come from NMI, or with a lock of the scheduler held, where no task can be
- * woken. Unless it comes from a task with interrupts on, the waking is left to an irq_work.
+ * A client may destroy a cache while tasks wait for an object of it, because it cannot know that.
+ * So requests that may wait are counted from before their first gathering until they are through
+ * (nr_callers), and a cache that has some when it is destroyed becomes an orphan, which goes after
+ * the last of them.
  */
 #include <linux/irq_work.h>
 #include <linux/jiffies.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * xset: a set of small numbers that finds the first, the last, and the next ones.
- * Not for clients to use. The theory is at the top of base/set.c.
+ * Sets of small numbers, as trees of bitmaps: the theory is at the top of base/set.c. Not for
+ * clients to use.
  */
 #ifndef _XALLOC_XSET_H
 #define _XALLOC_XSET_H
@@ -13,10 +13,10 @@
 #define XSET_NONE	(~0UL)
 
 /**
- * struct xset - a set of small numbers
+ * struct xset - a set
  * @nr_levels: those of @level that are in use; the highest is one word
  * @words: of all levels
- * @level: bitmaps; a bit says whether a word of the level below has any, 0: members
+ * @level: bitmaps, of the members at 0
  */
 struct xset {
 	unsigned int	nr_levels;
