@@ -102,9 +102,10 @@ static void *alloc_one_gathered(struct xslab_cache *cache, gfp_t gfp)
 }
 
 /*
- * No object is free at hand: take what others keep, and then wait for one: also for one that a
- * client holds, if the client or its cache says so, else only while some wait for a grace period:
- * other requests may take each of them first.
+ * No object is free at hand. Gather what no client holds; if there is no object in that either,
+ * wait for one. Of a cache with XSLAB_WAIT, or with __GFP_NOFAIL, that may be one that a client
+ * holds. Other requests wait only while objects wait for a grace period: another request may take
+ * each of these first.
  */
 static void *alloc_gather_or_wait(struct xslab_cache *cache, gfp_t gfp)
 {

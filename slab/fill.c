@@ -17,22 +17,20 @@
  *
  * What is fetched ahead
  *
- * A slow path may spend most of its time waiting for the state of slabs that were not
- * looked at for long, and a client much of its time for the object that it writes to. Both
- * can be asked for before they are needed.
+ * Two things may not be in a CPU's caches when they are needed: the states of slabs that were not
+ * looked at for long, on which a slow path waits, and the objects, on which the client waits when
+ * it writes to them. Both can be asked for before.
  *
- * Free slabs are taken in the order of their addresses, also when they became free in
- * another: then the hardware fetches their states by itself. A tree of bitmaps (base/set.c)
- * keeps that order: it finds the free slab before another.
+ *	free slabs	are taken in the order of their addresses, whatever the order was in which
+ *			they became free. The hardware sees that and fetches their states. A tree of
+ *			bitmaps (base/set.c) keeps the order: it finds the free slab before another
+ *	objects		are handed out in the order of addresses, too, for the same reason
+ *	partial slabs	have no such order. But of those that are about equally full, the one that
+ *			lies behind the last that served is next
  *
- *	A refill hands out objects in the order of addresses, too, for the hardware.
- *
- *	Of partial slabs that are about equally full, the one behind the last that served
- *	is next. (To fetch the state of the next one on the list comes too late: the one
- *	after it is known only then.)
- *
- *	So what comes soon is known by its address, and the state of the fourth slab from
- *	the one in use is fetched. Not all hardware does so by itself.
+ * So the address of what comes soon is known, and the state of the fourth slab from the one in use
+ * is fetched; not all hardware does so by itself. (The links of a list would not do: only the next
+ * slab is known by them, and to fetch its state comes too late.)
  *
  * Objects are fetched only for a client that says that it writes to them (XSLAB_PREFETCH):
  * the memory may be a device's, and a client that does not write would wait in vain. Objects

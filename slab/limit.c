@@ -2,24 +2,24 @@
 /*
  * slab/limit: limits of a cache
  *
- * hard	limits the pages of slabs. A slab is counted before the pool is asked for
- * its pages, under the cache's lock, and taken off after the pool has them back. So
- * the count is never below the truth, and where it may not grow, the truth cannot.
- * A limit is lowered only if the count, under the same lock, is not above it.
+ * hard bounds the pages of slabs. A slab is counted under the cache's lock before the pool is asked
+ * for its pages, and counted off after the pool has them back. So at each instant the count is at
+ * least the number of slabs that have pages, and to bound the count bounds these. A lower limit is
+ * set under the same lock, and only if the count is not above it.
  *
- * cache limits what no client uses: slabs without a live object, and what magazines may
- * hold, which cannot be counted while it changes. So the magazines count with their
- * capacity. What is left of the limit is for free slabs:
+ * cache bounds what no client uses: slabs without a live object, and what is in magazines. How much
+ * that is cannot be counted while it changes, so the magazines count with their capacity. If the
+ * limit is less, they are closed. What is left of it is for free slabs:
  *
  *	limit    0                  capacity of the magazines
  *	         |------------------|---------------------->
  *	magazines       closed      |        open
  *	free slabs      limit       |   limit - capacity
  *
- * A slab that becomes free beyond that leaves the cache's lists before the lock is
- * given up, in the operation that freed its last object, so no other CPU sees it; and
- * it is on its way to the pool then. Neither limit costs the fast paths anything:
- * what is near a limit has left them.
+ * A slab that becomes free beyond that leaves the cache's lists in the operation that freed its
+ * last object, before the lock is given up. So no other CPU sees it on a list, though it may still
+ * be on its way to the pool. The fast paths know of neither limit: where the limit is too low for
+ * magazines these are closed, and slabs come and go on slow paths.
  *
  * What an NMI freed while the lock was taken counts when it is put where it belongs.
  */
@@ -89,7 +89,8 @@ unsigned long xslab_magazine_pages(const struct xslab_cache *cache)
 
 /*
  * The cache may keep less from now on: give back the free slabs that are too many, some at a time.
- * Slabs that come meanwhile bring their own looks.
+ * As many rounds as there are free slabs are enough: each operation that empties a slab meanwhile
+ * looks itself whether that is one too many.
  */
 void xslab_limit_apply(struct xslab_cache *cache)
 {
@@ -103,7 +104,10 @@ void xslab_limit_apply(struct xslab_cache *cache)
 	} while (--most && READ_ONCE(cache->objects.capacity) < before);
 }
 
-/* Whatever of the two takes something away comes first. */
+/*
+ * First what lowers: the magazines are closed before free slabs may have what these could keep, and
+ * opened after free slabs have less.
+ */
 static void set_cache(struct xslab_cache *cache, unsigned long limit)
 {
 	unsigned long held = xslab_magazine_pages(cache), most = ULONG_MAX, flags;

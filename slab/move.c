@@ -27,14 +27,15 @@
  * then, and each slab in them is emptied in the same way, but into slabs that stay, or new
  * ones in regions that stay. Each place is looked at once; without room it ends.
  *
- * The magazines are closed meanwhile, so that each object is free in its slab, or
- * taken, or the client's; or on its way between them, which is what XSLAB_UNKNOWN and
- * XSLAB_GONE are for.
+ * The magazines are closed meanwhile. So each object of the slab is free in its map, or was taken
+ * by the mover, or is a client's. Only between two of these states it is none: the client has it,
+ * but has not noted that yet, and answers XSLAB_UNKNOWN; or it is about to free it, and answers
+ * XSLAB_GONE.
  *
- * The client is called with no lock held. It may take what locks it likes, sleep, make and
- * destroy caches; and other tasks that hold those locks may allocate. So what was taken of
- * the slab that is being emptied is no hindrance for them: an allocation that finds nothing
- * else has it put back (xslab_move_give_back()), and the mover goes on with another slab.
+ * The client is called with no lock held. It may take what locks it likes, sleep, make and destroy
+ * caches. Meanwhile other tasks, which may hold those locks, may allocate, and must not fail for
+ * what the mover has taken. So an allocation that finds nothing else puts that back into the slab
+ * (xslab_move_give_back()), and the mover goes on with another one.
  *
  * One task packs the objects of a cache at a time; another one that wants to waits for it,
  * but not from a callback: a mover never waits for a mover, since that one may wait for it.

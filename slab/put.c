@@ -286,9 +286,9 @@ static __always_inline void **put_whole(struct xslab_cache *cache, struct xpage 
 }
 
 /*
- * An object that is not what it was when it came into the magazine was freed twice. It may be
- * free in its slab, or a client's, and its slab may have another owner: it is dropped. But it may
- * be one of a torn slab that is as it was.
+ * The fast ways did not accept an object of a magazine. It may lie in a torn slab, whose owner they
+ * do not know: then it is put. Otherwise it was freed twice, and is free in its slab by now, or a
+ * client's, or its slab has another owner: then this copy is dropped, and noted.
  */
 static noinline void put_torn_or_drop(struct xslab_cache *cache, struct xpage *slab, void *obj,
 				      unsigned long start)

@@ -20,10 +20,10 @@
  * mends it as far as it can. So tearing costs no memory later, unless others use it.
  *
  * A torn slab's owner is noted with a mark, so the fast path of a free does not take it
- * for the cache's. A slower path (xslab_free_unaccepted()) looks at each object, whether it is
- * still there. So do a flush, and an allocation of a cache without live bytes, to which it
- * is not one of the cache's slabs. So other slabs pay nothing for it. Allocations see a slab
- * that has few free objects, and use these first.
+ * for the cache's. Slower paths look at each object, whether it is still there:
+ * xslab_free_unaccepted() at one that is freed, put_torn_or_drop() at one that comes from a
+ * magazine, and xslab_alloc_again() in a cache without live bytes. So other slabs pay nothing for
+ * it. To an allocation it is a slab that has few free objects, and serves first.
  *
  * The cache's limit counts a torn slab as if it were whole.
  */
@@ -78,9 +78,9 @@ static void mark_torn(struct xslab_cache *cache, struct xpage *slab)
 	WRITE_ONCE(cache->torn.nr, cache->torn.nr + 1);
 }
 
-/* Take @holes and the objects @gone from the slab; writes down the pages. */
-static unsigned int cut(struct xslab_cache *cache, struct xpage *slab, unsigned long holes,
-			unsigned long gone, struct xpage **pages)
+/* The pages @holes, and the objects @gone that lie on them, leave the slab; fills @pages. */
+static unsigned int remove_pages(struct xslab_cache *cache, struct xpage *slab, unsigned long holes,
+				 unsigned long gone, struct xpage **pages)
 {
 	unsigned int nr = hweight_long(gone), p, n = 0;
 
@@ -144,7 +144,7 @@ static unsigned int tear_slab(struct xslab_cache *cache, struct xpage *slab)
 		xslab_believe_live(cache, slab);
 		holes = find_holes(cache, slab, &gone);
 		if (holes && cache->objects.free >= reserved_free(cache) + hweight_long(gone))
-			nr = cut(cache, slab, holes, gone, pages);
+			nr = remove_pages(cache, slab, holes, gone, pages);
 		xslab_leave_torn(cache, slab);
 	}
 	unlock_freed(cache, flags);
@@ -171,8 +171,11 @@ unsigned long xslab_tear_cache(struct xslab_cache *cache)
  * Mending
  */
 
-/* The pages @back are the slab's again, and so are the objects on them, free. */
-static void sew(struct xslab_cache *cache, struct xpage *slab, unsigned long back)
+/*
+ * The pages @back are the slab's again, under the lock. Objects that now lie on pages of the slab
+ * alone are there again, and free; if no page is missing any more, the slab is whole.
+ */
+static void add_pages(struct xslab_cache *cache, struct xpage *slab, unsigned long back)
 {
 	unsigned long there = GENMASK(cache->per_slab - 1, 0), more;
 	unsigned int p;
@@ -230,7 +233,7 @@ static bool mend_next(struct xslab_cache *cache, enum xpool_need need)
 	if (back)
 		useless = find_useless(cache, slab, back);
 	if (back != useless)
-		sew(cache, slab, back & ~useless);
+		add_pages(cache, slab, back & ~useless);
 	for_each_set_bit(p, &useless, XTEAR_PAGES)
 		pages[nr++] = &slab[p];
 	more = cache->objects.capacity > had;

@@ -3,9 +3,10 @@
  * The fast paths of xslab_cache_alloc() and xslab_cache_free(), inline in the caller; what
  * is rare is a call. The theory is at the top of xslab.c and xmag.c.
  *
- * A CPU makes fewer accesses to memory in a cycle than other instructions. So the checks of
- * a free use twice what they load, and the shift that finds the live byte says whether
- * there is one, though each costs an instruction more.
+ * A CPU executes fewer loads in a cycle than other instructions. So a free would rather execute
+ * one more instruction than load one more value: it computes an object's place in its slab from
+ * what it has loaded already, and takes live_shift, which it needs to find the live byte, for the
+ * sign that there are live bytes.
  *
  * Nothing here is for clients to use, but the two macros at the end. A client is built
  * for one build of xalloc, as modules are for one build of the kernel: xslab_fast_stamp()
