@@ -76,9 +76,6 @@
  * An object that waits for a grace period is neither live nor free, and its byte says so
  * (slab/rcu.c). Thus a free looks for the one value that live objects have.
  *
- * What is free is offered before the lock is given up: an object to a task that waits for
- * one (slab/wait.c), and slabs that are one too many to the pool.
- *
  * Locks: cache->lock protects the lists, the counts, and the taking of bits.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
