@@ -1026,7 +1026,7 @@ static struct kunit_case xstress_test_cases[] = {
 	KUNIT_CASE(xstress_test_across),
 	KUNIT_CASE(xstress_test_all),
 	KUNIT_CASE(xstress_test_pressure),
-	KUNIT_CASE(xstress_test_hotplug),
+	KUNIT_CASE_SLOW(xstress_test_hotplug),
 	KUNIT_CASE(xstress_test_hardirq),
 	KUNIT_CASE(xstress_test_softirq),
 	KUNIT_CASE(xstress_test_nmi_tiny),

@@ -37,6 +37,11 @@
 /* What xalloc exports for tests alone. */
 MODULE_IMPORT_NS(XCOMPAT_FOR_KUNIT);
 
+/* Old kernels do not have it, nor a limit of time that it would make longer. */
+#ifndef KUNIT_CASE_SLOW
+#define KUNIT_CASE_SLOW		KUNIT_CASE
+#endif
+
 /* Old kernels do not have it. */
 #ifndef KUNIT_ARRAY_PARAM_DESC
 #define KUNIT_ARRAY_PARAM_DESC(name, array, member)				\
