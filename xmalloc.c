@@ -46,6 +46,8 @@
 #define STEP		16U
 #define SLAB_MAX	8192U	/* bytes; above, the heap serves */
 #define NR_CLASSES	(LINEAR_MAX / STEP + 4 * (ilog2(SLAB_MAX) - ilog2(LINEAR_MAX)))
+#define MAGAZINE	SZ_16K	/* bytes of objects in one, so that all classes have some */
+#define DEPOT		2U	/* magazines */
 #define GRANULE		1024U	/* bytes, of the heap */
 #define REGION_MIN	SZ_64K	/* bytes, of a region of the heap */
 #define REGION_SHARE	16U	/* of the pool is a region, at most */
@@ -53,15 +55,33 @@
 
 /**
  * struct xfront - all that serves requests
- * @classes: caches, by class
+ * @linear: the pool's: from an address to a linear one
+ * @start: linear address of the pool's first page
+ * @bytes: how many follow it
+ * @pages: what the pool knows of its first page, and of those that follow it
+ * @largest: bytes that a class has at most
  * @heap: for what is larger
+ * @classes: caches, by class
  */
 struct xfront {
-	struct xslab_cache	*classes[NR_CLASSES];
+	struct xlinear		linear;
+	unsigned long		start;
+	unsigned long		bytes;
+	const struct xpage	*pages;
+	size_t			largest;
 	struct xheap		*heap;
+	struct xslab_cache	*classes[NR_CLASSES];
 };
 
-static struct xfront *front;	/* set once, when it is whole */
+/* Until there is another, no size is small enough and no address in it: all goes the slow way. */
+static const long to_nowhere;
+static struct xfront unready = { .linear.to = &to_nowhere };
+static struct xfront *front = &unready;	/* set once, when it is whole */
+
+static bool is_ready(void)
+{
+	return READ_ONCE(front) != &unready;
+}
 
 /*
  * The class of a size that is not 0. The sizes of a doubling differ in the two bits behind the
@@ -70,7 +90,7 @@ static struct xfront *front;	/* set once, when it is whole */
 static __always_inline unsigned int class_of(size_t size)
 {
 	size_t last = size - 1;
-	unsigned int doubling = ilog2(last | (LINEAR_MAX - 1));
+	unsigned int doubling = __fls(last | (LINEAR_MAX - 1));
 
 	return (last >> (doubling - 2)) + 4 * (doubling - ilog2(LINEAR_MAX - 1));
 }
@@ -99,6 +119,8 @@ static int make_cache(struct xpool *pool, struct xfront *new, unsigned int class
 		.name = name,
 		.size = size,
 		.align = min_t(size_t, size & -size, PAGE_SIZE),
+		.magazine = clamp(MAGAZINE / size, 2U, XMAG_MAX_SIZE),
+		.depot = DEPOT,
 	};
 	struct xslab_cache *cache;
 
@@ -172,8 +194,13 @@ static int make_front(struct xpool *pool)
 	for (class = 0; !err && class < NR_CLASSES; class++)
 		err = make_cache(pool, new, class);
 	err = err ?: make_heap(pool, new);
+	new->linear = pool->linear;
+	new->start = pool->base + pool->start;
+	new->bytes = pool->bytes;
+	new->pages = &pool->pages[pool->start >> PAGE_SHIFT];
+	new->largest = SLAB_MAX;
 	/* Pairs with the loads of front, which the caches depend on. */
-	if (err || cmpxchg_release(&front, NULL, new))
+	if (err || cmpxchg_release(&front, &unready, new) != &unready)
 		end_front(new);
 	return err;
 }
@@ -194,7 +221,7 @@ int xmalloc_prepare(void)
 	unsigned int flags;
 	int err;
 
-	if (READ_ONCE(front))
+	if (is_ready())
 		return 0;
 	if (!pool) {
 		pr_err_ratelimited("xmalloc: there is no default pool; load xalloc with a size\n");
@@ -229,7 +256,7 @@ void xmalloc_exit(void)
 {
 	irq_work_sync(&prepare_soon);
 	cancel_work_sync(&prepare);
-	if (!front)
+	if (!is_ready())
 		return;
 	end_front(front);
 	xpool_reap_sync();
@@ -280,7 +307,7 @@ static noinline void *alloc_slow(size_t size, gfp_t gfp)
 {
 	if (!size)
 		return ZERO_SIZE_PTR;
-	if (!READ_ONCE(front) && !prepare_for(gfp))
+	if (!is_ready() && !prepare_for(gfp))
 		return NULL;
 	if (size <= SLAB_MAX)
 		return xslab_alloc_fast(front->classes[class_of(size)], gfp);
@@ -304,9 +331,9 @@ static noinline void *alloc_slow(size_t size, gfp_t gfp)
  */
 void *xmalloc(size_t size, gfp_t gfp)
 {
-	struct xfront *ready = READ_ONCE(front);
+	const struct xfront *ready = READ_ONCE(front);
 
-	if (unlikely(size - 1 >= SLAB_MAX) || unlikely(!ready))
+	if (unlikely(size - 1 >= ready->largest))
 		return alloc_slow(size, gfp);
 	return xslab_alloc_fast(ready->classes[class_of(size)], gfp);
 }
@@ -316,10 +343,18 @@ static noinline int free_large(const void *addr)
 {
 	if (ZERO_OR_NULL_PTR(addr))
 		return 0;
-	if (front && front->heap)
+	if (front->heap)
 		return xheap_free(front->heap, addr);
 	pr_err_ratelimited("free of %p: nothing was allocated by xmalloc()\n", addr);
 	return -ERANGE;
+}
+
+/* The cache that has the page at linear address @at, or NULL. With preemption off it stays. */
+static __always_inline struct xslab_cache *owner_at(const struct xfront *ready, unsigned long at)
+{
+	unsigned long page = (at - ready->start) >> PAGE_SHIFT;
+
+	return at - ready->start < ready->bytes ? owner_of(&ready->pages[page]) : NULL;
 }
 
 /**
@@ -334,15 +369,15 @@ static noinline int free_large(const void *addr)
  */
 int xfree(const void *addr)
 {
-	struct xfront *ready = READ_ONCE(front);
+	const struct xfront *ready = READ_ONCE(front);
 	struct xslab_cache *cache;
+	unsigned long at;
 
-	if (unlikely(!ready))
-		return free_large(addr);
 	preempt_disable();
-	cache = xslab_owner_beside(ready->classes[0], addr);
+	at = xlinear_of(&ready->linear, addr);
+	cache = owner_at(ready, at);
 	if (likely(cache))
-		return xslab_free_here(cache, (void *)addr);
+		return xslab_free_at(cache, (void *)addr, (void *)at);
 	preempt_enable();
 	return free_large(addr);
 }
@@ -356,7 +391,7 @@ static size_t look_up(const void *addr, bool *in_heap)
 	*in_heap = bytes == -ERANGE;
 	if (!*in_heap)
 		return max_t(ssize_t, bytes, 0);
-	if (front && front->heap)
+	if (front->heap)
 		return xheap_size_of(front->heap, addr);
 	pr_err_ratelimited("size of %p: nothing was allocated by xmalloc()\n", addr);
 	return 0;

@@ -144,12 +144,12 @@ int xslab_cache_free(struct xslab_cache *cache, void *obj)
 EXPORT_SYMBOL_GPL(xslab_cache_free);
 
 /*
- * The cache that has the page of @obj, or NULL. It is there for as long as preemption is off,
- * also where the caller errs, see xslab_cache_destroy().
+ * The cache that has the page of @obj, and the linear address of that; or NULL. It is there for as
+ * long as preemption is off, also where the caller errs, see xslab_cache_destroy().
  */
-static struct xslab_cache *cache_of_object(const void *obj)
+static struct xslab_cache *cache_of_object(const void *obj, void **at)
 {
-	struct xpage *page = xpool_find_page(obj);
+	struct xpage *page = xpool_find_page(obj, at);
 
 	return page ? owner_of(page) : NULL;
 }
@@ -174,13 +174,14 @@ static noinline int refuse_stray(void *obj)
 int xslab_free(void *obj)
 {
 	struct xslab_cache *cache;
+	void *at;
 
 	if (unlikely(!obj))
 		return 0;
 	preempt_disable();
-	cache = cache_of_object(obj);
+	cache = cache_of_object(obj, &at);
 	if (likely(cache))
-		return xslab_free_here(cache, obj);
+		return xslab_free_at(cache, obj, at);
 	preempt_enable();
 	return refuse_stray(obj);
 }
@@ -191,12 +192,13 @@ ssize_t xslab_size_of(const void *obj)
 {
 	struct xslab_cache *cache;
 	ssize_t size = -ERANGE;
+	void *at;
 
 	preempt_disable();
-	cache = cache_of_object(obj);
+	cache = cache_of_object(obj, &at);
 	if (cache) {
 		size = cache->object_size;
-		if (!xslab_is_live(cache, linear_of(cache, obj))) {
+		if (!xslab_is_live(cache, at)) {
 			size = -EINVAL;
 			atomic_long_inc(&cache->counts.errors);
 			pr_err_ratelimited("cache %s: size of %p: no live object begins there\n",
@@ -218,11 +220,12 @@ int xslab_free_rcu(void *obj)
 {
 	struct xslab_cache *cache;
 	int err = 0;
+	void *at;
 
 	if (unlikely(!obj))
 		return 0;
 	preempt_disable();
-	cache = cache_of_object(obj);
+	cache = cache_of_object(obj, &at);
 	if (likely(cache))
 		err = xslab_cache_free_rcu(cache, obj);
 	preempt_enable();

@@ -1023,6 +1023,7 @@ static const struct bad_args bad_args[] = {
 	{ "unknown flag", { .name = "bad", .size = 64,
 			    .flags = (__force xslab_flags_t)0x80000000U } },
 	{ "object larger than the pool", { .name = "bad", .size = 128 << 10 } },
+	{ "magazine too large", { .name = "bad", .size = 64, .magazine = 65 } },
 	{ "depot too large", { .name = "bad", .size = 64, .depot = UINT_MAX } },
 };
 
@@ -1055,6 +1056,8 @@ static void xslab_test_good_args(struct kunit *test)
 	cache = add_cache(test, &(struct xslab_args){
 		.name = "0123456789abcdef0123456789abcde", .size = XSLAB_MAX_SIZE,
 		.align = PAGE_SIZE, .depot = 1 });
+	KUNIT_EXPECT_EQ(test, cache_stats(add_cache(test, &(struct xslab_args){
+		.name = "short", .size = 64, .magazine = 5 })).magazine_size, 5ULL);
 	obj = xslab_cache_alloc(cache, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, obj);
 	check_books(test, cache, 1);

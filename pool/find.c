@@ -94,15 +94,19 @@ static __always_inline struct xpool *pool_of(const void *addr, unsigned long *of
 }
 
 /*
- * The page of any pool that @addr is in, or NULL. Called with preemption off: it is there
- * for as long as that is off, or as a client holds what it is a part of.
+ * The page of any pool that @addr is in, and its linear address in that; or NULL. Called with
+ * preemption off: it is there for as long as that is off, or as a client holds what it is a part
+ * of.
  */
-struct xpage *xpool_find_page(const void *addr)
+struct xpage *xpool_find_page(const void *addr, void **at)
 {
 	unsigned long offset;
 	struct xpool *pool = pool_of(addr, &offset);
 
-	return likely(pool) ? &pool->pages[offset >> PAGE_SHIFT] : NULL;
+	if (unlikely(!pool))
+		return NULL;
+	*at = (void *)pool->base + offset;
+	return &pool->pages[offset >> PAGE_SHIFT];
 }
 
 /* A client's error with an address that is of no cache: if it is in a pool, that counts it. */

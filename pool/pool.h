@@ -545,7 +545,7 @@ bool xpool_forms(const struct xpool *pool, const unsigned long *reserved);
 void xpool_forget(struct xpool *pool);
 struct xpage *xpool_head(const struct xpool *pool, unsigned long index);
 struct xpool *xpool_find_grown(unsigned long addr);
-struct xpage *xpool_find_page(const void *addr);
+struct xpage *xpool_find_page(const void *addr, void **at);
 void xpool_count_stray(const void *addr);
 int xpool_map_grown(struct xpool *pool, unsigned long addr, gfp_t gfp);
 void xpool_unmap_grown(unsigned long addr);

@@ -15,7 +15,6 @@
 
 #include "slab.h"
 
-#define XSLAB_DEPOT	32U	/* magazines, unless asked for otherwise */
 #define XSLAB_FLAGS	(XSLAB_HWCACHE_ALIGN | XSLAB_NO_CHECKS | XSLAB_WAIT | \
 			 XSLAB_PREFETCH | XSLAB_TYPESAFE_BY_RCU)
 
@@ -60,6 +59,9 @@ static int check_cache_args(const struct xslab_args *args)
 				    args->align, PAGE_SIZE);
 	if (check_flags(args))
 		return -EINVAL;
+	if (args->magazine > XMAG_MAX_SIZE)
+		return cache_refuse(args->name, -EINVAL, "magazine %u: need at most %u objects",
+				    args->magazine, XMAG_MAX_SIZE);
 	if (args->depot > U16_MAX)
 		return cache_refuse(args->name, -EINVAL, "depot %u: need at most %u magazines",
 				    args->depot, U16_MAX);
@@ -149,7 +151,7 @@ static struct xslab_cache *create_cache(struct xpool *pool, const struct xslab_a
 	err = xset_init(&cache->empty, places) ?: xset_init(&cache->torn.set, places);
 	if (err)
 		goto undo;
-	xslab_get_magazines(cache, args->depot ?: XSLAB_DEPOT);
+	xslab_get_magazines(cache, args);
 	err = xmag_init(&cache->mag, &xslab_mag_ops, max(cache->magazine.size, 1U),
 			cache->magazine.depot);
 	if (err)

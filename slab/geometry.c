@@ -105,6 +105,7 @@ static int choose_order(const struct xpool *pool, size_t stride)
  */
 #define XSLAB_KEPT_SHARE	8U
 #define XSLAB_MAGAZINE_PART	4U
+#define XSLAB_DEPOT		32U	/* magazines, unless asked for otherwise */
 
 static unsigned long max_mag_bytes(const struct xpool *pool)
 {
@@ -117,15 +118,16 @@ static unsigned long max_mag_bytes(const struct xpool *pool)
 
 /*
  * How large magazines are, and how many the depot has: as many objects as a slab or
- * 64 KiB have, as far as the bytes that the cache may keep allow. A size of 0: none.
+ * 64 KiB have, or @most, as far as the bytes that the cache may keep allow. A size of 0: none.
  */
-static void size_magazines(struct xslab_cache *cache, unsigned long bytes, unsigned int depot)
+static void size_magazines(struct xslab_cache *cache, unsigned long bytes, unsigned long most,
+			   unsigned int depot)
 {
 	unsigned long objs = bytes / cache->stride, cpus = 2UL * num_possible_cpus();
 	unsigned long good = max_t(unsigned long, cache->per_slab,
 				   XSLAB_MAGAZINE_BYTES / cache->stride);
 
-	cache->magazine.size = min3(objs / cpus, good, (unsigned long)XMAG_MAX_SIZE);
+	cache->magazine.size = min3(objs / cpus, good, most);
 	cache->magazine.depot = cache->magazine.size ?
 			   min_t(unsigned long, objs / cache->magazine.size - cpus, depot) : 0;
 }
@@ -138,12 +140,14 @@ static unsigned long magazine_bytes(const struct xslab_cache *cache)
 }
 
 /* Take the cache's part of what all may keep. */
-void xslab_get_magazines(struct xslab_cache *cache, unsigned int depot)
+void xslab_get_magazines(struct xslab_cache *cache, const struct xslab_args *args)
 {
 	struct xpool *pool = cache->pool;
+	unsigned long bytes;
 
 	mutex_lock(&xpool_registry);
-	size_magazines(cache, (max_mag_bytes(pool) - pool->mag_bytes) / XSLAB_MAGAZINE_PART, depot);
+	bytes = (max_mag_bytes(pool) - pool->mag_bytes) / XSLAB_MAGAZINE_PART;
+	size_magazines(cache, bytes, args->magazine ?: XMAG_MAX_SIZE, args->depot ?: XSLAB_DEPOT);
 	pool->mag_bytes += magazine_bytes(cache);
 	mutex_unlock(&xpool_registry);
 }

@@ -468,23 +468,6 @@ static inline bool is_torn(const struct xpage *slab)
 	return (unsigned long)READ_ONCE(slab->cache) & 1UL;
 }
 
-/*
- * The cache that has the page of @addr, in the pool of @cache, which has slabs of one page; or
- * NULL. It is there for as long as preemption is off.
- */
-static __always_inline struct xslab_cache *xslab_owner_beside(const struct xslab_cache *cache,
-							      const void *addr)
-{
-	const struct xslab_fast *fast = &cache->fast;
-	unsigned long in = xlinear_of(&fast->linear, addr) - fast->base;
-	void *owner = (void *)fast->first_owner +
-		      ((in & fast->slab_mask) >> (PAGE_SHIFT - XSLAB_STATE_SHIFT));
-
-	if (unlikely(in >= fast->bytes))
-		return NULL;
-	return (void *)((unsigned long)READ_ONCE(*(struct xslab_cache **)owner) & ~1UL);
-}
-
 /* Of a slab, torn or not. */
 static inline struct xslab_cache *owner_of(const struct xpage *slab)
 {
@@ -598,7 +581,7 @@ void xslab_subsys_exit(void);
 /* geometry.c */
 int xslab_get_live(struct xslab_cache *cache);
 void xslab_put_live(struct xslab_cache *cache, struct xpool *pool);
-void xslab_get_magazines(struct xslab_cache *cache, unsigned int depot);
+void xslab_get_magazines(struct xslab_cache *cache, const struct xslab_args *args);
 void xslab_put_magazines(struct xslab_cache *cache, struct xpool *pool);
 int xslab_set_geometry(struct xslab_cache *cache, const struct xslab_args *args);
 

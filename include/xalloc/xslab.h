@@ -100,6 +100,7 @@ typedef enum xslab_move (*xslab_move_fn)(void *arg, void *old, void *new, size_t
  * @flags: XSLAB_HWCACHE_ALIGN, XSLAB_NO_CHECKS, XSLAB_WAIT, XSLAB_PREFETCH,
  *	XSLAB_TYPESAFE_BY_RCU
  * @ctor: called once for each object when its slab is made; must not sleep
+ * @magazine: objects that a magazine holds at most, up to 64; 0: as many as a slab or 64 KiB have
  * @depot: magazines that the depot holds at most, fewer where the caches of the pool keep
  *	an eighth of it already; 0 is a default
  */
@@ -109,6 +110,7 @@ struct xslab_args {
 	size_t		align;
 	xslab_flags_t	flags;
 	void		(*ctor)(void *obj);
+	unsigned int	magazine;
 	unsigned int	depot;
 };
 
@@ -246,6 +248,7 @@ static __always_inline u64 xslab_stamp(void)
 	stamp = XSTAMP_FIELD(stamp, xslab_args, align);
 	stamp = XSTAMP_FIELD(stamp, xslab_args, flags);
 	stamp = XSTAMP_FIELD(stamp, xslab_args, ctor);
+	stamp = XSTAMP_FIELD(stamp, xslab_args, magazine);
 	stamp = XSTAMP_FIELD(stamp, xslab_args, depot);
 	stamp = xstamp_add(stamp, sizeof(struct xslab_args));
 	stamp = xstamp_add(stamp, (__force u64)XSLAB_HWCACHE_ALIGN);

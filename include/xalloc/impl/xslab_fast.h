@@ -220,14 +220,12 @@ static __always_inline void *xslab_alloc_fast(struct xslab_cache *cache, gfp_t g
 	return xlinear_addr(&fast->linear, at);
 }
 
-/* Begins with preemption off, and ends with it on. */
-static __always_inline int xslab_free_here(struct xslab_cache *cache, void *obj)
+/* An object, at linear address @at in the cache's pool. Begins with preemption off. */
+static __always_inline int xslab_free_at(struct xslab_cache *cache, void *obj, void *at)
 {
 	const struct xslab_fast *fast = xslab_fast(cache);
-	void *at = (void *)xlinear_of(&fast->linear, obj);
-	unsigned long in = (unsigned long)at - fast->base;
 
-	if (unlikely(in >= fast->bytes) || unlikely(!xslab_accept_at(cache, at, in)))
+	if (unlikely(!xslab_accept_at(cache, at, (unsigned long)at - fast->base)))
 		return xslab_free_unaccepted(cache, obj);
 	if (unlikely(!xmag_try_free(&fast->cpus, at)))
 		return xslab_free_missed(cache, at);
@@ -237,8 +235,14 @@ static __always_inline int xslab_free_here(struct xslab_cache *cache, void *obj)
 
 static __always_inline int xslab_free_fast(struct xslab_cache *cache, void *obj)
 {
+	const struct xslab_fast *fast = xslab_fast(cache);
+	void *at;
+
 	preempt_disable();
-	return xslab_free_here(cache, obj);
+	at = (void *)xlinear_of(&fast->linear, obj);
+	if (unlikely((unsigned long)at - fast->base >= fast->bytes))
+		return xslab_free_unaccepted(cache, obj);
+	return xslab_free_at(cache, obj, at);
 }
 
 /* Of all that the functions above know; never 0. */
