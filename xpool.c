@@ -142,6 +142,7 @@ static void refuse_destroy(struct xpool *pool)
 	atomic_long_inc(&pool->counts.errors);
 	pr_err("pool %s: not destroyed: %u caches or heaps and %llu pages are in use; it takes no allocations any more, and goes with the last of them\n",
 	       pool->name, READ_ONCE(pool->listing.nr_users), stats.pages);
+	xpool_name_users(pool);
 }
 
 /*

@@ -53,6 +53,7 @@ int xheap_holder_add(struct xheap *heap, u64 staying)
 	if (!xpool_enter(heap->pool))
 		return heap_refuse(heap->name, -EBUSY, "its pool was destroyed");
 	heap->holder = (struct xholder){
+		.kind = "heap", .name = heap->name,
 		.most = (heap->limit - staying) >> PAGE_SHIFT,
 		.reclaim = give_idle_back, .collect = give_idle_back, .drain = give_idle_back,
 		.close = holder_close, .open = holder_open, .shut = holder_shut,

@@ -659,6 +659,111 @@ static void xrun_test_grows(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xpool_free_run(pool, run, 900), 0);
 }
 
+/*
+ * All at once
+ */
+
+/* Blocks and runs of any size until there is none; returns the pages. */
+static u64 exhaust(struct xpool *pool, struct rnd_state *rnd)
+{
+	u64 pages = 0;
+
+	for (;;) {
+		unsigned int order = xtest_below(rnd, 6), nr = 1 + xtest_below(rnd, 40);
+
+		if (xtest_below(rnd, 2)) {
+			if (!xpool_alloc_addr(pool, order, GFP_KERNEL))
+				break;
+			pages += 1U << order;
+		} else {
+			if (!take(pool, nr, 0))
+				break;
+			pages += nr;
+		}
+	}
+	while (xpool_alloc_addr(pool, 0, GFP_KERNEL))
+		pages++;
+	return pages;
+}
+
+/* Expect as many pages after each recycling, in blocks as large as at first. */
+static void exhaust_and_recycle(struct kunit *test, struct xpool *pool, unsigned long rounds)
+{
+	u64 pages = pool_stats(pool).total, last = 0;
+	struct rnd_state rnd;
+	unsigned long i;
+
+	xtest_seed(test, &rnd);
+	for (i = 0; i < rounds; i++) {
+		last = exhaust(pool, &rnd);
+		KUNIT_ASSERT_EQ(test, last, pages);
+		KUNIT_ASSERT_EQ(test, xpool_recycle(pool), 0);
+		KUNIT_ASSERT_EQ(test, live_pages(pool), 0ULL);
+	}
+	kunit_info(test, "row 18: %llu of %llu pages in round %lu\n", last, pages, i);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, xpool_validate(pool), 0);
+	KUNIT_EXPECT_NOT_NULL(test, xpool_alloc_addr(pool, 8, GFP_ATOMIC));
+	KUNIT_EXPECT_EQ(test, xpool_recycle(pool), 0);
+}
+
+static void xrun_test_recycle(struct kunit *test)
+{
+	exhaust_and_recycle(test, system_pool(test, SZ_1M, 0), 1000 / XTEST_SLOWER);
+}
+
+/* Where there is no memory, from the middle of a largest block on. */
+static void xrun_test_recycle_nowhere(struct kunit *test)
+{
+	exhaust_and_recycle(test, pool_nowhere(test, 2000, 700), 20);
+}
+
+/* Regions that came go back. */
+static void xrun_test_recycle_grown(struct kunit *test)
+{
+	struct xpool *pool = system_pool(test, SZ_4M, 4 * SZ_4M);
+
+	KUNIT_ASSERT_NOT_NULL(test, take(pool, 1000, 0));
+	KUNIT_ASSERT_NOT_NULL(test, take(pool, 1000, 0));
+	KUNIT_ASSERT_NOT_NULL(test, xpool_alloc_addr(pool, 9, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, xpool_recycle(pool), 0);
+	KUNIT_EXPECT_EQ(test, live_pages(pool), 0ULL);
+	xpool_collect(pool, true);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).regions, 1ULL);
+}
+
+/* A page that a process may have mapped stays. Expect its block to be the only one. */
+static void xrun_test_recycle_referenced(struct kunit *test)
+{
+	struct xpool *pool = system_pool(test, SZ_1M, 0);
+	void *block = xpool_alloc_addr(pool, 3, GFP_KERNEL), *other = take(pool, 100, 0);
+
+	KUNIT_ASSERT_NOT_NULL(test, block);
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	get_page(virt_to_page(block + 5 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, xpool_recycle(pool), -EBUSY);
+	KUNIT_EXPECT_EQ(test, live_pages(pool), 8ULL);
+	KUNIT_EXPECT_EQ(test, pool_stats(pool).errors, 1ULL);
+	put_page(virt_to_page(block + 5 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, xpool_recycle(pool), 0);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, block, 3), -EALREADY);
+}
+
+/* Objects have an owner who would not know. */
+static void xrun_test_recycle_beside_cache(struct kunit *test)
+{
+	struct xpool *pool = system_pool(test, SZ_1M, 0);
+	struct xslab_cache *cache = xslab_cache_create_in(pool, &(struct xslab_args){
+		.name = "beside", .size = 64 });
+	void *block = xpool_alloc_addr(pool, 0, GFP_KERNEL);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(cache));
+	KUNIT_EXPECT_EQ(test, xpool_recycle(pool), -EBUSY);
+	KUNIT_EXPECT_EQ(test, live_pages(pool), 1ULL);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, block, 0), 0);
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
+}
+
 static struct kunit_case run_cases[] = {
 	KUNIT_CASE(xrun_test_as_many_as_fit),
 	KUNIT_CASE(xrun_test_alignment),
@@ -679,6 +784,11 @@ static struct kunit_case run_cases[] = {
 	KUNIT_CASE(xrun_test_grows),
 	KUNIT_CASE(xrun_test_grows_for_atomic),
 	KUNIT_CASE(xrun_test_grows_to_limit),
+	KUNIT_CASE(xrun_test_recycle),
+	KUNIT_CASE(xrun_test_recycle_nowhere),
+	KUNIT_CASE(xrun_test_recycle_grown),
+	KUNIT_CASE(xrun_test_recycle_referenced),
+	KUNIT_CASE(xrun_test_recycle_beside_cache),
 	{}
 };
 

@@ -11,6 +11,8 @@
 
 #include "page.h"
 
+#define XPOOL_NAMED	8U	/* of each kind, where the log says what is in use */
+
 LIST_HEAD(xpool_list);
 RAW_NOTIFIER_HEAD(xobservers);
 
@@ -120,4 +122,44 @@ bool xpool_may_come_and_go(const char *what, const char *name)
 	pr_err_ratelimited("%s %s: cannot be created or destroyed while the system reclaims memory\n",
 			   what, name ?: "?");
 	return false;
+}
+
+/* The first page number from @at on that is a client's, or @end. */
+static unsigned long next_live(const struct xpool *pool, unsigned long at, unsigned long end)
+{
+	for (; at < end && READ_ONCE(pool->pages[at].kind) != XPAGE_LIVE; at++)
+		if (!(at % XPOOL_LARGEST_PAGES))
+			cond_resched();
+	return at;
+}
+
+/* Where the blocks end that begin at @at, which is a client's, and follow one another. */
+static unsigned long end_of_live(const struct xpool *pool, unsigned long at, unsigned long end)
+{
+	while (at < end && READ_ONCE(pool->pages[at].kind) == XPAGE_LIVE)
+		at += 1UL << READ_ONCE(pool->pages[at].order);
+	return at;
+}
+
+/* Say in the log what was made in the pool, and where clients' pages lie: the first of each. */
+void xpool_name_users(struct xpool *pool)
+{
+	unsigned int left = XPOOL_NAMED;
+	struct xholder *holder;
+	unsigned long r;
+
+	for_each_holder(holder, pool)
+		if (holder->kind && left) {
+			pr_err("pool %s: %s %s lives in it\n", pool->name, holder->kind,
+			       holder->name);
+			left--;
+		}
+	for (r = 0, left = XPOOL_NAMED; left && r < READ_ONCE(pool->nr_regions); r++) {
+		unsigned long at = pool->regions[r].index, end = at + pool->regions[r].nr, to;
+
+		for (; left && (at = next_live(pool, at, end)) < end; at = to, left--) {
+			to = end_of_live(pool, at, end);
+			pr_err("pool %s: pages %lu to %lu are held\n", pool->name, at, to - 1);
+		}
+	}
 }

@@ -135,6 +135,8 @@ struct xpool_stray {
 
 /**
  * struct xholder - a holder of free pages of a pool: its magazines of pages, a cache or a heap
+ * @kind: "cache" or "heap", for the log. NULL: the magazines of the pool itself
+ * @name: its name
  * @entry: in the pool's list, of which readers may use RCU
  * @gathered: shut, and pinned, for requests that gather; under xpool_registry
  * @most: pages that its magazines keep at most; they are not counted elsewhere
@@ -161,6 +163,8 @@ struct xpool_stray {
  * @reclaim, @collect, @compact and @drain return the pages that the pool has back.
  */
 struct xholder {
+	const char *kind;
+	const char *name;
 	struct xlisted entry;
 	bool gathered;
 	unsigned long most;
@@ -562,6 +566,7 @@ void xpool_del_holder(struct xholder *holder);
 void xpool_reap_soon(void);
 void xpool_reap_sync(void);
 bool xpool_may_come_and_go(const char *what, const char *name);
+void xpool_name_users(struct xpool *pool);
 
 /* listed.c */
 #define for_each_pool(pool)		for_each_listed(pool, &xpool_list, listing.entry)

@@ -82,7 +82,7 @@ static void init_cache(struct xslab_cache *cache, struct xpool *pool,
 	cache->tools = xtools_of_cache(pool->tools, args->ctor,
 				       args->flags & XSLAB_TYPESAFE_BY_RCU);
 	cache->flags = args->flags;
-	xslab_holder_init(&cache->holder);
+	xslab_holder_init(cache);
 	raw_spin_lock_init(&cache->lock);
 	init_waitqueue_head(&cache->moving.gone);
 	INIT_LIST_HEAD(&cache->torn.over);

@@ -94,9 +94,10 @@ static void holder_room(struct xholder *holder)
 		irq_work_queue(&cache->irq_work);
 }
 
-void xslab_holder_init(struct xholder *holder)
+void xslab_holder_init(struct xslab_cache *cache)
 {
-	*holder = (struct xholder){
+	cache->holder = (struct xholder){
+		.kind = "cache", .name = cache->name,
 		.reclaim = holder_reclaim, .collect = holder_collect,
 		.compact = holder_compact, .close = holder_close, .drain = holder_drain,
 		.open = holder_open, .in_magazines = holder_in_magazines,

@@ -569,7 +569,7 @@ ssize_t xslab_size_of(const void *obj);
 void xslab_set_checks(bool on);
 
 /* holder.c */
-void xslab_holder_init(struct xholder *holder);
+void xslab_holder_init(struct xslab_cache *cache);
 
 /* orphan.c */
 void xslab_holder_retire(struct xholder *holder);

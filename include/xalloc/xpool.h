@@ -219,6 +219,7 @@ int xpool_free_run(struct xpool *pool, void *addr, size_t nr);
 void xpool_get_limits(struct xpool *pool, struct xpool_limits *limits);
 int xpool_set_limits(struct xpool *pool, const struct xpool_limits *limits);
 unsigned long xpool_collect(struct xpool *pool, bool force);
+int xpool_recycle(struct xpool *pool);
 int xpool_set_decay(struct xpool *pool, long ms);
 long xpool_get_decay(const struct xpool *pool);
 void xpool_stats(struct xpool *pool, struct xpool_stats *stats);
