@@ -4,8 +4,8 @@
  *
  * A client that serves one job after the other from a pool need not know at the end of a job what
  * it has taken: the pool knows. (TBB's fixed pools have the same call.) Each page is looked at
- * once, so the size of the pool bounds the time, whatever is live. Each block is claimed as a free would
- * do it, so what another CPU frees at the same instant comes back once.
+ * once, so the size of the pool bounds the time, whatever is live. Each block is claimed as a free
+ * would do it, so what another CPU frees at the same instant comes back once.
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
