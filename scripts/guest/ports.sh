@@ -23,10 +23,14 @@ sample() {
 	done >/tmp/seen 2>/dev/null
 }
 
+# The same of caches that were destroyed, with the objects that they had in all
+seen_no_more() { dmesg | sed -n 's/.*ported cache \([^ ]*\) had \([0-9]*\) objects$/\1 \2/p'; }
+
 # Each of these caches was seen with objects; the most that it had is shown
 expect_objects() { # cache...
 	for cache in "$@"; do
-		most=$(awk -v cache="$cache" '$1 == cache && $2 > n { n = $2 } END { print n + 0 }' /tmp/seen)
+		most=$({ cat /tmp/seen; seen_no_more; } |
+			awk -v cache="$cache" '$1 == cache && $2 > n { n = $2 } END { print n + 0 }')
 		[ "$most" -gt 0 ] || failed "the cache $cache never had an object"
 		show "$most $cache"
 	done
