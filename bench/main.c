@@ -506,6 +506,7 @@ static const struct {
 	{ "worst", xbench_worst_run },
 	{ "memory", xbench_memory_run },
 	{ "shares", xbench_shares_run },
+	{ "trace", xbench_trace_run },
 };
 
 static int run_suite(const char *name)

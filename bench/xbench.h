@@ -261,5 +261,6 @@ int xbench_teams_run(void);
 int xbench_worst_run(void);
 int xbench_memory_run(void);
 int xbench_shares_run(void);
+int xbench_trace_run(void);
 
 #endif
