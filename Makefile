@@ -3,7 +3,7 @@
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 
-.PHONY: all headers clean demo vm test test-fast test-long ports rows check bench bench-fast help
+.PHONY: all headers clean demo vm test test-fast test-long ports rows check bench bench-fast traces help
 .DEFAULT_GOAL := all
 
 all: headers
@@ -54,6 +54,9 @@ bench:
 bench-fast:
 	@scripts/bench.sh fast
 
+traces:
+	@scripts/trace.sh $(PROGRAM)
+
 help:
 	@echo 'make            build xalloc.ko for the running kernel (KDIR= for another)'
 	@echo 'make demo       a VM with a stock kernel, xalloc and a client at work'
@@ -71,6 +74,8 @@ help:
 	@echo 'make rows       what the tests measure, beside the targets'
 	@echo 'make check      checkpatch, sparse, W=1, each clang, shellcheck, ^C'
 	@echo 'make bench      xalloc against the kernel allocators, all ways; bench-fast: one'
+	@echo 'make traces     what real programs allocate, recorded and replayed on xmalloc,'
+	@echo '                kmalloc and malloc; PROGRAM="perl sqlite" selects some'
 	@echo 'make clean      remove what was built here; the cache of kernels stays in'
 	@echo '                $${XALLOC_CACHE:-~/.cache/xalloc}'
 	@echo
