@@ -62,6 +62,7 @@
  * @largest: bytes that a class has at most
  * @heap: for what is larger
  * @classes: caches, by class
+ * @class: class_of() of each step of sizes: to look it up takes five instructions less
  */
 struct xfront {
 	struct xlinear		linear;
@@ -71,6 +72,7 @@ struct xfront {
 	size_t			largest;
 	struct xheap		*heap;
 	struct xslab_cache	*classes[NR_CLASSES];
+	u8			class[SLAB_MAX / STEP];
 };
 
 /* Until there is another, no size is small enough and no address in it: all goes the slow way. */
@@ -87,12 +89,18 @@ static bool is_ready(void)
  * The class of a size that is not 0. The sizes of a doubling differ in the two bits behind the
  * first; all below 128 are taken for those of the doubling to 128, which has eight.
  */
-static __always_inline unsigned int class_of(size_t size)
+static unsigned int class_of(size_t size)
 {
 	size_t last = size - 1;
 	unsigned int doubling = __fls(last | (LINEAR_MAX - 1));
 
 	return (last >> (doubling - 2)) + 4 * (doubling - ilog2(LINEAR_MAX - 1));
+}
+
+/* The cache of a size that is not 0, nor above SLAB_MAX. */
+static __always_inline struct xslab_cache *cache_for(const struct xfront *ready, size_t size)
+{
+	return ready->classes[ready->class[(size - 1) / STEP]];
 }
 
 /* The bytes of a class: the largest size that is in it. */
@@ -186,11 +194,13 @@ static void end_front(struct xfront *old)
 static int make_front(struct xpool *pool)
 {
 	struct xfront *new = xmeta_alloc(sizeof(*new));
-	unsigned int class;
+	unsigned int class, step;
 	int err = 0;
 
 	if (!new)
 		return -ENOMEM;
+	for (step = 0; step < ARRAY_SIZE(new->class); step++)
+		new->class[step] = class_of((step + 1) * STEP);
 	for (class = 0; !err && class < NR_CLASSES; class++)
 		err = make_cache(pool, new, class);
 	err = err ?: make_heap(pool, new);
@@ -310,7 +320,7 @@ static noinline void *alloc_slow(size_t size, gfp_t gfp)
 	if (!is_ready() && !prepare_for(gfp))
 		return NULL;
 	if (size <= SLAB_MAX)
-		return xslab_alloc_fast(front->classes[class_of(size)], gfp);
+		return xslab_alloc_fast(cache_for(front, size), gfp);
 	return front->heap ? alloc_large(front->heap, size, gfp) : NULL;
 }
 
@@ -335,7 +345,7 @@ void *xmalloc(size_t size, gfp_t gfp)
 
 	if (unlikely(size - 1 >= ready->largest))
 		return alloc_slow(size, gfp);
-	return xslab_alloc_fast(ready->classes[class_of(size)], gfp);
+	return xslab_alloc_fast(cache_for(ready, size), gfp);
 }
 EXPORT_SYMBOL_GPL(xmalloc);
 
