@@ -393,8 +393,25 @@ int xfree(const void *addr)
 }
 EXPORT_SYMBOL_GPL(xfree);
 
+/* The bytes of a live object of a class, as a rule; else 0. */
+static __always_inline size_t size_of_object(const void *addr)
+{
+	const struct xfront *ready = READ_ONCE(front);
+	struct xslab_cache *cache;
+	size_t bytes = 0;
+	unsigned long at;
+
+	preempt_disable();
+	at = xlinear_of(&ready->linear, addr);
+	cache = owner_at(ready, at);
+	if (likely(cache) && likely(xslab_is_live_at(cache, (void *)at)))
+		bytes = cache->object_size;
+	preempt_enable();
+	return bytes;
+}
+
 /* What is at @addr: its bytes, of a slab or of the heap; or 0, with a line in the log. */
-static size_t look_up(const void *addr, bool *in_heap)
+static noinline size_t look_up(const void *addr, bool *in_heap)
 {
 	ssize_t bytes = xslab_size_of(addr);
 
@@ -419,7 +436,7 @@ size_t xmalloc_size(const void *addr)
 {
 	bool in_heap;
 
-	return ZERO_OR_NULL_PTR(addr) ? 0 : look_up(addr, &in_heap);
+	return ZERO_OR_NULL_PTR(addr) ? 0 : size_of_object(addr) ?: look_up(addr, &in_heap);
 }
 EXPORT_SYMBOL_GPL(xmalloc_size);
 
@@ -449,15 +466,15 @@ static bool resize_chunk(const void *addr, size_t has, size_t size, gfp_t gfp)
  */
 void *xrealloc(const void *addr, size_t size, gfp_t gfp)
 {
+	bool in_heap = false;
 	size_t has;
-	bool in_heap;
 	void *new;
 
 	if (ZERO_OR_NULL_PTR(addr))
 		return xmalloc(size, gfp);
 	if (!size)
 		return xfree(addr) ? NULL : ZERO_SIZE_PTR;
-	has = look_up(addr, &in_heap);
+	has = size_of_object(addr) ?: look_up(addr, &in_heap);
 	if (!has)
 		return NULL;
 	if ((size <= has && size > has / 2) || (in_heap && resize_chunk(addr, has, size, gfp)))

@@ -468,6 +468,23 @@ static inline bool is_torn(const struct xpage *slab)
 	return (unsigned long)READ_ONCE(slab->cache) & 1UL;
 }
 
+/*
+ * Is a live object of the cache at the linear address @at of its pool? With preemption off. Returns
+ * false, too, of a cache without live bytes: then xslab_size_of() knows.
+ */
+static __always_inline bool xslab_is_live_at(const struct xslab_cache *cache, const void *at)
+{
+	const struct xslab_fast *fast = &cache->fast;
+	unsigned long in = (unsigned long)at - fast->base, slab = in & fast->slab_mask;
+
+	if (unlikely(!xslab_is_start(&fast->check, in - slab)) ||
+	    unlikely(!xslab_has_live(&fast->check)) ||
+	    unlikely(xslab_load_live(xslab_live_at(&fast->check, at)) != XSLAB_LIVE))
+		return false;
+	xslab_loaded_live();
+	return xslab_owns(cache, slab);
+}
+
 /* Of a slab, torn or not. */
 static inline struct xslab_cache *owner_of(const struct xpage *slab)
 {
