@@ -51,6 +51,7 @@
 #define GRANULE		1024U	/* bytes, of the heap */
 #define REGION_MIN	SZ_64K	/* bytes, of a region of the heap */
 #define REGION_SHARE	16U	/* of the pool is a region, at most */
+#define STAYS_ABOVE	8U	/* an object stays where more than this part of it is used */
 #define HEAP_NAME	"xmalloc"
 
 /**
@@ -450,6 +451,17 @@ static bool resize_chunk(const void *addr, size_t has, size_t size, gfp_t gfp)
 	return true;
 }
 
+/*
+ * Does what has @has bytes stay as it is for @size? What shrinks often grows again soon, and a copy
+ * takes more instructions than an allocation; a chunk gives its end back without one.
+ */
+static __always_inline bool stays(size_t has, size_t size, bool in_heap)
+{
+	if (unlikely(in_heap) && size > SLAB_MAX)
+		return size <= has && size > has - has / STAYS_ABOVE;
+	return size <= has && size > has / STAYS_ABOVE;
+}
+
 /**
  * xrealloc() - make what xmalloc() returned longer or shorter
  * @addr: the address; NULL and ZERO_SIZE_PTR: as xmalloc()
@@ -457,8 +469,8 @@ static bool resize_chunk(const void *addr, size_t has, size_t size, gfp_t gfp)
  * @gfp: as for xmalloc(). With __GFP_ZERO what is beyond xmalloc_size() is zeroed, so that all
  *	is that was not written, where the earlier calls had the flag too
  *
- * It stays where it is if more than half of it is used then; a large one is made longer or shorter
- * in place where that is possible; otherwise the contents are copied.
+ * It stays where it is if more than an eighth of it is used then; above 8 KiB it is made longer or
+ * shorter in place where that is possible; otherwise the contents are copied.
  *
  * Context: As xmalloc(), but not NMI.
  * Return: the address; ZERO_SIZE_PTR for @size 0; or NULL, with nothing changed, as of xmalloc(),
@@ -477,7 +489,7 @@ void *xrealloc(const void *addr, size_t size, gfp_t gfp)
 	has = size_of_object(addr) ?: look_up(addr, &in_heap);
 	if (!has)
 		return NULL;
-	if ((size <= has && size > has / 2) || (in_heap && resize_chunk(addr, has, size, gfp)))
+	if (stays(has, size, in_heap) || (in_heap && resize_chunk(addr, has, size, gfp)))
 		return (void *)addr;
 	new = xmalloc(size, gfp);
 	if (!new)
