@@ -458,6 +458,7 @@ EXPORT_SYMBOL_GPL(xheap_alloc_request);
 static __always_inline int free_address(struct xheap *heap, u64 address, u32 size)
 {
 	unsigned long flags;
+	bool excess = false;
 	u32 chunk;
 	int err = 0;
 
@@ -465,13 +466,15 @@ static __always_inline int free_address(struct xheap *heap, u64 address, u32 siz
 		err = xheap_defer(heap, address, size);
 	} else {
 		chunk = xheap_claim(heap, address, &size);
-		if (likely(chunk))
-			xheap_coalesce(heap, chunk, size);
-		else
+		if (unlikely(!chunk))
 			err = xheap_look_error(heap, address);
+		else if (unlikely(xheap_coalesce(heap, chunk, size) >= heap->idle_from))
+			excess = xheap_grow_has_excess(heap);
 		xheap_unlock(heap, flags);
 		if (unlikely(heap->shut) && !in_nmi())
 			xheap_grow_trim(heap);
+		else if (unlikely(excess) && !in_nmi())
+			xheap_grow_return(heap);
 	}
 	return likely(!err) ? 0 : xheap_refuse_chunk(heap, "free", address, err);
 }

@@ -50,6 +50,7 @@
 #define DEPOT		2U	/* magazines */
 #define GRANULE		1024U	/* bytes, of the heap */
 #define REGION_MIN	SZ_64K	/* bytes, of a region of the heap */
+#define REGION_MAX	SZ_256K	/* so that little is free in the last one */
 #define REGION_SHARE	16U	/* of the pool is a region, at most */
 #define STAYS_ABOVE	8U	/* an object stays where more than this part of it is used */
 #define HEAP_NAME	"xmalloc"
@@ -145,12 +146,14 @@ static int make_cache(struct xpool *pool, struct xfront *new, unsigned int class
 static int make_heap(struct xpool *pool, struct xfront *new)
 {
 	u64 bytes = (u64)pool->max_pages << PAGE_SHIFT;
-	u64 region = clamp_t(u64, rounddown_pow_of_two(bytes / REGION_SHARE), REGION_MIN, SZ_4M);
+	u64 region = clamp_t(u64, rounddown_pow_of_two(bytes / REGION_SHARE), REGION_MIN,
+			      REGION_MAX);
 	const struct xheap_args args = {
 		.pool = pool,
 		.max_size = round_down(bytes, region),
 		.region_size = region,
 		.granule = GRANULE,
+		.max_idle = 2 * region,
 	};
 	struct xheap *heap;
 

@@ -83,6 +83,9 @@ static int check_policy(const struct xheap *heap, const struct xheap_args *args)
 	if (args->max_split && !heap->grows)
 		return heap_refuse(args->name, -EINVAL,
 				   "max_split needs a heap that takes regions: give region_size");
+	if (args->max_idle && !heap->grows)
+		return heap_refuse(args->name, -EINVAL,
+				   "max_idle needs a heap that takes regions: give region_size");
 	if (args->max_split && args->max_split < args->granule)
 		return heap_refuse(args->name, -EINVAL, "max_split %llu is below the granule, %u",
 				   args->max_split, args->granule);
@@ -147,6 +150,8 @@ static void take_over(struct xheap *heap, const struct xheap_args *args)
 	heap->first_fit = args->fit == XHEAP_FIRST_FIT;
 	heap->max_split = min_t(u64, args->max_split >> heap->shift, XHEAP_MAX_GRANULES);
 	heap->plain = heap->first_fit || heap->max_split || args->by_address ? 0 : heap->limit;
+	heap->idle_from = args->max_idle ? heap->region_size >> heap->shift : U32_MAX;
+	heap->max_idle = args->max_idle >> heap->shift;
 	heap->max_waste = min_t(u64, xheap_granules(heap, args->max_waste), U32_MAX);
 }
 

@@ -136,9 +136,10 @@ static __always_inline void xheap_changed(struct xheap *heap, u32 a, u32 b)
 
 /*
  * Granules that are of no chunk become free, with the free chunks beside them. Of the tags of
- * these, the inner ones are cleared, and the outer ones are those of the new chunk.
+ * these, the inner ones are cleared, and the outer ones are those of the new chunk. Returns the
+ * granules of that.
  */
-static __always_inline void xheap_coalesce(struct xheap *heap, u32 chunk, u32 size)
+static __always_inline u32 xheap_coalesce(struct xheap *heap, u32 chunk, u32 size)
 {
 	struct xgranule *g = heap->granules;
 	u32 below = g[chunk - 1].tag, end = chunk + size, above = g[end].tag;
@@ -154,11 +155,13 @@ static __always_inline void xheap_coalesce(struct xheap *heap, u32 chunk, u32 si
 		size += xtag_size(below) + above_size;
 		xheap_relink(heap, chunk, xtag_size(below), chunk, size);
 	} else if (above_size) {
-		xheap_relink(heap, end, above_size, chunk, size + above_size);
+		size += above_size;
+		xheap_relink(heap, end, above_size, chunk, size);
 	} else {
 		xheap_link(heap, chunk, size);
 	}
 	xheap_changed(heap, chunk, end);
+	return size;
 }
 
 /* Granules that are of no chunk are a live one; @asked: the bin of what was asked for. */

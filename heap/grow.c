@@ -4,7 +4,10 @@
  *
  * A region is taken from the pool as one run, or is a piece of the heap's own range. It is as
  * large as the request, and region_size at least if the limit leaves as much. Where it leaves
- * less than the request needs, idle regions, which have no live chunk, go first.
+ * less than the request needs, idle regions, which have no live chunk, go first. A heap with
+ * max_idle gives them back when they become idle, too, so that what a client has freed does not
+ * stay with the heap: but not what an eighth more than is live now would need, or the same client
+ * would soon fetch it again.
  *
  * The lock is not held while the pool is asked. So a region is reserved, then taken, then
  * added; and one that goes is deleted, then given back, then no longer counted: what the heap
@@ -99,6 +102,25 @@ u64 xheap_grow_trim(struct xheap *heap)
 		sum += bytes;
 	xheap_unlock(heap, flags);
 	return sum;
+}
+
+#define IDLE_SHARE	8U	/* of what is live, as much may be free */
+
+/* Is more free than the heap may keep, if regions of it are idle? Under the lock. */
+bool xheap_grow_has_excess(const struct xheap *heap)
+{
+	return xheap_free_granules(heap) > max_t(u64, heap->max_idle, heap->live / IDLE_SHARE);
+}
+
+/* Idle regions go as long as there is an excess. Any context but NMI. */
+void xheap_grow_return(struct xheap *heap)
+{
+	unsigned long flags;
+
+	xheap_lock(heap, &flags);
+	while (xheap_grow_has_excess(heap) && return_idle(heap, &flags))
+		;
+	xheap_unlock(heap, flags);
 }
 
 /* A region that holds @bytes comes in such a size. */

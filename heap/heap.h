@@ -146,6 +146,8 @@ struct xheap_regions {
  * @plain: @limit; 0 where not all is best fit, or not any chunk broken, or there is an order
  * @max_split: granules; see struct xheap_args
  * @max_waste: granules; see there, too
+ * @idle_from: granules; a free chunk of as many may be a region to give back. U32_MAX: none is
+ * @max_idle: granules; see struct xheap_args
  * @first_fit: what requests get that do not say
  * @numbers: the range is no memory
  * @grows: it takes regions
@@ -184,6 +186,8 @@ struct xheap {
 	u64			plain;
 	u32			max_split;
 	u32			max_waste;
+	u32			idle_from;
+	u64			max_idle;
 	bool			first_fit;
 	bool			numbers;
 	bool			grows;
@@ -267,6 +271,8 @@ bool xheap_grow_fetch(struct xheap *heap, struct xheap_region *region, gfp_t gfp
 void xheap_grow_add(struct xheap *heap, struct xheap_region *region, u64 start);
 u64 xheap_grow_idle(struct xheap *heap);
 u64 xheap_grow_trim(struct xheap *heap);
+bool xheap_grow_has_excess(const struct xheap *heap);
+void xheap_grow_return(struct xheap *heap);
 void xheap_grow_stop(struct xheap *heap);
 
 /* place.c */

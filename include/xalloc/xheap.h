@@ -55,10 +55,12 @@ enum xheap_fit {
  *	Needs best fit, and a heap that takes regions. 0: any chunk is broken
  * @max_waste: bytes; a free chunk is split where that leaves at least as many, or twice what
  *	is requested is in it; otherwise the request gets all of it. 0: always split
+ * @max_idle: bytes; a region in which the last chunk is freed goes back while more than that is
+ *	free in the heap, and more than an eighth of what is live. 0: it stays
  *
  * A heap of a @pool with @max_size above @size, and one of a range with @region_size, takes
  * regions as requests need them. A region without chunks stays until a request needs a larger
- * one than the limit leaves, or until xheap_trim(). @size and @max_size are multiples of
+ * one than the limit leaves, or until xheap_trim(), unless @max_idle bounds that. @size and @max_size are multiples of
  * 32 KiB and of 16 granules there.
  */
 struct xheap_args {
@@ -74,6 +76,7 @@ struct xheap_args {
 	bool		by_address;
 	u64		max_split;
 	u64		max_waste;
+	u64		max_idle;
 };
 
 /**
