@@ -53,6 +53,7 @@
 #define REGION_MAX	SZ_256K	/* so that little is free in the last one */
 #define REGION_SHARE	16U	/* of the pool is a region, at most */
 #define STAYS_ABOVE	8U	/* an object stays where more than this part of it is used */
+#define IDLE_MAX	SZ_1M	/* bytes free in the heap: a region costs thousands of instructions */
 #define HEAP_NAME	"xmalloc"
 
 /**
@@ -153,7 +154,7 @@ static int make_heap(struct xpool *pool, struct xfront *new)
 		.max_size = round_down(bytes, region),
 		.region_size = region,
 		.granule = GRANULE,
-		.max_idle = 2 * region,
+		.max_idle = IDLE_MAX,
 	};
 	struct xheap *heap;
 
@@ -461,7 +462,7 @@ static bool resize_chunk(const void *addr, size_t has, size_t size, gfp_t gfp)
 static __always_inline bool stays(size_t has, size_t size, bool in_heap)
 {
 	if (unlikely(in_heap) && size > SLAB_MAX)
-		return size <= has && size > has - has / STAYS_ABOVE;
+		return size <= has && size > has / 2;
 	return size <= has && size > has / STAYS_ABOVE;
 }
 
