@@ -27,7 +27,20 @@ static u64 take_run(struct xheap *heap, u64 bytes, gfp_t gfp)
 	return (unsigned long)xpool_alloc_run(heap->pool, &request);
 }
 
-/* What it is made of, of a region that was deleted; without the lock. */
+/* A block of the pool, or 0. To take one costs a fraction of what a run does. */
+static u64 take_block(struct xheap *heap, u64 bytes, gfp_t gfp)
+{
+	unsigned int order = get_order(bytes);
+
+	if (order > XBUDDY_MAX_ORDER || bytes != PAGE_SIZE << order)
+		return 0;
+	return (unsigned long)xpool_alloc_addr(heap->pool, order, gfp);
+}
+
+/*
+ * What it is made of, of a region that was deleted; without the lock. As a run, which the pool does
+ * not keep for the next request as it keeps a block.
+ */
 static void give_back(struct xheap *heap, const struct xheap_region *region)
 {
 	if (heap->pool)
@@ -165,9 +178,12 @@ int xheap_grow_reserve(struct xheap *heap, u64 bytes, struct xheap_region **regi
 /* Take what @region was reserved for. Returns false if the pool has not so much; may sleep. */
 bool xheap_grow_fetch(struct xheap *heap, struct xheap_region *region, gfp_t gfp, u64 *start)
 {
-	*start = heap->pool ? take_run(heap, region->length, gfp) :
-		 heap->range.start + region->unit * heap->regions.unit_bytes;
-	return *start || !heap->pool;
+	if (!heap->pool) {
+		*start = heap->range.start + region->unit * heap->regions.unit_bytes;
+		return true;
+	}
+	*start = take_block(heap, region->length, gfp) ?: take_run(heap, region->length, gfp);
+	return *start;
 }
 
 /* The region is the heap's. Under the lock, like what is placed there first. */
