@@ -53,7 +53,7 @@
 #define REGION_MAX	SZ_256K	/* so that little is free in the last one */
 #define REGION_SHARE	16U	/* of the pool is a region, at most */
 #define STAYS_ABOVE	8U	/* an object stays where more than this part of it is used */
-#define IDLE_MAX	SZ_1M	/* bytes free in the heap: a region costs thousands of instructions */
+#define IDLE_MAX	SZ_1M	/* bytes free in the heap: to have a region again costs more */
 #define HEAP_NAME	"xmalloc"
 
 /**
@@ -456,14 +456,42 @@ static bool resize_chunk(const void *addr, size_t has, size_t size, gfp_t gfp)
 }
 
 /*
- * Does what has @has bytes stay as it is for @size? What shrinks often grows again soon, and a copy
- * takes more instructions than an allocation; a chunk gives its end back without one.
+ * Does an object of @has bytes stay as it is for @size? What shrinks often grows again soon, and a
+ * copy takes more instructions than an allocation.
  */
-static __always_inline bool stays(size_t has, size_t size, bool in_heap)
+static __always_inline bool object_stays(size_t has, size_t size)
 {
-	if (unlikely(in_heap) && size > SLAB_MAX)
-		return size <= has && size > has / 2;
 	return size <= has && size > has / STAYS_ABOVE;
+}
+
+/* A chunk gives its end back without a copy, unless it would be an object then. */
+static bool stays(size_t has, size_t size, bool in_heap)
+{
+	if (in_heap && size > SLAB_MAX)
+		return size <= has && size > has / 2;
+	return object_stays(has, size);
+}
+
+/* @has: as of size_of_object() */
+static noinline void *realloc_slow(const void *addr, size_t size, gfp_t gfp, size_t has)
+{
+	bool in_heap = false;
+	void *new;
+
+	if (ZERO_OR_NULL_PTR(addr))
+		return xmalloc(size, gfp);
+	if (!size)
+		return xfree(addr) ? NULL : ZERO_SIZE_PTR;
+	has = has ?: look_up(addr, &in_heap);
+	if (!has)
+		return NULL;
+	if (stays(has, size, in_heap) || (in_heap && resize_chunk(addr, has, size, gfp)))
+		return (void *)addr;
+	new = xmalloc(size, gfp);
+	if (!new)
+		return size <= has ? (void *)addr : NULL;
+	memcpy(new, addr, min(has, size));
+	return xfree(addr) ? NULL : new;
 }
 
 /**
@@ -482,23 +510,10 @@ static __always_inline bool stays(size_t has, size_t size, bool in_heap)
  */
 void *xrealloc(const void *addr, size_t size, gfp_t gfp)
 {
-	bool in_heap = false;
-	size_t has;
-	void *new;
+	size_t has = size_of_object(addr);
 
-	if (ZERO_OR_NULL_PTR(addr))
-		return xmalloc(size, gfp);
-	if (!size)
-		return xfree(addr) ? NULL : ZERO_SIZE_PTR;
-	has = size_of_object(addr) ?: look_up(addr, &in_heap);
-	if (!has)
-		return NULL;
-	if (stays(has, size, in_heap) || (in_heap && resize_chunk(addr, has, size, gfp)))
+	if (likely(object_stays(has, size)))
 		return (void *)addr;
-	new = xmalloc(size, gfp);
-	if (!new)
-		return size <= has ? (void *)addr : NULL;
-	memcpy(new, addr, min(has, size));
-	return xfree(addr) ? NULL : new;
+	return realloc_slow(addr, size, gfp, has);
 }
 EXPORT_SYMBOL_GPL(xrealloc);
