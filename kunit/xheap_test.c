@@ -815,6 +815,26 @@ static void xheap_test_trim(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, pool_pages(pool), (u64)SZ_1M / PAGE_SIZE);
 }
 
+/* Expect regions to go back when they become idle, as long as more is free than may be. */
+static void xheap_test_max_idle(struct kunit *test)
+{
+	struct xpool *pool = new_pool(test, SZ_16M);
+	struct xheap *heap = new_heap(test, &(struct xheap_args){
+		.pool = pool, .max_size = SZ_8M, .region_size = SZ_256K, .max_idle = SZ_512K });
+	u64 a = take(test, heap, SZ_256K), b = take(test, heap, SZ_256K);
+	u64 c = take(test, heap, SZ_256K), d = take(test, heap, SZ_2M);
+
+	give(test, heap, a);
+	give(test, heap, b);
+	KUNIT_EXPECT_EQ(test, stats_of(test, heap)->total, 3ULL * SZ_256K + SZ_2M);
+	give(test, heap, d);
+	KUNIT_EXPECT_LE(test, stats_of(test, heap)->free, (u64)SZ_512K);
+	KUNIT_EXPECT_EQ(test, pool_pages(pool), stats_of(test, heap)->total / PAGE_SIZE);
+	give(test, heap, c);
+	KUNIT_EXPECT_LE(test, stats_of(test, heap)->total, (u64)SZ_512K);
+	expect_valid(test, heap);
+}
+
 /* Expect the 1,000 regions of a heap to be found by their addresses, in any order. */
 static void xheap_test_many_regions(struct kunit *test)
 {
@@ -1648,6 +1668,7 @@ static struct kunit_case heap_cases[] = {
 	KUNIT_CASE(xheap_test_live_not_for_others),
 	KUNIT_CASE(xheap_test_idle_is_cached),
 	KUNIT_CASE(xheap_test_pool_stays),
+	KUNIT_CASE(xheap_test_max_idle),
 	KUNIT_CASE(xheap_test_many_regions),
 	KUNIT_CASE(xheap_test_wrong_frees),
 	KUNIT_CASE(xheap_test_wrong_requests),

@@ -60,8 +60,8 @@ enum xheap_fit {
  *
  * A heap of a @pool with @max_size above @size, and one of a range with @region_size, takes
  * regions as requests need them. A region without chunks stays until a request needs a larger
- * one than the limit leaves, or until xheap_trim(), unless @max_idle bounds that. @size and @max_size are multiples of
- * 32 KiB and of 16 granules there.
+ * one than the limit leaves, or until xheap_trim(), unless @max_idle bounds that. @size and
+ * @max_size are multiples of 32 KiB and of 16 granules there.
  */
 struct xheap_args {
 	const char	*name;
