@@ -330,6 +330,11 @@ static void tell_trace(struct replay *replay, const char *workload, s64 loop)
 {
 	const struct xtrace_header *header = &replay->header;
 
+	struct xpool_stats stats;
+
+	xpool_stats(xpool_default(), &stats);
+	xbench_value(workload, "xmalloc", "metadata_kib",
+		     100 * (stats.metadata + stats.live_bytes) >> 10);
 	xbench_value(workload, "program", "ops", 100ULL * header->ops);
 	xbench_value(workload, "program", "slots", 100ULL * header->slots);
 	xbench_value(workload, "program", "live_kib", 100 * header->peak_bytes >> 10);
