@@ -17,8 +17,8 @@ from collections import defaultdict
 MOST = 0.7
 BEGIN, END = "<!-- traces: begin -->", "<!-- traces: end -->"
 
-HEAD = ("program", "operations", "live MiB", "xmalloc", "kmalloc", "malloc", "part",
-        "xmalloc", "kmalloc", "malloc", "part")
+HEAD = ("program", "operations", "live MiB", "memory: xmalloc", "kmalloc", "malloc", "part",
+        "instructions: xmalloc", "kmalloc", "malloc", "part")
 ALLOCATORS = ("xmalloc", "kmalloc", "glibc")
 
 
