@@ -195,7 +195,7 @@ static u64 operations(struct xdecay *decay)
 		return cache.allocs + cache.frees;
 	}
 	xpool_stats(decaying_pool(decay), &pool);
-	return pool.gets + pool.puts + pool.pages;
+	return pool.gets + pool.puts + pool.pages + pool.heaps;
 }
 
 /* @how: xmag_drain(), or xmag_park() to be told of the next operation */

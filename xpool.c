@@ -98,7 +98,7 @@ static unsigned long pages_held(struct xpool *pool)
 	struct xpool_stats stats;
 
 	xpool_stats(pool, &stats);
-	return stats.pages + stats.slabs - READ_ONCE(pool->used.lost);
+	return stats.pages + stats.heaps + stats.slabs - READ_ONCE(pool->used.lost);
 }
 
 static void dispose_pool(struct xpool *pool, bool was_refused)

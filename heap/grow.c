@@ -17,6 +17,14 @@
 
 #include "heap.h"
 
+/* What was taken is the heap's, if there is any: the pool counts it so. */
+static u64 lend(struct xheap *heap, void *addr, u64 bytes)
+{
+	if (addr)
+		xpool_lend_run(heap->pool, addr, bytes >> PAGE_SHIFT, &heap->holder);
+	return (unsigned long)addr;
+}
+
 /* A run of the pool's pages, or 0. */
 static u64 take_run(struct xheap *heap, u64 bytes, gfp_t gfp)
 {
@@ -24,7 +32,7 @@ static u64 take_run(struct xheap *heap, u64 bytes, gfp_t gfp)
 
 	if (request.pages > heap->pool->max_pages)
 		return 0;
-	return (unsigned long)xpool_alloc_run(heap->pool, &request);
+	return lend(heap, xpool_alloc_run(heap->pool, &request), bytes);
 }
 
 /* A block of the pool, or 0. To take one costs a fraction of what a run does. */
@@ -34,7 +42,7 @@ static u64 take_block(struct xheap *heap, u64 bytes, gfp_t gfp)
 
 	if (order > XBUDDY_MAX_ORDER || bytes != PAGE_SIZE << order)
 		return 0;
-	return (unsigned long)xpool_alloc_addr(heap->pool, order, gfp);
+	return lend(heap, xpool_alloc_addr(heap->pool, order, gfp), bytes);
 }
 
 /*
@@ -43,9 +51,13 @@ static u64 take_block(struct xheap *heap, u64 bytes, gfp_t gfp)
  */
 static void give_back(struct xheap *heap, const struct xheap_region *region)
 {
-	if (heap->pool)
-		WARN_ON_ONCE(xpool_free_run(heap->pool, (void *)(unsigned long)region->start,
-					    region->length >> PAGE_SHIFT));
+	void *addr = (void *)(unsigned long)region->start;
+	size_t nr = region->length >> PAGE_SHIFT;
+
+	if (!heap->pool)
+		return;
+	xpool_return_run(heap->pool, addr, nr);
+	WARN_ON_ONCE(xpool_free_run(heap->pool, addr, nr));
 }
 
 static struct xheap_region *find_idle(const struct xheap *heap)

@@ -215,7 +215,7 @@ check_books(struct kunit *test, struct xslab_cache *cache, u64 live)
 	KUNIT_ASSERT_EQ(test, s.slab_free, s.partial_free + s.slabs_free * s.objects_per_slab);
 	KUNIT_ASSERT_EQ(test, s.empty_pages, s.slabs_free << s.slab_order);
 	KUNIT_ASSERT_EQ(test, s.allocs, s.frees + s.live);
-	KUNIT_ASSERT_EQ(test, p.total, p.free + p.slabs + p.pages + p.magazines);
+	KUNIT_ASSERT_EQ(test, p.total, p.free + p.slabs + p.heaps + p.pages + p.magazines);
 	KUNIT_ASSERT_GE(test, p.slabs, (s.slabs << s.slab_order) - s.holes);
 	return s;
 }

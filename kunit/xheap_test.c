@@ -264,7 +264,7 @@ static void xheap_test_fragmentation(struct kunit *test)
 
 static u64 pool_pages(struct xpool *pool)
 {
-	return pool_stats(pool).pages;
+	return pool_stats(pool).heaps;
 }
 
 /*

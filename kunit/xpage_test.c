@@ -58,7 +58,7 @@ static void expect_live(struct kunit *test, struct xpool *pool, u64 pages)
 
 	KUNIT_EXPECT_EQ(test, stats.pages, pages);
 	KUNIT_EXPECT_EQ(test, stats.total,
-			stats.free + stats.slabs + stats.pages + stats.magazines);
+			stats.free + stats.slabs + stats.heaps + stats.pages + stats.magazines);
 	KUNIT_EXPECT_EQ(test, xpool_validate(pool), 0);
 }
 

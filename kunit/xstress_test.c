@@ -240,7 +240,7 @@ static void step_read(struct job *job)
 	    stats.capacity > stats.slabs * stats.objects_per_slab ||
 	    (!stats.slabs_torn && stats.capacity < stats.slabs * stats.objects_per_slab) ||
 	    stats.slab_free > stats.capacity ||
-	    pool.total != pool.free + pool.slabs + pool.pages + pool.magazines)
+	    pool.total != pool.free + pool.slabs + pool.heaps + pool.pages + pool.magazines)
 		atomic_long_inc(&s->wrong);
 	read_file(s, "/sys/kernel/debug/xalloc/slabinfo");
 	read_file(s, "/sys/kernel/debug/xalloc/buddyinfo");

@@ -361,14 +361,15 @@ static noinline int refuse_free(struct xpool *pool, void *addr, unsigned long or
 				   pool->name, addr, order);
 		return -EINVAL;
 	}
-	if (state >> 8 != XPAGE_LIVE && state >> 8 != XPAGE_SLAB) {
+	if (state >> 8 != XPAGE_LIVE && state >> 8 != XPAGE_SLAB && state >> 8 != XPAGE_HEAP) {
 		pr_err_ratelimited("pool %s: free of %p, order %lu: free already\n",
 				   pool->name, addr, order);
 		return -EALREADY;
 	}
 	pr_err_ratelimited("pool %s: free of %p, order %lu: is page %lu of a block of order %u of %s\n",
 			   pool->name, addr, order, index - xpool_page_index(pool, head),
-			   state & U8_MAX, state >> 8 == XPAGE_SLAB ? "a cache" : "pages");
+			   state & U8_MAX, state >> 8 == XPAGE_SLAB ? "a cache" :
+			   state >> 8 == XPAGE_HEAP ? "a heap" : "pages");
 	return -EINVAL;
 }
 

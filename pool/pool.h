@@ -21,6 +21,7 @@ enum xpool_page_kind {
 	XPAGE_SLAB,		/* a slab of a cache */
 	XPAGE_CACHED,		/* freed by a client, kept for the next or on its way */
 	XPAGE_DEFERRED,		/* freed from NMI, waits for the pool's lock */
+	XPAGE_HEAP,		/* in a region of a heap */
 	XPAGE_LIVE = U8_MAX,	/* held by a client; no state is above it */
 };
 
@@ -36,6 +37,7 @@ enum xpool_page_kind {
  * @deferred: link of a stack of pages that NMIs left work for (struct xdefer)
  * @cache: the owner of the slab that the page is in, at each of its pages
  * @list: slabs: one of the owner's lists
+ * @holder: heaps: which one
  * @map: slabs: a bit an object, set when the object is free in the slab
  * @word: the first word of @map; where it is the only one:
  * @holes: the pages that a torn slab gave back, as bits, see slab/tear.c
@@ -61,7 +63,10 @@ struct xpage {
 	u16			nr_free;
 	u32			deferred;
 	struct xslab_cache	*cache;
-	struct list_head	list;
+	union {
+		struct list_head	list;
+		struct xholder		*holder;
+	};
 	union {
 		atomic_long_t	map[XPAGE_MAP_WORDS];
 		struct {
@@ -312,7 +317,8 @@ struct xpool {
 	struct {	/* Pages */
 		unsigned long	slabs;
 		unsigned long	lost;		/* of these, of caches that were given up */
-		unsigned long	clients;	/* live, cached, deferred */
+		unsigned long	clients;	/* live, cached, deferred, heaps */
+		unsigned long	heaps;		/* of these, of heaps */
 	} used;
 	struct {
 		unsigned long	nr_pages;	/* of used.clients */
@@ -372,6 +378,10 @@ int xpool_give_up(struct xpool *pool);
 bool xpool_reap_one(void);
 int xpool_init_default(const struct xpool_args *args);
 void xpool_exit_default(void);
+
+/* run.c */
+void xpool_lend_run(struct xpool *pool, void *addr, size_t nr, struct xholder *holder);
+void xpool_return_run(struct xpool *pool, void *addr, size_t nr);
 
 /* page.c */
 bool xpool_page_has_struct(const struct xpool *pool);

@@ -302,6 +302,52 @@ void *xpool_alloc_run(struct xpool *pool, const struct xpool_request *request)
 }
 EXPORT_SYMBOL_GPL(xpool_alloc_run);
 
+/*
+ * The blocks of a run, from the first on, become those of another kind. Returns the pages: a block
+ * that a client frees meanwhile, by an error, is the last.
+ */
+static unsigned long change_run(struct xpool *pool, unsigned long at, size_t nr,
+				enum xpool_page_kind from, enum xpool_page_kind to,
+				struct xholder *holder)
+{
+	unsigned long first = at, end = at + nr;
+
+	lockdep_assert_held(&pool->lock);
+	while (at < end) {
+		struct xpage *page = &pool->pages[at];
+		unsigned int order = READ_ONCE(page->order);
+
+		WRITE_ONCE(page->holder, holder);
+		if (order > XBUDDY_MAX_ORDER || !xpool_page_change(page, from, to, order))
+			break;
+		at += 1UL << order;
+	}
+	return at - first;
+}
+
+/*
+ * A run that the caller took is in a heap from now on: the pool refuses clients' frees of its
+ * pages, and observers see which heap has it. Any context but NMI.
+ */
+void xpool_lend_run(struct xpool *pool, void *addr, size_t nr, struct xholder *holder)
+{
+	unsigned long at = xpool_offset(pool, addr) >> PAGE_SHIFT, flags;
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	pool->used.heaps += change_run(pool, at, nr, XPAGE_LIVE, XPAGE_HEAP, holder);
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+}
+
+/* It is the caller's again, to be freed. Any context but NMI. */
+void xpool_return_run(struct xpool *pool, void *addr, size_t nr)
+{
+	unsigned long at = xpool_offset(pool, addr) >> PAGE_SHIFT, flags;
+
+	raw_spin_lock_irqsave(&pool->lock, flags);
+	pool->used.heaps -= change_run(pool, at, nr, XPAGE_HEAP, XPAGE_LIVE, NULL);
+	raw_spin_unlock_irqrestore(&pool->lock, flags);
+}
+
 /* Are these pages of one region, with no reference but the client's? Else what is wrong. */
 static int check_run(const struct xpool *pool, void *addr, size_t nr)
 {

@@ -4,7 +4,7 @@
  *
  * The counters obey, whenever no operation is under way:
  *
- *	total = free + slabs + clients' pages + magazines + last freed + deferred
+ *	total = free + slabs + heaps + clients' pages + magazines + last freed + deferred
  *
  * The validator recounts all from the buddy system and the states of the pages.
  */
@@ -26,7 +26,7 @@ void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 {
 	const struct xgrow *grow = pool->grow;
 	struct xbuddy *buddy = &pool->buddy;
-	unsigned long cached, held, flags;
+	unsigned long cached, held, clients, flags;
 	unsigned int o;
 
 	*stats = (struct xpool_stats){
@@ -51,8 +51,10 @@ void xpool_stats(struct xpool *pool, struct xpool_stats *stats)
 	stats->regions = pool->nr_fixed + (stats->grown - stats->returned) / XPOOL_LARGEST_PAGES;
 	stats->free = buddy->nr_free;
 	stats->slabs = pool->used.slabs;
-	stats->magazines = min(cached + pool->last_freed.nr_pages, pool->used.clients);
-	stats->pages = pool->used.clients - stats->magazines;
+	stats->heaps = pool->used.heaps;
+	clients = pool->used.clients - pool->used.heaps;
+	stats->magazines = min(cached + pool->last_freed.nr_pages, clients);
+	stats->pages = clients - stats->magazines;
 	stats->cached = xpool_idle(pool) + held;
 	stats->largest_free = buddy->orders ? 1UL << (fls(buddy->orders) - 1) : 0;
 	stats->gets = pool->counts.gets;
@@ -89,6 +91,17 @@ unsigned int xpool_unusable_index(const struct xpool_stats *stats, unsigned int 
 }
 EXPORT_SYMBOL_GPL(xpool_unusable_index);
 
+/* Pages of heaps, from number @from on; for validation. */
+static unsigned long recount_heaps(const struct xpool *pool, unsigned long from)
+{
+	unsigned long heaps = 0;
+
+	for (; from < pool->buddy.nr; from++)
+		if (pool->pages[from].kind == XPAGE_HEAP)
+			heaps += 1UL << pool->pages[from].order;
+	return heaps;
+}
+
 /**
  * xpool_validate() - recount the pages of a pool from scratch
  * @pool: the pool
@@ -113,6 +126,7 @@ int xpool_validate(struct xpool *pool)
 	gaps = buddy->nr - pool->nr_pages;
 	err = xbuddy_validate(buddy);
 	if (slabs != pool->used.slabs || clients != pool->used.clients ||
+	    recount_heaps(pool, first) != pool->used.heaps ||
 	    slabs + clients + buddy->nr_free + gaps != buddy->nr || !xpool_grow_valid(pool))
 		err = -EUCLEAN;
 	raw_spin_unlock_irqrestore(&pool->lock, flags);

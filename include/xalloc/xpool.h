@@ -75,10 +75,11 @@ struct xpool_limits {
 
 /**
  * struct xpool_stats - where the pages of a pool are
- * @total: pages of the pool; @total = @free + @slabs + @pages + @magazines
+ * @total: pages of the pool; @total = @free + @slabs + @heaps + @pages + @magazines
  * @free: free in the buddy system
  * @slabs: in slabs of caches
- * @pages: that clients hold, heaps among them
+ * @heaps: in regions of heaps
+ * @pages: that clients hold
  * @magazines: freed by clients and kept in page magazines
  * @regions: runs of contiguous addresses that the pool is made of
  * @largest_free: pages of the largest free block
@@ -102,6 +103,7 @@ struct xpool_stats {
 	u64	total;
 	u64	free;
 	u64	slabs;
+	u64	heaps;
 	u64	pages;
 	u64	magazines;
 	u64	regions;

@@ -147,11 +147,11 @@ sum_of() { # key file...
 	cat "$@" | awk -v key="$key" '$1 == key { n += $2 } END { print n + 0 }'
 }
 
-# pages: total = free + slabs + pages given out + page magazines
+# pages: total = free + slabs + heaps + pages given out + page magazines
 # objects: capacity = live + waiting for a grace period + magazines + depot + free in slabs
 books_balance() {
 	for stats in "$debugfs"/pools/*/stats; do
-		awk '{ v[$1] = $2 } END { exit v["total"] != v["free"] + v["slabs"] + v["pages"] + v["magazines"] }' \
+		awk '{ v[$1] = $2 } END { exit v["total"] != v["free"] + v["slabs"] + v["heaps"] + v["pages"] + v["magazines"] }' \
 			"$stats" || { kmsg_stream "# $stats: " <"$stats"; return 1; }
 	done
 	for stats in "$debugfs"/caches/*/stats; do
