@@ -97,6 +97,7 @@ static struct xheap *create_heap(const struct xheap_args *args)
 	err = xheap_grow_start(heap, args->size);
 	if (err)
 		goto undo_holder;
+	xheap_listed_show(heap);
 	return heap;
 
 undo_holder:

@@ -10,8 +10,7 @@
  *	2. xpool.gather.mutex	mutex	what no client holds is brought together
  *	3. xslab_rcu_lock		mutex	objects that wait for a grace period go back
  *	   xmag.draining	mutex	magazines of all CPUs are emptied
- *	4. xpool_registry	mutex	lists of pools, of caches, and of a pool's holders
- *	   heaps_lock		mutex	names and ranges of heaps (heap/listed.c)
+ *	4. xpool_registry	mutex	lists of pools, of caches, of heaps, and of a pool's holders
  *	5. xmag.gate		raw	where fast paths are led
  *	   xdepot.lock		raw	whole magazines
  *	6. xslab_cache.lock	raw	lists of slabs
@@ -37,7 +36,7 @@
  * destroying take locks that the system holds while it reclaims, so both are refused from
  * reclaim; see xpool_may_come_and_go().
  *
- * Pools and caches that are on a list are kept from going by pins (pool/listed.c),
+ * Pools, caches and heaps that are on a list are kept from going by pins (pool/listed.c),
  * so that the registry is held only to take a step on the list.
  */
 #ifndef _XALLOC_BASE_H
@@ -155,7 +154,7 @@ int xtext_number(const char *text, long *value);
 int xtext_bytes(const char *text, u64 *value);
 
 /*
- * Observers: told when pools and caches come and go. The layers know that
+ * Observers: told when pools, caches and heaps come and go. The layers know that
  * an observer may listen, and not which.
  */
 enum xobserve_event {
@@ -163,6 +162,8 @@ enum xobserve_event {
 	XOBSERVE_POOL_DEL,
 	XOBSERVE_CACHE_ADD,
 	XOBSERVE_CACHE_DEL,
+	XOBSERVE_HEAP_ADD,
+	XOBSERVE_HEAP_DEL,
 };
 
 extern struct raw_notifier_head xobservers;

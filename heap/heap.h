@@ -167,7 +167,7 @@ struct xheap_regions {
  * @shut: bits; not 0: no region stays idle (heap/holder.c)
  * @range: the range of one without a pool
  * @metadata: bytes of all tables
- * @node: of the list of all heaps
+ * @listing: the entry of the list of all heaps, and what belongs to the observer
  * @name: for the log
  * @bin_map: bins that have a chunk, as bits, 64 bins a word
  * @granules: by granule number; number 0 is of no chunk
@@ -214,11 +214,16 @@ struct xheap {
 		u64		bytes;
 	} range;
 	size_t			metadata;
-	struct list_head	node;
+	struct {
+		struct xlisted	entry;
+		void		*observed;
+	} listing;
 	char			name[XPOOL_NAME_MAX];
 	unsigned long		bin_map[XBIN_WORDS];
 	struct xgranule		granules[];
 };
+
+extern struct list_head xheap_list;	/* under xpool_registry */
 
 /**
  * struct xwant - a request, in granules
@@ -242,11 +247,29 @@ struct xwant {
 	u32	at;
 };
 
+/**
+ * struct xheap_walk - where a walk over the chunks of a heap is; 0 at first
+ * @start: the first address of the region
+ * @bytes: its length; 0: the walk has not begun
+ * @at: granules of it that were passed
+ */
+struct xheap_walk {
+	u64	start;
+	u64	bytes;
+	u32	at;
+};
+
+#define XHEAP_WALK_MAX	64U	/* chunks that are looked at under one lock */
+
 /* xheap.c */
 void xheap_destroy_all(struct xheap *heap);
 
 /* args.c */
 int xheap_args_check(struct xheap *heap, const struct xheap_args *args);
+
+/* walk.c */
+bool xheap_walk_region(struct xheap *heap, struct xheap_walk *walk);
+unsigned int xheap_walk(struct xheap *heap, struct xheap_walk *walk, s32 *chunks, unsigned int nr);
 
 /* setup.c */
 struct xheap *xheap_setup(const struct xheap *plan, bool by_address);
@@ -254,7 +277,10 @@ void xheap_teardown(struct xheap *heap);
 
 /* listed.c */
 int xheap_listed_add(struct xheap *heap);
+void xheap_listed_show(struct xheap *heap);
 void xheap_listed_del(struct xheap *heap);
+struct xheap *xheap_listed_find(const struct xholder *holder);
+struct xheap *xheap_listed_pin(const struct xholder *holder);
 
 /* holder.c */
 int xheap_holder_add(struct xheap *heap, u64 staying);
