@@ -3,24 +3,17 @@
  * xstats: what people look at in /sys/kernel/debug/xalloc
  *
  * Which files there are, what their lines mean and what can be written to them is in
- * Documentation/debugfs.md. pool_files and cache_files below list them, pool_stats and cache_stats
- * the lines of a stats file. Such a file is one snapshot: its lines belong together and balance
+ * Documentation/debugfs.md. pool_files, cache_files and heap_files below list them, pool_stats,
+ * cache_stats and heap_stats the lines of a stats file. Such a file is one snapshot: its lines belong together and balance
  * when no CPU allocates or frees.
  *
- * This file is an observer. The layers below call a notifier chain when a pool
- * or a cache comes or goes and do not know that it is here; it reads through
+ * This file is an observer. The layers below call a notifier chain when a pool,
+ * a cache or a heap comes or goes and do not know that it is here; it reads through
  * the same functions that clients have, and reading changes nothing. A write to a file
  * calls what a client could call. A directory goes before what it shows goes, and debugfs
  * waits for readers that are still in it.
  *
  * That wait is done with no lock held, so a file may take any.
- *
- * Why a region stays
- *
- * One live object holds its slab, and that its region. `why` walks over the states of
- * the pages of each 4 MiB and tells for each cache how many live objects it has
- * there. It takes no lock but the registry, so that pages may change hands under
- * its eyes; caches, whose names it prints, cannot go meanwhile.
  *
  * Two caches may have the same name. The directory of the second is called
  * <name>~2, and so on.
@@ -31,14 +24,14 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
-#include "slab/slab.h"
+#include "stats/stats.h"
 #include "xdecay.h"
 #include "xstats.h"
 
-static struct dentry *root, *pools_dir, *caches_dir;
+static struct dentry *root, *pools_dir, *caches_dir, *heaps_dir;
 
 /**
- * struct xfile - a file; there is one for each object of the kind, a pool or a cache
+ * struct xfile - a file; there is one for each object of the kind, a pool, a cache or a heap
  * @name: in the directory of the object
  * @show: write what is read, several lines; or
  * @get: the one number that is read. @field: as of @set
@@ -60,12 +53,6 @@ struct xfile {
 	bool		max;
 };
 
-/* The object that a file is of. */
-static void *object_of(const struct file *file)
-{
-	return d_inode(file->f_path.dentry->d_parent)->i_private;
-}
-
 /* A line of a stats file: a name and where its number is in the snapshot. */
 struct xstat {
 	const char	*key;
@@ -74,9 +61,11 @@ struct xstat {
 
 #define POOL_STAT(field)	{ #field, offsetof(struct xpool_stats, field) }
 #define CACHE_STAT(field)	{ #field, offsetof(struct xslab_stats, field) }
+#define HEAP_STAT(field)	{ #field, offsetof(struct xheap_stats, field) }
 
 static const struct xstat pool_stats[] = {
-	POOL_STAT(total), POOL_STAT(free), POOL_STAT(slabs), POOL_STAT(pages), POOL_STAT(magazines),
+	POOL_STAT(total), POOL_STAT(free), POOL_STAT(slabs), POOL_STAT(heaps), POOL_STAT(pages),
+	POOL_STAT(magazines),
 	POOL_STAT(regions), POOL_STAT(largest_free),
 	POOL_STAT(metadata), POOL_STAT(live_bytes),
 	POOL_STAT(gets), POOL_STAT(puts), POOL_STAT(splits), POOL_STAT(merges),
@@ -99,6 +88,13 @@ static const struct xstat cache_stats[] = {
 	CACHE_STAT(depot_hits), CACHE_STAT(busy),
 	CACHE_STAT(failures), CACHE_STAT(errors),
 	CACHE_STAT(metadata),
+};
+
+static const struct xstat heap_stats[] = {
+	HEAP_STAT(granule), HEAP_STAT(limit), HEAP_STAT(total), HEAP_STAT(free), HEAP_STAT(live),
+	HEAP_STAT(chunks), HEAP_STAT(free_chunks), HEAP_STAT(largest_free), HEAP_STAT(regions),
+	HEAP_STAT(grown), HEAP_STAT(returned), HEAP_STAT(failures), HEAP_STAT(errors),
+	HEAP_STAT(metadata),
 };
 
 static void show_table(struct seq_file *m, const struct xstat *table, size_t nr,
@@ -158,118 +154,6 @@ static void show_regions(struct seq_file *m, void *object)
 		if (READ_ONCE(pool->regions[r].nr))
 			seq_printf(m, "%lu 0x%lx %lu\n", pool->regions[r].index,
 				   pool->regions[r].addr, READ_ONCE(pool->regions[r].nr));
-}
-
-/*
- * Why a region stays
- */
-
-#define PINNED_MAX	XPOOL_LARGEST_PAGES	/* caches in a region: one a page */
-
-struct pinning_cache {
-	struct xslab_cache	*cache;
-	unsigned long		objects;
-	unsigned long		pages;
-};
-
-/**
- * struct pinned - what is found in one region
- * @clients: pages that clients hold
- * @kept: pages that they freed and that are kept for the next
- * @slabs: pages of slabs
- * @nr: caches in @by
- * @by: caches with slabs here
- */
-struct pinned {
-	unsigned long		clients;
-	unsigned long		kept;
-	unsigned long		slabs;
-	unsigned int		nr;
-	struct pinning_cache	by[PINNED_MAX];
-};
-
-static struct pinning_cache *find_pinning_cache(struct pinned *pins, struct xslab_cache *cache)
-{
-	unsigned int i;
-
-	for (i = 0; i < pins->nr; i++)
-		if (pins->by[i].cache == cache)
-			return &pins->by[i];
-	if (pins->nr == PINNED_MAX)
-		return NULL;
-	pins->by[pins->nr] = (struct pinning_cache){ .cache = cache };
-	return &pins->by[pins->nr++];
-}
-
-/* A slab that has no cache yet, or any more, is on its way. */
-static void pinned_by_slab(struct pinned *pins, struct xpage *slab, unsigned long pages)
-{
-	struct xslab_cache *cache = owner_of(slab);
-	struct pinning_cache *by = cache ? find_pinning_cache(pins, cache) : NULL;
-
-	pins->slabs += pages;
-	if (!by)
-		return;
-	by->objects += xslab_live_in(cache, slab);
-	by->pages += pages;
-}
-
-/* Look at the pages of region @nr. A block may change while it is looked at. */
-static void find_pins(struct xpool *pool, unsigned long nr, struct pinned *pins)
-{
-	unsigned long i = max(nr * XPOOL_LARGEST_PAGES, pool->start >> PAGE_SHIFT);
-	unsigned long end = min((nr + 1) * XPOOL_LARGEST_PAGES, pool->buddy.nr), pages;
-
-	memset(pins, 0, offsetof(struct pinned, by));
-	for (; i < end; i += pages) {
-		struct xpage *page = &pool->pages[i];
-		u16 kind = READ_ONCE(page->kind);
-
-		pages = 1;
-		if (kind == XPAGE_NONE)
-			continue;
-		pages = min(1UL << READ_ONCE(page->order), end - i);
-		if (kind == XPAGE_SLAB)
-			pinned_by_slab(pins, page, pages);
-		else if (kind == XPAGE_LIVE)
-			pins->clients += pages;
-		else
-			pins->kept += pages;
-	}
-}
-
-static void show_pins(struct seq_file *m, unsigned long nr, const struct pinned *pins)
-{
-	unsigned long used = pins->clients + pins->kept + pins->slabs;
-	unsigned int i;
-
-	if (!used)
-		return;
-	seq_printf(m, "%lu used %lu clients %lu kept %lu slabs %lu", nr, used,
-		   pins->clients, pins->kept, pins->slabs);
-	for (i = 0; i < pins->nr; i++) {
-		const struct pinning_cache *by = &pins->by[i];
-
-		seq_printf(m, " cache %lu %lu %s", by->objects, by->pages,
-			   xslab_cache_name(by->cache));
-	}
-	seq_putc(m, '\n');
-}
-
-/* Caches, whose names are shown, stay while the registry is held. */
-static void show_why(struct seq_file *m, void *object)
-{
-	static struct pinned pins;	/* under the registry */
-	struct xpool *pool = object;
-	unsigned long nr;
-
-	for (nr = 0; nr << XBUDDY_MAX_ORDER < pool->buddy.nr && !seq_has_overflowed(m); nr++) {
-		mutex_lock(&xpool_registry);
-		find_pins(pool, nr, &pins);
-		show_pins(m, nr, &pins);
-		mutex_unlock(&xpool_registry);
-		cond_resched();
-	}
 }
 
 /*
@@ -375,6 +259,65 @@ static void show_cache_stats(struct seq_file *m, void *cache)
 }
 
 /*
+ * A heap
+ */
+
+static void show_heap_stats(struct seq_file *m, void *heap)
+{
+	struct xheap_stats stats;
+	unsigned int part;
+
+	xheap_stats(heap, &stats);
+	show_table(m, heap_stats, ARRAY_SIZE(heap_stats), &stats);
+	part = stats.fragmentation;
+	seq_printf(m, "fragmentation %u.%03u\n", part / 1000, part % 1000);
+}
+
+/* Chunks of one class of sizes: from @nr's granules on, up to twice as many. */
+struct bin {
+	u64	free;
+	u64	free_granules;
+	u64	live;
+	u64	live_granules;
+};
+
+static void count_chunk(struct bin *bins, s32 chunk)
+{
+	struct bin *bin = &bins[__fls(abs(chunk))];
+
+	if (chunk > 0) {
+		bin->live++;
+		bin->live_granules += chunk;
+	} else {
+		bin->free++;
+		bin->free_granules -= chunk;
+	}
+}
+
+/* Chunks are counted some at a time, so those may be missed or counted twice that change. */
+static void show_heap_bins(struct seq_file *m, void *object)
+{
+	struct xheap_walk walk = { };
+	struct xheap *heap = object;
+	struct bin bins[XHEAP_BINS] = { };
+	s32 chunks[XHEAP_WALK_MAX];
+	unsigned int i, nr;
+
+	while (xheap_walk_region(heap, &walk)) {
+		while ((nr = xheap_walk(heap, &walk, chunks, ARRAY_SIZE(chunks)))) {
+			for (i = 0; i < nr; i++)
+				count_chunk(bins, chunks[i]);
+			cond_resched();
+		}
+	}
+	for (i = 0; i < XHEAP_BINS; i++)
+		if (bins[i].free || bins[i].live)
+			seq_printf(m, "%llu %llu %llu %llu %llu\n", 1ULL << (i + heap->shift),
+				   bins[i].free, bins[i].free_granules << heap->shift,
+				   bins[i].live, bins[i].live_granules << heap->shift);
+}
+
+/*
  * All pools, all caches
  */
 
@@ -439,7 +382,7 @@ static const struct xfile pool_files[] = {
 	{ .name = "free_blocks", .show = show_free_blocks },
 	{ .name = "unusable_index", .show = show_unusable_index },
 	{ .name = "regions", .show = show_regions },
-	{ .name = "why", .show = show_why },
+	{ .name = "why", .show = xstats_show_why },
 	COMMAND("collect", 0, 1, set_pool_collect),
 	COMMAND("give_up", 1, 1, set_pool_give_up),
 	DECAY(pool_decay),
@@ -468,14 +411,20 @@ static const struct xfile cache_limits[] = {
 	{ }
 };
 
+static const struct xfile heap_files[] = {
+	{ .name = "stats", .show = show_heap_stats },
+	{ .name = "bins", .show = show_heap_bins },
+	{ }
+};
+
 static int file_show(struct seq_file *m, void *unused)
 {
 	const struct xfile *xfile = m->private;
 
 	if (xfile->show)
-		xfile->show(m, object_of(m->file));
+		xfile->show(m, xstats_object_of(m->file));
 	else if (xfile->get)
-		seq_printf(m, "%ld\n", xfile->get(object_of(m->file), xfile->field));
+		seq_printf(m, "%ld\n", xfile->get(xstats_object_of(m->file), xfile->field));
 	else
 		return -EINVAL;
 	return 0;
@@ -507,7 +456,7 @@ static ssize_t file_write(struct file *file, const char __user *from, size_t len
 		return -EINVAL;
 	if (value < xfile->least || value > xfile->most)
 		return -EINVAL;
-	return xfile->set(object_of(file), xfile->field, value) ?: len;
+	return xfile->set(xstats_object_of(file), xfile->field, value) ?: len;
 }
 
 static const struct file_operations file_fops = {
@@ -564,7 +513,7 @@ static struct dentry *make_dir(const char *name, struct dentry *parent)
 	return dir;
 }
 
-/* Returns the directory. */
+/* Returns the directory. @limits may be NULL. */
 static struct dentry *add_object(const char *name, struct dentry *parent,
 				 const struct xfile *files, const struct xfile *limits,
 				 void *object)
@@ -572,13 +521,15 @@ static struct dentry *add_object(const char *name, struct dentry *parent,
 	struct dentry *dir = make_dir(name, parent);
 
 	add_files(dir, files, object);
-	add_files(debugfs_create_dir("limits", dir), limits, object);
+	if (limits)
+		add_files(debugfs_create_dir("limits", dir), limits, object);
 	return dir;
 }
 
 static int follow_objects(struct notifier_block *block, unsigned long event, void *what)
 {
 	struct xslab_cache *cache = what;
+	struct xheap *heap = what;
 	struct xpool *pool = what;
 
 	switch (event) {
@@ -596,6 +547,12 @@ static int follow_objects(struct notifier_block *block, unsigned long event, voi
 	case XOBSERVE_CACHE_DEL:
 		debugfs_remove(cache->listing.observed);
 		break;
+	case XOBSERVE_HEAP_ADD:
+		heap->listing.observed = add_object(heap->name, heaps_dir, heap_files, NULL, heap);
+		break;
+	case XOBSERVE_HEAP_DEL:
+		debugfs_remove(heap->listing.observed);
+		break;
 	}
 	return NOTIFY_DONE;
 }
@@ -607,6 +564,7 @@ int xstats_init(void)
 	root = debugfs_create_dir("xalloc", NULL);
 	pools_dir = debugfs_create_dir("pools", root);
 	caches_dir = debugfs_create_dir("caches", root);
+	heaps_dir = debugfs_create_dir("heaps", root);
 	add_files(root, root_files, NULL);
 	return raw_notifier_chain_register(&xobservers, &observer);
 }
