@@ -4,8 +4,9 @@
  *
  * Which files there are, what their lines mean and what can be written to them is in
  * Documentation/debugfs.md. pool_files, cache_files and heap_files below list them, pool_stats,
- * cache_stats and heap_stats the lines of a stats file. Such a file is one snapshot: its lines belong together and balance
- * when no CPU allocates or frees.
+ * cache_stats and heap_stats the lines of a stats file. Such a file is one snapshot: its lines
+ * belong together and balance when no CPU allocates or frees. What takes a file of its own to
+ * write is in stats/.
  *
  * This file is an observer. The layers below call a notifier chain when a pool,
  * a cache or a heap comes or goes and do not know that it is here; it reads through
@@ -41,6 +42,7 @@ static struct dentry *root, *pools_dir, *caches_dir, *heaps_dir;
  * @least: the smallest number that can be written
  * @most: the largest
  * @max: "max" can be written, too, and is -1
+ * @fops: instead of all of these
  */
 struct xfile {
 	const char	*name;
@@ -51,6 +53,7 @@ struct xfile {
 	long		least;
 	long		most;
 	bool		max;
+	const struct file_operations *fops;
 };
 
 /* A line of a stats file: a name and where its number is in the snapshot. */
@@ -383,6 +386,7 @@ static const struct xfile pool_files[] = {
 	{ .name = "unusable_index", .show = show_unusable_index },
 	{ .name = "regions", .show = show_regions },
 	{ .name = "why", .show = xstats_show_why },
+	{ .name = "snapshot", .fops = &xstats_snapshot_fops },
 	COMMAND("collect", 0, 1, set_pool_collect),
 	COMMAND("give_up", 1, 1, set_pool_give_up),
 	DECAY(pool_decay),
@@ -477,7 +481,8 @@ static void add_files(struct dentry *dir, const struct xfile *xfile, void *objec
 	for (; xfile->name; xfile++) {
 		umode_t mode = (xfile->set ? 0200 : 0400) | (xfile->get ? 0400 : 0);
 
-		debugfs_create_file(xfile->name, mode, dir, (void *)xfile, &file_fops);
+		debugfs_create_file(xfile->name, mode, dir, (void *)xfile,
+				    xfile->fops ?: &file_fops);
 	}
 }
 

@@ -19,6 +19,7 @@
 #include <linux/string.h>
 #include <linux/uio.h>
 
+#include <xalloc/xheap.h>
 #include <xalloc/xpool.h>
 #include <xalloc/xslab.h>
 
@@ -28,7 +29,7 @@ static unsigned long rounds = 100 / XTEST_SLOWER;
 module_param(rounds, ulong, 0444);
 MODULE_PARM_DESC(rounds, "times that all files are read while pools and caches come and go");
 
-#define TEXT_MAX	16384
+#define TEXT_MAX	(128 << 10)
 #define POOL_SIZE	(8 << 20)
 
 /**
@@ -223,6 +224,7 @@ static void test_pool_stats(struct kunit *test)
 	EXPECT_FIELD(test, text, s, total);
 	EXPECT_FIELD(test, text, s, free);
 	EXPECT_FIELD(test, text, s, slabs);
+	EXPECT_FIELD(test, text, s, heaps);
 	EXPECT_FIELD(test, text, s, pages);
 	EXPECT_FIELD(test, text, s, magazines);
 	EXPECT_FIELD(test, text, s, regions);
@@ -242,7 +244,7 @@ static void test_pool_stats(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s.total, (u64)(POOL_SIZE >> PAGE_SHIFT));
 	KUNIT_EXPECT_EQ(test, s.pages, 4ULL);
 	KUNIT_EXPECT_GT(test, s.slabs, 0ULL);
-	KUNIT_EXPECT_EQ(test, s.total, s.free + s.slabs + s.pages + s.magazines);
+	KUNIT_EXPECT_EQ(test, s.total, s.free + s.slabs + s.heaps + s.pages + s.magazines);
 }
 
 /* The share of metadata, as people compute it, to a hundredth of a percent. */
@@ -386,6 +388,7 @@ static void test_reading_changes_nothing(struct kunit *test)
 	read_text(test, "pools/", "xstats-test", "/unusable_index");
 	read_text(test, "pools/", "xstats-test", "/regions");
 	read_text(test, "pools/", "xstats-test", "/why");
+	read_text(test, "pools/", "xstats-test", "/snapshot");
 	read_text(test, "pools/", "xstats-test", "/decay_ms");
 	read_text(test, "pools/", "xstats-test", "/limits/hard");
 	read_text(test, "caches/", "xstats-test", "/stats");
@@ -453,6 +456,7 @@ struct why_line {
 	unsigned long	clients;
 	unsigned long	kept;
 	unsigned long	slabs;
+	unsigned long	heaps;
 	unsigned long	objects;
 	unsigned long	pages;
 };
@@ -463,8 +467,9 @@ static const char *parse_why(const char *text, struct why_line *line)
 	const char *end = strchr(text, '\n'), *cache;
 
 	*line = (struct why_line){ };
-	if (!end || sscanf(text, "%lu used %lu clients %lu kept %lu slabs %lu", &line->nr,
-			   &line->used, &line->clients, &line->kept, &line->slabs) != 5)
+	if (!end || sscanf(text, "%lu used %lu clients %lu kept %lu slabs %lu heaps %lu",
+			   &line->nr, &line->used, &line->clients, &line->kept, &line->slabs,
+			   &line->heaps) != 6)
 		return NULL;
 	cache = strnstr(text, " cache ", end - text);
 	if (cache && sscanf(cache, " cache %lu %lu xstats-test", &line->objects,
@@ -485,7 +490,8 @@ static void test_why_sums(struct kunit *test)
 	for (; *text; lines++) {
 		text = parse_why(text, &line);
 		KUNIT_ASSERT_NOT_NULL(test, text);
-		KUNIT_EXPECT_EQ(test, line.used, line.clients + line.kept + line.slabs);
+		KUNIT_EXPECT_EQ(test, line.used,
+				line.clients + line.kept + line.slabs + line.heaps);
 		KUNIT_EXPECT_EQ(test, line.slabs, line.pages);
 		sum.clients += line.clients;
 		sum.kept += line.kept;
@@ -536,6 +542,487 @@ static void test_why_no_checks(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, strstr(f->text, " xstats-plain"));
 	xslab_cache_free_bulk(cache, 5, objs);
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
+}
+
+/*
+ * A heap
+ */
+
+static struct xheap *make_heap(struct kunit *test, u64 size, u64 max_size)
+{
+	struct xheap_args args = {
+		.name = "xstats-test", .size = size, .max_size = max_size, .granule = 64,
+		.region_size = 64 << 10,
+	};
+	struct fixture *f = test->priv;
+	struct xheap *heap;
+
+	args.pool = f->pool;
+	heap = xheap_create(&args);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(heap));
+	return heap;
+}
+
+/* Three chunks, of which the middle one is free. Expect each number to be that of xheap_stats(). */
+static void test_heap_stats(struct kunit *test)
+{
+	struct xheap *heap = make_heap(test, 64 << 10, 0);
+	struct fixture *f = test->priv;
+	struct xheap_stats s;
+	void *a = xheap_alloc(heap, 1000, GFP_KERNEL), *b = xheap_alloc(heap, 2000, GFP_KERNEL);
+	void *c = xheap_alloc(heap, 3000, GFP_KERNEL);
+	char *text;
+
+	KUNIT_EXPECT_EQ(test, xheap_free(heap, b), 0);
+	text = read_text(test, "heaps/", "xstats-test", "/stats");
+	xheap_stats(heap, &s);
+	EXPECT_FIELD(test, text, s, granule);
+	EXPECT_FIELD(test, text, s, limit);
+	EXPECT_FIELD(test, text, s, total);
+	EXPECT_FIELD(test, text, s, free);
+	EXPECT_FIELD(test, text, s, live);
+	EXPECT_FIELD(test, text, s, chunks);
+	EXPECT_FIELD(test, text, s, free_chunks);
+	EXPECT_FIELD(test, text, s, largest_free);
+	EXPECT_FIELD(test, text, s, regions);
+	EXPECT_FIELD(test, text, s, grown);
+	EXPECT_FIELD(test, text, s, returned);
+	EXPECT_FIELD(test, text, s, failures);
+	EXPECT_FIELD(test, text, s, errors);
+	EXPECT_FIELD(test, text, s, metadata);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(text, "\nfragmentation 0.033\n"));
+	KUNIT_EXPECT_EQ(test, s.total, s.free + s.live);
+
+	/* 1000 bytes are 16 granules, 2000 are 32, 3000 are 47; 929 are left */
+	read_text(test, "heaps/", "xstats-test", "/bins");
+	KUNIT_EXPECT_STREQ(test, f->text,
+			   "1024 0 0 1 1024\n2048 1 2048 1 3008\n32768 1 59456 0 0\n");
+	xheap_free(heap, a);
+	xheap_free(heap, c);
+	KUNIT_EXPECT_EQ(test, xheap_destroy(heap), 0);
+	KUNIT_EXPECT_EQ(test, try_read(f, "heaps/", "xstats-test", "/stats"), -ENOENT);
+}
+
+/* Expect the pages of a heap to be told from those of clients, and not to be taken for these. */
+static void test_heap_pages(struct kunit *test)
+{
+	struct xheap *heap = make_heap(test, 0, 1 << 20);
+	struct fixture *f = test->priv;
+	struct why_line line;
+	void *chunk = xheap_alloc(heap, 100 << 10, GFP_KERNEL);
+	struct xpool_stats s;
+
+	KUNIT_ASSERT_NOT_NULL(test, chunk);
+	s = pool_stats(f->pool);
+	KUNIT_EXPECT_EQ(test, s.heaps, (u64)(128 << 10) >> PAGE_SHIFT);
+	KUNIT_EXPECT_EQ(test, s.pages, 4ULL);
+	KUNIT_EXPECT_EQ(test, s.total, s.free + s.slabs + s.heaps + s.pages + s.magazines);
+	KUNIT_EXPECT_EQ(test, xpool_validate(f->pool), 0);
+	KUNIT_EXPECT_NE(test, xpool_free_addr(f->pool, chunk, 5), 0);
+	KUNIT_EXPECT_NE(test, xpool_free_addr(f->pool, chunk, 0), 0);
+	KUNIT_EXPECT_NE(test, xpool_free_run(f->pool, chunk, 32), 0);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).heaps, s.heaps);
+	KUNIT_EXPECT_NOT_NULL(test, parse_why(read_text(test, "pools/", "xstats-test", "/why"),
+					      &line));
+	KUNIT_EXPECT_EQ(test, (u64)line.heaps, s.heaps);
+	KUNIT_EXPECT_EQ(test, xheap_free(heap, chunk), 0);
+	KUNIT_EXPECT_EQ(test, xheap_trim(heap), 128ULL << 10);
+	KUNIT_EXPECT_EQ(test, pool_stats(f->pool).heaps, 0ULL);
+	KUNIT_EXPECT_EQ(test, xheap_destroy(heap), 0);
+}
+
+/* Expect a file that was open when its heap went to be dead, and not to hold it. */
+static void test_open_file_of_dead_heap(struct kunit *test)
+{
+	struct xheap *heap = make_heap(test, 64 << 10, 0);
+	struct fixture *f = test->priv;
+	struct file *file = open_file(f, "xalloc/heaps/xstats-test/bins");
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_EXPECT_GT(test, read_seq(file, f->text, 10), (ssize_t)0);
+	KUNIT_EXPECT_EQ(test, xheap_destroy(heap), 0);
+	KUNIT_EXPECT_EQ(test, read_seq(file, f->text, 10), (ssize_t)-EIO);
+	close_file(file);
+}
+
+/*
+ * Snapshots
+ */
+
+static const char *json_value(const char *text, unsigned int depth);
+
+static const char *json_blanks(const char *text)
+{
+	return text + strspn(text, " \t\n\r");
+}
+
+/* The escapes that a name may need are two. Returns what is behind the string, or NULL. */
+static const char *json_string(const char *text)
+{
+	if (*text++ != '"')
+		return NULL;
+	for (; *text != '"'; text++) {
+		if (*text < ' ')
+			return NULL;
+		if (*text == '\\' && *++text != '"' && *text != '\\')
+			return NULL;
+	}
+	return text + 1;
+}
+
+static const char *json_number(const char *text)
+{
+	text += *text == '-';
+	if (*text == '0')
+		return text + 1;
+	return strspn(text, "0123456789") ? text + strspn(text, "0123456789") : NULL;
+}
+
+/* What is in brackets, behind the first one, or in braces. */
+static const char *json_items(const char *text, bool keys, unsigned int depth)
+{
+	char end = keys ? '}' : ']';
+
+	text = json_blanks(text);
+	if (*text == end)
+		return text + 1;
+	for (;; text++) {
+		if (keys) {
+			text = json_string(json_blanks(text));
+			text = text ? json_blanks(text) : NULL;
+			if (!text || *text++ != ':')
+				return NULL;
+		}
+		text = json_value(text, depth);
+		if (!text || (*text != end && *text != ','))
+			return NULL;
+		if (*text == end)
+			return text + 1;
+	}
+}
+
+/* Returns what is behind a value and the blanks after it, or NULL where there is none. */
+static const char *json_value(const char *text, unsigned int depth)
+{
+	text = json_blanks(text);
+	if (!depth)
+		text = NULL;
+	else if (*text == '[' || *text == '{')
+		text = json_items(text + 1, *text == '{', depth - 1);
+	else if (*text == '"')
+		text = json_string(text);
+	else
+		text = json_number(text);
+	return text ? json_blanks(text) : NULL;
+}
+
+static bool is_json(const char *text)
+{
+	text = json_value(text, 8);
+	return text && !*text;
+}
+
+/* What the states are called, in the order of their numbers */
+enum { FREE, SLAB, PAGES, HEAP, MAGAZINE, BUSY, HOLE, STATES };
+
+/**
+ * struct sums - what the blocks of a snapshot sum up to
+ * @pages: by state
+ * @live: objects, of one owner
+ * @free: objects, too
+ * @chunks: granules of live chunks
+ * @free_chunks: granules of free ones
+ * @end: the page number behind the last block
+ */
+struct sums {
+	u64		pages[STATES];
+	u64		live;
+	u64		free;
+	u64		chunks;
+	u64		free_chunks;
+	unsigned long	end;
+};
+
+/* The number that stands behind a key, or 0. */
+static unsigned long number_at(const char *text, const char *key)
+{
+	const char *at = strstr(text, key);
+	unsigned long value;
+
+	return at && sscanf(at + strlen(key), "%lu", &value) == 1 ? value : 0;
+}
+
+/* The first line of an array. */
+static const char *array_at(struct kunit *test, const char *text, const char *key)
+{
+	const char *at = strstr(text, key);
+
+	KUNIT_ASSERT_NOT_NULL_MSG(test, at, "no %s", key);
+	return strchr(at, '\n') + 1;
+}
+
+/* The number of an owner is that of its line; -1: it is none. */
+static long owner_number(struct kunit *test, const char *text, const char *owner)
+{
+	const char *at = array_at(test, text, "\"owners\":[");
+	long nr;
+
+	for (nr = 0; *at == '['; nr++, at = strchr(at, '\n') + 1)
+		if (!strncmp(at, owner, strlen(owner)))
+			return nr;
+	return -1;
+}
+
+/* Each line of blocks follows on the one before. */
+static void sum_blocks(struct kunit *test, const char *text, long owner, struct sums *sum)
+{
+	const char *at = array_at(test, text, "\"blocks\":[");
+
+	for (; *at == '['; at = strchr(at, '\n') + 1) {
+		unsigned long first, pages, state, times = 1, live = 0, free = 0;
+		long of = -1;
+		int nr = sscanf(at, "[%lu,%lu,%lu,%lu,%ld,%lu,%lu", &first, &pages, &state, &times,
+				&of, &live, &free);
+
+		KUNIT_ASSERT_GE(test, nr, 3);
+		KUNIT_ASSERT_LT(test, state, (unsigned long)STATES);
+		KUNIT_ASSERT_EQ(test, first, sum->end);
+		sum->end += pages * times;
+		sum->pages[state] += pages * times;
+		if (of == owner) {
+			sum->live += live * times;
+			sum->free += free * times;
+		}
+	}
+}
+
+static void sum_chunks(struct kunit *test, const char *text, struct sums *sum)
+{
+	const char *at = array_at(test, text, "\"chunks\":[");
+
+	for (; *at == '['; at = strchr(at, '\n') + 1) {
+		const char *chunk = strchr(at + 1, '[');
+
+		while (chunk && *chunk != ']') {
+			long size;
+			int nr = sscanf(chunk + 1, "%ld", &size);
+
+			KUNIT_ASSERT_EQ(test, nr, 1);
+			chunk = strpbrk(chunk + 1, ",]");
+			if (size < 0)
+				sum->free_chunks -= size;
+			else
+				sum->chunks += size;
+		}
+	}
+}
+
+static struct sums sums_of(struct kunit *test, const char *text, const char *owner)
+{
+	struct sums sum = { };
+
+	KUNIT_ASSERT_TRUE(test, is_json(text));
+	KUNIT_EXPECT_EQ(test, number_at(text, "{\"xalloc_snapshot\":"), 1UL);
+	sum_blocks(test, text, owner_number(test, text, owner), &sum);
+	sum_chunks(test, text, &sum);
+	KUNIT_EXPECT_EQ(test, sum.end, number_at(text, "\"numbers\":"));
+	return sum;
+}
+
+#define SNAPSHOT_CHUNKS	200
+
+static noinline_for_stack void expect_pages(struct kunit *test, const struct sums *sum,
+					    struct xpool *pool)
+{
+	struct xpool_stats s = pool_stats(pool);
+
+	KUNIT_EXPECT_EQ(test, sum->pages[FREE], s.free);
+	KUNIT_EXPECT_EQ(test, sum->pages[SLAB], s.slabs);
+	KUNIT_EXPECT_EQ(test, sum->pages[PAGES], s.pages);
+	KUNIT_EXPECT_EQ(test, sum->pages[HEAP], s.heaps);
+	KUNIT_EXPECT_EQ(test, sum->pages[MAGAZINE], s.magazines);
+	KUNIT_EXPECT_EQ(test, sum->pages[BUSY], 0ULL);
+	KUNIT_EXPECT_EQ(test, sum->end - sum->pages[HOLE], (unsigned long)s.total);
+}
+
+static noinline_for_stack void expect_objects(struct kunit *test, const struct sums *sum,
+					      struct xslab_cache *cache)
+{
+	struct xslab_stats s = cache_stats(cache);
+
+	KUNIT_EXPECT_EQ(test, sum->live, s.live);
+	KUNIT_EXPECT_EQ(test, sum->free, s.capacity - s.live);
+}
+
+static noinline_for_stack void expect_chunks(struct kunit *test, const struct sums *sum,
+					     struct xheap *heap)
+{
+	struct xheap_stats s;
+
+	xheap_stats(heap, &s);
+	KUNIT_EXPECT_EQ(test, sum->chunks * s.granule, s.live);
+	KUNIT_EXPECT_EQ(test, sum->free_chunks * s.granule, s.free);
+}
+
+/* Expect pages by state, objects and chunks to be those of the statistics. */
+static void test_snapshot_sums(struct kunit *test)
+{
+	struct xheap *heap = make_heap(test, 256 << 10, 1 << 20);
+	struct fixture *f = test->priv;
+	void **chunks = kunit_kcalloc(test, SNAPSHOT_CHUNKS, sizeof(*chunks), GFP_KERNEL);
+	struct sums sum;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, chunks);
+	for (i = 0; i < SNAPSHOT_CHUNKS; i++)
+		chunks[i] = xheap_alloc(heap, 100 * (i + 1) % 5000 + 1, GFP_KERNEL);
+	for (i = 0; i < SNAPSHOT_CHUNKS; i += 3)
+		KUNIT_EXPECT_EQ(test, xheap_free(heap, chunks[i]), 0);
+	read_text(test, "pools/", "xstats-test", "/snapshot");
+	sum = sums_of(test, f->text, "[\"cache\",\"xstats-test\",200,");
+	expect_pages(test, &sum, f->pool);
+	expect_objects(test, &sum, f->cache);
+	expect_chunks(test, &sum, heap);
+	KUNIT_EXPECT_GE(test, owner_number(test, f->text, "[\"heap\",\"xstats-test\",64,"), 0L);
+	for (i = 0; i < SNAPSHOT_CHUNKS; i++)
+		if (i % 3)
+			KUNIT_EXPECT_EQ(test, xheap_free(heap, chunks[i]), 0);
+	KUNIT_EXPECT_EQ(test, xheap_destroy(heap), 0);
+}
+
+/* Slabs that are torn, and a pool that grows, with holes. Expect the sums to be right. */
+static void test_snapshot_holes(struct kunit *test)
+{
+	struct xpool_args args = { .name = "xstats-grow", .size = 6 << 20, .max_size = 64 << 20 };
+	struct xslab_args of = { .name = "odd\"\\name", .size = 2000 };
+	struct xpool *pool = xpool_create(&args);
+	struct fixture *f = test->priv;
+	struct xslab_cache *cache;
+	void **objs = kunit_kcalloc(test, 64, sizeof(*objs), GFP_KERNEL), *block;
+	struct sums sum;
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, objs);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(pool));
+	cache = xslab_cache_create_in(pool, &of);
+	KUNIT_ASSERT_FALSE(test, IS_ERR_OR_NULL(cache));
+	KUNIT_ASSERT_EQ(test, xslab_cache_alloc_bulk(cache, GFP_KERNEL, 64, objs), 64);
+	for (i = 0; i < 64; i++)
+		if (i % 16)
+			xslab_cache_free(cache, objs[i]);
+	block = xpool_alloc_addr(pool, 10, GFP_KERNEL);
+	KUNIT_EXPECT_EQ(test, xslab_cache_shrink(cache), 1);
+	xslab_cache_tear(cache);
+	read_text(test, "pools/", "xstats-grow", "/snapshot");
+	sum = sums_of(test, f->text, "[\"cache\",\"odd\\\"\\\\name\",2000,");
+	expect_pages(test, &sum, pool);
+	expect_objects(test, &sum, cache);
+	KUNIT_EXPECT_GT(test, sum.pages[HOLE], 0ULL);
+	KUNIT_EXPECT_EQ(test, sum.live, 4ULL);
+	for (i = 0; i < 64; i += 16)
+		xslab_cache_free(cache, objs[i]);
+	xpool_free_addr(pool, block, 10);
+	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
+	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), 0);
+}
+
+/* What small reads give, one after the other, is what one read gives. */
+static void test_snapshot_in_pieces(struct kunit *test)
+{
+	struct fixture *f = test->priv;
+	struct file *file = open_file(f, "xalloc/pools/xstats-test/snapshot");
+	char *whole = kunit_kzalloc(test, TEXT_MAX, GFP_KERNEL);
+	ssize_t got, len = 0;
+	const char *at;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_ASSERT_NOT_NULL(test, whole);
+	do {
+		got = read_seq(file, whole + len, min(7L, TEXT_MAX - 1 - len));
+		len += max(got, 0L);
+	} while (got > 0);
+	close_file(file);
+	KUNIT_EXPECT_TRUE(test, is_json(whole));
+	read_text(test, "pools/", "xstats-test", "/snapshot");
+	/* But for the time */
+	at = strstr(whole, "\"page_size\"");
+	KUNIT_ASSERT_NOT_NULL(test, at);
+	KUNIT_EXPECT_STREQ(test, at, strstr(f->text, "\"page_size\""));
+}
+
+#define TAKEN	64U
+
+/* A task that takes and gives back, and what it has. */
+struct taker {
+	struct fixture	*f;
+	struct xheap	*heap;
+	struct task_struct *task;
+	void		*objs[TAKEN];
+	void		*pages[TAKEN];
+	void		*chunks[TAKEN];
+};
+
+static void give_back(struct taker *t, unsigned int i)
+{
+	xslab_cache_free(t->f->cache, t->objs[i]);
+	xpool_free_addr(t->f->pool, t->pages[i], i % 4);
+	xheap_free(t->heap, t->chunks[i]);
+}
+
+/* Take and give back objects, pages and chunks of all sizes until told to stop. */
+static int take_and_give(void *taker)
+{
+	struct taker *t = taker;
+	unsigned int i, nr = 0;
+
+	for (; !kthread_should_stop(); nr++) {
+		i = nr * 7 % TAKEN;
+		give_back(t, i);
+		t->objs[i] = xslab_cache_alloc(t->f->cache, GFP_KERNEL);
+		t->pages[i] = xpool_alloc_addr(t->f->pool, i % 4, GFP_KERNEL);
+		t->chunks[i] = xheap_alloc(t->heap, (nr * 1237) % 20000 + 1, GFP_KERNEL);
+		if (nr % 64 == 0) {
+			xheap_trim(t->heap);
+			cond_resched();
+		}
+	}
+	for (i = 0; i < TAKEN; i++)
+		give_back(t, i);
+	return 0;
+}
+
+/* Expect each snapshot to be JSON that has each page once, whatever happens meanwhile. */
+static void test_snapshot_of_busy_pool(struct kunit *test)
+{
+	struct taker *takers = kunit_kcalloc(test, 2, sizeof(*takers), GFP_KERNEL), *t;
+	unsigned long i, nr = xtest_param(rounds) / 2, busy = 0, bytes = 0;
+	struct xheap *heap = make_heap(test, 0, 2 << 20);
+	struct fixture *f = test->priv;
+	struct sums sum;
+
+	KUNIT_ASSERT_NOT_NULL(test, takers);
+	for (t = takers; t < takers + 2; t++) {
+		t->f = f;
+		t->heap = heap;
+		t->task = kthread_run(take_and_give, t, "xstats-take");
+		KUNIT_ASSERT_FALSE(test, IS_ERR(t->task));
+	}
+	for (i = 0; i < nr; i++) {
+		read_text(test, "pools/", "xstats-test", "/snapshot");
+		sum = sums_of(test, f->text, "");
+		KUNIT_EXPECT_EQ(test, sum.end - sum.pages[HOLE],
+				(unsigned long)POOL_SIZE >> PAGE_SHIFT);
+		busy += sum.pages[BUSY];
+		bytes = max(bytes, strlen(f->text));
+		KUNIT_EXPECT_EQ(test, try_read(f, "heaps/", "xstats-test", "/bins"), 0);
+		usleep_range(500, 1000);
+	}
+	for (t = takers; t < takers + 2; t++)
+		kthread_stop(t->task);
+	kunit_info(test, "%lu snapshots of up to %lu bytes, with %lu busy pages\n", i, bytes, busy);
+	KUNIT_EXPECT_EQ(test, xpool_validate(f->pool), 0);
+	KUNIT_EXPECT_EQ(test, xheap_validate(heap), 0);
+	KUNIT_EXPECT_EQ(test, xheap_destroy(heap), 0);
 }
 
 /* A file of a pool that is gone says so, and does not wait for the task that removed it. */
@@ -766,23 +1253,28 @@ static void test_refused_destroy_stays(struct kunit *test)
 	expect_value(test, f->text, "live", ARRAY_SIZE(f->objs));
 }
 
-/* Make and destroy a pool with two caches, and use them, until told to stop. */
+/* Make and destroy a pool with two caches and a heap, and use them, until told to stop. */
 static int come_and_go(void *errors)
 {
 	struct xpool_args pool_args = { .name = "xstats-busy", .size = 1 << 20 };
 	struct xslab_args args = { .name = "xstats-busy", .size = 100 };
+	struct xheap_args heap_args = { .name = "xstats-busy", .size = 64 << 10, .granule = 64 };
 
 	while (!kthread_should_stop()) {
 		struct xpool *pool = xpool_create(&pool_args);
 		struct xslab_cache *one, *two;
+		struct xheap *heap;
 
 		if (IS_ERR(pool)) {
 			atomic_inc(errors);
 			break;
 		}
+		heap_args.pool = pool;
 		one = xslab_cache_create_in(pool, &args);
 		two = xslab_cache_create_in(pool, &args);
-		if (xslab_cache_free(one, xslab_cache_alloc(one, GFP_KERNEL)) ||
+		heap = xheap_create(&heap_args);
+		if (xheap_free(heap, xheap_alloc(heap, 5000, GFP_KERNEL)) || xheap_destroy(heap) ||
+		    xslab_cache_free(one, xslab_cache_alloc(one, GFP_KERNEL)) ||
 		    xslab_cache_destroy(one) || xslab_cache_destroy(two) ||
 		    xpool_destroy(pool))
 			atomic_inc(errors);
@@ -798,6 +1290,9 @@ static unsigned int read_busy(struct fixture *f)
 	seen += !try_read(f, "pools/", "xstats-busy", "/stats");
 	seen += !try_read(f, "pools/", "xstats-busy", "/regions");
 	seen += !try_read(f, "pools/", "xstats-busy", "/why");
+	seen += !try_read(f, "pools/", "xstats-busy", "/snapshot");
+	seen += !try_read(f, "heaps/", "xstats-busy", "/stats");
+	seen += !try_read(f, "heaps/", "xstats-busy", "/bins");
 	seen += !try_read(f, "pools/", "xstats-busy", "/decay_ms");
 	seen += !try_read(f, "caches/", "xstats-busy", "/decay_ms");
 	seen += !try_read(f, "caches/", "xstats-busy", "/stats");
@@ -830,7 +1325,7 @@ static void test_while_others_come_and_go(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&errors), 0);
 	KUNIT_EXPECT_GT(test, seen, 0U);
 	kunit_info(test, "%lu rounds, %u of %lu reads met what comes and goes\n", i,
-		   seen, 7 * i);
+		   seen, 10 * i);
 	KUNIT_EXPECT_EQ(test, try_read(f, "caches/", "xstats-busy", "/stats"), -ENOENT);
 	KUNIT_EXPECT_EQ(test, try_read(f, "pools/", "xstats-busy", "/stats"), -ENOENT);
 }
@@ -849,6 +1344,13 @@ static struct kunit_case stats_cases[] = {
 	KUNIT_CASE(test_why_sums),
 	KUNIT_CASE(test_why_culprits),
 	KUNIT_CASE(test_why_no_checks),
+	KUNIT_CASE(test_heap_stats),
+	KUNIT_CASE(test_heap_pages),
+	KUNIT_CASE(test_open_file_of_dead_heap),
+	KUNIT_CASE(test_snapshot_sums),
+	KUNIT_CASE(test_snapshot_holes),
+	KUNIT_CASE(test_snapshot_in_pieces),
+	KUNIT_CASE(test_snapshot_of_busy_pool),
 	KUNIT_CASE(test_open_file_of_dead_pool),
 	KUNIT_CASE(test_buddyinfo),
 	KUNIT_CASE(test_slabinfo),

@@ -217,6 +217,20 @@ static bool is_live(const struct xslab_cache *cache, struct xpage *slab, unsigne
 	return data_race(*xslab_live_at(&cache->fast.check, at)) == XSLAB_LIVE;
 }
 
+/* Does the slab begin at this page? Else it is a page of a torn one, whose first one tells. */
+static bool begins_at(const struct xslab_cache *cache, const struct xpage *page)
+{
+	unsigned long at = (unsigned long)first_object(cache, page);
+
+	return (at & ~cache->fast.slab_mask) == cache->slack;
+}
+
+/* Objects that a slab has, in whatever state; 0 at a page that is not its first. Any context. */
+unsigned int xslab_objects_in(const struct xslab_cache *cache, const struct xpage *slab)
+{
+	return begins_at(cache, slab) ? xslab_tear_objects(cache, slab) : 0;
+}
+
 /*
  * Objects that clients hold in a slab, which may be another owner's by now. Where there
  * are no live checks, those in magazines count too. Any context.
@@ -226,8 +240,8 @@ unsigned int xslab_live_in(struct xslab_cache *cache, struct xpage *slab)
 	void *at = first_object(cache, slab);
 	unsigned int i, nr = 0;
 
-	if (((unsigned long)at & ~cache->fast.slab_mask) != cache->slack)
-		return 0;	/* a page of a torn slab, whose first one tells */
+	if (!begins_at(cache, slab))
+		return 0;
 	for (i = 0; i < cache->per_slab; i++, at += cache->stride)
 		nr += xslab_tear_has(slab, i) && is_live(cache, slab, i, at);
 	return nr;

@@ -604,6 +604,7 @@ int xslab_set_geometry(struct xslab_cache *cache, const struct xslab_args *args)
 
 /* books.c */
 unsigned int xslab_live_in(struct xslab_cache *cache, struct xpage *slab);
+unsigned int xslab_objects_in(const struct xslab_cache *cache, const struct xpage *slab);
 
 /* limit.c */
 void xslab_limit_init(struct xslab_cache *cache);

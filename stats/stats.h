@@ -18,4 +18,7 @@ static inline void *xstats_object_of(const struct file *file)
 /* why.c */
 void xstats_show_why(struct seq_file *m, void *pool);
 
+/* snapshot.c */
+extern const struct file_operations xstats_snapshot_fops;
+
 #endif

@@ -73,6 +73,29 @@ why_agrees() {
 		[ "$(why_sum slabs)" = "$(stat_of "$pool/stats" slabs)" ]
 }
 
+# Pages in the blocks of a snapshot, by the number of a state: 0 free, 1 slabs, 3 heaps, 6 holes.
+# A line is [first,pages,state] or [first,pages,state,times,...]
+snapshot_pages() { # state; in the file that was saved
+	awk -v state="$1" '
+		/^"chunks"/  { on = 0 }
+		on           {
+			gsub(/[][]/, "")
+			n = split($0, v, ",")
+			if (v[3] == state) sum += v[2] * (n > 3 && v[4] ? v[4] : 1)
+		}
+		/^"blocks"/  { on = 1 }
+		END          { print sum + 0 }' /tmp/snapshot
+}
+snapshot_agrees() {
+	cat "$pool/snapshot" >/tmp/snapshot || return
+	number=0
+	for state in free slabs pages heaps magazines; do
+		[ "$(snapshot_pages $number)" = "$(stat_of "$pool/stats" $state)" ] || return
+		number=$((number + 1))
+	done
+	[ "$(snapshot_pages 5)" = 0 ]
+}
+
 numbers() { cat "$debugfs"/caches/*/stats "$debugfs"/pools/*/stats; }
 
 insmod /files/xalloc.ko size=64M decay_ms=-1
@@ -93,6 +116,10 @@ check "reading changes nothing" [ "$first" = "$(numbers)" ]
 check "why names the client's objects and pages" why_agrees
 check "the client holds 1000 of each, and 4 pages" \
 	[ "$(why_objects requests) $(why_objects states) $(why_sum clients)" = "1000 1000 4" ]
+
+check "a snapshot has all pages where the stats have them" snapshot_agrees
+check "it names both caches" [ "$(grep -cE '^\["cache","(requests|states)",' /tmp/snapshot)" = 2 ]
+check "a snapshot cannot be written" sh -c "! echo 1 >$pool/snapshot"
 
 check "decay_ms is what xalloc was loaded with" [ "$(cat "$pool/decay_ms")" = -1 ]
 check "a cache has the decay of its pool" [ "$(cat "$cache/decay_ms")" = -1 ]
@@ -149,6 +176,7 @@ done
 check "tear takes 1" write "$cache/tear" 1
 check "the books balance after tear" books_balance
 check "why agrees after tear" why_agrees
+check "a snapshot agrees after tear" snapshot_agrees
 
 # By one CPU, and what follows by another: what is in magazines is not at hand then
 check "the client frees" taskset 1 sh -c "echo 1 >/sys/module/xalloc_client/parameters/release"
@@ -171,6 +199,7 @@ done
 check "collect with force" write "$debugfs/collect" 1
 check "then nothing is in use" [ "$(stat_of "$pool/stats" free)" = 16384 ]
 check "and why is empty" [ -z "$(cat "$pool/why")" ]
+check "and so is a snapshot" snapshot_agrees
 check "the client unloads" unload xalloc_client
 check "xalloc unloads" unload xalloc
 check "debugfs is empty after" [ ! -e "$debugfs" ]
