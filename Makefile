@@ -3,7 +3,8 @@
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 
-.PHONY: all headers clean demo vm test test-fast test-long ports rows check bench bench-fast traces help
+.PHONY: all headers clean demo vm test test-fast test-long ports rows check view-test bench \
+	bench-fast traces help
 .DEFAULT_GOAL := all
 
 all: headers
@@ -48,6 +49,9 @@ rows:
 check:
 	@scripts/check.sh
 
+view-test:
+	@scripts/view-test.sh
+
 bench:
 	@scripts/bench.sh
 
@@ -72,7 +76,8 @@ help:
 	@echo '                work: slub_kunit, gpu_buddy, gpu_xbuddy, maple_tree, ext2, ext4,'
 	@echo '                zram; PORT="ext4 zram" selects some'
 	@echo 'make rows       what the tests measure, beside the targets'
-	@echo 'make check      checkpatch, sparse, W=1, each clang, shellcheck, ^C'
+	@echo 'make check      checkpatch, sparse, W=1, each clang, shellcheck, the viewer, ^C'
+	@echo 'make view-test  how long a browser takes to draw a snapshot of 1 GiB'
 	@echo 'make bench      xalloc against the kernel allocators, all ways; bench-fast: one'
 	@echo 'make traces     what real programs allocate, recorded and replayed on xmalloc,'
 	@echo '                kmalloc and malloc; PROGRAM="perl sqlite" selects some'

@@ -3,7 +3,7 @@
 #
 # What can be said of the source without running it: checkpatch, sparse, W=1 of
 # gcc and of each clang, kernel versions outside compat.h, long files, calls that go up from
-# one layer to another, shellcheck. And that ^C
+# one layer to another, shellcheck; the viewer of snapshots. And that ^C
 # leaves no VM, with VMs that are started and ended at once. Any finding is a failure;
 # all checks run before this one fails. The last lines say what looked at what.
 set -euo pipefail
@@ -129,6 +129,7 @@ check "checkpatch --strict" check_style
 check "kernel versions are in include/compat.h only" check_versions
 check "no file above 800 lines" check_lengths
 check "shellcheck" check_shell
+check "the viewer of snapshots" "$scripts/view/check.py"
 for version in "$KVER_NEW" "$KVER_OLD"; do
 	check_gcc "$version"
 	for clang in $(find_clangs); do
