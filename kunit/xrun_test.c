@@ -13,6 +13,7 @@
 #include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
+#include "pool/pool.h"
 #include "xcrew.h"
 #include "xtest.h"
 
@@ -764,6 +765,25 @@ static void xrun_test_recycle_beside_cache(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xslab_cache_destroy(cache), 0);
 }
 
+/* Destroyed, which was refused, and gone with its last page. */
+static void xrun_test_recycle_gone(struct kunit *test)
+{
+	struct xpool *pool = system_pool(test, SZ_1M, 0);
+	void *block = xpool_alloc_addr(pool, 0, GFP_KERNEL);
+	struct run_test *t = test->priv;
+	unsigned int tries;
+
+	KUNIT_ASSERT_NOT_NULL(test, block);
+	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), -EBUSY);
+	t->pool = NULL;
+	KUNIT_EXPECT_EQ(test, xpool_recycle(pool), -EBUSY);
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, block, 0), 0);
+	for (tries = 0; tries < 500 && !xpool_is_gone(pool); tries++)
+		msleep(20);
+	KUNIT_EXPECT_EQ(test, xpool_recycle(pool), -EBUSY);
+	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), 0);
+}
+
 static struct kunit_case run_cases[] = {
 	KUNIT_CASE(xrun_test_as_many_as_fit),
 	KUNIT_CASE(xrun_test_alignment),
@@ -789,6 +809,7 @@ static struct kunit_case run_cases[] = {
 	KUNIT_CASE(xrun_test_recycle_grown),
 	KUNIT_CASE(xrun_test_recycle_referenced),
 	KUNIT_CASE(xrun_test_recycle_beside_cache),
+	KUNIT_CASE(xrun_test_recycle_gone),
 	{}
 };
 

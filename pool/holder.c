@@ -162,4 +162,6 @@ void xpool_name_users(struct xpool *pool)
 			pr_err("pool %s: pages %lu to %lu are held\n", pool->name, at, to - 1);
 		}
 	}
+	if (!left)
+		pr_err("pool %s: and more\n", pool->name);
 }

@@ -14,12 +14,17 @@
 
 #include "page.h"
 
-/* Is the block at @page a client's, and its alone? Then it is none from here on. */
+/* Has a page of the block a reference that is not the client's? */
+static bool is_referenced(const struct xpool *pool, const struct xpage *page, unsigned int order)
+{
+	unsigned long index = xpool_page_index(pool, page);
+
+	return pool->counts_refs && !xpool_refs_only_one(xpool_refs_page_at(pool, index), order);
+}
+
+/* The block is no client's from here on. Returns false where another CPU has just freed it. */
 static bool claim(struct xpool *pool, struct xpage *page, unsigned int order)
 {
-	if (pool->counts_refs &&
-	    !xpool_refs_only_one(xpool_refs_page_at(pool, xpool_page_index(pool, page)), order))
-		return false;
 	if (!xpool_page_change(page, XPAGE_LIVE, XPAGE_CACHED, order))
 		return false;
 	if (xtools_watch(pool->tools))
@@ -53,10 +58,12 @@ static unsigned long recycle_part(struct xpool *pool, unsigned long from, unsign
 			continue;
 		}
 		at += 1UL << order;
-		if (!claim(pool, page, order)) {
+		if (is_referenced(pool, page, order)) {
 			stay++;
 			continue;
 		}
+		if (!claim(pool, page, order))
+			continue;
 		if (!row.nr || order != row_order ||
 		    page != row.first + ((unsigned long)row.nr << order)) {
 			put_row(pool, &row, row_order);
@@ -89,29 +96,34 @@ static unsigned long recycle_region(struct xpool *pool, const struct xregion *re
  * time is linear in the pool's size.
  *
  * Context: Process context, may sleep. No client uses a page of the pool, or frees one.
- * Return: 0; or, with a line in the log, -EBUSY: with nothing changed where caches or heaps live in
- * the pool, which the log names, or it was destroyed; where pages have references that are not the
- * client's, as of a process that maps them: these blocks stay live, and all others are free.
+ * Return: 0; or -EBUSY: with nothing changed where caches or heaps live in the pool, which the log
+ * names, or it was destroyed; where pages have references that are not the client's, as of a
+ * process that maps them: these blocks stay live, as the log says, and all others are free.
  */
 int xpool_recycle(struct xpool *pool)
 {
 	unsigned long r, stay = 0;
+	int err = -EBUSY;
 
-	if (READ_ONCE(pool->state.retired) || READ_ONCE(pool->listing.nr_users)) {
+	if (!xpool_enter(pool))
+		return -EBUSY;	/* it may have gone altogether */
+	if (READ_ONCE(pool->listing.nr_users) > 1) {
 		atomic_long_inc(&pool->counts.errors);
-		pr_err("pool %s: not recycled: %s\n", pool->name,
-		       pool->state.retired ? "it was destroyed" : "caches or heaps live in it");
+		pr_err("pool %s: not recycled: caches or heaps live in it\n", pool->name);
 		xpool_name_users(pool);
-		return -EBUSY;
+		goto leave;
 	}
 	for (r = 0; r < READ_ONCE(pool->nr_regions); r++)
 		stay += recycle_region(pool, &pool->regions[r]);
 	xpool_gather(pool);
-	if (!stay)
-		return 0;
-	atomic_long_add(stay, &pool->counts.errors);
-	pr_err("pool %s: recycled, but for %lu blocks with references that are not the client's\n",
-	       pool->name, stay);
-	return -EBUSY;
+	err = stay ? -EBUSY : 0;
+	if (stay) {
+		atomic_long_add(stay, &pool->counts.errors);
+		pr_err("pool %s: recycled, but for %lu blocks with references that are not the client's\n",
+		       pool->name, stay);
+	}
+leave:
+	xpool_leave(pool);
+	return err;
 }
 EXPORT_SYMBOL_GPL(xpool_recycle);
