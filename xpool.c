@@ -38,6 +38,7 @@
  */
 #define pr_fmt(fmt) "xalloc: " fmt
 
+#include <linux/device.h>
 #include <linux/export.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
@@ -213,6 +214,31 @@ struct xpool *xpool_create_stamped(const struct xpool_args *args, u32 stamp,
 	return pool;
 }
 EXPORT_SYMBOL_GPL(xpool_create_stamped);
+
+static void destroy_with_device(void *pool)
+{
+	xpool_destroy(pool);
+}
+
+/**
+ * devm_xpool_create_stamped() - devm_xpool_create(), with what the client was built for
+ * @dev: the device
+ * @args: where its memory comes from
+ * @stamp: the client's xpool_stamp()
+ * @client: the client, for the log
+ *
+ * Context: Process context, may sleep.
+ * Return: as of devm_xpool_create() in xpool.h, which is how clients call this.
+ */
+struct xpool *devm_xpool_create_stamped(struct device *dev, const struct xpool_args *args,
+					u32 stamp, struct module *client)
+{
+	struct xpool *pool = xpool_create_stamped(args, stamp, client);
+	int err = IS_ERR(pool) ? 0 : devm_add_action_or_reset(dev, destroy_with_device, pool);
+
+	return err ? ERR_PTR(err) : pool;
+}
+EXPORT_SYMBOL_GPL(devm_xpool_create_stamped);
 
 /**
  * xpool_destroy() - give a pool's memory back to where it came from

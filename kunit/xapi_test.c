@@ -5,6 +5,7 @@
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
+#include <linux/device.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
@@ -414,6 +415,36 @@ static void test_limits_apart(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), 0);
 }
 
+/*
+ * Devices
+ */
+
+static void destroy_cache_of_device(void *cache)
+{
+	xslab_cache_destroy(cache);
+}
+
+/* A driver's pool, with a cache. Expect both to go with the device, so that the name is free. */
+static void test_pool_of_device(struct kunit *test)
+{
+	const struct xpool_args args = { .name = "xapi-device", .size = POOL_BYTES };
+	struct device *dev = root_device_register("xapi_test");
+	struct xslab_cache *cache;
+	struct xpool *pool;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
+	pool = devm_xpool_create(dev, &args);
+	KUNIT_EXPECT_FALSE(test, IS_ERR(pool));
+	KUNIT_EXPECT_EQ(test, PTR_ERR(devm_xpool_create(dev, &args)), (long)-EEXIST);
+	cache = xslab_cache_create_in(pool, &(struct xslab_args){ .name = "xapi", .size = 64 });
+	KUNIT_EXPECT_FALSE(test, IS_ERR(cache));
+	KUNIT_EXPECT_EQ(test, devm_add_action_or_reset(dev, destroy_cache_of_device, cache), 0);
+	root_device_unregister(dev);
+	pool = xpool_create(&args);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(pool));
+	KUNIT_EXPECT_EQ(test, xpool_destroy(pool), 0);
+}
+
 static struct kunit_case api_cases[] = {
 	KUNIT_CASE(test_each_flag),
 	KUNIT_CASE(test_slab_flags),
@@ -427,6 +458,7 @@ static struct kunit_case api_cases[] = {
 	KUNIT_CASE(test_stamps),
 	KUNIT_CASE(test_stamp_not_inline),
 	KUNIT_CASE(test_limits_apart),
+	KUNIT_CASE(test_pool_of_device),
 	{ }
 };
 

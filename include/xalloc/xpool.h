@@ -15,6 +15,7 @@
 #include <xalloc/xbuddy.h>
 #include <xalloc/impl/xstamp.h>
 
+struct device;
 struct page;
 struct xpool;
 
@@ -170,6 +171,8 @@ static __always_inline u32 xpool_stamp(void)
 
 struct xpool *xpool_create_stamped(const struct xpool_args *args, u32 stamp,
 				   struct module *client);
+struct xpool *devm_xpool_create_stamped(struct device *dev, const struct xpool_args *args,
+					u32 stamp, struct module *client);
 struct xpool *xpool_default_stamped(u32 stamp, struct module *client);
 int xpool_destroy(struct xpool *pool);
 
@@ -194,6 +197,22 @@ int xpool_destroy(struct xpool *pool);
 static inline struct xpool *xpool_create(const struct xpool_args *args)
 {
 	return xpool_create_stamped(args, xpool_stamp(), THIS_MODULE);
+}
+
+/**
+ * devm_xpool_create() - make a pool that goes with a device
+ * @dev: the device
+ * @args: where its memory comes from
+ *
+ * The pool is destroyed when the device loses its driver, or goes, after what the driver asked the
+ * device for later: for the pool's caches and pages, too, the driver makes such an action.
+ *
+ * Context: Process context, may sleep.
+ * Return: as of xpool_create().
+ */
+static inline struct xpool *devm_xpool_create(struct device *dev, const struct xpool_args *args)
+{
+	return devm_xpool_create_stamped(dev, args, xpool_stamp(), THIS_MODULE);
 }
 
 /**
