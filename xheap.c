@@ -206,14 +206,15 @@ EXPORT_SYMBOL_GPL(xheap_destroy);
  * Allocation
  */
 
-/* Bytes that a new region must have for a request, wherever it may begin. */
+/* Bytes that a new region must have for a request. One of a pool begins where it should. */
 static u64 region_for(const struct xheap *heap, const struct xwant *want)
 {
-	return ((u64)want->size << heap->shift) + (want->align ? want->align : 0);
+	return ((u64)want->size << heap->shift) + (heap->pool ? want->phase : want->align);
 }
 
-static int place_in_new_region(struct xheap *heap, const struct xwant *want, gfp_t gfp,
-			       u64 *address)
+/* In a region of region_size, or (@exact) of what the request needs. */
+static int place_in_region(struct xheap *heap, const struct xwant *want, bool exact, gfp_t gfp,
+			   u64 *address)
 {
 	struct xheap_region *region;
 	unsigned long flags;
@@ -221,12 +222,10 @@ static int place_in_new_region(struct xheap *heap, const struct xwant *want, gfp
 	u64 start;
 	int err;
 
-	if (want->fixed)
-		return -ENOSPC;
-	err = xheap_grow_reserve(heap, region_for(heap, want), &region);
+	err = xheap_grow_reserve(heap, region_for(heap, want), exact, &region);
 	if (err)
 		return err;
-	fetched = xheap_grow_fetch(heap, region, gfp, &start);
+	fetched = xheap_grow_fetch(heap, region, want->align, gfp, &start);
 	xheap_lock(heap, &flags);
 	if (fetched) {
 		xheap_grow_add(heap, region, start);
@@ -237,6 +236,18 @@ static int place_in_new_region(struct xheap *heap, const struct xwant *want, gfp
 	}
 	xheap_unlock(heap, flags);
 	return err;
+}
+
+static int place_in_new_region(struct xheap *heap, const struct xwant *want, gfp_t gfp,
+			       u64 *address)
+{
+	int err = -ENOSPC;
+
+	if (want->fixed)
+		return err;
+	err = place_in_region(heap, want, false, gfp, address);
+	/* The pool may be in pieces that are smaller than region_size. */
+	return err ? place_in_region(heap, want, true, gfp, address) : 0;
 }
 
 static int place_or_grow(struct xheap *heap, const struct xwant *want, gfp_t gfp, u64 *address)

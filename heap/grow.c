@@ -26,9 +26,11 @@ static u64 lend(struct xheap *heap, void *addr, u64 bytes)
 }
 
 /* A run of the pool's pages, or 0. */
-static u64 take_run(struct xheap *heap, u64 bytes, gfp_t gfp)
+static u64 take_run(struct xheap *heap, u64 bytes, u64 align, gfp_t gfp)
 {
-	const struct xpool_request request = { .pages = bytes >> PAGE_SHIFT, .gfp = gfp };
+	const struct xpool_request request = {
+		.pages = bytes >> PAGE_SHIFT, .align = max_t(u64, align, PAGE_SIZE), .gfp = gfp,
+	};
 
 	if (request.pages > heap->pool->max_pages)
 		return 0;
@@ -47,27 +49,32 @@ static u64 take_block(struct xheap *heap, u64 bytes, gfp_t gfp)
 
 /*
  * What it is made of, of a region that was deleted; without the lock. As a run, which the pool does
- * not keep for the next request as it keeps a block.
+ * not keep for the next request as it keeps a block. Returns false, with the pages still the
+ * heap's, where one has a reference that is not the heap's, if only for an instant.
  */
-static void give_back(struct xheap *heap, const struct xheap_region *region)
+static bool give_back(struct xheap *heap, const struct xheap_region *region)
 {
 	void *addr = (void *)(unsigned long)region->start;
 	size_t nr = region->length >> PAGE_SHIFT;
 
 	if (!heap->pool)
-		return;
+		return true;
 	xpool_return_run(heap->pool, addr, nr);
-	WARN_ON_ONCE(xpool_free_run(heap->pool, addr, nr));
+	if (!xpool_free_run(heap->pool, addr, nr))
+		return true;
+	xpool_lend_run(heap->pool, addr, nr, &heap->holder);
+	return false;
 }
 
-static struct xheap_region *find_idle(const struct xheap *heap)
+/* The first that is idle at @from or above, or NULL. */
+static struct xheap_region *find_idle(const struct xheap *heap, u64 from)
 {
 	u32 i;
 
 	for (i = 0; i < heap->regions.nr; i++) {
 		struct xheap_region *region = &heap->regions.slot[heap->regions.sorted[i]];
 
-		if (xheap_region_is_idle(heap, region))
+		if (region->start >= from && xheap_region_is_idle(heap, region))
 			return region;
 	}
 	return NULL;
@@ -88,20 +95,28 @@ static u64 idle_bytes(const struct xheap *heap)
 	return bytes;
 }
 
-/* One that is idle goes; the lock is given up meanwhile. Returns its bytes, 0: there is none. */
-static u64 return_idle(struct xheap *heap, unsigned long *flags)
+/*
+ * One that is idle goes, at *@from or above; the lock is given up meanwhile. Returns its bytes, 0:
+ * there is none that can go. The next one is looked for behind it.
+ */
+static u64 return_idle(struct xheap *heap, unsigned long *flags, u64 *from)
 {
-	struct xheap_region *region = find_idle(heap);
+	struct xheap_region *region;
+	bool gone = false;
 
-	if (!region)
-		return 0;
-	xheap_region_del(heap, region);
-	heap->returned++;
-	xheap_unlock(heap, *flags);
-	give_back(heap, region);
-	raw_spin_lock_irqsave(&heap->lock, *flags);
-	xheap_region_cancel(heap, region);
-	return region->length;
+	while (!gone && (region = find_idle(heap, *from))) {
+		*from = region->start + 1;
+		xheap_region_del(heap, region);
+		xheap_unlock(heap, *flags);
+		gone = give_back(heap, region);
+		raw_spin_lock_irqsave(&heap->lock, *flags);
+		if (gone)
+			xheap_region_cancel(heap, region);
+		else
+			xheap_region_add(heap, region, region->start);
+	}
+	heap->returned += gone;
+	return gone ? region->length : 0;
 }
 
 /* Bytes of those that are idle. Any context but NMI. */
@@ -119,11 +134,11 @@ u64 xheap_grow_idle(struct xheap *heap)
 /* All that are idle go. Any context but NMI. Returns their bytes. */
 u64 xheap_grow_trim(struct xheap *heap)
 {
+	u64 bytes, sum = 0, from = 0;
 	unsigned long flags;
-	u64 bytes, sum = 0;
 
 	xheap_lock(heap, &flags);
-	while ((bytes = return_idle(heap, &flags)))
+	while ((bytes = return_idle(heap, &flags, &from)))
 		sum += bytes;
 	xheap_unlock(heap, flags);
 	return sum;
@@ -141,9 +156,10 @@ bool xheap_grow_has_excess(const struct xheap *heap)
 void xheap_grow_return(struct xheap *heap)
 {
 	unsigned long flags;
+	u64 from = 0;
 
 	xheap_lock(heap, &flags);
-	while (xheap_grow_has_excess(heap) && return_idle(heap, &flags))
+	while (xheap_grow_has_excess(heap) && return_idle(heap, &flags, &from))
 		;
 	xheap_unlock(heap, flags);
 }
@@ -154,11 +170,11 @@ static u64 region_bytes(const struct xheap *heap, u64 bytes)
 	return round_up(bytes, heap->regions.unit_bytes);
 }
 
-static struct xheap_region *reserve(struct xheap *heap, u64 bytes)
+static struct xheap_region *reserve(struct xheap *heap, u64 bytes, bool exact)
 {
 	struct xheap_region *region = NULL;
 
-	if (bytes < heap->region_size)
+	if (bytes < heap->region_size && !exact)
 		region = xheap_region_reserve(heap, region_bytes(heap, heap->region_size));
 	return region ?: xheap_region_reserve(heap, region_bytes(heap, bytes));
 }
@@ -170,31 +186,37 @@ static bool would_fit(const struct xheap *heap, u64 bytes)
 }
 
 /*
- * Have room for a region of @bytes in the numbers and under the limit. Returns 0 and *@region,
- * for xheap_grow_fetch(); or -ENOSPC.
+ * Have room for a region of @bytes, and not for a larger one if @exact, in the numbers and under
+ * the limit. Returns 0 and *@region, for xheap_grow_fetch(); or -ENOSPC.
  */
-int xheap_grow_reserve(struct xheap *heap, u64 bytes, struct xheap_region **region)
+int xheap_grow_reserve(struct xheap *heap, u64 bytes, bool exact, struct xheap_region **region)
 {
 	unsigned long flags;
+	u64 from = 0;
 
 	if (!heap->grows || in_nmi() || bytes > heap->limit)
 		return -ENOSPC;
 	xheap_lock(heap, &flags);
 	do {
-		*region = reserve(heap, bytes);
-	} while (!*region && would_fit(heap, bytes) && return_idle(heap, &flags));
+		*region = reserve(heap, bytes, exact);
+	} while (!*region && would_fit(heap, bytes) && return_idle(heap, &flags, &from));
 	xheap_unlock(heap, flags);
 	return *region ? 0 : -ENOSPC;
 }
 
-/* Take what @region was reserved for. Returns false if the pool has not so much; may sleep. */
-bool xheap_grow_fetch(struct xheap *heap, struct xheap_region *region, gfp_t gfp, u64 *start)
+/*
+ * Take what @region was reserved for, of a pool at a multiple of @align. Returns false if the pool
+ * has not so much; may sleep.
+ */
+bool xheap_grow_fetch(struct xheap *heap, struct xheap_region *region, u64 align, gfp_t gfp,
+		      u64 *start)
 {
 	if (!heap->pool) {
 		*start = heap->range.start + region->unit * heap->regions.unit_bytes;
 		return true;
 	}
-	*start = take_block(heap, region->length, gfp) ?: take_run(heap, region->length, gfp);
+	*start = align <= region->length ? take_block(heap, region->length, gfp) : 0;
+	*start = *start ?: take_run(heap, region->length, align, gfp);
 	return *start;
 }
 
@@ -229,7 +251,7 @@ static int take_from_pool(struct xheap *heap, u64 size)
 
 	while (size) {
 		bytes = min(bytes, size);
-		start = take_run(heap, bytes, GFP_KERNEL);
+		start = take_run(heap, bytes, 0, GFP_KERNEL);
 		if (start) {
 			add_staying(heap, start, bytes);
 			size -= bytes;
@@ -252,11 +274,20 @@ int xheap_grow_start(struct xheap *heap, u64 size)
 	return 0;
 }
 
-/* All regions go. Their chunks are free, and nothing uses the heap. */
+/*
+ * All regions go; nothing uses the heap. Where chunks are live, or pages have references of others,
+ * the pages stay held in the pool, as if a client had not freed them.
+ */
 void xheap_grow_stop(struct xheap *heap)
 {
 	u32 i;
 
-	for (i = 0; i < heap->regions.nr; i++)
-		give_back(heap, &heap->regions.slot[heap->regions.sorted[i]]);
+	for (i = 0; i < heap->regions.nr; i++) {
+		struct xheap_region *region = &heap->regions.slot[heap->regions.sorted[i]];
+
+		region->stays = false;
+		if ((!xheap_region_is_idle(heap, region) || !give_back(heap, region)) && heap->pool)
+			xpool_return_run(heap->pool, (void *)(unsigned long)region->start,
+					 region->length >> PAGE_SHIFT);
+	}
 }

@@ -292,8 +292,9 @@ int xheap_refuse_chunk(struct xheap *heap, const char *call, u64 address, int er
 
 /* grow.c */
 int xheap_grow_start(struct xheap *heap, u64 size);
-int xheap_grow_reserve(struct xheap *heap, u64 bytes, struct xheap_region **region);
-bool xheap_grow_fetch(struct xheap *heap, struct xheap_region *region, gfp_t gfp, u64 *start);
+int xheap_grow_reserve(struct xheap *heap, u64 bytes, bool exact, struct xheap_region **region);
+bool xheap_grow_fetch(struct xheap *heap, struct xheap_region *region, u64 align, gfp_t gfp,
+		      u64 *start);
 void xheap_grow_add(struct xheap *heap, struct xheap_region *region, u64 start);
 u64 xheap_grow_idle(struct xheap *heap);
 u64 xheap_grow_trim(struct xheap *heap);

@@ -13,6 +13,7 @@
 #endif
 
 #include <kunit/test.h>
+#include <linux/device.h>
 #include <linux/err.h>
 #include <linux/genalloc.h>
 #include <linux/hrtimer.h>
@@ -295,6 +296,37 @@ static void xheap_test_idle_regions(struct kunit *test)
 	give(test, heap, d);
 	KUNIT_EXPECT_EQ(test, xheap_trim(heap), has);
 	KUNIT_EXPECT_EQ(test, pool_pages(pool), 0ULL);
+}
+
+/*
+ * Three idle regions, of which one has a page with a reference of somebody else's for an instant.
+ * Expect it to stay, the others to go, and it to go later.
+ */
+static void xheap_test_idle_referenced(struct kunit *test)
+{
+	struct heap_test *t = test->priv;
+	struct xpool *pool = xpool_create(&(struct xpool_args){
+		.name = "xheap_test", .size = SZ_8M });
+	struct xheap *heap;
+	unsigned int i;
+	u64 at[3];
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(pool));
+	t->pool = pool;
+	heap = new_heap(test, &(struct xheap_args){
+		.pool = pool, .max_size = SZ_1M, .region_size = SZ_256K });
+	for (i = 0; i < ARRAY_SIZE(at); i++)
+		at[i] = take(test, heap, SZ_256K);
+	get_page(virt_to_page((void *)(unsigned long)at[0] + SZ_64K));
+	for (i = 0; i < ARRAY_SIZE(at); i++)
+		give(test, heap, at[i]);
+	KUNIT_EXPECT_EQ(test, xheap_trim(heap), (u64)SZ_512K);
+	expect_valid(test, heap);
+	KUNIT_EXPECT_EQ(test, pool_pages(pool), (u64)SZ_256K / PAGE_SIZE);
+	put_page(virt_to_page((void *)(unsigned long)at[0] + SZ_64K));
+	KUNIT_EXPECT_EQ(test, xheap_trim(heap), (u64)SZ_256K);
+	KUNIT_EXPECT_EQ(test, pool_pages(pool), 0ULL);
+	KUNIT_EXPECT_EQ(test, xpool_validate(pool), 0);
 }
 
 /*
@@ -662,6 +694,25 @@ static void xheap_test_genpool_calls(struct kunit *test)
 	xgen_pool_free_owner(pool, at, 100, &owner);
 	KUNIT_EXPECT_PTR_EQ(test, owner, (void *)&dma);
 	xgen_pool_destroy(pool);
+}
+
+/* Of a device's pools. Expect each name once, and none of them to be there after the device. */
+static void xheap_test_genpool_of_device(struct kunit *test)
+{
+	struct device *dev = root_device_register("xheap_test");
+	struct xgen_pool *pool, *unnamed;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(dev));
+	pool = devm_xgen_pool_create(dev, 8, NUMA_NO_NODE, "sram");
+	unnamed = devm_xgen_pool_create(dev, 8, NUMA_NO_NODE, NULL);
+	KUNIT_EXPECT_FALSE(test, IS_ERR(pool) || IS_ERR(unnamed));
+	KUNIT_EXPECT_PTR_EQ(test, xgen_pool_get(dev, "sram"), pool);
+	KUNIT_EXPECT_PTR_EQ(test, xgen_pool_get(dev, NULL), unnamed);
+	KUNIT_EXPECT_NULL(test, xgen_pool_get(dev, "dram"));
+	KUNIT_EXPECT_EQ(test, PTR_ERR(devm_xgen_pool_create(dev, 8, NUMA_NO_NODE, "sram")),
+			(long)-EINVAL);
+	KUNIT_EXPECT_EQ(test, xgen_pool_add(pool, SZ_1G, SZ_1M, NUMA_NO_NODE), 0);
+	root_device_unregister(dev);	/* a heap that stays would keep the module */
 }
 
 /* AB..: expect A to stay where it is, B to grow into what is free and to shrink. */
@@ -1649,6 +1700,7 @@ static struct kunit_case heap_cases[] = {
 	KUNIT_CASE(xheap_test_coalesce),
 	KUNIT_CASE(xheap_test_fragmentation),
 	KUNIT_CASE(xheap_test_idle_regions),
+	KUNIT_CASE(xheap_test_idle_referenced),
 	KUNIT_CASE(xheap_test_max_split),
 	KUNIT_CASE(xheap_test_best_fit),
 	KUNIT_CASE(xheap_test_first_fit),
@@ -1658,6 +1710,7 @@ static struct kunit_case heap_cases[] = {
 	KUNIT_CASE(xheap_test_like_genpool),
 	KUNIT_CASE(xheap_test_genpool_wrong),
 	KUNIT_CASE(xheap_test_genpool_calls),
+	KUNIT_CASE(xheap_test_genpool_of_device),
 	KUNIT_CASE(xheap_test_resize),
 	KUNIT_CASE_PARAM(xheap_test_numbers, granule_gen_params),
 	KUNIT_CASE(xheap_test_metadata),

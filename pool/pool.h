@@ -380,6 +380,7 @@ int xpool_init_default(const struct xpool_args *args);
 void xpool_exit_default(void);
 
 /* run.c */
+bool xpool_has_place(struct xpool *pool, const struct xpool_request *request);
 void xpool_lend_run(struct xpool *pool, void *addr, size_t nr, struct xholder *holder);
 void xpool_return_run(struct xpool *pool, void *addr, size_t nr);
 

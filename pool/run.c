@@ -229,7 +229,7 @@ static bool take_run(struct xpage_request *request, gfp_t gfp)
 }
 
 /* Is there a place, free or not, that is as the request wants it? */
-static bool has_place(struct xpool *pool, const struct xpool_request *request)
+bool xpool_has_place(struct xpool *pool, const struct xpool_request *request)
 {
 	unsigned long r, nr = READ_ONCE(pool->nr_regions);
 	struct xbuddy_run run;
@@ -251,7 +251,7 @@ static const char *wrong_with(struct xpool *pool, const struct xpool_request *re
 	if (request->to && (request->from >= request->to ||
 			    (request->to - request->from) >> PAGE_SHIFT < request->pages))
 		return "it does not fit between from and to";
-	if (!has_place(pool, request))
+	if (!xpool_has_place(pool, request))
 		return "no region of the pool has such a place";
 	return NULL;
 }
