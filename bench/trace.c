@@ -173,43 +173,6 @@ static int run_kmalloc(struct replay *replay, u32 nr)
 	return run(&with_kmalloc, replay, nr);
 }
 
-static __always_inline void *kvmalloc_alloc(u32 bytes)
-{
-	return kvmalloc(bytes, GFP_KERNEL);
-}
-
-static __always_inline void *kvmalloc_resize(void *addr, u32 bytes)
-{
-	return kvrealloc(addr, bytes, GFP_KERNEL);
-}
-
-static __always_inline void kvmalloc_free(void *addr)
-{
-	kvfree(addr);
-}
-
-static unsigned long kvmalloc_pages(const struct replay *replay)
-{
-	unsigned long pages = kmalloc_pages(replay);
-	u32 slot;
-
-	for (slot = 0; slot < replay->header.slots; slot++)
-		if (is_vmalloc_addr(replay->slots[slot]))
-			pages += DIV_ROUND_UP(replay->bytes[slot], PAGE_SIZE);
-	return pages;
-}
-
-static int run_kvmalloc(struct replay *replay, u32 nr);
-
-static const struct with with_kvmalloc = {
-	"kmalloc", kvmalloc_alloc, kvmalloc_resize, kvmalloc_free, kvmalloc_pages, run_kvmalloc,
-};
-
-static int run_kvmalloc(struct replay *replay, u32 nr)
-{
-	return run(&with_kvmalloc, replay, nr);
-}
-
 static __always_inline void *xmalloc_alloc(u32 bytes)
 {
 	return xmalloc(bytes, GFP_KERNEL);
@@ -230,7 +193,7 @@ static unsigned long xmalloc_pages(const struct replay *replay)
 	struct xpool_stats stats;
 
 	xpool_stats(xpool_default(), &stats);
-	return stats.slabs + stats.pages;
+	return stats.slabs + stats.heaps;
 }
 
 static int run_xmalloc(struct replay *replay, u32 nr);
@@ -343,7 +306,6 @@ static void tell_trace(struct replay *replay, const char *workload, s64 loop)
 
 static int replay_all(struct replay *replay)
 {
-	bool large = replay->header.largest > KMALLOC_MAX_SIZE;
 	char workload[XBENCH_NAME_MAX];
 	s64 loop;
 	int err;
@@ -357,7 +319,9 @@ static int replay_all(struct replay *replay)
 	ticks_of(&nothing, replay);
 	loop = ticks_of(&nothing, replay);
 	tell_trace(replay, workload, loop);
-	err = tell(large ? &with_kvmalloc : &with_kmalloc, replay, workload, loop);
+	if (replay->header.largest > KMALLOC_MAX_SIZE)
+		return -E2BIG;
+	err = tell(&with_kmalloc, replay, workload, loop);
 	return tell(&with_xmalloc, replay, workload, loop) ?: err;
 }
 
