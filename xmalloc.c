@@ -18,8 +18,8 @@
  * The caches and the heap (the front) are made at once and whole, with the first request that may
  * sleep, or by xmalloc_prepare(): so a machine without clients of xmalloc pays nothing for it, and
  * after that nothing is asked of the system. A request that may not sleep and comes before all
- * others fails, and a worker makes the front at once. Two tasks may make one at the same time; the
- * slower one gives its own back. No lock is held for that, as the system may reclaim memory.
+ * others fails, and a worker makes the front at once. One task makes it, and others wait for that:
+ * as they would for the system, which is asked as for GFP_NOIO.
  *
  * The front stays until the module goes. Its clients hold the module by the symbols that they use,
  * so its caches and its heap need not, and what a client left behind when it went does not keep
@@ -33,6 +33,7 @@
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/string.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include <xalloc/xheap.h>
@@ -54,6 +55,7 @@
 #define REGION_SHARE	16U	/* of the pool is a region, at most */
 #define STAYS_ABOVE	8U	/* an object stays where more than this part of it is used */
 #define IDLE_MAX	SZ_1M	/* bytes free in the heap: to have a region again costs more */
+#define ALIGNED_MAX	SZ_4M	/* bytes: a larger power of two begins at a page */
 #define HEAP_NAME	"xmalloc"
 
 /**
@@ -149,7 +151,8 @@ static int make_heap(struct xpool *pool, struct xfront *new)
 	u64 bytes = (u64)pool->max_pages << PAGE_SHIFT;
 	u64 region = clamp_t(u64, rounddown_pow_of_two(bytes / REGION_SHARE), REGION_MIN,
 			      REGION_MAX);
-	const struct xheap_args args = {
+	struct xheap_args args = {
+		.name = HEAP_NAME,
 		.pool = pool,
 		.max_size = round_down(bytes, region),
 		.region_size = region,
@@ -161,6 +164,10 @@ static int make_heap(struct xpool *pool, struct xfront *new)
 	if (!args.max_size)
 		return 0;
 	heap = xheap_create(&args);
+	if (PTR_ERR(heap) == -EEXIST) {	/* a client's has the name */
+		args.name = NULL;
+		heap = xheap_create(&args);
+	}
 	if (IS_ERR(heap))
 		return PTR_ERR(heap);
 	module_put(THIS_MODULE);
@@ -183,7 +190,8 @@ static void end_heap(struct xheap *heap)
 	if (!heap)
 		return;
 	__module_get(THIS_MODULE);
-	xheap_destroy_all(heap);
+	if (xheap_destroy(heap))
+		xheap_destroy_all(heap);
 }
 
 static void end_front(struct xfront *old)
@@ -209,16 +217,21 @@ static int make_front(struct xpool *pool)
 	for (class = 0; !err && class < NR_CLASSES; class++)
 		err = make_cache(pool, new, class);
 	err = err ?: make_heap(pool, new);
+	if (err) {
+		end_front(new);
+		return err;
+	}
 	new->linear = pool->linear;
 	new->start = pool->base + pool->start;
 	new->bytes = pool->bytes;
 	new->pages = &pool->pages[pool->start >> PAGE_SHIFT];
 	new->largest = SLAB_MAX;
-	/* Pairs with the loads of front, which the caches depend on. */
-	if (err || cmpxchg_release(&front, &unready, new) != &unready)
-		end_front(new);
-	return err;
+	smp_store_release(&front, new);	/* pairs with the loads of it, which the caches depend on */
+	return 0;
 }
+
+static DECLARE_WAIT_QUEUE_HEAD(made);
+static bool is_making;
 
 /**
  * xmalloc_prepare() - have all that xmalloc() needs
@@ -244,10 +257,15 @@ int xmalloc_prepare(void)
 	}
 	if (!xpool_may_come_and_go("xmalloc's", "caches"))
 		return -EDEADLK;
+	wait_event(made, is_ready() || !xchg(&is_making, true));
+	if (is_ready())
+		return 0;
 	/* A client that calls xmalloc() with GFP_NOIO comes here. */
 	flags = memalloc_noio_save();
 	err = make_front(pool);
 	memalloc_noio_restore(flags);
+	smp_store_release(&is_making, false);	/* pairs with the xchg() */
+	wake_up_all(&made);
 	return err;
 }
 EXPORT_SYMBOL_GPL(xmalloc_prepare);
@@ -296,15 +314,26 @@ static void *alloc_chunk(struct xheap *heap, size_t size, gfp_t gfp)
 	const struct xheap_request request = { .size = size, .align = size, .gfp = gfp };
 	u64 addr;
 
-	if (!is_power_of_2(size))
+	if (!is_power_of_2(size) || size > ALIGNED_MAX)
 		return xheap_alloc(heap, size, gfp);
 	return xheap_alloc_request(heap, &request, &addr) ? NULL : (void *)(unsigned long)addr;
+}
+
+/* Could there be a region for the request, if all of the pool were free? */
+static bool can_have(struct xheap *heap, size_t size)
+{
+	const struct xpool_request run = {
+		.pages = round_up(size, heap->regions.unit_bytes) >> PAGE_SHIFT,
+		.align = is_power_of_2(size) && size <= ALIGNED_MAX ? size : 0,
+	};
+
+	return size <= heap->limit && xpool_has_place(heap->pool, &run);
 }
 
 /* The heap knows no memory and does not wait. */
 static void *alloc_large(struct xheap *heap, size_t size, gfp_t gfp)
 {
-	bool no_fail = gfp & __GFP_NOFAIL && size <= heap->limit &&
+	bool no_fail = gfp & __GFP_NOFAIL && can_have(heap, size) &&
 		       xpool_has_context(gfp, "heap", heap->name);
 	unsigned long said = jiffies;
 	void *addr;
@@ -339,8 +368,8 @@ static noinline void *alloc_slow(size_t size, gfp_t gfp)
  *
  * Context: Any, NMI too, where it may fail for a lock that is taken; but process context where it
  * may sleep.
- * Return: the address: a multiple of 16, of the size where that is a power of two, up to a page or
- * above 8 KiB, and of 1 KiB above 8 KiB. ZERO_SIZE_PTR for @size 0. NULL where the pool has no
+ * Return: the address: a multiple of 16; of the size where that is a power of two, up to a page or
+ * from 16 KiB to 4 MiB; and of 1 KiB above 8 KiB. ZERO_SIZE_PTR for @size 0. NULL where the pool has no
  * room, as of xslab_cache_alloc(); where there is no default pool; and for the first call of all,
  * where that may not sleep.
  */
@@ -356,10 +385,16 @@ EXPORT_SYMBOL_GPL(xmalloc);
 
 static noinline int free_large(const void *addr)
 {
+	int err;
+
 	if (ZERO_OR_NULL_PTR(addr))
 		return 0;
-	if (front->heap)
-		return xheap_free(front->heap, addr);
+	if (front->heap) {
+		err = xheap_free(front->heap, addr);
+		/* Of the pool, but of no region: a client's page, or a free one. */
+		return err == -ERANGE && xpool_offset(front->heap->pool, addr) != XPOOL_FOREIGN ?
+		       -EINVAL : err;
+	}
 	pr_err_ratelimited("free of %p: nothing was allocated by xmalloc()\n", addr);
 	return -ERANGE;
 }
@@ -491,7 +526,10 @@ static noinline void *realloc_slow(const void *addr, size_t size, gfp_t gfp, siz
 	if (!new)
 		return size <= has ? (void *)addr : NULL;
 	memcpy(new, addr, min(has, size));
-	return xfree(addr) ? NULL : new;
+	if (!xfree(addr))
+		return new;
+	xfree(new);	/* another CPU has freed the old one, by an error */
+	return NULL;
 }
 
 /**

@@ -49,7 +49,8 @@ static size_t padding_of(struct kunit *test, size_t size)
 	KUNIT_ASSERT_GE(test, has, size);
 	KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)addr, 16));
 	if (is_power_of_2(size) && (size <= PAGE_SIZE || size > SZ_8K))
-		KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)addr, size));
+		KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)addr,
+						   size > SZ_4M ? PAGE_SIZE : size));
 	if (size > SZ_8K)
 		KUNIT_EXPECT_TRUE(test, IS_ALIGNED((unsigned long)addr, SZ_1K));
 	memset(addr, 0x5a, has);
@@ -196,14 +197,16 @@ static void xmalloc_test_realloc_fails(struct kunit *test)
 static void xmalloc_test_wrong_frees(struct kunit *test)
 {
 	u8 *small = xmalloc(200, GFP_KERNEL), *large = xmalloc(30000, GFP_KERNEL);
-	u8 *on_stack = (u8 *)&test;
+	u8 *on_stack = (u8 *)&test, *page = xpool_alloc_addr(xpool_default(), 0, GFP_KERNEL);
 
+	KUNIT_ASSERT_NOT_NULL(test, page);
 	KUNIT_ASSERT_NOT_NULL(test, small);
 	KUNIT_ASSERT_NOT_NULL(test, large);
 	KUNIT_EXPECT_EQ(test, xfree(small + 16), -EINVAL);
 	KUNIT_EXPECT_EQ(test, xfree(large + 16), -EINVAL);
 	KUNIT_EXPECT_EQ(test, xfree(large + SZ_1K), -EINVAL);
 	KUNIT_EXPECT_EQ(test, xfree(on_stack), -ERANGE);
+	KUNIT_EXPECT_EQ(test, xfree(page), -EINVAL);
 	KUNIT_EXPECT_NULL(test, xrealloc(small + 16, 500, GFP_KERNEL));
 	KUNIT_EXPECT_NULL(test, xrealloc(large + SZ_1K, 500, GFP_KERNEL));
 	KUNIT_EXPECT_NULL(test, xrealloc(on_stack, 500, GFP_KERNEL));
@@ -218,6 +221,7 @@ static void xmalloc_test_wrong_frees(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xmalloc_size(large), (size_t)0);
 	KUNIT_EXPECT_NULL(test, xrealloc(small, 500, GFP_KERNEL));
 	KUNIT_EXPECT_NULL(test, xrealloc(large, 500, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, xpool_free_addr(xpool_default(), page, 0), 0);
 }
 
 /* As kfree() frees objects of caches. */
@@ -275,6 +279,31 @@ static void xmalloc_test_gives_back(struct kunit *test)
 		}
 		KUNIT_EXPECT_EQ(test, whole << XBUDDY_MAX_ORDER, total);
 	}
+}
+
+/*
+ * The pool is free in pieces of 32 KiB, which are smaller than a region of the heap. Expect requests
+ * to have them.
+ */
+static void xmalloc_test_pool_in_pieces(struct kunit *test)
+{
+	struct xpool *pool = xpool_default();
+	size_t most = pool_stats(pool).total / 8, nr, i, got = 0;
+	void **blocks = xtest_room(test, most, sizeof(*blocks)), *addr;
+
+	for (nr = 0; nr < most && (blocks[nr] = xpool_alloc_addr(pool, 3, GFP_KERNEL)); nr++)
+		;
+	for (i = 0; i < nr; i += 2)
+		KUNIT_ASSERT_EQ(test, xpool_free_addr(pool, blocks[i], 3), 0);
+	for (i = 0; i < nr; i += 2) {
+		addr = xmalloc(20000, GFP_KERNEL);
+		got += !!addr;
+		blocks[i] = addr;
+	}
+	KUNIT_EXPECT_GE(test, got, nr / 2 - 1);
+	for (i = 0; i < nr; i++)
+		KUNIT_EXPECT_EQ(test, i % 2 ? xpool_free_addr(pool, blocks[i], 3) :
+					      xfree(blocks[i]), 0);
 }
 
 struct slot {
@@ -385,6 +414,7 @@ static void xmalloc_test_no_fail(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, xfree(list), 0);
 	}
 	dismiss(test, &crew);
+	KUNIT_EXPECT_NULL(test, xmalloc(SZ_1G, GFP_KERNEL | __GFP_NOFAIL));
 }
 
 static struct kunit_case malloc_cases[] = {
@@ -398,6 +428,7 @@ static struct kunit_case malloc_cases[] = {
 	KUNIT_CASE(xmalloc_test_wrong_frees),
 	KUNIT_CASE(xmalloc_test_frees_any_object),
 	KUNIT_CASE(xmalloc_test_gives_back),
+	KUNIT_CASE(xmalloc_test_pool_in_pieces),
 	KUNIT_CASE(xmalloc_test_model),
 	KUNIT_CASE(xmalloc_test_no_fail),
 	{}

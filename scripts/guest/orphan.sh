@@ -56,6 +56,8 @@ check "an operator gives the pool up" write "$left/give_up" 1
 check "the pool goes" gone "$left"
 check "its cache with it" gone "$inner"
 check "xalloc unloads" unload xalloc
+says_left() { dmesg | grep -q "heap xmalloc: not destroyed: 1 chunks"; }
+check "and says what is left of xmalloc()" says_left
 
 insmod /files/xalloc.ko size=32M
 check "xalloc loads again" loaded xalloc
