@@ -369,9 +369,9 @@ static noinline void *alloc_slow(size_t size, gfp_t gfp)
  * Context: Any, NMI too, where it may fail for a lock that is taken; but process context where it
  * may sleep.
  * Return: the address: a multiple of 16; of the size where that is a power of two, up to a page or
- * from 16 KiB to 4 MiB; and of 1 KiB above 8 KiB. ZERO_SIZE_PTR for @size 0. NULL where the pool has no
- * room, as of xslab_cache_alloc(); where there is no default pool; and for the first call of all,
- * where that may not sleep.
+ * from 16 KiB to 4 MiB; and of 1 KiB above 8 KiB. ZERO_SIZE_PTR for @size 0. NULL where the pool
+ * has no room, as of xslab_cache_alloc(); where there is no default pool; and for the first call
+ * of all, where that may not sleep.
  */
 void *xmalloc(size_t size, gfp_t gfp)
 {

@@ -282,8 +282,8 @@ static void xmalloc_test_gives_back(struct kunit *test)
 }
 
 /*
- * The pool is free in pieces of 32 KiB, which are smaller than a region of the heap. Expect requests
- * to have them.
+ * The pool is free in pieces of 32 KiB, which are smaller than a region of the heap. Expect
+ * requests to have them.
  */
 static void xmalloc_test_pool_in_pieces(struct kunit *test)
 {
