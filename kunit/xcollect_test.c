@@ -330,6 +330,7 @@ static u64 run_mixed(struct kunit *test, struct mixed *m, unsigned int size,
 	take_mixed(test, m, every);
 	for (i = 0; i < m->nr; i++)
 		xtest_give(test, m->small[i % MIXED_CACHES], m->smalls + i, 1);
+	xtest_wait_gathered(fixture_pool(test));
 	xpool_collect(fixture_pool(test), true);
 
 	s = check_clean(test, m->large, LARGE_NR);

@@ -248,12 +248,17 @@ static inline u64 blocks_in(const struct xpool_stats *s, unsigned int order)
 
 /*
  * A request that did not sleep has failed, and a worker gathers for the next one: what is on its
- * way is counted twice or not at all. Wait until the worker is through.
+ * way is counted twice or not at all. Another worker brings it a region. Wait until they are
+ * through.
  */
 static inline void xtest_wait_gathered(struct xpool *pool)
 {
 	irq_work_sync(&pool->gather.soon);
 	flush_work(&pool->gather.work);
+	if (!pool->grow)
+		return;
+	irq_work_sync(&pool->grow->soon);
+	flush_work(&pool->grow->work);
 }
 
 static __maybe_unused unsigned long cache_pages(struct xslab_cache *cache)
