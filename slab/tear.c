@@ -79,8 +79,8 @@ static void mark_torn(struct xslab_cache *cache, struct xpage *slab)
 }
 
 /* The pages @holes, and the objects @gone that lie on them, leave the slab; fills @pages. */
-static unsigned int remove_pages(struct xslab_cache *cache, struct xpage *slab, unsigned long holes,
-				 unsigned long gone, struct xpage **pages)
+static unsigned int tear_pages(struct xslab_cache *cache, struct xpage *slab, unsigned long holes,
+			       unsigned long gone, struct xpage **pages)
 {
 	unsigned int nr = hweight_long(gone), p, n = 0;
 
@@ -144,7 +144,7 @@ static unsigned int tear_slab(struct xslab_cache *cache, struct xpage *slab)
 		xslab_believe_live(cache, slab);
 		holes = find_holes(cache, slab, &gone);
 		if (holes && cache->objects.free >= reserved_free(cache) + hweight_long(gone))
-			nr = remove_pages(cache, slab, holes, gone, pages);
+			nr = tear_pages(cache, slab, holes, gone, pages);
 		xslab_leave_torn(cache, slab);
 	}
 	unlock_freed(cache, flags);
@@ -175,7 +175,7 @@ unsigned long xslab_tear_cache(struct xslab_cache *cache)
  * The pages @back are the slab's again, under the lock. Objects that now lie on pages of the slab
  * alone are there again, and free; if no page is missing any more, the slab is whole.
  */
-static void add_pages(struct xslab_cache *cache, struct xpage *slab, unsigned long back)
+static void mend_pages(struct xslab_cache *cache, struct xpage *slab, unsigned long back)
 {
 	unsigned long there = GENMASK(cache->per_slab - 1, 0), more;
 	unsigned int p;
@@ -233,7 +233,7 @@ static bool mend_next(struct xslab_cache *cache, enum xpool_need need)
 	if (back)
 		useless = find_useless(cache, slab, back);
 	if (back != useless)
-		add_pages(cache, slab, back & ~useless);
+		mend_pages(cache, slab, back & ~useless);
 	for_each_set_bit(p, &useless, XTEAR_PAGES)
 		pages[nr++] = &slab[p];
 	more = cache->objects.capacity > had;
