@@ -299,8 +299,8 @@ static void xheap_test_idle_regions(struct kunit *test)
 }
 
 /*
- * Three idle regions, of which one has a page with a reference of somebody else's for an instant.
- * Expect it to stay, the others to go, and it to go later.
+ * Three regions are idle. One page has a second reference for an instant, as the system's walks
+ * over memory take it. Expect its region to stay, the others to go, and that one to go later.
  */
 static void xheap_test_idle_referenced(struct kunit *test)
 {

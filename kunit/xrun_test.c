@@ -750,7 +750,7 @@ static void xrun_test_recycle_referenced(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, xpool_free_addr(pool, block, 3), -EALREADY);
 }
 
-/* Objects have an owner who would not know. */
+/* A cache would not know that its slabs are free. Expect the pool to refuse. */
 static void xrun_test_recycle_beside_cache(struct kunit *test)
 {
 	struct xpool *pool = system_pool(test, SZ_1M, 0);

@@ -92,8 +92,8 @@ static unsigned long recycle_region(struct xpool *pool, const struct xregion *re
  * xpool_recycle() - take back all pages that clients have of a pool
  * @pool: a pool without caches and heaps
  *
- * All blocks and runs are free after this, whoever took them, and lie in whole blocks again. The
- * time is linear in the pool's size.
+ * After this all blocks and runs are free, of every client. They are joined to whole blocks again.
+ * The time is linear in the pool's size.
  *
  * Context: Process context, may sleep. No client uses a page of the pool, or frees one.
  * Return: 0; or -EBUSY: with nothing changed where caches or heaps live in the pool, which the log
