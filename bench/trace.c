@@ -2,9 +2,8 @@
 /*
  * Traces: what real programs allocated, replayed
  *
- * The file that the parameter trace names (trace.h) is replayed on xmalloc() and on kmalloc(), or
- * kvmalloc() where an allocation of it is larger than kmalloc() has. No replay writes to what it
- * allocates; a reallocation copies what it must.
+ * The file that the parameter trace names (trace.h) is replayed on xmalloc() and on kmalloc(). No
+ * replay writes to what it allocates; a reallocation copies what it must.
  *
  * Memory: in a first replay the pages of each allocator are counted at SAMPLES places and where
  * most is live. Of xmalloc that are the pages of slabs and of the heap's regions, with those that
@@ -319,8 +318,11 @@ static int replay_all(struct replay *replay)
 	ticks_of(&nothing, replay);
 	loop = ticks_of(&nothing, replay);
 	tell_trace(replay, workload, loop);
-	if (replay->header.largest > KMALLOC_MAX_SIZE)
+	if (replay->header.largest > KMALLOC_MAX_SIZE) {
+		pr_err("%s: an allocation of %u bytes: kmalloc() has %lu at most\n", workload,
+		       replay->header.largest, KMALLOC_MAX_SIZE);
 		return -E2BIG;
+	}
 	err = tell(&with_kmalloc, replay, workload, loop);
 	return tell(&with_xmalloc, replay, workload, loop) ?: err;
 }

@@ -134,7 +134,7 @@ static unsigned long next_live(const struct xpool *pool, unsigned long at, unsig
 }
 
 /* Where the blocks end that begin at @at, which is a client's, and follow one another. */
-static unsigned long end_of_live(const struct xpool *pool, unsigned long at, unsigned long end)
+static unsigned long end_of_held(const struct xpool *pool, unsigned long at, unsigned long end)
 {
 	while (at < end && READ_ONCE(pool->pages[at].kind) == XPAGE_LIVE)
 		at += 1UL << READ_ONCE(pool->pages[at].order);
@@ -158,7 +158,7 @@ void xpool_name_users(struct xpool *pool)
 		unsigned long at = pool->regions[r].index, end = at + pool->regions[r].nr, to;
 
 		for (; left && (at = next_live(pool, at, end)) < end; at = to, left--) {
-			to = end_of_live(pool, at, end);
+			to = end_of_held(pool, at, end);
 			pr_err("pool %s: pages %lu to %lu are held\n", pool->name, at, to - 1);
 		}
 	}
